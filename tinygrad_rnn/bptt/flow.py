@@ -1,0 +1,278 @@
+"""The gradient flow: one backward pass with every contribution kept, and the ledger of a shared weight.
+
+The question this file answers: *which use of the weight, at which step, gave which part of its gradient?*
+
+A weight used at T steps gets T contributions, dL/dW = sum over t of (dL/dW through its use at step t).
+An ordinary backward adds them up and forgets them. Here they stay: `flow.ledger(W)` has a row for each,
+and its running sum ends, bit for bit, at what this flow added to `W.grad`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, overload
+
+import numpy as np
+
+from ..core import ops
+from ..core.backprop import Totals, commit, contributions, local, watched
+from ..core.graph import Node
+from ..core.guards import seeded
+from ..core.walk import is_alias
+from ..core.words import describe
+from ..errors import GradientError, InputError
+
+
+class Contribution:
+    """What one use of a node sends to its gradient; computed when asked for.
+
+    `node` is the operation that used it, `position` the operand, `g` the gradient that arrived at `node`.
+    `aliases` are the transposes, reshapes and slices between the used operand and the node it shows.
+    """
+
+    __slots__ = ("node", "position", "g", "c", "aliases", "total")
+
+    def __init__(self, node: Node, position: int, g: Any, c: Any, aliases: tuple[Node, ...] = ()) -> None:
+        self.node, self.position, self.g, self.c, self.aliases = node, position, g, c, aliases
+
+    @property
+    def step(self) -> int | None:
+        """The time step of the use."""
+        return self.node.step
+
+    def array(self) -> Any:
+        """The contribution in the shape of the node whose gradient it belongs to."""
+        c = local(self.node, self.position, self.g) if self.c is None else self.c
+        for alias in reversed(self.aliases):
+            c = local(alias, 0, c)
+        return c
+
+    def norm(self) -> float:
+        """The Euclidean norm. For a weight in `linear` the H x H array is not built for it:
+        |sum_b d_b x_bᵀ|² is the sum over b, c of (d_b . d_c)(x_b . x_c)."""
+        if self.c is None and self.node.op is ops.linear and self.position == 1:
+            d, x = (a.reshape(-1, a.shape[-1]) for a in (self.g, self.node.u))
+            if len(d) <= min(d.shape[-1], x.shape[-1]):
+                return float(np.sqrt(max(0.0, float(np.sum((d @ d.T) * (x @ x.T))))))
+        c = local(self.node, self.position, self.g) if self.c is None else self.c
+        return norm(c)  # an alias moves entries around and changes none
+
+    def add_into(self, total: Any) -> Any:
+        """`total` plus this contribution, in place where that saves building it."""
+        if len(self.aliases) == 1 and self.aliases[0].op is ops.getitem:
+            c = local(self.node, self.position, self.g) if self.c is None else self.c
+            ops.scatter_into(total, c, None, self.aliases[0].params["index"])  # type: ignore[index]
+            return total
+        return total + self.array()
+
+
+def norm(g: Any) -> float:
+    """The Euclidean norm of all entries."""
+    return abs(g) if isinstance(g, float) else float(np.sqrt(np.vdot(g, g)))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a ledger: which use, at which step, gave what. `share` is the part of the total along
+    the total (the shares add up to 1; a negative one pulls the other way)."""
+
+    call: int
+    root: str
+    step: int | None
+    scope: str
+    op: str
+    contribution: Any
+    norm: float
+    share: float
+    running: Any
+
+
+class Ledger(Sequence[Row]):
+    """Every contribution to one node's gradient, in the order in which they were added (last use first)."""
+
+    def __init__(self, node: Node, root: str, entries: list[Contribution], carried: Any = None) -> None:
+        self.node, self.root, self.entries, self.carried = node, root, entries, carried
+
+    @cached_property
+    def total(self) -> Any:
+        """The sum of the contributions of this flow: what it added to `.grad`, bit for bit."""
+        return accumulate(self.node, self.entries)
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The rows, with contributions and running sums as arrays (floats for a `Value`)."""
+        size = float(np.vdot(self.total, self.total))
+        rows, running = [], None
+        if self.carried is not None:
+            running = self.carried
+            rows.append(Row(0, "carried in", None, "", "", running, norm(running), float("nan"), running))
+        part = None
+        for e in self.entries:
+            c = e.array()
+            part = c if part is None else part + c
+            running = part if self.carried is None else self.carried + part
+            share = float(np.vdot(c, self.total)) / size if size else 0.0
+            rows.append(Row(1, self.root, e.node.step, e.node.scope, e.node.op.name, c, norm(c), share, running))
+        return rows
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        return self.rows[index]
+
+    def __len__(self) -> int:
+        return len(self.entries) + (self.carried is not None)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def to_numpy(self) -> Any:
+        """The contributions as one array: (rows, *shape of the node)."""
+        return np.stack([np.asarray(row.contribution) for row in self.rows])
+
+    def cells(self, digits: int = 4) -> list[list[str]]:
+        """The table as text, header first: step, scope, op, contribution or its norm, share, running."""
+        scalar = self.node.is_scalar
+        head = ["step", "scope", "op", "contribution" if scalar else "‖contribution‖", "share",
+                "running sum" if scalar else "‖running sum‖"]
+        body = []
+        for row in self.rows:
+            shown = row.contribution if scalar else row.norm
+            running = row.running if scalar else norm(row.running)
+            share = "" if np.isnan(row.share) else f"{row.share:.1%}"
+            body.append(["" if row.step is None else str(row.step), row.scope, row.op or row.root,
+                         f"{shown:.{digits}g}", share, f"{running:.{digits}g}"])
+        if not any(line[1] for line in body):
+            head, body = [*head[:1], *head[2:]], [[*line[:1], *line[2:]] for line in body]
+        return [head, *body]
+
+    def to_csv(self) -> str:
+        """The table as CSV text."""
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows(self.cells(17))
+        return out.getvalue()
+
+    def to_markdown(self) -> str:
+        """The table as Markdown text."""
+        head, *body = [[cell.replace("|", "\\|") for cell in line] for line in self.cells()]
+        return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---:"] * len(head), *body])
+
+    def __str__(self) -> str:
+        lines = self.cells()
+        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+        text = ["  ".join(cell.rjust(w) for cell, w in zip(line, widths)) for line in lines]
+        rule = "─" * len(text[0])
+        name = self.node.label if self.node.name else describe(self.node)
+        end = norm(self.rows[-1].running) if self.rows and not self.node.is_scalar else None
+        shown = f"{self.rows[-1].running:.6g}" if self.rows and end is None else f"‖·‖ = {end or 0.0:.6g}"
+        foot = f"sum = {name}.grad" if self.node.is_leaf else f"sum = the gradient of {name}"
+        title = f"∂{self.root}/∂{name}: one row per use, in the order they were added"
+        return "\n".join([title, text[0], rule, *text[1:], rule, f"{foot}: {shown}"])
+
+    __repr__ = __str__
+
+
+def accumulate(node: Node, entries: list[Contribution]) -> Any:
+    """The sequential sum of contributions, in their order."""
+    if not entries:
+        return 0.0 if node.is_scalar else np.zeros_like(node.value)
+    sliced = [e for e in entries if len(e.aliases) == 1 and e.aliases[0].op is ops.getitem]
+    total = np.zeros_like(node.value) if sliced else None
+    for e in entries:
+        total = e.array() if total is None else e.add_into(total)
+    return total
+
+
+class GradientFlow:
+    """A backward pass from `root` with every contribution kept. Made by `gradient_flow`."""
+
+    def __init__(self, root: Node, arrived: dict[Node, Any], incoming: dict[Node, list[Contribution]],
+                 carried: dict[Node, Any]) -> None:
+        self.root, self.arrived, self.incoming, self.carried = root, arrived, incoming, carried
+
+    def __repr__(self) -> str:
+        return f"<gradient flow from {describe(self.root)}: {sum(map(len, self.incoming.values()))} contributions>"
+
+    def ledger(self, node: Node) -> Ledger:
+        """One row for every use of `node`: a shared weight, a bias, an input, a state.
+
+        Raises `GradientError` if no gradient of this flow reached it.
+        """
+        if not isinstance(node, Node):
+            raise InputError(f"ledger(...) needs a Value or a Tensor, got {type(node).__name__}")
+        if node not in self.incoming:
+            raise GradientError(f"no contribution reached {describe(node)}", where="ledger()",
+                                fix=f"It is not among what {describe(self.root)} depends on, or needs no gradient")
+        return Ledger(node, self.root.name or "L", self.incoming[node], self.carried.get(node))
+
+    def gradient(self, node: Node) -> Any:
+        """The whole gradient that arrived at `node` in this flow; zeros if none did."""
+        if node in self.arrived:
+            return self.arrived[node]
+        return 0.0 if node.is_scalar else np.zeros_like(node.value)
+
+    def norm(self, node: Node) -> float:
+        """|dL/d(node)|."""
+        return norm(self.gradient(node))
+
+    def norms(self, name: str) -> dict[int, float]:
+        """|dL/d(name)_t| for every step t at which a node of that name got a gradient, in order of steps.
+
+        `name` may be qualified by its scope (`encoder/h`); an ambiguous one raises and lists them.
+        """
+        scope, _, short = name.rpartition("/")
+        named = [n for n in self.arrived if n.name == short and (not scope or n.scope == scope)]
+        scopes = sorted({n.scope for n in named})
+        if len(scopes) > 1:
+            raise InputError(f"{short!r} is in several scopes: " + ", ".join(f"{s}/{short}" for s in scopes),
+                             where="norms()", fix="Give the name with its scope")
+        if not named:
+            known = sorted({f"{n.scope}/{n.name}" if n.scope else n.name for n in self.arrived if n.name})
+            raise InputError(f"no node named {name!r} got a gradient; there are: {', '.join(known)}",
+                             where="norms()", fix='Name your states: h = tanh(z).named("h")')
+        named.sort(key=lambda n: (n.step is not None, n.step or 0, n.order))
+        return {n.step if n.step is not None else i: self.norm(n) for i, n in enumerate(named)}
+
+
+def gradient_flow(root: Node, seed: Any = None) -> GradientFlow:
+    """Backward from `root`, adding to `.grad` as `backward()` does, with every contribution kept.
+
+    Each leaf's gradient is the sum of its ledger's rows, in their order. Raises as `backward()` does.
+    """
+    seed = seeded(root, seed, "gradient_flow()")
+    arriving = Totals([(root, seed)])
+    arrived: dict[Node, Any] = {root: seed}
+    incoming: dict[Node, list[Contribution]] = {}
+    shown: dict[Node, tuple[Node, tuple[Node, ...]]] = {}  # alias -> what it shows, and the way there
+    for node, position, x, g, c in watched(contributions(arriving)):
+        arrived[node] = g
+        incoming.setdefault(x, []).append(Contribution(node, position, g, c))
+    for node in reversed(list(arrived)):  # operands first
+        if is_alias(node) and node.a is not None and (node.a.is_leaf or node.a in shown):
+            source, way = shown.get(node.a, (node.a, ()))
+            shown[node] = (source, (*way, node))
+    for leaf_, entries in {x: e for x, e in incoming.items() if x.is_leaf}.items():
+        if any(e.node in shown for e in entries):
+            incoming[leaf_] = seen_through(leaf_, incoming, shown)
+    totals = Totals((x, accumulate(x, e)) for x, e in incoming.items() if x.is_leaf)
+    carried = {x: x.grad for x in totals if x.grad is not None}
+    arrived.update(totals)
+    commit(totals)
+    return GradientFlow(root, arrived, incoming, carried)
+
+
+def seen_through(x: Node, incoming: dict[Node, list[Contribution]],
+                 shown: dict[Node, tuple[Node, tuple[Node, ...]]]) -> list[Contribution]:
+    """The uses of a leaf with its aliases replaced by what consumes them, newest first."""
+    found = [e for e in incoming[x] if e.node not in shown]
+    for alias, (source, way) in shown.items():
+        if source is x:
+            found += [Contribution(e.node, e.position, e.g, e.c, way)
+                      for e in incoming.get(alias, ()) if e.node not in shown]
+    return sorted(found, key=lambda e: -e.node.order)

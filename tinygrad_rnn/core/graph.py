@@ -1,0 +1,283 @@
+"""The graph: what was computed, from what, in which order and at which time step. No calculus here.
+
+The question this file answers: *what does the program leave behind while it runs?*
+
+A `Node` holds a value, the `Op` that made it and the operands it was made from. Nodes point to their
+operands and never to their users, so a dropped result frees its history at once. An operand always
+exists before what is made from it: the order of creation is already a topological order, and nothing
+in this package ever has to search for one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from ..errors import DTypeError, InputError, TinygradRNNError
+from .place import Place, caller, here
+from .words import explain
+
+Self = TypeVar("Self", bound="Node")
+new: Callable[[Any], Any] = object.__new__
+tick = itertools.count(1).__next__  # the order of creation, process-wide; never shown to a user
+
+
+# --- nodes --------------------------------------------------------------------------------------
+
+
+class Node:
+    """One value in the graph. `a` and `b` are its operands; `u` and `v` are the values they had.
+
+    An operand that is a plain number or array leaves its place (`a`, `b`) empty and is kept in `u` or
+    `v` only. Operations with more than two operands keep the others in `rest`, as (node, value) pairs.
+    There is no tuple and no dict per node otherwise: the garbage collector has to look at every one.
+    """
+
+    __slots__ = ("op", "value", "a", "b", "u", "v", "rest", "params",
+                 "grad", "name", "at", "order", "hooks", "__weakref__")
+    is_scalar: ClassVar[bool]  # plain floats inside, or arrays
+    array_kind: ClassVar[type[Node]]
+    op: Op
+    value: Any
+    a: Node | None
+    b: Node | None
+    u: Any
+    v: Any
+    rest: tuple[tuple[Node | None, Any], ...] | None
+    params: dict[str, Any] | None
+    grad: Any
+    name: str | None
+    at: Place
+    order: int
+    hooks: list[Callable[[Any], Any]] | None
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient can arrive here."""
+        return self.op is not constant
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this node was given, not computed."""
+        return self.op is leaf or self.op is constant
+
+    @property
+    def step(self) -> int | None:
+        """The time step under which the node was made, or None."""
+        return self.at.step
+
+    @property
+    def scope(self) -> str:
+        """The part of the model under which the node was made, or ''."""
+        return self.at.scope
+
+    @property
+    def phase(self) -> str:
+        """'forward', or 'backward' for a node of a gradient (create_graph=True)."""
+        return self.at.phase
+
+    @property
+    def site(self) -> str | None:
+        """The user's source line, `file:line`, if it was recorded (`record_sites`)."""
+        return self.at.site
+
+    @property
+    def operands(self) -> tuple[Any, ...]:
+        """What this node was made from: nodes, and the plain numbers and arrays among them."""
+        pairs = [(self.a, self.u), (self.b, self.v), *(self.rest or ())]
+        return tuple(value if node is None else node for node, value in pairs[: self.arity])
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The operands' plain values, as they were when this node was made."""
+        return (self.u, self.v, *(value for _, value in self.rest or ()))[: self.arity]
+
+    @property
+    def arity(self) -> int:
+        """How many operands this node was made from."""
+        if self.rest is not None:
+            return 2 + len(self.rest)
+        return 0 if self.u is None else 1 if self.v is None else 2
+
+    @property
+    def label(self) -> str:
+        """The name with its step, `h_3`; for a node without a name, its op."""
+        if self.name is None:
+            return self.op.name
+        if self.at.step is None or self.name.endswith(f"_{self.at.step}"):
+            return self.name
+        return f"{self.name}_{self.at.step}"
+
+    def named(self: Self, name: str) -> Self:
+        """Give this node a name and return it: `h = tanh(z).named("h")` is `h_3` at step 3."""
+        if not isinstance(name, str) or not name:
+            raise InputError(f"named(name) needs a name, got {name!r}")
+        self.name = name
+        return self
+
+
+def make(kind: type[Node], op: Op, value: Any, a: Node | None, b: Node | None, u: Any, v: Any,
+         place: Place) -> Node:
+    """A new node. Slots are filled one by one because this line of code is the engine's floor."""
+    node: Node = new(kind)
+    node.op = op
+    node.value = value
+    node.a = a
+    node.b = b
+    node.u = u
+    node.v = v
+    node.at = place
+    node.order = tick()
+    node.rest = node.params = node.grad = node.name = node.hooks = None
+    return node
+
+
+def given(kind: type[Self], value: Any, place: Place, op: Op) -> Self:
+    """A leaf or a constant: no operands. Its `order` counts from when data is assigned to it, else 0."""
+    node: Self = object.__new__(kind)
+    node.op, node.value, node.at, node.order = op, value, place, 0
+    node.a = node.b = node.u = node.v = node.rest = node.params = None
+    node.grad = node.name = node.hooks = None
+    return node
+
+
+LENT: Any = {}  # in a leaf's `params`: the user may still hold, and write to, its array
+
+
+def settle(node: Node) -> None:
+    """Before a lent array enters a graph: if the user still holds it, it is locked and the leaf takes a copy."""
+    if sys.getrefcount(node.value) > 2:
+        node.value.flags.writeable = False
+        node.value = node.value.copy()
+    node.params = None
+
+
+# --- operations ---------------------------------------------------------------------------------
+
+
+class Op:
+    """One row of the table: a name, how to compute the value, and one gradient rule per operand.
+
+    `scalar` and `array` are the two columns for the value: plain floats, and NumPy arrays. A rule is
+    called as `rule(g, y, a, b, **params)`: `g` arrives, `y` is the value, then the operands, and it
+    returns the gradient that leaves through its operand. The same rule is called with floats, with
+    arrays and with nodes. A `variadic` op has a single rule, called with `position=` as well; a
+    `joint` rule gives the gradients of all operands at once. `into` holds, by
+    operand, `add(total, g, a, b, **params)` for contributions that are better added to an existing array
+    than built (the use of a big weight, a slice of a long sequence).
+    """
+
+    def __init__(self, name: str, scalar: Callable[..., Any] | None = None,
+                 array: Callable[..., Any] | None = None, rules: tuple[Callable[..., Any], ...] = (),
+                 *, variadic: bool = False, joint: bool = False,
+                 into: dict[int, Callable[..., None]] | None = None, alias: bool = False, doc: str = "") -> None:
+        self.name, self.scalar, self.array, self.rules = name, scalar, array, rules
+        self.variadic, self.joint, self.into, self.alias = variadic, joint, into, alias
+        self.simple = not (variadic or joint or into)
+        self.__doc__ = doc
+
+    def __repr__(self) -> str:
+        return f"<op {self.name!r}>"
+
+    def __call__(self, a: Any, b: Any = None, *rest: Any, **params: Any) -> Any:
+        """Compute the value; if an operand is a node, record one. Plain operands give a plain result."""
+        place, kind = here(), type(a)
+        if rest or params or not place.fast or not isinstance(a, Node):
+            return self.record(place, (a, b, *rest) if rest or b is not None else (a,), params)
+        needs = a.op is not constant
+        u = a.value
+        if b is None:
+            node, v = None, None
+        elif isinstance(b, Node):
+            node, v = b, b.value
+            needs = needs or b.op is not constant
+            if type(b) is not kind:
+                kind = kind.array_kind
+        elif type(b) is float or type(b) is int:
+            node, v = None, b
+        else:
+            return self.record(place, (a, b), params)
+        if not kind.is_scalar and (a.params is LENT or node is not None and node.params is LENT):
+            return self.record(place, (a, b), params)
+        compute = self.scalar if kind.is_scalar else self.array
+        try:
+            value = compute(u) if b is None else compute(u, v)  # type: ignore[misc]
+        except (ArithmeticError, ValueError, TypeError) as problem:
+            return self.record(place, (a, b) if b is not None else (a,), params, problem)
+        if needs:
+            return make(kind, self, value, a, node, u, v, place)
+        return given(kind, value, place, constant)
+
+    def record(self, place: Place, operands: tuple[Any, ...], params: dict[str, Any],
+               problem: Exception | None = None) -> Any:
+        """The general case: any number of operands, parameters, mixed kinds, switches, errors."""
+        nodes = [o if isinstance(o, Node) else None for o in operands]
+        known = [n for n in nodes if n is not None]
+        for n in known:
+            if n.params is LENT:
+                settle(n)
+        values = [plain(o, self) if n is None else n.value for o, n in zip(operands, nodes)]
+        scalar = all(isinstance(v, (float, int)) and not isinstance(v, np.generic) for v in values)
+        scalar = scalar and all(n.is_scalar for n in known)
+        if known and not scalar:  # an array that the user still holds could change under the graph
+            values = [v.copy() if n is None and isinstance(v, np.ndarray) else v
+                      for v, n in zip(values, nodes)]
+        try:
+            value = self.compute(scalar, values, params)
+        except TinygradRNNError:
+            raise
+        except (ArithmeticError, ValueError, TypeError, IndexError, np.linalg.LinAlgError) as problem:
+            raise explain(self, place, operands, problem) from problem
+        if not known:
+            return value
+        kind = type(known[0]) if scalar else known[0].array_kind
+        if place.sites:
+            place = replace(place, site=caller())
+        if not place.recording or all(n.op is constant for n in known):
+            node = given(kind, value, place, constant)
+        else:
+            node = make(kind, self, value, None, None, None, None, place)
+            node.a, node.u, node.params = nodes[0], values[0], params or None
+            if len(values) > 1:
+                node.b, node.v = nodes[1], values[1]
+            if len(values) > 2:
+                node.rest = tuple(zip(nodes[2:], values[2:]))
+        for watch in place.watchers:
+            watch.node(node)
+        return node
+
+    def compute(self, scalar: bool, values: list[Any], params: dict[str, Any]) -> Any:
+        """The value from plain operands. Floats follow IEEE: where Python raises, NumPy answers."""
+        if not scalar or self.scalar is None:
+            if self.array is None:
+                raise TypeError("it is defined for scalars only")
+            if scalar and not params:
+                raise TypeError(f"it needs tensors, got plain numbers {values}")
+            return self.array(*values, **params)
+        try:
+            return self.scalar(*values, **params)
+        except (ArithmeticError, ValueError):
+            with np.errstate(all="ignore"):
+                return float(self.array(*map(np.float64, values), **params))  # type: ignore[misc]
+
+
+leaf = Op("leaf", doc="A given value that wants a gradient.")
+constant = Op("constant", doc="A given value, or a result, that no gradient reaches.")
+released = Op("released", doc="A node whose history was freed.")
+
+
+def plain(operand: Any, op: Op | None = None) -> Any:
+    """A number or array as the graph keeps it: Python numbers as they are, the rest as NumPy arrays."""
+    if isinstance(operand, (bool, int, float)):
+        return operand if type(operand) in (int, float) else float(operand)
+    array = np.asarray(operand)
+    if array.dtype.kind not in "fiub":
+        where = f"op '{op.name}'" if op else ""
+        raise DTypeError(f"needs real numbers, got {type(operand).__name__} of dtype {array.dtype}",
+                         where=where, fix="Convert it to a float array first")
+    return array

@@ -1,0 +1,86 @@
+"""What the engine refuses: no seed, no history, a released graph, data changed after it was used."""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Sequence
+from functools import cache
+from types import CodeType
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..errors import GradientError, ShapeError
+from .graph import Node, Op, constant, released
+from .words import describe
+
+
+def check_ends(ends: Sequence[Node], history: Sequence[Node]) -> None:
+    """Refuse a walk that ends at a released node, or at a leaf whose data was assigned in the meantime."""
+    for end in ends:
+        if end.op is released:
+            refuse_released(end)
+        if end.order > history[-1].order:  # a leaf's order counts from the last assignment to its data
+            refuse_changed(end, history)
+
+
+def seeded(root: Node, seed: Any, call: str) -> Any:
+    """The gradient that starts the walk: 1 for a single number, else what the caller gives."""
+    if not isinstance(root, Node):
+        raise GradientError(f"{call} needs a Value or a Tensor, got {type(root).__name__}")
+    if root.op is released:
+        refuse_released(root)
+    if root.op is constant:
+        raise GradientError(f"{describe(root)} needs no gradient, so there is nothing to send back", where=call,
+                            fix="Make a leaf with requires_grad=True, or leave the no_grad() block")
+    value = root.value
+    if seed is None:
+        if np.size(value) != 1:
+            raise GradientError(f"{describe(root)} is not a single number", where=call,
+                                fix=f"Reduce it, for instance with .sum(), or give a seed of shape {value.shape}")
+        return 1.0 if root.is_scalar else np.ones_like(value)
+    if isinstance(seed, Node):
+        return seed
+    if np.shape(seed) != np.shape(value):
+        raise ShapeError(f"expected a seed of shape {np.shape(value)}, the shape of {describe(root)}, "
+                         f"got {np.shape(seed)}", where=call)
+    return float(seed) if root.is_scalar else np.array(seed, value.dtype)
+
+
+def refuse_released(node: Node) -> NoReturn:
+    """The history of `node` was freed, so no gradient can go through it."""
+    raise GradientError(
+        f"{describe(node)} belongs to a graph that was already released", where="backward",
+        fix="If its history is not wanted (a state carried into the next window), pass it on with "
+            ".detach(); if it is, run the program again or do not release the graph")
+
+
+def refuse_changed(changed: Node, history: Sequence[Node]) -> None:
+    """Raise if a rule that is about to run needs the value that `changed` had when it was used."""
+    for node in history:
+        if node.order > changed.order:
+            continue
+        operands = (node.a, node.b, *(n for n, _ in node.rest or ()))
+        for position, x in enumerate(operands):
+            if x is None or not x.requires_grad:
+                continue
+            for place, other in enumerate(operands):
+                if other is changed and needs(node.op, position, place):
+                    raise GradientError(
+                        f"the data of {describe(changed)} was assigned after op '{node.op.name}'"
+                        f"{'' if node.step is None else f' at step {node.step}'} used it, and the gradient "
+                        "needs the value it had then", where="backward",
+                        fix="Call backward before you update the parameter, or build the graph again")
+
+
+@cache
+def needs(op: Op, position: int, operand: int) -> bool:
+    """Whether the rule of `position` reads the value of `operand`, going by the names its code loads."""
+    rule = op.rules[0 if op.variadic or op.joint else position]
+    code = getattr(rule, "__code__", None)
+    if not isinstance(code, CodeType) or op.joint or code.co_argcount <= operand + 2:
+        return True  # not a plain function, or the operand is behind a *star: assume the worst
+    name = code.co_varnames[operand + 2]
+    return name in code.co_cellvars or any(
+        name == load.argval or isinstance(load.argval, tuple) and name in load.argval
+        for load in dis.get_instructions(code) if "LOAD_FAST" in load.opname)

@@ -1,0 +1,101 @@
+"""Walking the graph: its nodes and edges in order, the uses of a node, a path, and letting go of it all.
+
+The question this file answers: *what is in this graph, and what depends on what?*
+
+Everything here is a loop over a growing list: no recursion, however long the sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import InputError
+from .graph import Node, released
+from .ops import getitem, is_basic
+
+Edge = tuple[Node, int, Node]  # operand, position, node
+
+
+def parents(node: Node) -> Iterator[tuple[int, Node]]:
+    """The operands of a node that are nodes (constants too), with their positions."""
+    for position, operand in enumerate((node.a, node.b, *(x for x, _ in node.rest or ()))):
+        if operand is not None:
+            yield position, operand
+
+
+def nodes(*roots: Node) -> list[Node]:
+    """Every node that `roots` depend on, constants too, oldest first: each stands after its operands.
+
+    Computed nodes come in the order of their creation, and a given one just before its first use, so the
+    same program gives the same list.
+    """
+    for root in roots:
+        if not isinstance(root, Node):
+            raise InputError(f"a graph starts from a Value or a Tensor, got {type(root).__name__}")
+    found = list(dict.fromkeys(roots))
+    seen = set(found)
+    for node in found:
+        for _, operand in parents(node):
+            if operand not in seen:
+                seen.add(operand)
+                found.append(operand)
+    ordered = dict[Node, None]()
+    for node in sorted((n for n in found if not n.is_leaf), key=lambda n: n.order):
+        for _, operand in parents(node):
+            ordered.setdefault(operand)
+        ordered.setdefault(node)
+    for root in roots:
+        ordered.setdefault(root)
+    return list(ordered)
+
+
+def edges(*roots: Node) -> list[Edge]:
+    """Every use of every node: `(operand, position, node)`, in the order of the nodes that use."""
+    return [(x, position, node) for node in nodes(*roots) for position, x in parents(node)]
+
+
+def is_alias(node: Node) -> bool:
+    """Whether a node only shows another one: a transpose, a reshape, a basic slice."""
+    return node.op.alias and (node.op is not getitem or is_basic((node.params or {}).get("index")))
+
+
+def uses(root: Node, x: Node) -> list[tuple[Node, int]]:
+    """Where `root` uses `x`: the nodes that consume it, with the operand's position, oldest first.
+
+    A transpose, reshape or basic slice of `x` is not a use: what consumes the alias is, at its step.
+    """
+    names = {x}
+    found = []
+    for operand, position, node in edges(root):
+        if operand in names:
+            if is_alias(node):
+                names.add(node)
+            else:
+                found.append((node, position))
+    return found
+
+
+def path(start: Node, end: Node) -> list[Node]:
+    """The nodes of a shortest path from `start` to `end`, both included; empty if there is none."""
+    came_from: dict[Node, Node | None] = {end: None}
+    for node in (queue := [end]):
+        if node is start:
+            way = [node]
+            while (after := came_from[way[-1]]) is not None:
+                way.append(after)
+            return way
+        for _, operand in parents(node):
+            if operand not in came_from:
+                came_from[operand] = node
+                queue.append(operand)
+    return []
+
+
+def release(*roots: Node) -> None:
+    """Free the history of `roots` now: values and names stay, operands go, and a later backward is refused.
+
+    A graph is also freed by itself when nothing refers to its result any more (`del loss`).
+    """
+    for node in nodes(*roots):
+        if node.op.rules:
+            node.op, node.a, node.b, node.u, node.v, node.rest, node.params = (released, *[None] * 6)
