@@ -1,7 +1,7 @@
 """Errors that say what was expected, what came, where, and what to do.
 
-Every error of the package is a `TinygradRNNError` and also the built-in error that a NumPy user would
-expect (`ShapeError` is a `ValueError`, and so on), so that both `except` clauses work.
+Every error of the package is a `TinygradRNNError` and also the built-in error that a NumPy user
+would expect (`ShapeError` is a `ValueError`, and so on), so that both `except` clauses work.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ class ShapeError(TinygradRNNError, ValueError):
 
 
 class DTypeError(TinygradRNNError, TypeError):
-    """A kind of data that cannot take part: integers asked for a gradient, objects, complex numbers."""
+    """A kind of data that cannot take part: integers asked for a gradient, objects, complex
+    numbers."""
 
 
 class UnsupportedError(TinygradRNNError, TypeError):
-    """A NumPy function, option or operand that has no rule here; the message names what there is."""
+    """A NumPy function, option or operand that has no rule here; the message names what there
+    is."""
 
 
 class GradientError(TinygradRNNError, RuntimeError):
-    """A gradient was asked for that cannot be had: no seed, no history, a released graph, changed data."""
+    """A gradient was asked for that cannot be had: no seed, no history, a released graph, changed
+    data."""
 
 
 class AnomalyError(TinygradRNNError, ArithmeticError):

@@ -1,10 +1,12 @@
-"""The gradient flow: one backward pass with every contribution kept, and the ledger of a shared weight.
+"""The gradient flow: one backward pass with every contribution kept, and the ledger of a shared
+weight.
 
-The question this file answers: *which use of the weight, at which step, gave which part of its gradient?*
+The question this file answers: *which use of the weight, at which step, gave which part of its
+gradient?*
 
-A weight used at T steps gets T contributions, dL/dW = sum over t of (dL/dW through its use at step t).
-An ordinary backward adds them up and forgets them. Here they stay: `flow.ledger(W)` has a row for each,
-and its running sum ends, bit for bit, at what this flow added to `W.grad`.
+A weight used at T steps gets T contributions, dL/dW = sum over t of (dL/dW through its use at step
+t). An ordinary backward adds them up and forgets them. Here they stay: `flow.ledger(W)` has a row
+for each, and its running sum ends, bit for bit, at what this flow added to `W.grad`.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from ..core import ops
-from ..core.backprop import Totals, commit, contributions, local, watched
+from ..core import hooks, ops
+from ..core.backprop import Totals, bare, commit, contributions, local
 from ..core.graph import Node
 from ..core.guards import seeded
 from ..core.walk import is_alias
@@ -30,8 +32,9 @@ from ..errors import GradientError, InputError
 class Contribution:
     """What one use of a node sends to its gradient; computed when asked for.
 
-    `node` is the operation that used it, `position` the operand, `g` the gradient that arrived at `node`.
-    `aliases` are the transposes, reshapes and slices between the used operand and the node it shows.
+    `node` is the operation that used it, `position` the operand, `g` the gradient that arrived at
+    `node`. `aliases` are the transposes, reshapes and slices between the used operand and the node
+    it shows.
     """
 
     __slots__ = ("node", "position", "g", "c", "aliases", "total")
@@ -77,8 +80,8 @@ def norm(g: Any) -> float:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a ledger: which use, at which step, gave what. `share` is the part of the total along
-    the total (the shares add up to 1; a negative one pulls the other way)."""
+    """One line of a ledger: which use, at which step, gave what. `share` is the part of the total
+    along the total (the shares add up to 1; a negative one pulls the other way)."""
 
     call: int
     root: str
@@ -92,7 +95,8 @@ class Row:
 
 
 class Ledger(Sequence[Row]):
-    """Every contribution to one node's gradient, in the order in which they were added (last use first)."""
+    """Every contribution to one node's gradient, in the order in which they were added (last use
+    first)."""
 
     def __init__(self, node: Node, root: str, entries: list[Contribution], carried: Any = None) -> None:
         self.node, self.root, self.entries, self.carried = node, root, entries, carried
@@ -137,7 +141,8 @@ class Ledger(Sequence[Row]):
         return np.stack([np.asarray(row.contribution) for row in self.rows])
 
     def cells(self, digits: int = 4) -> list[list[str]]:
-        """The table as text, header first: step, scope, op, contribution or its norm, share, running."""
+        """The table as text, header first: step, scope, op, contribution or its norm, share,
+        running."""
         scalar = self.node.is_scalar
         head = ["step", "scope", "op", "contribution" if scalar else "‖contribution‖", "share",
                 "running sum" if scalar else "‖running sum‖"]
@@ -222,7 +227,8 @@ class GradientFlow:
         return norm(self.gradient(node))
 
     def norms(self, name: str) -> dict[int, float]:
-        """|dL/d(name)_t| for every step t at which a node of that name got a gradient, in order of steps.
+        """|dL/d(name)_t| for every step t at which a node of that name got a gradient, in order of
+        steps.
 
         `name` may be qualified by its scope (`encoder/h`); an ambiguous one raises and lists them.
         """
@@ -243,36 +249,37 @@ class GradientFlow:
 def gradient_flow(root: Node, seed: Any = None) -> GradientFlow:
     """Backward from `root`, adding to `.grad` as `backward()` does, with every contribution kept.
 
-    Each leaf's gradient is the sum of its ledger's rows, in their order. Raises as `backward()` does.
+    Each leaf's gradient is the sum of its ledger's rows, in their order. Raises as `backward()`
+    does.
     """
-    seed = seeded(root, seed, "gradient_flow()")
-    arriving = Totals([(root, seed)])
-    arrived: dict[Node, Any] = {root: seed}
+    seed = bare(seeded(root, seed, "gradient_flow()"))
+    arriving, arrived = Totals([(root, seed)]), {root: seed}
     incoming: dict[Node, list[Contribution]] = {}
-    shown: dict[Node, tuple[Node, tuple[Node, ...]]] = {}  # alias -> what it shows, and the way there
-    for node, position, x, g, c in watched(contributions(arriving)):
+    for node, position, x, g, c in hooks.watched(contributions(arriving)):
         arrived[node] = g
         incoming.setdefault(x, []).append(Contribution(node, position, g, c))
+    see_through(incoming, arrived, arriving)
+    carried = {x: x.grad for x in arriving if x.grad is not None}
+    arrived.update(arriving)
+    commit(arriving)
+    return GradientFlow(root, arrived, incoming, carried)
+
+
+def see_through(incoming: dict[Node, list[Contribution]], arrived: dict[Node, Any],
+                totals: Totals) -> None:
+    """Replace the uses of a leaf by its aliases (transposes, slices) with those that consume the
+    alias."""
+    shown: dict[Node, tuple[Node, tuple[Node, ...]]] = {}  # alias -> the leaf, and the way to it
     for node in reversed(list(arrived)):  # operands first
         if is_alias(node) and node.a is not None and (node.a.is_leaf or node.a in shown):
             source, way = shown.get(node.a, (node.a, ()))
             shown[node] = (source, (*way, node))
-    for leaf_, entries in {x: e for x, e in incoming.items() if x.is_leaf}.items():
-        if any(e.node in shown for e in entries):
-            incoming[leaf_] = seen_through(leaf_, incoming, shown)
-    totals = Totals((x, accumulate(x, e)) for x, e in incoming.items() if x.is_leaf)
-    carried = {x: x.grad for x in totals if x.grad is not None}
-    arrived.update(totals)
-    commit(totals)
-    return GradientFlow(root, arrived, incoming, carried)
-
-
-def seen_through(x: Node, incoming: dict[Node, list[Contribution]],
-                 shown: dict[Node, tuple[Node, tuple[Node, ...]]]) -> list[Contribution]:
-    """The uses of a leaf with its aliases replaced by what consumes them, newest first."""
-    found = [e for e in incoming[x] if e.node not in shown]
-    for alias, (source, way) in shown.items():
-        if source is x:
-            found += [Contribution(e.node, e.position, e.g, e.c, way)
-                      for e in incoming.get(alias, ()) if e.node not in shown]
-    return sorted(found, key=lambda e: -e.node.order)
+    for x in {source for source, _ in shown.values()}:
+        entries = [e for e in incoming[x] if e.node not in shown]
+        for alias, (source, way) in shown.items():
+            if source is x:
+                entries += [Contribution(e.node, e.position, e.g, e.c, way)
+                            for e in incoming.get(alias, ()) if e.node not in shown]
+        incoming[x] = sorted(entries, key=lambda e: -e.node.order)
+        totals[x] = accumulate(x, incoming[x])
+        totals.owned.discard(x)

@@ -1,10 +1,12 @@
-"""Backpropagation: the engine that sends a gradient back through the graph, one contribution at a time.
+"""Backpropagation: the engine that sends a gradient back through the graph, one contribution at a
+time.
 
 The question this file answers: *how does a gradient get from the loss to every weight?*
 
-`contributions` walks the graph from the newest node to the oldest and hands out, for every use of every
-operand, what arrived and what leaves through it. `.grad` is one consumer: it adds them up. The ledger,
-the drawings, truncation and the anomaly detector are others.
+`contributions` walks the graph from the newest node to the oldest. For every use of every operand
+it applies the operand's rule, adds what leaves to what has already arrived there, and yields it, so
+that others may look on: the ledger, the drawings, an anomaly detector. `backward` needs only the
+sums.
 
 Why newest first? Because a node may pass its gradient on only when all of it has arrived:
 
@@ -12,9 +14,10 @@ Why newest first? Because a node may pass its gradient on only when all of it ha
     c = b + b
     d = c + b
 
-Going back from d, one might serve b at once with the 1 that comes directly. But c will bring 2 more, and
-whoever served b first has sent 2 * 1 to a: with the 2 * 2 still missing, a.grad would be 2 where 6 is
-right. The order of creation settles it, since whatever was made from b is younger than b.
+Going back from d, one might serve b at once with the 1 that comes directly. But c will bring 2
+more, and whoever served b first has sent 2 * 1 to a: with the 2 * 2 still missing, a.grad would be
+2 where 6 is right. The order of creation settles it, since whatever was made from b is younger than
+b.
 """
 
 from __future__ import annotations
@@ -27,11 +30,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GradientError
-from . import ops
+from . import hooks, ops
 from .graph import Node, constant, given
-from .guards import check_ends, seeded
-from .place import HERE, here
+from .guards import check_ends, check_targets, seeded
+from .place import at, here
 
 Edge = tuple[Node, int, Node, Any, Any]
 set_grad: Callable[[Node, Any], None] = Node.__dict__["grad"].__set__
@@ -61,93 +63,76 @@ def history(roots: Iterable[Node], until: Collection[Node] = ()) -> list[Node]:
 class Totals(dict[Node, Any]):
     """Gradients by node, while they are being added up.
 
-    The first contribution is borrowed, the second allocates, later ones are added in place: arrays that
-    this dict made itself are in `owned`, and nothing else is ever written to.
+    The first contribution is borrowed, the second allocates, later ones are added in place: arrays
+    that this dict made itself are in `owned`, and nothing else is ever written to.
     """
 
     def __init__(self, start: Iterable[tuple[Node, Any]] = ()) -> None:
         super().__init__(start)
         self.owned = set[Node]()
 
-    def add(self, x: Node, c: Any) -> None:
-        """Add a contribution to what has arrived at `x`."""
-        if x not in self:
-            self[x] = c
-        elif x in self.owned:
-            self[x] += c
-        else:
-            total = self[x] = self[x] + c
-            if type(total) is np.ndarray:
-                self.owned.add(x)
-
-    def add_use(self, node: Node, position: int, x: Node, g: Any, graph: bool = False) -> None:
-        """Add what leaves `node` through operand `x` when `g` arrives, without building it if possible."""
+    def add(self, node: Node, position: int, x: Node, g: Any, c: Any = None, graph: bool = False) -> Any:
+        """Add what leaves `node` through operand `x` when `g` arrives; return it, or None if not
+        built."""
         into = None if graph or node.op.into is None else node.op.into.get(position)
-        if into is None:
-            return self.add(x, local(node, position, g, graph))
-        if x not in self.owned:
-            self[x] = np.array(self[x]) if x in self else np.zeros_like(x.value)
-            self.owned.add(x)
-        into(self[x], g, *node.values, **node.params or {})
+        if into is not None:
+            if x not in self.owned:
+                self[x] = np.array(self[x]) if x in self else np.zeros_like(x.value)
+                self.owned.add(x)
+            into(self[x], g, *node.values, **node.params or {})
+            return None
+        c = local(node, position, g, graph) if c is None else c
+        if x in self.owned:
+            self[x] += c
+        elif x in self:
+            self[x] = self[x] + c
+            if type(self[x]) is np.ndarray:
+                self.owned.add(x)
+        else:
+            self[x] = c
+        return c
 
 
 def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | None = None,
                   keep: Collection[Node] = (), until: Collection[Node] = ()) -> Iterator[Edge]:
     """Send the gradients in `arriving` back; yield `(node, position, operand, g, c)` for every use.
 
-    `g` is the whole gradient of `node`, and `c` what leaves it through that operand, or None where the
-    engine had no need to build it (the use of a weight, a slice of a sequence: see `Op.into`). What
-    arrives at a computed node is added up in `arriving` until its turn comes, and stays there for nodes
-    in `keep`; leaves are the consumer's to add. With `graph=True` all of it happens on nodes. `wanted`
-    limits the walk to these nodes, and the walk does not go beyond the nodes in `until`.
+    `g` is the whole gradient of `node`, and `c` what leaves it through that operand, or None where
+    it was added up without being built (the use of a weight, a slice of a sequence: see `Op.into`).
+    A node's gradient stands in `arriving` until its turn comes. What remains at the end are the
+    gradients of the leaves and of the nodes in `keep`. With `graph=True` all of it happens on
+    nodes. `wanted` limits the walk to these nodes, and it does not go beyond the nodes in `until`.
     """
     for node in history(arriving, until):
         if node not in arriving:  # nothing that is wanted lies this way
             continue
         g = arriving[node] if node in keep else arriving.pop(node)
         if node.hooks is not None:
-            g = run_hooks(node, g, arriving)
-        op, a, b, u, v = node.op, node.a, node.b, node.u, node.v
+            g = hooks.run(node, g, arriving)
+        op, y, a, b, u, v = node.op, node.value, node.a, node.b, node.u, node.v
         if graph or wanted is not None or not op.simple or node.params is not None:
-            yield from general(arriving, node, g, graph, wanted)
+            shares = local(node, 0, g, graph) if op.joint else {}
+            for position, x in uses(node):
+                if wanted is None or x in wanted:
+                    share = shares[position] if op.joint else None
+                    yield node, position, x, g, arriving.add(node, position, x, g, share, graph)
             continue
-        use_a = a is not None and a.op is not constant
-        use_b = b is not None and b.op is not constant
+        # the common case, one or two operands and no parameters, without a call per use
+        a = None if a is None or a.op is constant else a
+        b = None if b is None or b.op is constant else b
         try:
-            if use_a:
-                c = op.rules[0](g, node.value, u) if v is None else op.rules[0](g, node.value, u, v)
-            if use_b:
-                d = op.rules[1](g, node.value, u, v)
+            c = None if a is None else op.rules[0](g, y, u) if v is None else op.rules[0](g, y, u, v)
+            d = None if b is None else op.rules[1](g, y, u, v)
         except ArithmeticError:  # plain floats raise where IEEE has an answer: 1 / 0 is inf
-            c, d = (local(node, i, g) if x else None for i, x in enumerate((use_a, use_b)))
-        if use_a:
-            if type(c) is not float:
-                c = fit(c, u)
-            if a.op.rules:
-                arriving[a] = arriving[a] + c if a in arriving else c
+            c, d = (x and local(node, position, g) for position, x in enumerate((a, b)))
+        if a is not None:
+            c = c if type(c) is float else fit(c, u)
+            arriving[a] = arriving[a] + c if a in arriving else c
             yield node, 0, a, g, c
-        if use_b:
-            if type(d) is not float:
-                d = fit(d, v)
-            if b.op.rules:
-                arriving[b] = arriving[b] + d if b in arriving else d
+        if b is not None:
+            d = d if type(d) is float else fit(d, v)
+            arriving[b] = arriving[b] + d if b in arriving else d
             yield node, 1, b, g, d
-
-
-def general(arriving: Totals, node: Node, g: Any, graph: bool, wanted: set[Node] | None) -> Iterator[Edge]:
-    """The uses of one node in the general case: any operands, parameters, nodes as gradients."""
-    op = node.op
-    shares = local(node, 0, g, graph) if op.joint else None
-    for position, x in uses(node):
-        if wanted is not None and x not in wanted:
-            continue
-        lazy = op.into is not None and position in op.into and not graph
-        c = shares[position] if shares is not None else None if lazy else local(node, position, g, graph)
-        if x.op.rules and c is None:
-            arriving.add_use(node, position, x, g)
-        elif x.op.rules:
-            arriving.add(x, c)
-        yield node, position, x, g, c
 
 
 def uses(node: Node) -> list[tuple[int, Node]]:
@@ -157,7 +142,8 @@ def uses(node: Node) -> list[tuple[int, Node]]:
 
 
 def local(node: Node, position: int, g: Any, graph: bool = False) -> Any:
-    """What leaves through one operand when `g` arrives: the row's rule, fitted to the operand's shape.
+    """What leaves through one operand when `g` arrives: the row's rule, fitted to the operand's
+    shape.
 
     For a `joint` op: the list of what leaves through each. With `graph=True` the rule gets nodes.
     """
@@ -165,27 +151,23 @@ def local(node: Node, position: int, g: Any, graph: bool = False) -> Any:
     rule = op.rules[0 if op.variadic or op.joint else position]
     if op.variadic:
         params["position"] = position
-    token = None
-    try:
-        if graph:
-            token = HERE.set(replace(node.at, phase="backward", recording=True, watchers=here().watchers))
+    if graph:
+        with at(replace(node.at, phase="backward", recording=True, watchers=here().watchers)):
             c = rule(g, node, *node.operands, **params)
-        else:
-            c = rule(g, node.value, *node.values, **params)
+            return c if op.joint else fit(c, node.values[position])
+    try:
+        c = rule(g, node.value, *node.values, **params)
     except ArithmeticError:
         with np.errstate(all="ignore"):
             c = rule(*(np.float64(x) for x in (g, node.value, *node.values)), **params)
-    finally:
-        if token is not None:
-            HERE.reset(token)
     return c if op.joint else fit(c, node.values[position])
 
 
 def fit(c: Any, x: Any) -> Any:
-    """Sum a contribution back to the shape of its operand `x`, over every axis that was broadcast."""
-    if not hasattr(x, "shape"):
-        return c if isinstance(c, Node) and c.is_scalar else ops.sum_(c) if isinstance(c, Node) \
-            else float(np.sum(c))
+    """Sum a contribution back to the shape of its operand `x`, over every axis that was
+    broadcast."""
+    if not hasattr(x, "shape"):  # a plain float, possibly used in an array
+        return float(np.sum(c)) if not isinstance(c, Node) else c if c.is_scalar else ops.sum_(c)
     if c.shape != x.shape:
         extra = len(c.shape) - x.ndim
         axes = tuple(i for i, n in enumerate(c.shape) if i < extra or n != x.shape[i - extra])
@@ -193,104 +175,71 @@ def fit(c: Any, x: Any) -> Any:
     return c if c.dtype == x.dtype else ops.cast(c, dtype=x.dtype)
 
 
-def run_hooks(node: Node, g: Any, totals: Totals) -> Any:
-    """Show the whole gradient of a node to its hooks; what one returns takes its place."""
-    for hook in node.hooks or ():
-        if hook is RETAIN:
-            totals[node] = g
-        else:
-            changed = hook(g)
-            g = g if changed is None else changed
-    return g
-
-
-def RETAIN(g: Any) -> None:
-    """The hook of `retain_grad()`: this computed node's gradient is committed like a leaf's."""
-
-
-def watched(edges: Iterator[Edge]) -> Iterator[Edge]:
-    """Let the watchers in force (an anomaly detector, say) see every contribution as it passes."""
-    for watcher in here().watchers:
-        edges = watcher.edges(edges)
-    return edges
-
-
 # --- what users call ----------------------------------------------------------------------------
 
 
 def backward(root: Node, seed: Any = None) -> None:
-    """Add d(root)/d(leaf) to the `.grad` of every leaf that `root` depends on (and of `retain_grad` nodes).
+    """Add d(root)/d(leaf) to `.grad` of every leaf that `root` depends on (and of `retain_grad`
+    nodes).
 
-    A result that is not a single number needs a `seed` of its shape. All gradients are committed at the
-    end, at once: an interrupt leaves all old ones or all new ones.
+    A result that is not a single number needs a `seed` of its shape. All gradients are committed at
+    the end, at once: an interrupt leaves all old ones or all new ones.
     """
-    seed = seeded(root, seed, "backward()")
-    arriving = Totals([(root, seed.value if isinstance(seed, Node) else seed)])
-    for node, position, x, g, c in watched(contributions(arriving)):
-        if x.op.rules:
-            continue
-        if c is None:
-            arriving.add_use(node, position, x, g)
-        else:
-            arriving[x] = arriving[x] + c if x in arriving else c
+    arriving = Totals([(root, bare(seeded(root, seed, "backward()")))])
+    for _ in hooks.watched(contributions(arriving)):
+        pass
     commit(arriving)
 
 
 def commit(totals: Totals) -> None:
-    """Add the totals to `.grad`, each leaf's own contiguous array; all of them in one uninterruptible call."""
+    """Add the totals to `.grad`, each leaf's own contiguous array, all in one uninterruptible
+    call."""
     grads = []
     for node, g in totals.items():
         if node.hooks is not None and node.is_leaf:
-            g = run_hooks(node, g, totals)
-        if not node.is_scalar:
-            own = node in totals.owned and node.grad is None
-            g = g if own else np.array(g, order="C") if node.grad is None else np.asarray(node.grad + g)
-        elif node.grad is not None:
-            g = node.grad + g
-        grads.append(g)
+            g = hooks.run(node, g, totals)
+        g = g if node.grad is None else node.grad + g
+        mine = node.is_scalar or node in totals.owned and g is totals[node]
+        grads.append(g if mine else np.array(g, order="C"))
     deque(map(set_grad, totals, grads), maxlen=0)
 
 
 def grad(y: Node, xs: Any, seed: Any = None, *, create_graph: bool = False) -> Any:
-    """dy/dx as nodes, for one `x` or a list of them; `.grad` is not touched, an unused input gives zeros.
+    """dy/dx as nodes, for one `x` or a list of them; `.grad` is not touched, an unused input gives
+    zeros.
 
     With `create_graph=True` the result can be differentiated again, to any order.
     """
-    single = isinstance(xs, Node)
-    targets = [xs] if single else list(xs)
-    for x in targets:
-        if not isinstance(x, Node) or x.op is constant:
-            what = describe(x) if isinstance(x, Node) else f"{x!r}"
-            raise GradientError(f"{what} needs no gradient", where="grad()",
-                                fix="Make it a leaf with requires_grad=True")
+    targets = [xs] if isinstance(xs, Node) else list(xs)
+    check_targets(targets, "grad()")
     totals = pull(y, targets, seeded(y, seed, "grad()"), graph=create_graph)
-    found = [totals[x] if x in totals else zeros(x) for x in targets]
-    if not create_graph:
-        found = [given(type(x), np.asarray(g) if not x.is_scalar else g, here(), constant)
-                 for x, g in zip(targets, found)]
-    return found[0] if single else found
+    found = [totals.get(x, 0.0 if x.is_scalar else np.zeros_like(x.value)) for x in targets]
+    found = [as_node(x, g) for x, g in zip(targets, found)]
+    return found[0] if isinstance(xs, Node) else found
 
 
-def pull(y: Node, targets: Sequence[Node], seed: Any, *, graph: bool, until: Collection[Node] = ()) -> Totals:
+def pull(y: Node, targets: Sequence[Node], seed: Any, *, graph: bool,
+         until: Collection[Node] = ()) -> Totals:
     """The gradients of `targets`: only the part of the graph that leads to them is walked."""
     wanted = set(targets)
     for node in reversed(history([y], until)):
         if any(x in wanted for _, x in uses(node)):
             wanted.add(node)
-    if graph and not isinstance(seed, Node):
-        seed = given(type(y), seed, here(), constant)
-    elif not graph and isinstance(seed, Node):
-        seed = seed.value
-    arriving = Totals([(y, seed)] if y in wanted else [])
-    for node, position, x, g, c in watched(
-            contributions(arriving, graph=graph, wanted=wanted, keep=set(targets), until=until)):
-        if not x.op.rules and c is None:
-            arriving.add_use(node, position, x, g, graph)
-        elif not x.op.rules:
-            arriving.add(x, c)
+    start = as_node(y, seed) if graph else bare(seed)
+    arriving = Totals([(y, start)] if y in wanted else [])
+    walk = contributions(arriving, graph=graph, wanted=wanted, keep=set(targets), until=until)
+    for _ in hooks.watched(walk):
+        pass
     return arriving
 
 
-def zeros(x: Node) -> Any:
-    """The gradient of an unused input, as a constant node's value."""
-    return given(type(x), 0.0 if x.is_scalar else np.zeros_like(x.value), here(), constant)
+def as_node(x: Node, g: Any) -> Any:
+    """A gradient of `x` as a node of its kind: a constant, unless it already is a node."""
+    if isinstance(g, Node):
+        return g
+    return given(type(x), g if x.is_scalar else np.asarray(g), here(), constant)
+
+
+def bare(g: Any) -> Any:
+    """The plain value of a node, anything else as it is."""
+    return g.value if isinstance(g, Node) else g

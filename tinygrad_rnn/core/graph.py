@@ -2,23 +2,23 @@
 
 The question this file answers: *what does the program leave behind while it runs?*
 
-A `Node` holds a value, the `Op` that made it and the operands it was made from. Nodes point to their
-operands and never to their users, so a dropped result frees its history at once. An operand always
-exists before what is made from it: the order of creation is already a topological order, and nothing
-in this package ever has to search for one.
+A `Node` holds a value, the `Op` that made it and the operands it was made from. Nodes point to
+their operands and never to their users, so a dropped result frees its history at once. An operand
+always exists before what is made from it: the order of creation is already a topological order, and
+nothing in this package ever has to search for one.
 """
 
 from __future__ import annotations
 
 import itertools
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ..errors import DTypeError, InputError, TinygradRNNError
+from ..errors import DTypeError, InputError
+from .inplace import LENT, settle
 from .place import Place, caller, here
 from .words import explain
 
@@ -33,9 +33,10 @@ tick = itertools.count(1).__next__  # the order of creation, process-wide; never
 class Node:
     """One value in the graph. `a` and `b` are its operands; `u` and `v` are the values they had.
 
-    An operand that is a plain number or array leaves its place (`a`, `b`) empty and is kept in `u` or
-    `v` only. Operations with more than two operands keep the others in `rest`, as (node, value) pairs.
-    There is no tuple and no dict per node otherwise: the garbage collector has to look at every one.
+    An operand that is a plain number or array leaves its place (`a`, `b`) empty and is kept in `u`
+    or `v` only. Operations with more than two operands keep the others in `rest`, as (node, value)
+    pairs. There is no tuple and no dict per node otherwise: the garbage collector has to look at
+    every one.
     """
 
     __slots__ = ("op", "value", "a", "b", "u", "v", "rest", "params",
@@ -138,23 +139,13 @@ def make(kind: type[Node], op: Op, value: Any, a: Node | None, b: Node | None, u
 
 
 def given(kind: type[Self], value: Any, place: Place, op: Op) -> Self:
-    """A leaf or a constant: no operands. Its `order` counts from when data is assigned to it, else 0."""
+    """A leaf or a constant: no operands. Its `order` counts from when data is assigned to it, else
+    0."""
     node: Self = object.__new__(kind)
     node.op, node.value, node.at, node.order = op, value, place, 0
     node.a = node.b = node.u = node.v = node.rest = node.params = None
     node.grad = node.name = node.hooks = None
     return node
-
-
-LENT: Any = {}  # in a leaf's `params`: the user may still hold, and write to, its array
-
-
-def settle(node: Node) -> None:
-    """Before a lent array enters a graph: if the user still holds it, it is locked and the leaf takes a copy."""
-    if sys.getrefcount(node.value) > 2:
-        node.value.flags.writeable = False
-        node.value = node.value.copy()
-    node.params = None
 
 
 # --- operations ---------------------------------------------------------------------------------
@@ -163,12 +154,12 @@ def settle(node: Node) -> None:
 class Op:
     """One row of the table: a name, how to compute the value, and one gradient rule per operand.
 
-    `scalar` and `array` are the two columns for the value: plain floats, and NumPy arrays. A rule is
-    called as `rule(g, y, a, b, **params)`: `g` arrives, `y` is the value, then the operands, and it
-    returns the gradient that leaves through its operand. The same rule is called with floats, with
-    arrays and with nodes. A `variadic` op has a single rule, called with `position=` as well; a
-    `joint` rule gives the gradients of all operands at once. `into` holds, by
-    operand, `add(total, g, a, b, **params)` for contributions that are better added to an existing array
+    `scalar` and `array` are the two columns for the value: plain floats, and NumPy arrays. A rule
+    is called as `rule(g, y, a, b, **params)`: `g` arrives, `y` is the value, then the operands, and
+    it returns the gradient that leaves through its operand. The same rule is called with floats,
+    with arrays and with nodes. A `variadic` op has a single rule, called with `position=` as well;
+    a `joint` rule gives the gradients of all operands at once. `into` holds, by operand,
+    `add(total, g, a, b, **params)` for contributions that are better added to an existing array
     than built (the use of a big weight, a slice of a long sequence).
     """
 
@@ -185,79 +176,70 @@ class Op:
         return f"<op {self.name!r}>"
 
     def __call__(self, a: Any, b: Any = None, *rest: Any, **params: Any) -> Any:
-        """Compute the value; if an operand is a node, record one. Plain operands give a plain result."""
-        place, kind = here(), type(a)
-        if rest or params or not place.fast or not isinstance(a, Node):
-            return self.record(place, (a, b, *rest) if rest or b is not None else (a,), params)
-        needs = a.op is not constant
-        u = a.value
+        """Compute the value; if an operand is a node, record one. Plain operands give a plain
+        result."""
+        place = here()
+        if rest or params or not place.fast or not isinstance(a, Node) or a.params is LENT:
+            return self.record(place, (a, b, *rest), params)
+        kind, u, needs = type(a), a.value, a.op is not constant
         if b is None:
-            node, v = None, None
-        elif isinstance(b, Node):
+            node = v = None
+        elif type(b) is kind and b.params is not LENT:
             node, v = b, b.value
             needs = needs or b.op is not constant
-            if type(b) is not kind:
-                kind = kind.array_kind
         elif type(b) is float or type(b) is int:
             node, v = None, b
         else:
             return self.record(place, (a, b), params)
-        if not kind.is_scalar and (a.params is LENT or node is not None and node.params is LENT):
-            return self.record(place, (a, b), params)
         compute = self.scalar if kind.is_scalar else self.array
         try:
             value = compute(u) if b is None else compute(u, v)  # type: ignore[misc]
-        except (ArithmeticError, ValueError, TypeError) as problem:
-            return self.record(place, (a, b) if b is not None else (a,), params, problem)
+        except (ArithmeticError, ValueError, TypeError):
+            return self.record(place, (a, b), params)  # finds the IEEE answer, or the words
         if needs:
             return make(kind, self, value, a, node, u, v, place)
         return given(kind, value, place, constant)
 
-    def record(self, place: Place, operands: tuple[Any, ...], params: dict[str, Any],
-               problem: Exception | None = None) -> Any:
+    def record(self, place: Place, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """The general case: any number of operands, parameters, mixed kinds, switches, errors."""
+        operands = tuple(o for o in operands if o is not None)
         nodes = [o if isinstance(o, Node) else None for o in operands]
         known = [n for n in nodes if n is not None]
+        if not known:
+            return self.compute(all(type(o) in (float, int) for o in operands), operands, params)
         for n in known:
             if n.params is LENT:
                 settle(n)
         values = [plain(o, self) if n is None else n.value for o, n in zip(operands, nodes)]
-        scalar = all(isinstance(v, (float, int)) and not isinstance(v, np.generic) for v in values)
-        scalar = scalar and all(n.is_scalar for n in known)
-        if known and not scalar:  # an array that the user still holds could change under the graph
+        scalar = all(n.is_scalar for n in known) and all(type(v) in (float, int) for v in values)
+        if not scalar:  # an array that the user still holds could change under the graph
             values = [v.copy() if n is None and isinstance(v, np.ndarray) else v
                       for v, n in zip(values, nodes)]
         try:
             value = self.compute(scalar, values, params)
-        except TinygradRNNError:
-            raise
-        except (ArithmeticError, ValueError, TypeError, IndexError, np.linalg.LinAlgError) as problem:
+        except (ArithmeticError, ValueError, TypeError, IndexError) as problem:
             raise explain(self, place, operands, problem) from problem
-        if not known:
-            return value
         kind = type(known[0]) if scalar else known[0].array_kind
         if place.sites:
             place = replace(place, site=caller())
-        if not place.recording or all(n.op is constant for n in known):
-            node = given(kind, value, place, constant)
-        else:
-            node = make(kind, self, value, None, None, None, None, place)
-            node.a, node.u, node.params = nodes[0], values[0], params or None
+        if place.recording and any(n.op is not constant for n in known):
+            node = make(kind, self, value, nodes[0], None, values[0], None, place)
+            node.params = params or None
             if len(values) > 1:
                 node.b, node.v = nodes[1], values[1]
             if len(values) > 2:
                 node.rest = tuple(zip(nodes[2:], values[2:]))
+        else:
+            node = given(kind, value, place, constant)
         for watch in place.watchers:
             watch.node(node)
         return node
 
-    def compute(self, scalar: bool, values: list[Any], params: dict[str, Any]) -> Any:
+    def compute(self, scalar: bool, values: Sequence[Any], params: dict[str, Any]) -> Any:
         """The value from plain operands. Floats follow IEEE: where Python raises, NumPy answers."""
         if not scalar or self.scalar is None:
-            if self.array is None:
-                raise TypeError("it is defined for scalars only")
-            if scalar and not params:
-                raise TypeError(f"it needs tensors, got plain numbers {values}")
+            if self.array is None or scalar and not params:
+                raise TypeError(f"it needs {'numbers' if self.array is None else 'tensors'}, got {values}")
             return self.array(*values, **params)
         try:
             return self.scalar(*values, **params)
@@ -272,7 +254,8 @@ released = Op("released", doc="A node whose history was freed.")
 
 
 def plain(operand: Any, op: Op | None = None) -> Any:
-    """A number or array as the graph keeps it: Python numbers as they are, the rest as NumPy arrays."""
+    """A number or array as the graph keeps it: Python numbers as they are, the rest as NumPy
+    arrays."""
     if isinstance(operand, (bool, int, float)):
         return operand if type(operand) in (int, float) else float(operand)
     array = np.asarray(operand)

@@ -1,4 +1,5 @@
-"""What the engine refuses: no seed, no history, a released graph, data changed after it was used."""
+"""What the engine refuses: no seed, no history, a released graph, data changed after it was
+used."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from .words import describe
 
 
 def check_ends(ends: Sequence[Node], history: Sequence[Node]) -> None:
-    """Refuse a walk that ends at a released node, or at a leaf whose data was assigned in the meantime."""
+    """Refuse a walk that ends at a released node, or at a leaf whose data was assigned in the
+    meantime."""
     for end in ends:
         if end.op is released:
             refuse_released(end)
@@ -47,6 +49,15 @@ def seeded(root: Node, seed: Any, call: str) -> Any:
     return float(seed) if root.is_scalar else np.array(seed, value.dtype)
 
 
+def check_targets(targets: Sequence[Any], call: str) -> None:
+    """Only a node that wants a gradient can be asked for one."""
+    for x in targets:
+        if not isinstance(x, Node) or x.op is constant:
+            what = describe(x) if isinstance(x, Node) else f"{x!r}"
+            raise GradientError(f"{what} needs no gradient", where=call,
+                                fix="Make it a leaf with requires_grad=True")
+
+
 def refuse_released(node: Node) -> NoReturn:
     """The history of `node` was freed, so no gradient can go through it."""
     raise GradientError(
@@ -75,7 +86,8 @@ def refuse_changed(changed: Node, history: Sequence[Node]) -> None:
 
 @cache
 def needs(op: Op, position: int, operand: int) -> bool:
-    """Whether the rule of `position` reads the value of `operand`, going by the names its code loads."""
+    """Whether the rule of `position` reads the value of `operand`, going by the names its code
+    loads."""
     rule = op.rules[0 if op.variadic or op.joint else position]
     code = getattr(rule, "__code__", None)
     if not isinstance(code, CodeType) or op.joint or code.co_argcount <= operand + 2:

@@ -1,11 +1,13 @@
-"""The table: what each operation computes, and the gradient that leaves through each of its operands.
+"""The table: what each operation computes, and the gradient that leaves through each of its
+operands.
 
 The question this file answers: *what is the local derivative?*
 
-A rule reads `(g, y, a, b)`: `g` arrives, `y` is the value, then the operands. It is written once, in
-the operators below, so it serves plain floats, arrays and nodes alike: called with nodes it builds
-the graph of the gradient, which is all that second order needs. Broadcasting is not a rule's business:
-the engine sums a contribution back to its operand's shape (`backprop.fit`), so the rule of `+` is `g`.
+A rule reads `(g, y, a, b)`: `g` arrives, `y` is the value, then the operands. It is written once,
+in the operators below, so it serves plain floats, arrays and nodes alike: called with nodes it
+builds the graph of the gradient, which is all that second order needs. Broadcasting is not a rule's
+business: the engine sums a contribution back to its operand's shape (`backprop.fit`), so the rule
+of `+` is `g`.
 """
 
 from __future__ import annotations

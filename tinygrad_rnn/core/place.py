@@ -2,8 +2,9 @@
 
 The question this file answers: *how does a node know its time step?*
 
-One context variable holds one frozen `Place`, and every node keeps the `Place` it was made at. A context
-variable belongs to a thread (or an async task), so `no_grad()` in one never leaks into another.
+One context variable holds one frozen `Place`, and every node keeps the `Place` it was made at. A
+context variable belongs to a thread (or an async task), so `no_grad()` in one never leaks into
+another.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Watcher(Protocol):
 class Place:
     """Where a node was made: `step`, `scope`, `phase`; and the switches in force while it was made.
 
-    `fast` is True when there is nothing to do but record. `watchers` see every new node, and `site` is
-    the user's source line, kept only while something asks for it.
+    `fast` is True when there is nothing to do but record. `watchers` see every new node, and `site`
+    is the user's source line, kept only while something asks for it.
     """
 
     step: int | None = None
@@ -56,7 +57,8 @@ here = HERE.get
 
 
 class switch(ContextDecorator):
-    """A context manager (or decorator) that changes the current `Place`, in this thread or task only."""
+    """A context manager (or decorator) that changes the current `Place`, in this thread or task
+    only."""
 
     def __init__(self, **changes: Any) -> None:
         self.changes, self.tokens = changes, list[Token[Place]]()
@@ -68,8 +70,23 @@ class switch(ContextDecorator):
         HERE.reset(self.tokens.pop())
 
 
+class at:
+    """A context manager that goes to a given `Place` as a whole: a gradient is made where its node
+    was."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def __enter__(self) -> None:
+        self.token = HERE.set(self.place)
+
+    def __exit__(self, *_: object) -> None:
+        HERE.reset(self.token)
+
+
 def timestep(t: int) -> switch:
-    """Stamp everything made in this block with time step `t`; entering a step again continues it."""
+    """Stamp everything made in this block with time step `t`; entering a step again continues
+    it."""
     if isinstance(t, bool) or not isinstance(t, (int, np.integer)):
         raise InputError(f"timestep(t) needs a whole number, got {t!r}")
     return switch(step=int(t))
@@ -89,7 +106,8 @@ def no_grad() -> switch:
 
 
 def record_sites() -> switch:
-    """Keep, for every node made in this block, the user's source line that made it (`node.site`)."""
+    """Keep, for every node made in this block, the user's source line that made it
+    (`node.site`)."""
     return switch(sites=True)
 
 

@@ -1,4 +1,5 @@
-"""Walking the graph: its nodes and edges in order, the uses of a node, a path, and letting go of it all.
+"""Walking the graph: its nodes and edges in order, the uses of a node, a path, and letting go of it
+all.
 
 The question this file answers: *what is in this graph, and what depends on what?*
 
@@ -24,10 +25,11 @@ def parents(node: Node) -> Iterator[tuple[int, Node]]:
 
 
 def nodes(*roots: Node) -> list[Node]:
-    """Every node that `roots` depend on, constants too, oldest first: each stands after its operands.
+    """Every node that `roots` depend on, constants too, oldest first: each stands after its
+    operands.
 
-    Computed nodes come in the order of their creation, and a given one just before its first use, so the
-    same program gives the same list.
+    Computed nodes come in the order of their creation, and a given one just before its first use,
+    so the same program gives the same list.
     """
     for root in roots:
         if not isinstance(root, Node):
@@ -62,7 +64,8 @@ def is_alias(node: Node) -> bool:
 def uses(root: Node, x: Node) -> list[tuple[Node, int]]:
     """Where `root` uses `x`: the nodes that consume it, with the operand's position, oldest first.
 
-    A transpose, reshape or basic slice of `x` is not a use: what consumes the alias is, at its step.
+    A transpose, reshape or basic slice of `x` is not a use: what consumes the alias is, at its
+    step.
     """
     names = {x}
     found = []
@@ -92,7 +95,8 @@ def path(start: Node, end: Node) -> list[Node]:
 
 
 def release(*roots: Node) -> None:
-    """Free the history of `roots` now: values and names stay, operands go, and a later backward is refused.
+    """Free the history of `roots` now: values and names stay, operands go, and a later backward is
+    refused.
 
     A graph is also freed by itself when nothing refers to its result any more (`del loss`).
     """

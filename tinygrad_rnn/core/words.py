@@ -22,7 +22,10 @@ def describe(node: Node) -> str:
 
 
 def explain(op: Op, place: Place, operands: tuple[Any, ...], problem: Exception) -> TinygradRNNError:
-    """The error of an op's value in the user's words: step, op, and each operand's name and shape."""
+    """The error of an op's value in the user's words: step, op, and each operand's name and
+    shape."""
+    if isinstance(problem, TinygradRNNError):
+        return problem
     where = f"op '{op.name}'" if place.step is None else f"step {place.step}, op '{op.name}'"
     where += f" in scope '{place.scope}'" if place.scope else ""
     shapes = [np.shape(getattr(o, "value", o)) for o in operands]

@@ -1,0 +1,64 @@
+"""Leaving the graph: `float(v)`, `np.array(v)`, `item()`, copies. Never without saying so.
+
+The question this file answers: *why does `math.tanh(v)` raise?* Because it would turn the node into
+a number, and the gradient would be lost without a word.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import GradientError, UnsupportedError
+from .graph import Self, given
+from .protocol import NumpyProtocol
+from .words import describe
+
+
+class Conversions(NumpyProtocol):
+    """What a node becomes outside the graph."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __float__(self) -> float:
+        if self.requires_grad:
+            raise GradientError(f"float() of {describe(self)} would lose its gradient",
+                                fix="Use .item() for the number alone, or tg.tanh, np.tanh, ... for the "
+                                    "function: those of the math module know no gradients")
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(float(self))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.requires_grad:
+            raise GradientError(f"making an array of {describe(self)} would lose its gradient",
+                                fix="Use .numpy() for the numbers alone, or np.stack([...]) to join nodes")
+        return np.array(self.value, dtype)
+
+    def numpy(self) -> Any:
+        """The numbers as an array of your own."""
+        return np.array(self.value)
+
+    def item(self) -> float:
+        """The single number, as a plain Python number."""
+        number: float = self.value if self.is_scalar else self.value.item()
+        return number
+
+    def __format__(self, spec: str) -> str:
+        return format(self.value if spec else repr(self), spec)
+
+    def __reduce__(self) -> Any:
+        raise UnsupportedError("a node cannot be pickled", fix="Save the arrays instead: .numpy()")
+
+    def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
+        if not self.is_leaf:
+            raise UnsupportedError(f"{describe(self)} is computed and cannot be copied without its graph",
+                                   fix="Copy .detach() of it")
+        twin = given(type(self), self.value if self.is_scalar else np.array(self.value), self.at, self.op)
+        twin.name = self.name
+        return twin

@@ -1,0 +1,53 @@
+"""Hooks on nodes and watchers of a whole walk: who else sees a gradient as it passes.
+
+The question this file answers: *how do I look at, or change, the gradient of one node?*
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..errors import InputError
+from .graph import Node
+from .place import here
+from .words import describe
+
+
+def register(node: Node, hook: Callable[[Any], Any]) -> Callable[[], None]:
+    """Call `hook(gradient)` when the node's whole gradient is known; the result removes the hook
+    again.
+
+    What a hook returns, if not None, goes on in the gradient's place.
+    """
+    if not node.requires_grad:
+        raise InputError(f"{describe(node)} needs no gradient, so a hook on it would never run")
+    node.hooks = [*(node.hooks or ()), hook]
+
+    def remove() -> None:
+        node.hooks = [h for h in node.hooks or () if h is not hook] or None
+
+    return remove
+
+
+def retain(g: Any) -> None:
+    """The hook of `retain_grad()`: a computed node's gradient is committed like a leaf's."""
+
+
+def run(node: Node, g: Any, totals: dict[Node, Any]) -> Any:
+    """Show the whole gradient of a node to its hooks, in the order in which they were
+    registered."""
+    for hook in node.hooks or ():
+        if hook is retain:
+            totals[node] = g
+        else:
+            changed = hook(g)
+            g = g if changed is None else changed
+    return g
+
+
+def watched(edges: Iterator[Any]) -> Iterator[Any]:
+    """Let the watchers in force (an anomaly detector, say) see every contribution as it passes."""
+    for watcher in here().watchers:
+        edges = watcher.edges(edges)
+    return edges

@@ -1,0 +1,62 @@
+"""The in-place guard: a leaf's array may be read, written and assigned, and no graph goes silently
+wrong.
+
+The question this file answers: *what if the data changes after the graph has used it?*
+
+A graph keeps the arrays it was computed from. So when the user asks for a leaf's array while a
+graph holds it, the leaf moves to a copy first; and when an array that the user still holds enters a
+graph, it is locked (a later write to it raises) and the leaf takes a copy. Values are never written
+to otherwise.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import GradientError, InputError
+from .words import describe
+
+if TYPE_CHECKING:
+    from .graph import Node
+
+LENT: Any = {}  # in a leaf's `params`: the user may still hold, and write to, its array
+
+
+def lend(node: Node) -> Any:
+    """A leaf's own array, to be read or written to; of a computed node, a read-only view."""
+    if node.is_leaf:
+        if node.params is not LENT and sys.getrefcount(node.value) > 2:
+            node.value = np.array(node.value)
+        node.params = LENT
+        return node.value
+    view = np.asarray(node.value).view()
+    view.flags.writeable = False
+    return view
+
+
+def settle(node: Node) -> None:
+    """Before a lent array enters a graph: if the user still holds it, lock it and go on with a
+    copy."""
+    if sys.getrefcount(node.value) > 2:
+        node.value.flags.writeable = False
+        node.value = node.value.copy()
+    node.params = None
+
+
+def assign(node: Node, new: Any, time: int) -> None:
+    """Give a leaf new data at this time in the order of creation. Older graphs that need the old
+    refuse."""
+    if not node.is_leaf:
+        raise GradientError(f"{describe(node)} is computed: its data cannot be assigned",
+                            fix="Assign the data of a leaf, or make a new one from .detach()")
+    if np.shape(new) != np.shape(node.value):
+        raise InputError(f"{describe(node)} holds shape {np.shape(node.value)}, "
+                         f"got data of shape {np.shape(new)}")
+    if node.is_scalar:
+        node.value = float(new)
+    elif new is not node.value:
+        node.value, node.params = np.array(new, node.value.dtype, order="C"), None
+    node.order = time
