@@ -1,0 +1,48 @@
+"""Freeing a long history without recursion, on the one Python version that cannot do it by itself.
+
+The question this file answers: *what happens to a million nodes when the last one is dropped?*
+
+A node that goes away drops its operands, which drop theirs. Python interrupts such a chain before it
+runs out of stack: after 50 objects, in most versions. CPython 3.13 goes on to a depth that a thread
+with a small stack does not have, and the process crashes. There, and only there, a node takes its
+history apart itself, in a loop.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .graph import Node
+
+RECURSES = sys.implementation.name == "cpython" and sys.version_info[:2] == (3, 13)
+
+
+def free_in_a_loop(kind: type[Node]) -> None:
+    """Give the nodes of this kind a `__del__` that takes a history apart, where Python needs one."""
+    if RECURSES:
+        kind.__del__ = dismantle  # type: ignore[attr-defined]
+
+
+def dismantle(node: Node) -> None:
+    """Cut a dying node off from its operands, theirs from them, and so on, as far as nobody else
+    holds them."""
+    dying = take_operands(node)
+    while dying:
+        operand = dying.pop()
+        if sys.getrefcount(operand) == 2:  # the name `operand` and the call's argument
+            dying += take_operands(operand)
+
+
+def take_operands(node: Node) -> list[Any]:
+    """The operands of a node, which lets go of them."""
+    try:
+        operands = [x for x in (node.a, node.b) if x is not None]
+        if node.rest is not None:
+            operands += [x for x, _ in node.rest if x is not None]
+    except AttributeError:  # an interrupt came while the node was being made
+        return []
+    if operands:
+        node.a = node.b = node.rest = None
+    return operands
