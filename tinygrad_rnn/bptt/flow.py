@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,9 +38,10 @@ class Contribution:
     it shows.
     """
 
-    __slots__ = ("node", "position", "g", "c", "aliases", "total")
+    __slots__ = ("node", "position", "g", "c", "aliases")
 
-    def __init__(self, node: Node, position: int, g: Any, c: Any, aliases: tuple[Node, ...] = ()) -> None:
+    def __init__(self, node: Node, position: int, g: Any, c: Any,
+                 aliases: tuple[Node, ...] = ()) -> None:
         self.node, self.position, self.g, self.c, self.aliases = node, position, g, c, aliases
 
     @property
@@ -98,7 +100,8 @@ class Ledger(Sequence[Row]):
     """Every contribution to one node's gradient, in the order in which they were added (last use
     first)."""
 
-    def __init__(self, node: Node, root: str, entries: list[Contribution], carried: Any = None) -> None:
+    def __init__(self, node: Node, root: str, entries: list[Contribution],
+                 carried: Any = None) -> None:
         self.node, self.root, self.entries, self.carried = node, root, entries, carried
 
     @cached_property
@@ -113,14 +116,16 @@ class Ledger(Sequence[Row]):
         rows, running = [], None
         if self.carried is not None:
             running = self.carried
-            rows.append(Row(0, "carried in", None, "", "", running, norm(running), float("nan"), running))
+            rows.append(Row(0, "carried in", None, "", "", running, norm(running), math.nan,
+                            running))
         part = None
         for e in self.entries:
             c = e.array()
             part = c if part is None else part + c
             running = part if self.carried is None else self.carried + part
             share = float(np.vdot(c, self.total)) / size if size else 0.0
-            rows.append(Row(1, self.root, e.node.step, e.node.scope, e.node.op.name, c, norm(c), share, running))
+            where = e.node.step, e.node.scope, e.node.op.name
+            rows.append(Row(1, self.root, *where, c, norm(c), share, running))
         return rows
 
     @overload
@@ -166,7 +171,8 @@ class Ledger(Sequence[Row]):
     def to_markdown(self) -> str:
         """The table as Markdown text."""
         head, *body = [[cell.replace("|", "\\|") for cell in line] for line in self.cells()]
-        return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---:"] * len(head), *body])
+        lines = [head, ["---:"] * len(head), *body]
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
     def __str__(self) -> str:
         lines = self.cells()
@@ -174,8 +180,8 @@ class Ledger(Sequence[Row]):
         text = ["  ".join(cell.rjust(w) for cell, w in zip(line, widths)) for line in lines]
         rule = "─" * len(text[0])
         name = self.node.label if self.node.name else describe(self.node)
-        end = norm(self.rows[-1].running) if self.rows and not self.node.is_scalar else None
-        shown = f"{self.rows[-1].running:.6g}" if self.rows and end is None else f"‖·‖ = {end or 0.0:.6g}"
+        end = None if self.node.is_scalar else norm(self.rows[-1].running)
+        shown = f"‖·‖ = {end:.6g}" if end is not None else f"{self.rows[-1].running:.6g}"
         foot = f"sum = {name}.grad" if self.node.is_leaf else f"sum = the gradient of {name}"
         title = f"∂{self.root}/∂{name}: one row per use, in the order they were added"
         return "\n".join([title, text[0], rule, *text[1:], rule, f"{foot}: {shown}"])
@@ -197,12 +203,13 @@ def accumulate(node: Node, entries: list[Contribution]) -> Any:
 class GradientFlow:
     """A backward pass from `root` with every contribution kept. Made by `gradient_flow`."""
 
-    def __init__(self, root: Node, arrived: dict[Node, Any], incoming: dict[Node, list[Contribution]],
-                 carried: dict[Node, Any]) -> None:
+    def __init__(self, root: Node, arrived: dict[Node, Any],
+                 incoming: dict[Node, list[Contribution]], carried: dict[Node, Any]) -> None:
         self.root, self.arrived, self.incoming, self.carried = root, arrived, incoming, carried
 
     def __repr__(self) -> str:
-        return f"<gradient flow from {describe(self.root)}: {sum(map(len, self.incoming.values()))} contributions>"
+        count = sum(map(len, self.incoming.values()))
+        return f"<gradient flow from {describe(self.root)}: {count} contributions>"
 
     def ledger(self, node: Node) -> Ledger:
         """One row for every use of `node`: a shared weight, a bias, an input, a state.
@@ -213,7 +220,8 @@ class GradientFlow:
             raise InputError(f"ledger(...) needs a Value or a Tensor, got {type(node).__name__}")
         if node not in self.incoming:
             raise GradientError(f"no contribution reached {describe(node)}", where="ledger()",
-                                fix=f"It is not among what {describe(self.root)} depends on, or needs no gradient")
+                                fix=f"It needs no gradient, or {describe(self.root)} does not "
+                                    "depend on it")
         return Ledger(node, self.root.name or "L", self.incoming[node], self.carried.get(node))
 
     def gradient(self, node: Node) -> Any:
@@ -236,11 +244,14 @@ class GradientFlow:
         named = [n for n in self.arrived if n.name == short and (not scope or n.scope == scope)]
         scopes = sorted({n.scope for n in named})
         if len(scopes) > 1:
-            raise InputError(f"{short!r} is in several scopes: " + ", ".join(f"{s}/{short}" for s in scopes),
+            raise InputError(f"{short!r} is in several scopes: "
+                             + ", ".join(f"{s}/{short}" for s in scopes),
                              where="norms()", fix="Give the name with its scope")
         if not named:
-            known = sorted({f"{n.scope}/{n.name}" if n.scope else n.name for n in self.arrived if n.name})
-            raise InputError(f"no node named {name!r} got a gradient; there are: {', '.join(known)}",
+            known = sorted({"/".join(filter(None, (n.scope, n.name)))
+                            for n in self.arrived if n.name})
+            raise InputError(f"no node named {name!r} got a gradient; these did: "
+                             + ", ".join(known),
                              where="norms()", fix='Name your states: h = tanh(z).named("h")')
         named.sort(key=lambda n: (n.step is not None, n.step or 0, n.order))
         return {n.step if n.step is not None else i: self.norm(n) for i, n in enumerate(named)}

@@ -71,7 +71,8 @@ class Totals(dict[Node, Any]):
         super().__init__(start)
         self.owned = set[Node]()
 
-    def add(self, node: Node, position: int, x: Node, g: Any, c: Any = None, graph: bool = False) -> Any:
+    def add(self, node: Node, position: int, x: Node, g: Any, c: Any = None,
+            graph: bool = False) -> Any:
         """Add what leaves `node` through operand `x` when `g` arrives; return it, or None if not
         built."""
         into = None if graph or node.op.into is None else node.op.into.get(position)
@@ -121,8 +122,11 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
         a = None if a is None or a.op is constant else a
         b = None if b is None or b.op is constant else b
         try:
-            c = None if a is None else op.rules[0](g, y, u) if v is None else op.rules[0](g, y, u, v)
-            d = None if b is None else op.rules[1](g, y, u, v)
+            first, c, d = op.rules[0], None, None
+            if a is not None:
+                c = first(g, y, u) if v is None else first(g, y, u, v)
+            if b is not None:
+                d = op.rules[1](g, y, u, v)
         except ArithmeticError:  # plain floats raise where IEEE has an answer: 1 / 0 is inf
             c, d = (x and local(node, position, g) for position, x in enumerate((a, b)))
         if a is not None:

@@ -27,8 +27,8 @@ class Conversions(NumpyProtocol):
     def __float__(self) -> float:
         if self.requires_grad:
             raise GradientError(f"float() of {describe(self)} would lose its gradient",
-                                fix="Use .item() for the number alone, or tg.tanh, np.tanh, ... for the "
-                                    "function: those of the math module know no gradients")
+                                fix="Use .item() for the number alone, or tg.tanh, np.tanh, ... "
+                                    "for the function: those of math know no gradients")
         return float(self.value)
 
     def __int__(self) -> int:
@@ -37,7 +37,7 @@ class Conversions(NumpyProtocol):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.requires_grad:
             raise GradientError(f"making an array of {describe(self)} would lose its gradient",
-                                fix="Use .numpy() for the numbers alone, or np.stack([...]) to join nodes")
+                                fix="Use .numpy() for the numbers, np.stack([...]) to join nodes")
         return np.array(self.value, dtype)
 
     def numpy(self) -> Any:
@@ -57,8 +57,9 @@ class Conversions(NumpyProtocol):
 
     def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
         if not self.is_leaf:
-            raise UnsupportedError(f"{describe(self)} is computed and cannot be copied without its graph",
+            raise UnsupportedError(f"{describe(self)} is computed: no copy without its graph",
                                    fix="Copy .detach() of it")
-        twin = given(type(self), self.value if self.is_scalar else np.array(self.value), self.at, self.op)
+        value = self.value if self.is_scalar else np.array(self.value)
+        twin = given(type(self), value, self.at, self.op)
         twin.name = self.name
         return twin

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from ..errors import DTypeError, InputError
+from .freeing import free_in_a_loop
 from .inplace import LENT, settle
 from .place import Place, caller, here
 from .words import explain
@@ -122,6 +123,9 @@ class Node:
         return self
 
 
+free_in_a_loop(Node)
+
+
 def make(kind: type[Node], op: Op, value: Any, a: Node | None, b: Node | None, u: Any, v: Any,
          place: Place) -> Node:
     """A new node. Slots are filled one by one because this line of code is the engine's floor."""
@@ -164,9 +168,10 @@ class Op:
     """
 
     def __init__(self, name: str, scalar: Callable[..., Any] | None = None,
-                 array: Callable[..., Any] | None = None, rules: tuple[Callable[..., Any], ...] = (),
-                 *, variadic: bool = False, joint: bool = False,
-                 into: dict[int, Callable[..., None]] | None = None, alias: bool = False, doc: str = "") -> None:
+                 array: Callable[..., Any] | None = None,
+                 rules: tuple[Callable[..., Any], ...] = (),
+                 *, variadic: bool = False, joint: bool = False, alias: bool = False,
+                 into: dict[int, Callable[..., None]] | None = None, doc: str = "") -> None:
         self.name, self.scalar, self.array, self.rules = name, scalar, array, rules
         self.variadic, self.joint, self.into, self.alias = variadic, joint, into, alias
         self.simple = not (variadic or joint or into)
@@ -239,7 +244,8 @@ class Op:
         """The value from plain operands. Floats follow IEEE: where Python raises, NumPy answers."""
         if not scalar or self.scalar is None:
             if self.array is None or scalar and not params:
-                raise TypeError(f"it needs {'numbers' if self.array is None else 'tensors'}, got {values}")
+                kind = "numbers" if self.array is None else "tensors"
+                raise TypeError(f"it needs {kind}, got {values}")
             return self.array(*values, **params)
         try:
             return self.scalar(*values, **params)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Sequence
-from functools import cache
 from types import CodeType
 from typing import Any, NoReturn
 
@@ -22,7 +21,7 @@ def check_ends(ends: Sequence[Node], history: Sequence[Node]) -> None:
     for end in ends:
         if end.op is released:
             refuse_released(end)
-        if end.order > history[-1].order:  # a leaf's order counts from the last assignment to its data
+        if end.order > history[-1].order:  # a leaf's order: when its data was last assigned
             refuse_changed(end, history)
 
 
@@ -33,19 +32,22 @@ def seeded(root: Node, seed: Any, call: str) -> Any:
     if root.op is released:
         refuse_released(root)
     if root.op is constant:
-        raise GradientError(f"{describe(root)} needs no gradient, so there is nothing to send back", where=call,
-                            fix="Make a leaf with requires_grad=True, or leave the no_grad() block")
+        raise GradientError(f"{describe(root)} needs no gradient: there is nothing to send back",
+                            fix="Make a leaf with requires_grad=True, or leave the no_grad() block",
+                            where=call)
     value = root.value
     if seed is None:
         if np.size(value) != 1:
             raise GradientError(f"{describe(root)} is not a single number", where=call,
-                                fix=f"Reduce it, for instance with .sum(), or give a seed of shape {value.shape}")
+                                fix="Reduce it, for instance with .sum(), or give a seed of shape "
+                                    f"{value.shape}")
         return 1.0 if root.is_scalar else np.ones_like(value)
+    shape = np.shape(seed.value if isinstance(seed, Node) else seed)
+    if shape != np.shape(value):
+        raise ShapeError(f"expected a seed of shape {np.shape(value)}, that of {describe(root)}, "
+                         f"got {shape}", where=call)
     if isinstance(seed, Node):
         return seed
-    if np.shape(seed) != np.shape(value):
-        raise ShapeError(f"expected a seed of shape {np.shape(value)}, the shape of {describe(root)}, "
-                         f"got {np.shape(seed)}", where=call)
     return float(seed) if root.is_scalar else np.array(seed, value.dtype)
 
 
@@ -77,14 +79,14 @@ def refuse_changed(changed: Node, history: Sequence[Node]) -> None:
                 continue
             for place, other in enumerate(operands):
                 if other is changed and needs(node.op, position, place):
+                    at = "" if node.step is None else f" at step {node.step}"
                     raise GradientError(
-                        f"the data of {describe(changed)} was assigned after op '{node.op.name}'"
-                        f"{'' if node.step is None else f' at step {node.step}'} used it, and the gradient "
-                        "needs the value it had then", where="backward",
-                        fix="Call backward before you update the parameter, or build the graph again")
+                        f"the data of {describe(changed)} was assigned after op "
+                        f"'{node.op.name}'{at} used it, and the gradient needs the value it had then", where="backward",
+                        fix="Call backward before you update the parameter, or run the program "
+                            "again to build a new graph")
 
 
-@cache
 def needs(op: Op, position: int, operand: int) -> bool:
     """Whether the rule of `position` reads the value of `operand`, going by the names its code
     loads."""

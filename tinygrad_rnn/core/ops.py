@@ -49,16 +49,17 @@ div = primitive("/", either(operator.truediv, np.divide), lambda g, y, a, b: g /
                                                           lambda g, y, a, b: -g * y / b)
 neg = primitive("neg", either(operator.neg, np.negative), lambda g, y, x: -g)
 # x ** 0 has slope 0 and x ** 1 slope 1, at x = 0 as well: hence no power below 0 for b = 0
-power = primitive("**", either(math.pow, operator.pow),
-                  lambda g, y, a, b: g * (b * power(a, where(1.0, b - 1.0, condition=b == 0))),
-                  lambda g, y, a, b: g * (y * log(where(1.0, a, condition=a == 0))))
+power: Op = primitive(
+    "**", either(math.pow, operator.pow),
+    lambda g, y, a, b: g * (b * power(a, where(1.0, b - 1.0, condition=b == 0))),
+    lambda g, y, a, b: g * (y * log(where(1.0, a, condition=a == 0))))
 
-# --- functions of one variable ----------------------------------------------------------------------
+# --- functions of one variable --------------------------------------------------------------------
 exp = primitive("exp", either(math.exp, np.exp), lambda g, y, x: g * y)
-log = primitive("log", either(math.log, np.log), lambda g, y, x: g / x)
+log: Op = primitive("log", either(math.log, np.log), lambda g, y, x: g / x)
 sqrt = primitive("sqrt", either(math.sqrt, np.sqrt), lambda g, y, x: g / (2.0 * y))
 sin = primitive("sin", either(math.sin, np.sin), lambda g, y, x: g * cos(x))
-cos = primitive("cos", either(math.cos, np.cos), lambda g, y, x: -g * sin(x))
+cos: Op = primitive("cos", either(math.cos, np.cos), lambda g, y, x: -g * sin(x))
 tanh = primitive("tanh", either(math.tanh, np.tanh), lambda g, y, x: g * (1.0 - y * y))
 
 
@@ -73,7 +74,7 @@ def _sigmoids(x: Array) -> Array:
 
 
 sigmoid = primitive("sigmoid", either(_sigmoid, _sigmoids), lambda g, y, x: g * y * (1.0 - y))
-relu = primitive("relu", either(lambda x: x if x > 0 or x != x else 0.0, lambda x: np.maximum(x, 0)),
+relu = primitive("relu", either(lambda x: 0.0 if x <= 0 else x, lambda x: np.maximum(x, 0)),
                  lambda g, y, x: g * (x > 0))
 sign = primitive("sign", either(lambda x: float(np.sign(x)), np.sign), lambda g, y, x: 0.0 * g)
 absolute = primitive("abs", either(abs, np.abs), lambda g, y, x: g * sign(x))
@@ -84,12 +85,13 @@ maximum = primitive("max", either(lambda a, b: float(np.maximum(a, b)), np.maxim
 minimum = primitive("min", either(lambda a, b: float(np.minimum(a, b)), np.minimum),
                     lambda g, y, a, b: g * ((a < b) + 0.5 * (a == b)),
                     lambda g, y, a, b: g * ((b < a) + 0.5 * (a == b)))
-where = primitive("where", either(lambda a, b, condition: a if condition else b,
-                                  lambda a, b, condition: np.where(condition, a, b)),
-                  lambda g, y, a, b, condition: where(g, 0.0, condition=condition),
-                  lambda g, y, a, b, condition: where(0.0, g, condition=condition))
+where: Op = primitive(
+    "where", either(lambda a, b, condition: a if condition else b,
+                    lambda a, b, condition: np.where(condition, a, b)),
+    lambda g, y, a, b, condition: where(g, 0.0, condition=condition),
+    lambda g, y, a, b, condition: where(0.0, g, condition=condition))
 
-# --- products ---------------------------------------------------------------------------------------
+# --- products -------------------------------------------------------------------------------------
 
 
 def _matmul_a(g: Array, y: Array, a: Array, b: Array) -> Array:
@@ -109,9 +111,10 @@ def _matmul_b(g: Array, y: Array, a: Array, b: Array) -> Array:
 
 
 matmul = primitive("@", np.matmul, _matmul_a, _matmul_b)
+# x @ W.T: W (O, I) acts on columns as on paper; x (..., I) -> (..., O)
 linear = primitive("linear", lambda x, W: np.dot(x, W.T), lambda g, y, x, W: g @ W,
-                                                          lambda g, y, x, W: outer_sum(g, x), into={1: lambda total, g, x, W: add_outer(total, g, x)},
-                   doc="x @ W.T: W (O, I) acts on columns as on paper; x (..., I) -> (..., O).")
+                                                          lambda g, y, x, W: outer_sum(g, x),
+                   into={1: lambda total, g, x, W: add_outer(total, g, x)})
 
 
 def _outer_sum(d: Array, x: Array) -> Array:
@@ -123,11 +126,11 @@ def add_outer(total: Array, d: Array, x: Array) -> None:
     total += _outer_sum(d, x)
 
 
-outer_sum = primitive("outer", _outer_sum,
-                      lambda g, y, d, x: linear(x, g), lambda g, y, d, x: d @ g,
-                      doc="Sum of the outer products d xᵀ over all leading axes: (..., O), (..., I) -> (O, I).")
+# the sum of the outer products d xᵀ over all leading axes: (..., O), (..., I) -> (O, I)
+outer_sum: Op = primitive("outer", _outer_sum, lambda g, y, d, x: linear(x, g),
+                                               lambda g, y, d, x: d @ g)
 
-# --- shape ------------------------------------------------------------------------------------------
+# --- shape ----------------------------------------------------------------------------------------
 
 
 def spread(g: Array, x: Array, axis: Any, keepdims: bool) -> Array:
@@ -166,15 +169,16 @@ def scatter_into(total: Array, g: Array, x: Array, index: Any) -> None:
 
 sum_ = primitive("sum", np.sum, lambda g, y, x, axis=None, keepdims=False:
                  broadcast_to(spread(g, x, axis, keepdims), shape=x.shape))
-broadcast_to = primitive("broadcast", np.broadcast_to, lambda g, y, x, shape: g)
+broadcast_to: Op = primitive("broadcast", np.broadcast_to, lambda g, y, x, shape: g)
 cast = primitive("cast", lambda x, dtype: np.asarray(x).astype(dtype), lambda g, y, x, dtype: g)
-reshape = primitive("reshape", lambda x, shape: np.reshape(x, shape),
+reshape: Op = primitive("reshape", lambda x, shape: np.reshape(x, shape),
                     lambda g, y, x, shape: reshape(g, shape=x.shape), alias=True)
-transpose = primitive("T", lambda x, axes=None: np.transpose(x, axes),
-                      lambda g, y, x, axes=None: transpose(g, axes=axes and tuple(np.argsort(axes))), alias=True)
+transpose: Op = primitive(
+    "T", lambda x, axes=None: np.transpose(x, axes),
+    lambda g, y, x, axes=None: transpose(g, axes=axes and tuple(np.argsort(axes))), alias=True)
 getitem = primitive("[]", lambda x, index: x[index], lambda g, y, x, index:
                     scatter(g, index=index, shape=x.shape), into={0: scatter_into}, alias=True)
-scatter = primitive("scatter", _scatter, lambda g, y, x, index, shape: getitem(g, index=index))
+scatter: Op = primitive("scatter", _scatter, lambda g, y, x, index, shape: getitem(g, index=index))
 
 
 def _part(g: Array, y: Array, *xs: Array, position: int, axis: int = 0) -> Array:
@@ -183,9 +187,13 @@ def _part(g: Array, y: Array, *xs: Array, position: int, axis: int = 0) -> Array
     return getitem(g, index=(slice(None),) * (axis % y.ndim) + (cut,))
 
 
-concatenate = primitive("concat", lambda *xs, axis=0: np.concatenate(xs, axis), _part, variadic=True)
-stack = primitive("stack", lambda *xs, axis=0: np.stack(xs, axis), lambda g, y, *xs, position, axis=0:
-                  getitem(g, index=(slice(None),) * (axis % y.ndim) + (position,)), variadic=True)
+def _slot(g: Array, y: Array, *xs: Array, position: int, axis: int = 0) -> Array:
+    return getitem(g, index=(slice(None),) * (axis % y.ndim) + (position,))
+
+
+concatenate = primitive("concat", lambda *xs, axis=0: np.concatenate(xs, axis), _part,
+                        variadic=True)
+stack = primitive("stack", lambda *xs, axis=0: np.stack(xs, axis), _slot, variadic=True)
 
 
 def table(namespace: dict[str, Any] | None = None) -> dict[str, Op]:

@@ -52,7 +52,8 @@ class Place:
         object.__setattr__(self, "fast", self.recording and not self.sites and not self.watchers)
 
 
-HERE: ContextVar[Place] = ContextVar("tinygrad_rnn", default=Place())
+NOWHERE = Place()
+HERE: ContextVar[Place] = ContextVar("tinygrad_rnn", default=NOWHERE)
 here = HERE.get
 
 

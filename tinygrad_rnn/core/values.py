@@ -121,7 +121,8 @@ class Tensor(Operators):
             dtype = np.float64  # Python numbers; an array keeps its own type
         array = np.array(array, dtype, order="C")  # always our own copy
         if requires_grad and array.dtype.kind != "f":
-            raise DTypeError(f"a {array.dtype} tensor cannot require a gradient: whole numbers have none",
+            raise DTypeError(f"a {array.dtype} tensor cannot require a gradient: "
+                             "whole numbers have none",
                              where=f"Tensor {name!r}" if name else "Tensor",
                              fix="Convert the data first: data.astype(float)")
         node = given(cls, array, here(), leaf if requires_grad else constant)
@@ -136,10 +137,12 @@ class Tensor(Operators):
     T = property(lambda self: ops.transpose(self))
     sum, mean, max, min = map(numpy_method, ("sum", "mean", "max", "min"))
     var, std, prod, cumsum = map(numpy_method, ("var", "std", "prod", "cumsum"))
-    cumprod, ravel, squeeze, swapaxes = map(numpy_method, ("cumprod", "ravel", "squeeze", "swapaxes"))
+    cumprod, ravel, squeeze = map(numpy_method, ("cumprod", "ravel", "squeeze"))
+    swapaxes = numpy_method("swapaxes")
     repeat, take, trace, diagonal = map(numpy_method, ("repeat", "take", "trace", "diagonal"))
     clip, round, sort, dot = map(numpy_method, ("clip", "round", "sort", "dot"))
-    all, any, argmax, argmin, argsort = map(numpy_method, ("all", "any", "argmax", "argmin", "argsort"))
+    all, any, argmax, argmin = map(numpy_method, ("all", "any", "argmax", "argmin"))
+    argsort = numpy_method("argsort")
 
     def __len__(self) -> int:
         if not self.shape:
@@ -154,7 +157,7 @@ class Tensor(Operators):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise UnsupportedError("a tensor cannot be written to in place",
-                               fix="Use np.where(mask, new, x), or a leaf's .data between graphs")
+                               fix="Use np.where(mask, new, x), or assign a leaf's .data")
 
     def reshape(self, *shape: Any) -> Any:
         """The same entries in another shape."""
@@ -169,7 +172,8 @@ class Tensor(Operators):
         return ops.cast(self, dtype=np.dtype(dtype))
 
     def __repr__(self) -> str:
-        numbers = np.array2string(self.value, precision=4, separator=", ", prefix="Tensor(", threshold=50)
+        numbers = np.array2string(self.value, precision=4, separator=", ", prefix="Tensor(",
+                                  threshold=50)
         dtype = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
         return f"Tensor({numbers}{dtype}{tail(self)})"
 

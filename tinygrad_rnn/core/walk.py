@@ -102,4 +102,5 @@ def release(*roots: Node) -> None:
     """
     for node in nodes(*roots):
         if node.op.rules:
-            node.op, node.a, node.b, node.u, node.v, node.rest, node.params = (released, *[None] * 6)
+            node.op = released
+            node.a = node.b = node.u = node.v = node.rest = node.params = None

@@ -21,7 +21,8 @@ def describe(node: Node) -> str:
     return f"{what}{shape}{step}" + (f" in scope '{node.scope}'" if node.scope else "")
 
 
-def explain(op: Op, place: Place, operands: tuple[Any, ...], problem: Exception) -> TinygradRNNError:
+def explain(op: Op, place: Place, operands: tuple[Any, ...],
+            problem: Exception) -> TinygradRNNError:
     """The error of an op's value in the user's words: step, op, and each operand's name and
     shape."""
     if isinstance(problem, TinygradRNNError):
@@ -29,7 +30,8 @@ def explain(op: Op, place: Place, operands: tuple[Any, ...], problem: Exception)
     where = f"op '{op.name}'" if place.step is None else f"step {place.step}, op '{op.name}'"
     where += f" in scope '{place.scope}'" if place.scope else ""
     shapes = [np.shape(getattr(o, "value", o)) for o in operands]
-    names = [getattr(o, "name", None) or ("array" if s else "number") for o, s in zip(operands, shapes)]
+    names = [getattr(o, "name", None) or ("array" if shape else "number")
+             for o, shape in zip(operands, shapes)]
     parts = [f"{name} {shape}" for name, shape in zip(names, shapes)]
     if isinstance(problem, TypeError):
         return DTypeError(f"cannot take {' and '.join(parts)}: {problem}", where=where)
@@ -37,11 +39,11 @@ def explain(op: Op, place: Place, operands: tuple[Any, ...], problem: Exception)
         inner = shapes[1][-1] if op.name == "linear" else shapes[1][-2:][0]
         if shapes[0][-1] != inner:
             by = " transposed" if op.name == "linear" else ""
-            return ShapeError(f"cannot multiply {parts[0]} by {parts[1]}{by}: inner sizes {shapes[0][-1]} "
-                              f"and {inner} differ", where=where)
+            return ShapeError(f"cannot multiply {parts[0]} by {parts[1]}{by}: "
+                              f"inner sizes {shapes[0][-1]} and {inner} differ", where=where)
     if "broadcast" in str(problem):
-        return ShapeError(f"{' and '.join(parts)} do not fit: sizes must be equal, or 1, counted from the "
-                          "last axis", where=where)
+        return ShapeError(f"{' and '.join(parts)} do not fit: sizes must be equal, or 1, "
+                          "counted from the last axis", where=where)
     return ShapeError(f"cannot take {' and '.join(parts)}: {problem}", where=where)
 
 
