@@ -2,10 +2,10 @@
 
 The question this file answers: *what happens to a million nodes when the last one is dropped?*
 
-A node that goes away drops its operands, which drop theirs. Python interrupts such a chain before it
-runs out of stack: after 50 objects, in most versions. CPython 3.13 goes on to a depth that a thread
-with a small stack does not have, and the process crashes. There, and only there, a node takes its
-history apart itself, in a loop.
+A node that goes away drops its operands, which drop theirs. Python interrupts such a chain before
+it runs out of stack: after 50 objects, in most versions. CPython 3.13 goes on to a depth that a
+thread with a small stack does not have, and the process crashes. There, and only there, a node
+takes its history apart itself, in a loop.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RECURSES = sys.implementation.name == "cpython" and sys.version_info[:2] == (3, 
 
 
 def free_in_a_loop(kind: type[Node]) -> None:
-    """Give the nodes of this kind a `__del__` that takes a history apart, where Python needs one."""
+    """Give nodes of this kind a `__del__` that takes a history apart, where Python needs one."""
     if RECURSES:
         kind.__del__ = dismantle  # type: ignore[attr-defined]
 
