@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
@@ -156,15 +155,20 @@ def local(node: Node, position: int, g: Any, graph: bool = False) -> Any:
     if op.variadic:
         params["position"] = position
     if graph:
-        with at(replace(node.at, phase="backward", recording=True, watchers=here().watchers)):
+        with at(node.at.but(phase="backward", recording=True, watchers=here().watchers)):
             c = rule(g, node, *node.operands, **params)
-            return c if op.joint else fit(c, node.values[position])
+            return fit_all(c, node) if op.joint else fit(c, node.values[position])
     try:
         c = rule(g, node.value, *node.values, **params)
     except ArithmeticError:
         with np.errstate(all="ignore"):
             c = rule(*(np.float64(x) for x in (g, node.value, *node.values)), **params)
-    return c if op.joint else fit(c, node.values[position])
+    return fit_all(c, node) if op.joint else fit(c, node.values[position])
+
+
+def fit_all(shares: Sequence[Any], node: Node) -> list[Any]:
+    """What a `joint` rule gave for every operand, each in its operand's shape."""
+    return [None if c is None else fit(c, x) for c, x in zip(shares, node.values)]
 
 
 def fit(c: Any, x: Any) -> Any:

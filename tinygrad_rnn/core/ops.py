@@ -12,6 +12,7 @@ of `+` is `g`.
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Callable
@@ -181,19 +182,20 @@ getitem = primitive("[]", lambda x, index: x[index], lambda g, y, x, index:
 scatter: Op = primitive("scatter", _scatter, lambda g, y, x, index, shape: getitem(g, index=index))
 
 
-def _part(g: Array, y: Array, *xs: Array, position: int, axis: int = 0) -> Array:
-    start = sum(x.shape[axis] for x in xs[:position])
-    cut = slice(start, start + xs[position].shape[axis])
-    return getitem(g, index=(slice(None),) * (axis % y.ndim) + (cut,))
+def _cuts(g: Array, y: Array, *xs: Array, axis: int = 0) -> list[Array]:
+    ends = list(itertools.accumulate(x.shape[axis] for x in xs))
+    front = (slice(None),) * (axis % y.ndim)
+    return [getitem(g, index=(*front, slice(start, end))) for start, end in zip([0, *ends], ends)]
 
 
-def _slot(g: Array, y: Array, *xs: Array, position: int, axis: int = 0) -> Array:
-    return getitem(g, index=(slice(None),) * (axis % y.ndim) + (position,))
+def _slots(g: Array, y: Array, *xs: Array, axis: int = 0) -> list[Array]:
+    front = (slice(None),) * (axis % y.ndim)
+    return [getitem(g, index=(*front, i)) for i in range(len(xs))]
 
 
-concatenate = primitive("concat", lambda *xs, axis=0: np.concatenate(xs, axis), _part,
-                        variadic=True)
-stack = primitive("stack", lambda *xs, axis=0: np.stack(xs, axis), _slot, variadic=True)
+# all operands' gradients at once: one rule per operand would look at T operands T times
+concatenate = primitive("concat", lambda *xs, axis=0: np.concatenate(xs, axis), _cuts, joint=True)
+stack = primitive("stack", lambda *xs, axis=0: np.stack(xs, axis), _slots, joint=True)
 
 
 def table(namespace: dict[str, Any] | None = None) -> dict[str, Op]:
