@@ -1,0 +1,93 @@
+"""The linear layer, step by step on a sequence.
+
+The question this file answers: *how does a state become an output?*
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import ops
+from ..core.place import switch
+from ..core.values import Tensor
+from ..errors import InputError, ShapeError
+from . import init as inits
+from .cells import float_type, size
+from .module import Module, parameter
+from .sequence import Steps, given_step, join, stacked_steps
+
+
+class Linear(Module):
+    """y = W x + b, for each row of x: (..., in) -> (..., out).
+
+    Parameters: `W` (out, in), `b` (out,). With a `name` of two letters, "hy", they are called W_hy
+    and b_y as in the equations, and the result is y; any other name is put behind both. They are
+    attributes under these names, and always `.W` and `.b`.
+
+    On a layer's sequence, or a list of steps, it is applied to each h_t at that step: y_t = W_hy
+    h_t + b_y are nodes of their own. Raises `ShapeError` for an x whose last axis is not `in`.
+    """
+
+    def __init__(self, in_size: int, out_size: int, name: str | None = None, bias: bool = True, *,
+                 init: str | inits.Init = "uniform", seed: Any = None, dtype: Any = None) -> None:
+        self.in_size = size(in_size, "in_size", "Linear")
+        self.out_size = size(out_size, "out_size", "Linear")
+        self.name, self.dtype = name, float_type(dtype, "Linear")
+        self.W_name, self.b_name, self.output = names(name)
+        rng, first = np.random.default_rng(seed), inits.find(init, "Linear")
+        W = first(rng, (self.out_size, self.in_size), self.in_size)
+        setattr(self, self.W_name, parameter(np.asarray(W, self.dtype), self.W_name))
+        b = first(rng, (self.out_size,), self.in_size) if bias else None
+        if b is not None:
+            setattr(self, self.b_name, parameter(np.asarray(b, self.dtype), self.b_name))
+
+    @property
+    def weight(self) -> Tensor:
+        """W, whatever its name."""
+        W: Tensor = getattr(self, self.W_name)
+        return W
+
+    @property
+    def offset(self) -> Tensor | None:
+        """b, whatever its name; None without bias."""
+        return getattr(self, self.b_name, None)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("W", "b") and "b_name" in vars(self):  # only reached under another name
+            return self.weight if name == "W" else self.offset
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def __call__(self, x: Any) -> Any:
+        steps = stacked_steps(x)
+        if steps is None and not isinstance(x, (list, tuple)):
+            return self.one(x)
+        outputs = []
+        for step in steps or Steps(x):
+            with switch(step=step.step):  # y_t belongs to the step of h_t
+                outputs.append(self.one(step))
+        return join(outputs, np.zeros((0, self.out_size), self.dtype))
+
+    def one(self, x: Any) -> Any:
+        """The output for a single input."""
+        x = given_step(x, "x", self.dtype)
+        if x.shape[-1:] != (self.in_size,):
+            raise ShapeError(f"expected x of shape (..., {self.in_size}), got {x.shape}",
+                             where=f"Linear({self.settings()})")
+        y, b = ops.linear(x, self.weight), self.offset
+        y = y if b is None else y + b
+        return y if self.output is None else y.named(self.output)
+
+    def settings(self) -> str:
+        return f"{self.in_size}, {self.out_size}{', bias=False' if self.offset is None else ''}"
+
+
+def names(name: str | None) -> tuple[str, str, str | None]:
+    """The names of weight, bias and result."""
+    if name is None:
+        return "W", "b", None
+    if not isinstance(name, str) or not name:
+        raise InputError(f"expected a name such as 'hy', got {name!r}", where="Linear")
+    to = name[1] if len(name) == 2 else name
+    return f"W_{name}", f"b_{to}", to

@@ -1,0 +1,126 @@
+"""The loss of a sequence: one loss at each step, and their sum.
+
+The question this file answers: *what does "the loss" mean when there are T outputs?*
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import ops
+from ..core.graph import Node
+from ..core.ops import primitive
+from ..core.place import switch
+from ..core.values import Tensor
+from ..errors import DTypeError, InputError, ShapeError
+from .sequence import Steps, first_step, stacked_steps
+
+try:
+    from ..core.functions import cross_entropy as row_loss  # type: ignore
+except ImportError:  # for the moment
+    def _ce(y: Any, target: Any) -> Any:
+        z = y - y.max(-1, keepdims=True)
+        p = z - np.log(np.exp(z).sum(-1, keepdims=True))
+        if target.shape == y.shape:
+            return -(p * target).sum(-1)
+        return -np.take_along_axis(p, target[..., None], -1)[..., 0]
+
+    def _ce_g(g: Any, s: Any, y: Any, target: Any) -> Any:
+        z = y - y.max(-1, keepdims=True)
+        p = np.exp(z) / np.exp(z).sum(-1, keepdims=True)
+        t = target if target.shape == y.shape else np.eye(y.shape[-1])[target]
+        return g[..., None] * (p - t)
+
+    row_loss = primitive("cross_entropy", _ce, _ce_g)
+
+# one circle with an arrow from every step, where a chain of + would be T long
+total = primitive("Σ", (lambda *xs: float(sum(xs)), lambda *xs: np.add.reduce(xs)),
+                  lambda g, y, *xs: [g] * len(xs), joint=True)
+
+REDUCTIONS = {  # reduction: (mean over B?, mean over T?)
+    "batch": (True, False),
+    "sum": (False, False),
+    "mean": (True, True),
+}
+
+
+def cross_entropy(outputs: Any, targets: Any, reduction: str = "batch") -> Any:
+    """Softmax cross-entropy:  L_t = -log softmax(y_t)[target_t],  L = sum over t of L_t.
+
+    `outputs` are the logits y_t: a layer's sequence (T, B, O) or (T, O), a list of T steps, or a
+    single step (B, O) or (O,), which has a single loss. `targets` are class indices, the same shape
+    without O, or distributions of the same shape. Returns a 0-d node L; every L_t is a node stamped
+    with its step.
+
+    `reduction`: "batch" (default) takes the mean over B and the sum over T, "sum" the sum over
+    both, "mean" the mean over both; all three agree for B = T = 1. L is in nats. Raises
+    `ShapeError` if outputs and targets differ, `InputError` for a class that is not there.
+    """
+    if reduction not in REDUCTIONS:
+        raise InputError(f"expected reduction to be one of {', '.join(REDUCTIONS)}, "
+                         f"got {reduction!r}", where="cross_entropy")
+    over_batch, over_time = REDUCTIONS[reduction]
+    if not is_sequence(outputs):
+        y: Any = outputs if isinstance(outputs, Node) else Tensor(outputs)
+        return step_loss(y, one_target(targets, y.shape), over_batch).named("L")
+    steps = Steps(outputs, name="y")
+    T = len(steps)
+    if len(targets) != T:
+        raise ShapeError(f"expected targets for the {T} steps of outputs, got {len(targets)}",
+                         where="cross_entropy")
+    if T == 0:
+        return ops.sum_(outputs).named("L") if isinstance(outputs, Node) else Tensor(0.0, name="L")
+    losses = [timed_loss(steps, t, targets[t], over_batch) for t in range(T)]
+    L = total(*losses)
+    return (L * (1.0 / T) if over_time and T > 1 else L).named("L")
+
+
+def is_sequence(outputs: Any) -> bool:
+    """Whether there is a step axis: a layer's sequence, a list of steps, or three axes."""
+    return (stacked_steps(outputs) is not None or isinstance(outputs, (list, tuple))
+            or np.ndim(getattr(outputs, "value", outputs)) == 3)
+
+
+def timed_loss(steps: Steps, t: int, target: Any, mean: bool) -> Any:
+    """L_t, at the step of y_t."""
+    made = steps.parts[t] if isinstance(steps.parts, list) else None
+    step = made.step if isinstance(made, Node) else None
+    with switch(step=first_step() + t if step is None else step):
+        y = steps[t]
+        return step_loss(y, one_target(target, y.shape), mean).named("L")
+
+
+def step_loss(y: Any, target: Any, mean: bool) -> Any:
+    """The loss of one step: the mean (or sum) over the batch."""
+    losses = row_loss(y, target=target)
+    B = losses.size
+    if losses.ndim == 0:
+        return losses
+    if mean and B == 0:
+        raise InputError(f"there is nothing to average in outputs of shape {y.shape}",
+                         where="cross_entropy", fix='reduction="sum" gives 0')
+    summed = ops.sum_(losses)
+    return summed * (1.0 / B) if mean and B > 1 else summed
+
+
+def one_target(target: Any, shape: tuple[int, ...]) -> Any:
+    """The target of one step, checked: class indices (B,) or distributions (B, O)."""
+    if isinstance(target, Node):
+        array = target.value
+    else:
+        target = array = np.asarray(target)
+    if array.shape == shape:
+        return target
+    if array.shape != shape[:-1]:
+        raise ShapeError(f"expected targets of shape {shape[:-1]} (class indices) or {shape} "
+                         f"(distributions) for outputs {shape}, got {array.shape}",
+                         where="cross_entropy")
+    if array.dtype.kind not in "iu":
+        raise DTypeError(f"expected class indices to be whole numbers, got dtype {array.dtype}",
+                         where="cross_entropy")
+    if array.size and not (array.min() >= 0 and array.max() < shape[-1]):
+        raise InputError(f"expected class indices from 0 to {shape[-1] - 1}, got {array.min()} to "
+                         f"{array.max()}", where="cross_entropy")
+    return array

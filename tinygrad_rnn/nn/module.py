@@ -1,0 +1,131 @@
+"""Modules: things with parameters, found by walking their attributes.
+
+The question this file answers: *where are the weights, and what are they called?*
+
+A parameter is a leaf that is stored on a module, or on a module stored on it, and so on; its dotted
+name is the way there: `rnn.cell.W_hh`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..core.graph import Node, leaf
+from ..core.values import Tensor
+from ..errors import DTypeError, InputError, ShapeError
+
+
+def parameter(array: Any, name: str) -> Tensor:
+    """A leaf that wants a gradient, under the name that it has in the equations."""
+    return Tensor(array, name=name, requires_grad=True)
+
+
+class Module:
+    """The base of cells, layers and models. Store parameters and other modules as attributes: that
+    is all."""
+
+    def named_parameters(self) -> dict[str, Any]:
+        """Dotted name -> parameter, in the order of the attributes. A shared one is listed once."""
+        found = dict[str, Any]()
+        listed = set[Node]()
+        for name, node in walk(self, "", set()):
+            if node not in listed:
+                listed.add(node)
+                found[name] = node
+        return found
+
+    def parameters(self) -> list[Any]:
+        """Every parameter once."""
+        return list(self.named_parameters().values())
+
+    def zero_grad(self) -> None:
+        """Forget all gradients: each `.grad` is None again."""
+        for p in self.parameters():
+            p.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Dotted name -> a copy of the numbers."""
+        return {name: p.numpy() for name, p in self.named_parameters().items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take the numbers of `state`. All names and shapes must fit, or nothing is changed.
+
+        Raises `InputError` for missing or unknown names, `ShapeError` for a shape that differs and
+        `DTypeError` for what are not real numbers.
+        """
+        own = self.named_parameters()
+        missing, unknown = [n for n in own if n not in state], [n for n in state if n not in own]
+        if missing or unknown:
+            raise InputError(
+                f"expected the parameters {', '.join(own)}; "
+                f"got {', '.join(map(str, state)) or 'none'} (missing: "
+                f"{', '.join(missing) or 'none'}; "
+                f"unknown: {', '.join(map(str, unknown)) or 'none'})",
+                where=f"{type(self).__name__}.load_state_dict")
+        arrays = {name: np.asarray(state[name]) for name in own}
+        for name, p in own.items():
+            where = f"{type(self).__name__}.load_state_dict, parameter '{name}'"
+            if arrays[name].shape != np.shape(p.value):
+                raise ShapeError(f"expected shape {np.shape(p.value)}, got {arrays[name].shape}",
+                                 where=where)
+            if arrays[name].dtype.kind not in "fiub":
+                raise DTypeError(f"expected real numbers, got dtype {arrays[name].dtype}",
+                                 where=where)
+        for name, p in own.items():
+            p.data = arrays[name]
+
+    def settings(self) -> str:
+        """What the repr shows in brackets: sizes and options."""
+        return ""
+
+    def __repr__(self) -> str:
+        return "\n".join(tree(self, type(self).__name__, 0))
+
+
+def children(thing: Any) -> Iterator[tuple[str, Any]]:
+    """The parts of a module, a list or a dict that may hold parameters, with their names."""
+    if isinstance(thing, Module):
+        yield from vars(thing).items()
+    elif isinstance(thing, (list, tuple)):
+        yield from ((str(i), part) for i, part in enumerate(thing))
+    elif isinstance(thing, dict):
+        yield from ((str(key), part) for key, part in thing.items())
+
+
+def walk(thing: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Node]]:
+    """Every parameter below `thing`, with its dotted name; a module that holds itself is no
+    trap."""
+    if id(thing) in seen:
+        return
+    seen.add(id(thing))
+    for name, part in children(thing):
+        dotted = f"{prefix}.{name}" if prefix else name
+        if isinstance(part, Node):
+            if part.op is leaf:
+                yield dotted, part
+        elif isinstance(part, (Module, list, tuple, dict)):
+            yield from walk(part, dotted, seen)
+
+
+def count(thing: Any) -> int:
+    """How many numbers the parameters below `thing` hold, shared ones once."""
+    return sum(int(np.size(p.value)) for p in dict.fromkeys(p for _, p in walk(thing, "", set())))
+
+
+def tree(module: Module, title: str, depth: int) -> Iterator[str]:
+    """The lines of a repr: each module with its settings and count, each parameter with its
+    shape."""
+    settings = f"({module.settings()})" if module.settings() else ""
+    yield f"{'  ' * depth}{title}{settings}: {count(module):,} parameters"
+    for name, part in children(module):
+        parts = [(name, part)] if isinstance(part, (Node, Module)) else \
+            [(f"{name}.{key}", p) for key, p in children(part)]
+        for label, p in parts:
+            if isinstance(p, Module) and depth < 20:
+                yield from tree(p, f"{label}: {type(p).__name__}", depth + 1)
+            elif isinstance(p, Node) and p.op is leaf:
+                shape = np.shape(p.value)
+                yield f"{'  ' * (depth + 1)}{label} {shape}: {np.size(p.value):,}"

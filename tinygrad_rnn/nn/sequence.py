@@ -1,0 +1,116 @@
+"""Sequences: one step at a time, from whatever a user has, and the steps of a result joined again.
+
+The question this file answers: *what is a sequence here?*
+
+A sequence is an array or Tensor (T, B, I) or (T, I), or a list of T steps. What a layer returns for
+one is a plain Tensor (T, B, H): the op `stack` over the T nodes h_t. Whoever gets it (`Linear`,
+`cross_entropy`, another layer) steps back through the stacking to these nodes, so that the graph
+has an arrow from each h_t and the backward pass never slices a long array T times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import ops
+from ..core.graph import Node, constant, plain
+from ..core.place import here
+from ..core.values import Tensor
+from ..errors import InputError, ShapeError
+
+
+def stacked_steps(x: Any) -> list[Node] | None:
+    """The nodes that were joined to make `x`, if it is a layer's sequence; else None."""
+    if not isinstance(x, Node) or (x.params or {}).get("axis") != 0:
+        return None
+    steps = list(x.operands)
+    if not steps or not all(isinstance(s, Node) and s.step is not None for s in steps):
+        return None
+    return steps if x.op is ops.stack or x.op is constant else None
+
+
+def join(steps: Sequence[Any], empty: Any = None) -> Any:
+    """Stack T steps into (T, ...). `empty` is the array that stands for no steps at all.
+
+    A result without gradient (under `no_grad`) keeps its steps too: (T, V) would otherwise no
+    longer be told from a batch (B, V).
+    """
+    if not steps:
+        return Tensor(empty)
+    joined = ops.stack(*steps, axis=0)
+    if joined.op is constant:
+        joined.a, joined.u, joined.params = steps[0], steps[0].value, {"axis": 0}
+        if len(steps) > 1:
+            joined.b, joined.v = steps[1], steps[1].value
+        joined.rest = tuple((s, s.value) for s in steps[2:]) or None
+    return joined
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of a node, an array, or what could be one."""
+    shape: tuple[int, ...] = np.shape(x.value if isinstance(x, Node) else x)
+    return shape
+
+
+def given_step(x: Any, name: str, dtype: Any) -> Any:
+    """One step as a node: nodes as they are, numbers as a constant of that name at the current
+    step."""
+    if isinstance(x, Node):
+        return x
+    return Tensor(plain(np.asarray(x)), name=name, dtype=dtype)
+
+
+class Steps:
+    """The steps of a sequence `xs`; `steps[t]` makes (or finds) the node of step t where it is
+    asked for.
+
+    `shape` is that of the first step: (B, I) or (I,). Plain numbers become constants `name` of
+    `dtype`.
+    """
+
+    def __init__(self, xs: Any, *, name: str = "x", dtype: Any = None) -> None:
+        self.name, self.dtype = name, dtype
+        self.parts: Any = xs.parts if isinstance(xs, Steps) else stacked_steps(xs)
+        if self.parts is None:
+            self.parts = xs if isinstance(xs, (Node, np.ndarray)) else list(as_list(xs, name))
+        if isinstance(self.parts, (Node, np.ndarray)) and not self.parts_shape():
+            raise ShapeError("expected a sequence (T, ...), got a single number")
+
+    def parts_shape(self) -> tuple[int, ...]:
+        """The shape of the array that holds all steps."""
+        return shape_of(self.parts)
+
+    def __len__(self) -> int:
+        return len(self.parts) if isinstance(self.parts, list) else self.parts_shape()[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[t] for t in range(len(self)))
+
+    def shape(self, t: int = 0) -> tuple[int, ...] | None:
+        """The shape of step t; None if there is no step to tell it."""
+        if not isinstance(self.parts, list):
+            return self.parts_shape()[1:]
+        return shape_of(self.parts[t]) if self.parts else None
+
+    def __getitem__(self, t: int) -> Any:
+        part = self.parts[t]
+        if isinstance(part, Node) and not isinstance(self.parts, list):
+            return part.named(self.name)  # the slice of a tensor: a new node, ours to name
+        return given_step(part, self.name, self.dtype)
+
+
+def as_list(xs: Any, name: str) -> Any:
+    """A list of steps, or an error that says what a sequence is."""
+    if isinstance(xs, (str, bytes, dict, set)) or not hasattr(xs, "__iter__"):
+        raise InputError(f"expected a sequence: an array (T, B, I) or (T, I), or a list of steps, "
+                         f"got {name} of type {type(xs).__name__}")
+    return xs
+
+
+def first_step() -> int:
+    """Where a layer starts to count: at 1, or at the step of the user's `timestep(t)`."""
+    now = here().step
+    return 1 if now is None else now
