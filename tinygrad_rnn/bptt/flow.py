@@ -70,7 +70,7 @@ class Contribution:
         """`total` plus this contribution, in place where that saves building it."""
         if len(self.aliases) == 1 and self.aliases[0].op is ops.getitem:
             c = local(self.node, self.position, self.g) if self.c is None else self.c
-            ops.scatter_into(total, c, None, self.aliases[0].params["index"])  # type: ignore[index]
+            ops.scatter_into(total, c, self.aliases[0].params["index"])  # type: ignore[index]
             return total
         return total + self.array()
 
@@ -254,7 +254,12 @@ class GradientFlow:
                              + ", ".join(known),
                              where="norms()", fix='Name your states: h = tanh(z).named("h")')
         named.sort(key=lambda n: (n.step is not None, n.step or 0, n.order))
-        return {n.step if n.step is not None else i: self.norm(n) for i, n in enumerate(named)}
+        found = {n.step if n.step is not None else i: self.norm(n) for i, n in enumerate(named)}
+        if len(found) < len(named):
+            raise InputError(f"several nodes are named {name!r} at the same step", where="norms()",
+                             fix='Put them in scopes (with tg.scope("first"): ...), or ask for '
+                                 "flow.norm(node)")
+        return found
 
 
 def gradient_flow(root: Node, seed: Any = None) -> GradientFlow:
@@ -268,21 +273,25 @@ def gradient_flow(root: Node, seed: Any = None) -> GradientFlow:
     incoming: dict[Node, list[Contribution]] = {}
     for node, position, x, g, c in hooks.watched(contributions(arriving)):
         arrived[node] = g
+        if position == 1 and node.op.late is not None:
+            c = None  # an array of a weight's size for every step: built again when asked for
         incoming.setdefault(x, []).append(Contribution(node, position, g, c))
-    see_through(incoming, arrived, arriving)
+    see_through(root, incoming, arrived, arriving)
     carried = {x: x.grad for x in arriving if x.grad is not None}
     arrived.update(arriving)
     commit(arriving)
     return GradientFlow(root, arrived, incoming, carried)
 
 
-def see_through(incoming: dict[Node, list[Contribution]], arrived: dict[Node, Any],
+def see_through(root: Node, incoming: dict[Node, list[Contribution]], arrived: dict[Node, Any],
                 totals: Totals) -> None:
     """Replace the uses of a leaf by its aliases (transposes, slices) with those that consume the
     alias."""
     shown: dict[Node, tuple[Node, tuple[Node, ...]]] = {}  # alias -> the leaf, and the way to it
     for node in reversed(list(arrived)):  # operands first
-        if is_alias(node) and node.a is not None and (node.a.is_leaf or node.a in shown):
+        if node is root or not is_alias(node) or node.a is None:
+            continue
+        if node.a.is_leaf or node.a in shown:
             source, way = shown.get(node.a, (node.a, ()))
             shown[node] = (source, (*way, node))
     for x in {source for source, _ in shown.values()}:

@@ -31,10 +31,11 @@ import numpy as np
 
 from . import hooks, ops
 from .graph import Node, constant, given
-from .guards import check_ends, check_targets, seeded
-from .place import at, here
+from .guards import check_ends, check_operands, check_targets, seeded
+from .place import Place, at, here
 
 Edge = tuple[Node, int, Node, Any, Any]
+Late = Callable[[list[tuple[Any, Any]]], Any]
 set_grad: Callable[[Node, Any], None] = Node.__dict__["grad"].__set__
 
 
@@ -63,27 +64,33 @@ class Totals(dict[Node, Any]):
     """Gradients by node, while they are being added up.
 
     The first contribution is borrowed, the second allocates, later ones are added in place: arrays
-    that this dict made itself are in `owned`, and nothing else is ever written to.
+    that this dict made itself are in `owned`, and nothing else is ever written to. With `late`, the
+    uses of a weight (δ_t and x_t at every step) are only collected, and summed in one product at
+    the end; without, each contribution is added in its turn.
     """
 
-    def __init__(self, start: Iterable[tuple[Node, Any]] = ()) -> None:
+    def __init__(self, start: Iterable[tuple[Node, Any]] = (), late: bool = False) -> None:
         super().__init__(start)
         self.owned = set[Node]()
+        self.late: dict[Node, tuple[Late, list[tuple[Any, Any]]]] | None = {} if late else None
 
     def add(self, node: Node, position: int, x: Node, g: Any, c: Any = None,
             graph: bool = False) -> Any:
         """Add what leaves `node` through operand `x` when `g` arrives; return it, or None if not
         built."""
-        into = None if graph or node.op.into is None else node.op.into.get(position)
-        if into is not None:
+        if node.op.into is not None and not graph:
             if x not in self.owned:
-                self[x] = np.array(self[x]) if x in self else np.zeros_like(x.value)
+                self[x] = (np.array(self[x], order="C") if x in self
+                           else np.zeros(x.value.shape, x.value.dtype))
                 self.owned.add(x)
-            into(self[x], g, *node.values, **node.params or {})
+            node.op.into(self[x], g, **node.params or {})
             return None
         c = local(node, position, g, graph) if c is None else c
         if x in self.owned:
             self[x] += c
+        elif x in self and graph:
+            with at(gradient_place(node)):
+                self[x] = self[x] + c
         elif x in self:
             self[x] = self[x] + c
             if type(self[x]) is np.ndarray:
@@ -92,16 +99,30 @@ class Totals(dict[Node, Any]):
             self[x] = c
         return c
 
+    def collect(self, node: Node, x: Node, g: Any) -> Any:
+        """Note the use of a weight; add and return its contribution if it cannot be added late."""
+        if self.late is None or node.op.late is None or x.op.rules:
+            return self.add(node, 1, x, g)
+        self.late.setdefault(x, (node.op.late, []))[1].append((g, node.u))
+        return None
+
+    def settle(self) -> None:
+        """Add up the uses that were collected: one product per weight."""
+        for x, (product, uses) in (self.late or {}).items():
+            total = product(uses)
+            self[x] = fit(self[x] + total if x in self else total, x.value)
+            self.owned.add(x)
+
 
 def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | None = None,
                   keep: Collection[Node] = (), until: Collection[Node] = ()) -> Iterator[Edge]:
     """Send the gradients in `arriving` back; yield `(node, position, operand, g, c)` for every use.
 
     `g` is the whole gradient of `node`, and `c` what leaves it through that operand, or None where
-    it was added up without being built (the use of a weight, a slice of a sequence: see `Op.into`).
-    A node's gradient stands in `arriving` until its turn comes. What remains at the end are the
-    gradients of the leaves and of the nodes in `keep`. With `graph=True` all of it happens on
-    nodes. `wanted` limits the walk to these nodes, and it does not go beyond the nodes in `until`.
+    it was added up without being built (see `Op.into` and `Op.late`). A node's gradient stands in
+    `arriving` until its turn comes. What remains at the end are the gradients of the leaves and of
+    the nodes in `keep`. With `graph=True` all of it happens on nodes. `wanted` limits the walk to
+    these nodes, and it does not go beyond the nodes in `until`.
     """
     for node in history(arriving, until):
         if node not in arriving:  # nothing that is wanted lies this way
@@ -124,7 +145,7 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
             first, c, d = op.rules[0], None, None
             if a is not None:
                 c = first(g, y, u) if v is None else first(g, y, u, v)
-            if b is not None:
+            if b is not None and op.late is None:
                 d = op.rules[1](g, y, u, v)
         except ArithmeticError:  # plain floats raise where IEEE has an answer: 1 / 0 is inf
             c, d = (x and local(node, position, g) for position, x in enumerate((a, b)))
@@ -132,10 +153,13 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
             c = c if type(c) is float else fit(c, u)
             arriving[a] = arriving[a] + c if a in arriving else c
             yield node, 0, a, g, c
-        if b is not None:
+        if b is not None and op.late is not None:
+            yield node, 1, b, g, arriving.collect(node, b, g)
+        elif b is not None:
             d = d if type(d) is float else fit(d, v)
             arriving[b] = arriving[b] + d if b in arriving else d
             yield node, 1, b, g, d
+    arriving.settle()
 
 
 def uses(node: Node) -> list[tuple[int, Node]]:
@@ -155,7 +179,8 @@ def local(node: Node, position: int, g: Any, graph: bool = False) -> Any:
     if op.variadic:
         params["position"] = position
     if graph:
-        with at(node.at.but(phase="backward", recording=True, watchers=here().watchers)):
+        check_operands(node)
+        with at(gradient_place(node)):
             c = rule(g, node, *node.operands, **params)
             return fit_all(c, node) if op.joint else fit(c, node.values[position])
     try:
@@ -171,6 +196,11 @@ def fit_all(shares: Sequence[Any], node: Node) -> list[Any]:
     return [None if c is None else fit(c, x) for c, x in zip(shares, node.values)]
 
 
+def gradient_place(node: Node) -> Place:
+    """A gradient is made at the step and in the scope of its node, in the phase "backward"."""
+    return node.at.but(phase="backward", recording=True, watchers=here().watchers)
+
+
 def fit(c: Any, x: Any) -> Any:
     """Sum a contribution back to the shape of its operand `x`, over every axis that was
     broadcast."""
@@ -179,7 +209,10 @@ def fit(c: Any, x: Any) -> Any:
     if c.shape != x.shape:
         extra = len(c.shape) - x.ndim
         axes = tuple(i for i, n in enumerate(c.shape) if i < extra or n != x.shape[i - extra])
-        c = ops.reshape(ops.sum_(c, axis=axes, keepdims=True), shape=x.shape)
+        if isinstance(c, Node):
+            c = ops.reshape(ops.sum_(c, axis=axes, keepdims=True), shape=x.shape)
+        else:
+            c = np.add.reduce(c, axis=axes).reshape(x.shape)
     return c if c.dtype == x.dtype else ops.cast(c, dtype=x.dtype)
 
 
@@ -193,7 +226,7 @@ def backward(root: Node, seed: Any = None) -> None:
     A result that is not a single number needs a `seed` of its shape. All gradients are committed at
     the end, at once: an interrupt leaves all old ones or all new ones.
     """
-    arriving = Totals([(root, bare(seeded(root, seed, "backward()")))])
+    arriving = Totals([(root, bare(seeded(root, seed, "backward()")))], late=True)
     for _ in hooks.watched(contributions(arriving)):
         pass
     commit(arriving)
@@ -207,7 +240,8 @@ def commit(totals: Totals) -> None:
         if node.hooks is not None and node.is_leaf:
             g = hooks.run(node, g, totals)
         g = g if node.grad is None else node.grad + g
-        mine = node.is_scalar or node in totals.owned and g is totals[node]
+        mine = node in totals.owned and g is totals[node] and node.hooks is None
+        mine = mine or node.is_scalar
         grads.append(g if mine else np.array(g, order="C"))
     deque(map(set_grad, totals, grads), maxlen=0)
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -162,18 +161,23 @@ class Op:
     is called as `rule(g, y, a, b, **params)`: `g` arrives, `y` is the value, then the operands, and
     it returns the gradient that leaves through its operand. The same rule is called with floats,
     with arrays and with nodes. A `variadic` op has a single rule, called with `position=` as well;
-    a `joint` rule gives the gradients of all operands at once. `into` holds, by operand,
-    `add(total, g, a, b, **params)` for contributions that are better added to an existing array
-    than built (the use of a big weight, a slice of a long sequence).
+    a `joint` rule gives the gradients of all operands at once.
+
+    Where a contribution is better not built, a row says what to do instead: `into(total, g,
+    **params)` adds that of the first operand to an existing array (a slice of a long sequence), and
+    `late([(g, a), ...])` is the sum over all uses of the second one (a weight). An `alias` only
+    shows its operand in another way (a transpose, a slice).
     """
 
     def __init__(self, name: str, scalar: Callable[..., Any] | None = None,
                  array: Callable[..., Any] | None = None,
                  rules: tuple[Callable[..., Any], ...] = (),
                  *, variadic: bool = False, joint: bool = False, alias: bool = False,
-                 into: dict[int, Callable[..., None]] | None = None, doc: str = "") -> None:
+                 into: Callable[..., None] | None = None,
+                 late: Callable[..., Any] | None = None, doc: str = "") -> None:
         self.name, self.scalar, self.array, self.rules = name, scalar, array, rules
-        self.variadic, self.joint, self.into, self.alias = variadic, joint, into, alias
+        self.variadic, self.joint, self.alias, self.into, self.late = (
+            variadic, joint, alias, into, late)
         self.simple = not (variadic or joint or into)
         self.__doc__ = doc
 
@@ -185,6 +189,8 @@ class Op:
         result."""
         place = here()
         if rest or params or not place.fast or not isinstance(a, Node) or a.params is LENT:
+            if not isinstance(a, Node) and not isinstance(b, Node) and not rest:
+                return self.compute((a,) if b is None else (a, b), params)
             return self.record(place, (a, b, *rest), params)
         kind, u, needs = type(a), a.value, a.op is not constant
         if b is None:
@@ -211,22 +217,23 @@ class Op:
         nodes = [o if isinstance(o, Node) else None for o in operands]
         known = [n for n in nodes if n is not None]
         if not known:
-            return self.compute(all(type(o) in (float, int) for o in operands), operands, params)
+            return self.compute(operands, params)
         for n in known:
             if n.params is LENT:
                 settle(n)
         values = [plain(o, self) if n is None else n.value for o, n in zip(operands, nodes)]
-        scalar = all(n.is_scalar for n in known) and all(type(v) in (float, int) for v in values)
-        if not scalar:  # an array that the user still holds could change under the graph
-            values = [v.copy() if n is None and isinstance(v, np.ndarray) else v
-                      for v, n in zip(values, nodes)]
+        if all(n.is_scalar for n in known):  # a NumPy number among plain ones
+            values = [float(v) if isinstance(v, np.ndarray) and v.ndim == 0 else v for v in values]
+        values = [v.copy() if n is None and isinstance(v, np.ndarray) else v  # it could change
+                  for v, n in zip(values, nodes)]
         try:
-            value = self.compute(scalar, values, params)
+            value = self.compute(values, params)
         except (ArithmeticError, ValueError, TypeError, IndexError) as problem:
             raise explain(self, place, operands, problem) from problem
+        scalar = known[0].is_scalar and type(value) is float
         kind = type(known[0]) if scalar else known[0].array_kind
         if place.sites:
-            place = replace(place, site=caller())
+            place = place.but(site=caller())
         if place.recording and any(n.op is not constant for n in known):
             node = make(kind, self, value, nodes[0], None, values[0], None, place)
             node.params = params or None
@@ -240,8 +247,9 @@ class Op:
             watch.node(node)
         return node
 
-    def compute(self, scalar: bool, values: Sequence[Any], params: dict[str, Any]) -> Any:
+    def compute(self, values: Sequence[Any], params: dict[str, Any]) -> Any:
         """The value from plain operands. Floats follow IEEE: where Python raises, NumPy answers."""
+        scalar = type(values[0]) in (float, int) and all(type(v) in (float, int) for v in values)
         if not scalar or self.scalar is None:
             if self.array is None or scalar and not params:
                 kind = "numbers" if self.array is None else "tensors"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Sequence
+from itertools import pairwise
 from types import CodeType
 from typing import Any, NoReturn
 
@@ -68,6 +69,17 @@ def refuse_released(node: Node) -> NoReturn:
             ".detach(); if it is, run the program again or do not release the graph")
 
 
+def check_operands(node: Node) -> None:
+    """On the way to a second derivative, a rule reads the nodes: they must still hold what they
+    held when `node` was made (an array can be written to without being assigned)."""
+    for x, then in zip(node.operands, node.values):
+        if isinstance(x, Node) and x.value is not then and not np.array_equal(x.value, then):
+            raise GradientError(
+                f"the data of {describe(x)} was written to after {describe(node)} used it",
+                where="grad(create_graph=True)",
+                fix="Take the gradient before you change the data, or run the program again")
+
+
 def refuse_changed(changed: Node, history: Sequence[Node]) -> None:
     """Raise if a rule that is about to run needs the value that `changed` had when it was used."""
     for node in history:
@@ -82,19 +94,26 @@ def refuse_changed(changed: Node, history: Sequence[Node]) -> None:
                     at = "" if node.step is None else f" at step {node.step}"
                     raise GradientError(
                         f"the data of {describe(changed)} was assigned after op "
-                        f"'{node.op.name}'{at} used it, and the gradient needs the value it had then", where="backward",
+                        f"'{node.op.name}'{at} used it, and the gradient needs the value it had "
+                        "then", where="backward",
                         fix="Call backward before you update the parameter, or run the program "
                             "again to build a new graph")
 
 
 def needs(op: Op, position: int, operand: int) -> bool:
     """Whether the rule of `position` reads the value of `operand`, going by the names its code
-    loads."""
+    loads. To read no more than its shape is not to read its value."""
     rule = op.rules[0 if op.variadic or op.joint else position]
     code = getattr(rule, "__code__", None)
     if not isinstance(code, CodeType) or op.joint or code.co_argcount <= operand + 2:
         return True  # not a plain function, or the operand is behind a *star: assume the worst
     name = code.co_varnames[operand + 2]
-    return name in code.co_cellvars or any(
-        name == load.argval or isinstance(load.argval, tuple) and name in load.argval
-        for load in dis.get_instructions(code) if "LOAD_FAST" in load.opname)
+    if name in code.co_cellvars:
+        return True
+    for load, after in pairwise(dis.get_instructions(code)):
+        loaded = load.argval if isinstance(load.argval, tuple) else (load.argval,)
+        if "LOAD_FAST" in load.opname and name in loaded:
+            only_shape = after.opname == "LOAD_ATTR" and after.argval in ("shape", "ndim", "dtype")
+            if not only_shape or name in loaded[:-1]:
+                return True
+    return False

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from ..errors import InputError
 from .graph import Node
 from .place import here
@@ -41,9 +43,19 @@ def run(node: Node, g: Any, totals: dict[Node, Any]) -> Any:
         if hook is retain:
             totals[node] = g
         else:
-            changed = hook(g)
+            changed = hook(look(g))
             g = g if changed is None else changed
     return g
+
+
+def look(g: Any) -> Any:
+    """A gradient to be looked at: arrays as a read-only view, since others may hold the same
+    one."""
+    if not isinstance(g, np.ndarray):
+        return g
+    view = g.view()
+    view.flags.writeable = False
+    return view
 
 
 def watched(edges: Iterator[Any]) -> Iterator[Any]:

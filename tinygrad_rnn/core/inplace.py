@@ -28,7 +28,8 @@ LENT: Any = {}  # in a leaf's `params`: the user may still hold, and write to, i
 def lend(node: Node) -> Any:
     """A leaf's own array, to be read or written to; of a computed node, a read-only view."""
     if node.is_leaf:
-        if node.params is not LENT and sys.getrefcount(node.value) > 2:
+        shared = sys.getrefcount(node.value) > 2 or node.value.base is not None
+        if node.params is not LENT and shared:
             node.value = np.array(node.value)
         node.params = LENT
         return node.value

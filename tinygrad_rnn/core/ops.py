@@ -115,16 +115,17 @@ matmul = primitive("@", np.matmul, _matmul_a, _matmul_b)
 # x @ W.T: W (O, I) acts on columns as on paper; x (..., I) -> (..., O)
 linear = primitive("linear", lambda x, W: np.dot(x, W.T), lambda g, y, x, W: g @ W,
                                                           lambda g, y, x, W: outer_sum(g, x),
-                   into={1: lambda total, g, x, W: add_outer(total, g, x)})
+                   late=lambda uses: sum_uses(uses))
 
 
 def _outer_sum(d: Array, x: Array) -> Array:
     return np.dot(d.reshape(-1, d.shape[-1]).T, x.reshape(-1, x.shape[-1]))
 
 
-def add_outer(total: Array, d: Array, x: Array) -> None:
-    """total += d xᵀ, summed over all leading axes."""
-    total += _outer_sum(d, x)
+def sum_uses(uses: list[tuple[Array, Array]]) -> Array:
+    """Sum over t of d_t x_tᵀ, as one product: stack the rows of all d_t, and of all x_t."""
+    d, x = (np.concatenate([a.reshape(-1, a.shape[-1]) for a in rows]) for rows in zip(*uses))
+    return np.dot(d.T, x)
 
 
 # the sum of the outer products d xᵀ over all leading axes: (..., O), (..., I) -> (O, I)
@@ -154,13 +155,19 @@ def is_basic(index: Any) -> bool:
                and i is not False for i in parts)
 
 
-def _scatter(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
-    total = np.zeros(shape, g.dtype)
-    scatter_into(total, g, None, index)
+# np.sum without its detours; the stub of reduce knows no keepdims of type bool
+def _sum(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
+    total: Array = np.add.reduce(x, axis=axis, keepdims=bool(keepdims))  # type: ignore[call-overload]
     return total
 
 
-def scatter_into(total: Array, g: Array, x: Array, index: Any) -> None:
+def _scatter(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
+    total = np.zeros(shape, g.dtype)
+    scatter_into(total, g, index)
+    return total
+
+
+def scatter_into(total: Array, g: Array, index: Any) -> None:
     """total[index] += g, adding every time where an index comes twice."""
     if is_basic(index):
         total[index] += g
@@ -168,7 +175,7 @@ def scatter_into(total: Array, g: Array, x: Array, index: Any) -> None:
         np.add.at(total, index, g)  # += would drop repeated indices
 
 
-sum_ = primitive("sum", np.sum, lambda g, y, x, axis=None, keepdims=False:
+sum_ = primitive("sum", _sum, lambda g, y, x, axis=None, keepdims=False:
                  broadcast_to(spread(g, x, axis, keepdims), shape=x.shape))
 broadcast_to: Op = primitive("broadcast", np.broadcast_to, lambda g, y, x, shape: g)
 cast = primitive("cast", lambda x, dtype: np.asarray(x).astype(dtype), lambda g, y, x, dtype: g)
@@ -178,7 +185,7 @@ transpose: Op = primitive(
     "T", lambda x, axes=None: np.transpose(x, axes),
     lambda g, y, x, axes=None: transpose(g, axes=axes and tuple(np.argsort(axes))), alias=True)
 getitem = primitive("[]", lambda x, index: x[index], lambda g, y, x, index:
-                    scatter(g, index=index, shape=x.shape), into={0: scatter_into}, alias=True)
+                    scatter(g, index=index, shape=x.shape), into=scatter_into, alias=True)
 scatter: Op = primitive("scatter", _scatter, lambda g, y, x, index, shape: getitem(g, index=index))
 
 

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -31,27 +30,29 @@ class Watcher(Protocol):
     def edges(self, edges: Iterator[Any]) -> Iterator[Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
     """Where a node was made: `step`, `scope`, `phase`; and the switches in force while it was made.
 
     `fast` is True when there is nothing to do but record. `watchers` see every new node, and `site`
-    is the user's source line, kept only while something asks for it.
+    is the user's source line, kept only while something asks for it. A `Place` is never changed:
+    `but` makes another one. (A plain class: one is made for every time step.)
     """
 
-    step: int | None = None
-    scope: str = ""
-    phase: str = "forward"
-    recording: bool = True
-    sites: bool = False
-    watchers: tuple[Watcher, ...] = ()
-    site: str | None = None
-    fast: bool = field(init=False, default=True)
+    __slots__ = ("step", "scope", "phase", "recording", "sites", "watchers", "site", "fast")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "fast", self.recording and not self.sites and not self.watchers)
+    def __init__(self, step: int | None = None, scope: str = "", phase: str = "forward",
+                 recording: bool = True, sites: bool = False,
+                 watchers: tuple[Watcher, ...] = (), site: str | None = None) -> None:
+        self.step, self.scope, self.phase = step, scope, phase
+        self.recording, self.sites, self.watchers, self.site = recording, sites, watchers, site
+        self.fast = recording and not sites and not watchers
+
+    def but(self, **changes: Any) -> Place:
+        """This place with some of its fields changed."""
+        return Place(**{name: changes.get(name, getattr(self, name)) for name in FIELDS})
 
 
+FIELDS = ("step", "scope", "phase", "recording", "sites", "watchers", "site")
 NOWHERE = Place()
 HERE: ContextVar[Place] = ContextVar("tinygrad_rnn", default=NOWHERE)
 here = HERE.get
@@ -64,8 +65,12 @@ class switch(ContextDecorator):
     def __init__(self, **changes: Any) -> None:
         self.changes, self.tokens = changes, list[Token[Place]]()
 
+    def _recreate_cm(self) -> switch:
+        """As a decorator: a fresh one for every call, so that threads do not share the tokens."""
+        return type(self)(**self.changes)
+
     def __enter__(self) -> None:
-        self.tokens.append(HERE.set(replace(here(), **self.changes)))
+        self.tokens.append(HERE.set(here().but(**self.changes)))
 
     def __exit__(self, *_: object) -> None:
         HERE.reset(self.tokens.pop())
@@ -93,12 +98,17 @@ def timestep(t: int) -> switch:
     return switch(step=int(t))
 
 
-def scope(name: str) -> switch:
+class scope(switch):
     """Name the part of the model that is being built; scopes nest as `encoder/layer 0`."""
-    if not isinstance(name, str) or not name:
-        raise InputError(f"scope(name) needs a name, got {name!r}")
-    outer = here().scope
-    return switch(scope=f"{outer}/{name}" if outer else name)
+
+    def __init__(self, name: str) -> None:
+        if not isinstance(name, str) or not name:
+            raise InputError(f"scope(name) needs a name, got {name!r}")
+        super().__init__(name=name)
+
+    def __enter__(self) -> None:
+        outer, name = here().scope, self.changes["name"]
+        self.tokens.append(HERE.set(here().but(scope=f"{outer}/{name}" if outer else name)))
 
 
 def no_grad() -> switch:
