@@ -98,7 +98,7 @@ where: Op = primitive(
 def _matmul_a(g: Array, y: Array, a: Array, b: Array) -> Array:
     if b.ndim == 1:  # (..., n) . (n,): each entry of g meets the whole vector
         return reshape(g, shape=(*g.shape, 1)) * b
-    return b @ reshape(g, shape=(*g.shape, 1)) if a.ndim == 1 else g @ swap(b)
+    return _times(b, g) if a.ndim == 1 else g @ swap(b)
 
 
 def _matmul_b(g: Array, y: Array, a: Array, b: Array) -> Array:
@@ -107,8 +107,14 @@ def _matmul_b(g: Array, y: Array, a: Array, b: Array) -> Array:
     if a.ndim == 1:
         return reshape(a, shape=(*a.shape, 1)) * reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1]))
     if b.ndim == 1:
-        return swap(a) @ reshape(g, shape=(*g.shape, 1))
+        return _times(swap(a), g)
     return outer_sum(a, g) if b.ndim == 2 else swap(a) @ g
+
+
+def _times(m: Array, v: Array) -> Array:
+    """Matrices times vectors: (..., i, j), (..., j) -> (..., i)."""
+    column = m @ reshape(v, shape=(*v.shape, 1))
+    return reshape(column, shape=column.shape[:-1])
 
 
 matmul = primitive("@", np.matmul, _matmul_a, _matmul_b)
@@ -161,6 +167,12 @@ def _sum(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
     return total
 
 
+def _broadcast(x: Array, shape: tuple[int, ...]) -> Array:
+    full = np.empty(shape, np.asarray(x).dtype)
+    full[...] = x  # an array of its own: for a small one, faster than a view
+    return full
+
+
 def _scatter(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
     total = np.zeros(shape, g.dtype)
     scatter_into(total, g, index)
@@ -177,7 +189,7 @@ def scatter_into(total: Array, g: Array, index: Any) -> None:
 
 sum_ = primitive("sum", _sum, lambda g, y, x, axis=None, keepdims=False:
                  broadcast_to(spread(g, x, axis, keepdims), shape=x.shape))
-broadcast_to: Op = primitive("broadcast", np.broadcast_to, lambda g, y, x, shape: g)
+broadcast_to: Op = primitive("broadcast", _broadcast, lambda g, y, x, shape: g)
 cast = primitive("cast", lambda x, dtype: np.asarray(x).astype(dtype), lambda g, y, x, dtype: g)
 reshape: Op = primitive("reshape", lambda x, shape: np.reshape(x, shape),
                     lambda g, y, x, shape: reshape(g, shape=x.shape), alias=True)
