@@ -136,7 +136,7 @@ def copied(memory: Mapping[str, Memory], names: Iterable[str]) -> dict[str, Memo
 def named(params: Any, where: str) -> dict[str, Any]:
     """The parameters by name: those of a Module, a dict as it is, others numbered."""
     if isinstance(params, Module):
-        found = params.named_parameters()
+        found = dict(params.named_parameters())
     elif isinstance(params, Mapping):
         found = {str(name): p for name, p in params.items()}
     elif isinstance(params, Iterable) and not isinstance(params, Node):

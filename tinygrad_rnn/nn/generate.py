@@ -30,7 +30,9 @@ def one_hot(indices: Any, depth: int, dtype: Any = np.float64) -> Any:
     if classes.size and not (whole and classes.min() >= 0 and classes.max() < depth):
         raise InputError(f"expected whole numbers from 0 to {depth - 1}, got {classes.dtype} from "
                          f"{classes.min()} to {classes.max()}", where="one_hot")
-    return np.eye(depth, dtype=dtype)[classes.astype(np.intp)]
+    rows = np.zeros((*classes.shape, depth), dtype)  # np.eye(depth) would be depth² long
+    np.put_along_axis(rows, classes.astype(np.intp)[..., None], 1, -1)
+    return rows
 
 
 def generate(cell_or_layer: Any, head: Callable[[Any], Any] | None, start: Any, steps: int,

@@ -27,19 +27,17 @@ class Module:
     """The base of cells, layers and models. Store parameters and other modules as attributes: that
     is all."""
 
-    def named_parameters(self) -> dict[str, Any]:
-        """Dotted name -> parameter, in the order of the attributes. A shared one is listed once."""
-        found = dict[str, Any]()
+    def named_parameters(self) -> Iterator[tuple[str, Any]]:
+        """(dotted name, parameter), in the order of the attributes. A shared one comes once."""
         listed = set[Node]()
         for name, node in walk(self, "", set()):
             if node not in listed:
                 listed.add(node)
-                found[name] = node
-        return found
+                yield name, node
 
     def parameters(self) -> list[Any]:
         """Every parameter once."""
-        return list(self.named_parameters().values())
+        return [p for _, p in self.named_parameters()]
 
     def zero_grad(self) -> None:
         """Forget all gradients: each `.grad` is None again."""
@@ -48,7 +46,7 @@ class Module:
 
     def state_dict(self) -> dict[str, Any]:
         """Dotted name -> a copy of the numbers."""
-        return {name: p.numpy() for name, p in self.named_parameters().items()}
+        return {name: p.numpy() for name, p in self.named_parameters()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take the numbers of `state`. All names and shapes must fit, or nothing is changed.
@@ -56,7 +54,7 @@ class Module:
         Raises `InputError` for missing or unknown names, `ShapeError` for a shape that differs and
         `DTypeError` for what are not real numbers.
         """
-        own = self.named_parameters()
+        own = dict(self.named_parameters())
         missing, unknown = [n for n in own if n not in state], [n for n in state if n not in own]
         if missing or unknown:
             raise InputError(
