@@ -1,0 +1,244 @@
+"""Switches belong to a thread or a task; an interrupt leaves all old gradients or all new ones."""
+
+import asyncio
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn.bptt.flow import gradient_flow
+from tinygrad_rnn.core import ops
+from tinygrad_rnn.core.place import here, no_grad, scope, timestep
+from tinygrad_rnn.core.values import Tensor, Value
+
+
+def together(work, count=8):
+    """Run `work(i)` in as many threads, which all start at once and take turns often."""
+    barrier, interval = threading.Barrier(count), sys.getswitchinterval()
+
+    def start(i):
+        barrier.wait()
+        return work(i)
+
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(count) as pool:
+            return list(pool.map(start, range(count)))
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_no_grad_in_one_thread_is_not_seen_in_another():
+    def work(i):
+        v, wrong = Value(1.0), 0
+        for _ in range(1000):
+            if i % 2:
+                with no_grad():
+                    wrong += (v * v).requires_grad
+            else:
+                wrong += not (v * v).requires_grad
+        return wrong
+
+    assert together(work) == [0] * 8
+    assert here().recording
+
+
+def test_steps_and_scopes_of_threads_do_not_mix():
+    def work(i):
+        wrong = 0
+        for t in range(1000):
+            with timestep(100 * i + t), scope(f"thread {i}"):
+                v = Value(1.0) * 2.0
+                wrong += (v.step, v.scope) != (100 * i + t, f"thread {i}")
+        return wrong
+
+    assert together(work) == [0] * 8
+    assert (here().step, here().scope) == (None, "")
+
+
+def test_one_decorated_function_in_many_threads():
+    @no_grad()
+    @timestep(7)
+    @scope("shared")
+    def f(v):
+        y = v * v
+        return (y.requires_grad, y.step, y.scope)
+
+    def work(i):
+        v = Value(1.0)
+        inside = {f(v) for _ in range(300)}
+        return inside == {(False, 7, "shared")} and (v * v).requires_grad
+
+    assert together(work) == [True] * 8
+
+
+def test_a_decorated_function_that_calls_itself():
+    @timestep(3)
+    def f(n):
+        return f(n - 1) if n else (Value(1.0) * 1.0).step
+
+    assert f(5) == 3
+    assert here().step is None
+
+
+def test_a_new_thread_starts_with_everything_on():
+    with no_grad(), timestep(5):
+        found = together(lambda i: ((Value(1.0) * 1.0).requires_grad, here().step), 2)
+    assert found == [(True, None)] * 2
+
+
+def test_async_tasks_do_not_leak():
+    async def task(i):
+        v, wrong = Value(1.0), 0
+        for _ in range(50):
+            if i % 2:
+                with no_grad(), timestep(i):
+                    await asyncio.sleep(0)
+                    y = v * v
+                    wrong += y.requires_grad or here().step != i
+            else:
+                await asyncio.sleep(0)
+                wrong += not (v * v).requires_grad or here().step is not None
+        return wrong
+
+    async def main():
+        return await asyncio.gather(*map(task, range(8)))
+
+    assert asyncio.run(main()) == [0] * 8
+
+
+def test_a_switch_is_left_by_an_exception():
+    with pytest.raises(KeyError), no_grad(), scope("a"), timestep(1):
+        raise KeyError
+    assert (here().recording, here().scope, here().step) == (True, "", None)
+
+
+def test_graphs_of_threads_give_the_right_gradients():
+    def work(i):
+        total = 0.0
+        for _ in range(50):
+            w = Value(1.0 + i)
+            h = w
+            for _ in range(20):
+                h = h * w
+            h.backward()
+            total += abs(w.grad / (21 * (1.0 + i) ** 20) - 1.0) > 1e-12
+        return total
+
+    assert together(work) == [0.0] * 8
+
+
+# --- interrupts -----------------------------------------------------------------------------------
+
+
+def model():
+    """A loss over several parameters, all of which already have a gradient."""
+    rng = np.random.default_rng(0)
+    W, V = (Tensor(rng.normal(size=(3, 3)), requires_grad=True) for _ in range(2))
+    b, s = Tensor(np.zeros(3), requires_grad=True), Value(0.5)
+    h = Tensor(np.ones((2, 3)))
+    for _ in range(6):
+        h = ops.tanh(ops.linear(h, W) + b) * s + ops.linear(h, V)
+    parameters = [W, V, b, s]
+    for p in parameters:
+        p.grad = np.zeros(p.shape) if isinstance(p, Tensor) else 0.0
+    return ops.sum_(h * h), parameters
+
+
+def interrupt_after(lines):
+    """A trace function that raises KeyboardInterrupt at the given line of any Python code."""
+    left = [lines]
+
+    def trace(frame, event, argument):
+        if event == "line":
+            left[0] -= 1
+            if left[0] == 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    return trace
+
+
+@pytest.mark.parametrize("run", [Tensor.backward, gradient_flow])
+def test_an_interrupt_leaves_all_old_or_all_new(run):
+    """Interrupted at every line in turn, until one run gets through."""
+    old, interrupted = sys.gettrace(), 0
+    loss, parameters = model()
+    run(loss)
+    new = [np.array(p.grad) for p in parameters]
+    try:
+        for line in range(1, 100_000):
+            for p in parameters:
+                p.grad = 0.0 * p.grad
+            sys.settrace(interrupt_after(line))
+            try:
+                run(loss)
+                finished = True
+            except KeyboardInterrupt:
+                finished = False
+            finally:
+                sys.settrace(None)
+            changed = [bool(np.any(p.grad != 0)) for p in parameters]
+            assert len(set(changed)) == 1, f"interrupted at line {line}: {changed}"
+            if changed[0]:
+                assert all(np.array_equal(p.grad, g) for p, g in zip(parameters, new))
+            if finished:
+                break
+            interrupted += 1
+    finally:
+        sys.settrace(old)
+    assert finished
+    assert changed[0]
+    assert interrupted > 500
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs signal.setitimer")
+def test_interrupts_at_any_moment():
+    """Real signals, which strike between any two instructions and not only at a new line."""
+    loss, parameters = model()
+    loss.backward()
+    new = [np.array(p.grad) for p in parameters]
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    rng, outcomes = np.random.default_rng(0), set()
+    old = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(400):
+            for p in parameters:
+                p.grad = 0.0 * p.grad
+            try:
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 1.2e-3))
+                loss.backward()
+                signal.setitimer(signal.ITIMER_REAL, 0.0)
+            except KeyboardInterrupt:
+                pass
+            changed = [bool(np.any(p.grad != 0)) for p in parameters]
+            assert len(set(changed)) == 1
+            outcomes.add(changed[0])
+            if changed[0]:
+                assert all(np.array_equal(p.grad, g) for p, g in zip(parameters, new))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, old)
+    assert outcomes
+
+
+def test_a_hook_that_fails_leaves_the_old_gradients():
+    loss, parameters = model()
+    calls = []
+
+    def hook(g):
+        calls.append(g)
+        raise RuntimeError("no")
+
+    parameters[-1].register_hook(hook)  # a leaf's hook: it runs when all the rest is known
+    with pytest.raises(RuntimeError, match="no"):
+        loss.backward()
+    assert len(calls) == 1
+    assert all(not np.any(p.grad) for p in parameters)
