@@ -178,7 +178,7 @@ class Op:
         self.name, self.scalar, self.array, self.rules = name, scalar, array, rules
         self.variadic, self.joint, self.alias, self.into, self.late = (
             variadic, joint, alias, into, late)
-        self.simple = not (variadic or joint or into)
+        self.simple = len(rules) <= 2 and not (variadic or joint or into)
         self.__doc__ = doc
 
     def __repr__(self) -> str:
@@ -232,7 +232,7 @@ class Op:
             raise explain(self, place, operands, problem) from problem
         scalar = known[0].is_scalar and type(value) is float
         kind = type(known[0]) if scalar else known[0].array_kind
-        if place.sites:
+        if place.sites and place.site is None:  # a gradient keeps the line of its node
             place = place.but(site=caller())
         if place.recording and any(n.op is not constant for n in known):
             node = make(kind, self, value, nodes[0], None, values[0], None, place)
@@ -244,7 +244,7 @@ class Op:
         else:
             node = given(kind, value, place, constant)
         for watch in place.watchers:
-            watch.node(node)
+            watch.node(node, self, operands)
         return node
 
     def compute(self, values: Sequence[Any], params: dict[str, Any]) -> Any:

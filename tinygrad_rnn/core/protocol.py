@@ -2,14 +2,14 @@
 
 The question this file answers: *why does NumPy code run unchanged on nodes?*
 
-NumPy asks its operands first (`__array_ufunc__`, `__array_function__`). A function with a row records a
-node, a question without a gradient (`np.isnan`) is answered plainly, and everything else is refused by
-name: nothing silently becomes an object array or loses its gradient.
+NumPy asks its operands first (`__array_ufunc__`, `__array_function__`). A function with a row
+records a node, a question without a gradient (`np.isnan`) is answered plainly, and everything else
+is refused by name: nothing silently becomes an object array or loses its gradient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Any
 
@@ -20,28 +20,44 @@ from . import ops
 from .graph import Node
 
 Method = Callable[..., Any]
+
+# --- the tables; numpy_ops, which is the same table carried on, adds to them ----------------------
+
 UFUNCS: dict[Any, Method] = {
-    np.add: ops.add, np.subtract: ops.sub, np.multiply: ops.mul, np.divide: ops.div, np.negative: ops.neg,
-    np.power: ops.power, np.matmul: ops.matmul, np.exp: ops.exp, np.log: ops.log, np.sqrt: ops.sqrt,
-    np.sin: ops.sin, np.cos: ops.cos, np.tanh: ops.tanh, np.absolute: ops.absolute, np.sign: ops.sign,
-    np.maximum: ops.maximum, np.minimum: ops.minimum, np.positive: lambda x: x,
+    np.add: ops.add, np.subtract: ops.sub, np.multiply: ops.mul, np.divide: ops.div,
+    np.negative: ops.neg, np.power: ops.power, np.matmul: ops.matmul, np.exp: ops.exp,
+    np.log: ops.log, np.sqrt: ops.sqrt, np.sin: ops.sin, np.cos: ops.cos, np.tanh: ops.tanh,
+    np.absolute: ops.absolute, np.sign: ops.sign, np.maximum: ops.maximum,
+    np.minimum: ops.minimum, np.positive: lambda x: x,
 }
-FUNCTIONS: dict[Any, Method] = {}  # filled by numpy_ops, which is the same table carried on
-REDUCTIONS: dict[tuple[Any, str], Any] = {(np.add, "reduce"): np.sum, (np.multiply, "reduce"): np.prod,
-    (np.maximum, "reduce"): np.max, (np.minimum, "reduce"): np.min, (np.add, "accumulate"): np.cumsum,
-    (np.multiply, "accumulate"): np.cumprod}
-PLAIN = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal, np.isnan, np.isinf,
-         np.isfinite, np.signbit, np.logical_not, np.logical_and, np.logical_or}
-REFUSED = ("out", "where", "dtype", "casting", "order", "subok", "initial", "signature")
+FUNCTIONS: dict[Any, Method] = {}
+REDUCTIONS: dict[tuple[Any, str], Any] = {
+    (np.add, "reduce"): np.sum, (np.multiply, "reduce"): np.prod, (np.maximum, "reduce"): np.max,
+    (np.minimum, "reduce"): np.min, (np.add, "accumulate"): np.cumsum,
+    (np.multiply, "accumulate"): np.cumprod,
+}
+QUESTIONS: set[Any] = {
+    np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal, np.isnan,
+    np.isinf, np.isfinite, np.signbit, np.logical_not, np.logical_and, np.logical_or,
+    np.logical_xor,
+}
+REFUSED = {
+    "out": "a node's value is never written to (instead of `a += node`: `a = a + node`)",
+    "where": "use np.where(mask, x, 0)",
+    "dtype": "convert before or after, with .astype",
+    "initial": "add it to the result",
+}
 
 
 def bare(x: Any) -> Any:
     """The plain value of a node, anything else as it is: for questions that have no gradient."""
+    if isinstance(x, (list, tuple)) and any(isinstance(part, Node) for part in x):
+        return type(x)(map(bare, x))
     return x.value if isinstance(x, Node) else x
 
 
 def as_index(index: Any) -> Any:
-    """An index as the graph may keep it: arrays copied, nodes refused where they would lose a gradient."""
+    """An index as the graph may keep it: arrays copied, nodes refused if they need a gradient."""
     if isinstance(index, tuple):
         return tuple(as_index(i) for i in index)
     if isinstance(index, Node):
@@ -53,42 +69,77 @@ class NumpyProtocol(Node):
     """What makes NumPy's functions accept a node."""
 
     __slots__ = ()
+    # the functions of networks as methods: functions.py puts them here
+    softmax: Method
+    log_softmax: Method
+    logsumexp: Method
+    softplus: Method
+    log_sigmoid: Method
+    silu: Method
+    elu: Method
+    selu: Method
+    leaky_relu: Method
+    gelu: Method
+    hard_sigmoid: Method
+    hard_tanh: Method
+    erf: Method
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        for name in REFUSED:
-            if name in kwargs:
-                raise UnsupportedError(f"np.{ufunc.__name__}(..., {name}=...) is not supported here: "
-                                       "a node's value is never written to")
+        name = full_name(ufunc) + ("" if method == "__call__" else f".{method}")
+        options = allowed(name, kwargs)
+        if method in ("reduce", "accumulate") and (ufunc, method) in REDUCTIONS:
+            return REDUCTIONS[ufunc, method](*inputs, **{"axis": 0, **options})
+        if options and method == "__call__":
+            raise UnsupportedError(f"{name}(..., {min(options)}=...) is not supported here")
         if method == "__call__" and ufunc in UFUNCS:
-            return UFUNCS[ufunc](*inputs, **kwargs)
-        if method == "__call__" and ufunc in PLAIN:
-            return ufunc(*map(bare, inputs), **kwargs)
-        if (ufunc, method) in REDUCTIONS:
-            if method == "reduce":
-                kwargs.setdefault("axis", 0)
-            return REDUCTIONS[ufunc, method](*inputs, **kwargs)
-        name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
-        raise UnsupportedError(f"{name} has no gradient rule here", fix=advice(ufunc.__name__))
+            return UFUNCS[ufunc](*inputs)
+        if method == "__call__" and ufunc in QUESTIONS:
+            return ufunc(*map(bare, inputs))
+        if method == "outer" and ufunc in UFUNCS and ufunc.nin == 2 and ufunc.signature is None:
+            a, b = inputs
+            return ufunc(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
+        raise UnsupportedError(f"{name} has no gradient rule here", fix=advice(ufunc))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if func in QUESTIONS:
+            return func(*map(bare, args), **{k: bare(v) for k, v in kwargs.items()})
         if func not in FUNCTIONS:
-            raise UnsupportedError(f"np.{func.__name__} has no gradient rule here", fix=advice(func.__name__))
-        for name in REFUSED[:-1]:
-            if kwargs.pop(name, None) is not None:
-                raise UnsupportedError(f"np.{func.__name__}(..., {name}=...) is not supported here")
-        return FUNCTIONS[func](*args, **kwargs)
+            raise UnsupportedError(f"{full_name(func)} has no gradient rule here", fix=advice(func))
+        return FUNCTIONS[func](*args, **allowed(full_name(func), kwargs))
 
 
-def advice(name: str) -> str:
+def allowed(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a call, if none of them is one that is refused."""
+    for option, fix in REFUSED.items():
+        if options.get(option) is not None:
+            raise UnsupportedError(f"{name}(..., {option}=...) is not supported here", fix=fix)
+    return {k: v for k, v in options.items() if k not in REFUSED}
+
+
+def full_name(func: Any) -> str:
+    """How a program writes a NumPy function: `np.linalg.svd`."""
+    module = (getattr(func, "__module__", None) or "numpy").split(".")[1:]
+    return ".".join(["np", *(part for part in module if not part.startswith("_")), func.__name__])
+
+
+def advice(func: Any) -> str:
     """What to use instead of a NumPy function without a rule: the nearest names there are."""
-    known = sorted({f.__name__ for f in (*UFUNCS, *FUNCTIONS)})
-    near = get_close_matches(name, known, 3, 0.6)
-    hint = f"Near to it: {', '.join('np.' + n for n in near)}. " if near else ""
-    return hint + "tinygrad_rnn.op makes an op of your own; .numpy() gives the numbers without a gradient"
+    name = full_name(func)
+    known = sorted({full_name(f) for f in (*UFUNCS, *FUNCTIONS)})
+    near = get_close_matches(name, known, 3, 0.75) or family(name, known)
+    hint = f"There are {', '.join(near)}. " if near else ""
+    return (f"{hint}tinygrad_rnn.op makes an op of your own; .numpy() gives the numbers without a "
+            "gradient")
+
+
+def family(name: str, known: Iterable[str]) -> list[str]:
+    """The functions with a rule in the same part of NumPy."""
+    home, _, _ = name.rpartition(".")
+    return [] if home == "np" else [k for k in known if k.rpartition(".")[0] == home]
 
 
 def numpy_method(name: str) -> Method:
-    """A method that calls NumPy's function of that name, which comes back through the protocol."""
+    """A method that calls NumPy's function of that name; it comes back through the protocol."""
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         return getattr(np, name)(self, *args, **kwargs)
