@@ -9,31 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core import ops
+from ..core import functions, ops
 from ..core.graph import Node
 from ..core.ops import primitive
 from ..core.place import switch
 from ..core.values import Tensor
-from ..errors import DTypeError, InputError, ShapeError
+from ..errors import InputError, ShapeError
 from .sequence import Steps, first_step, stacked_steps
-
-try:
-    from ..core.functions import cross_entropy as row_loss  # type: ignore
-except ImportError:  # for the moment
-    def _ce(y: Any, target: Any) -> Any:
-        z = y - y.max(-1, keepdims=True)
-        p = z - np.log(np.exp(z).sum(-1, keepdims=True))
-        if target.shape == y.shape:
-            return -(p * target).sum(-1)
-        return -np.take_along_axis(p, target[..., None], -1)[..., 0]
-
-    def _ce_g(g: Any, s: Any, y: Any, target: Any) -> Any:
-        z = y - y.max(-1, keepdims=True)
-        p = np.exp(z) / np.exp(z).sum(-1, keepdims=True)
-        t = target if target.shape == y.shape else np.eye(y.shape[-1])[target]
-        return g[..., None] * (p - t)
-
-    row_loss = primitive("cross_entropy", _ce, _ce_g)
 
 # one circle with an arrow from every step, where a chain of + would be T long
 total = primitive("Σ", (lambda *xs: float(sum(xs)), lambda *xs: np.add.reduce(xs)),
@@ -64,9 +46,11 @@ def cross_entropy(outputs: Any, targets: Any, reduction: str = "batch") -> Any:
     over_batch, over_time = REDUCTIONS[reduction]
     if not is_sequence(outputs):
         y: Any = outputs if isinstance(outputs, Node) else Tensor(outputs)
-        return step_loss(y, one_target(targets, y.shape), over_batch).named("L")
+        return step_loss(y, targets, over_batch).named("L")
     steps = Steps(outputs, name="y")
     T = len(steps)
+    if not isinstance(targets, (Node, list, tuple)):
+        targets = np.asarray(targets)
     if len(targets) != T:
         raise ShapeError(f"expected targets for the {T} steps of outputs, got {len(targets)}",
                          where="cross_entropy")
@@ -89,12 +73,12 @@ def timed_loss(steps: Steps, t: int, target: Any, mean: bool) -> Any:
     step = made.step if isinstance(made, Node) else None
     with switch(step=first_step() + t if step is None else step):
         y = steps[t]
-        return step_loss(y, one_target(target, y.shape), mean).named("L")
+        return step_loss(y, target, mean).named("L")
 
 
 def step_loss(y: Any, target: Any, mean: bool) -> Any:
     """The loss of one step: the mean (or sum) over the batch."""
-    losses = row_loss(y, target=target)
+    losses = functions.cross_entropy(y, target)
     B = losses.size
     if losses.ndim == 0:
         return losses
@@ -103,24 +87,3 @@ def step_loss(y: Any, target: Any, mean: bool) -> Any:
                          where="cross_entropy", fix='reduction="sum" gives 0')
     summed = ops.sum_(losses)
     return summed * (1.0 / B) if mean and B > 1 else summed
-
-
-def one_target(target: Any, shape: tuple[int, ...]) -> Any:
-    """The target of one step, checked: class indices (B,) or distributions (B, O)."""
-    if isinstance(target, Node):
-        array = target.value
-    else:
-        target = array = np.asarray(target)
-    if array.shape == shape:
-        return target
-    if array.shape != shape[:-1]:
-        raise ShapeError(f"expected targets of shape {shape[:-1]} (class indices) or {shape} "
-                         f"(distributions) for outputs {shape}, got {array.shape}",
-                         where="cross_entropy")
-    if array.dtype.kind not in "iu":
-        raise DTypeError(f"expected class indices to be whole numbers, got dtype {array.dtype}",
-                         where="cross_entropy")
-    if array.size and not (array.min() >= 0 and array.max() < shape[-1]):
-        raise InputError(f"expected class indices from 0 to {shape[-1] - 1}, got {array.min()} to "
-                         f"{array.max()}", where="cross_entropy")
-    return array
