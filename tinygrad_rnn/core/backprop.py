@@ -148,7 +148,8 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
             if b is not None and op.late is None:
                 d = op.rules[1](g, y, u, v)
         except ArithmeticError:  # plain floats raise where IEEE has an answer: 1 / 0 is inf
-            c, d = (x and local(node, position, g) for position, x in enumerate((a, b)))
+            c, d = (None if x is None else local(node, position, g)
+                    for position, x in enumerate((a, b)))
         if a is not None:
             c = c if type(c) is float else fit(c, u)
             arriving[a] = arriving[a] + c if a in arriving else c
@@ -185,7 +186,7 @@ def local(node: Node, position: int, g: Any, graph: bool = False) -> Any:
             return fit_all(c, node) if op.joint else fit(c, node.values[position])
     try:
         c = rule(g, node.value, *node.values, **params)
-    except ArithmeticError:
+    except (ZeroDivisionError, OverflowError):
         with np.errstate(all="ignore"):
             c = rule(*(np.float64(x) for x in (g, node.value, *node.values)), **params)
     return fit_all(c, node) if op.joint else fit(c, node.values[position])

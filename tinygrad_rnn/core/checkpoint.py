@@ -72,7 +72,7 @@ class Segment:
         node = make(type(y), CHECKPOINT, y.value, a, b, u, v, y.at)
         node.rest, node.params, node.name = tuple(pairs[2:]) or None, {"segment": self}, y.name
         for watch in here().watchers:
-            watch.node(node)
+            watch.node(node, CHECKPOINT, node.operands)
         return node if y is returned else unpack(node, returned)
 
     def again(self, place: dict[str, Any]) -> tuple[Node, int]:

@@ -20,13 +20,14 @@ import numpy as np
 from ..errors import InputError
 
 if TYPE_CHECKING:
-    from .graph import Node
+    from .graph import Node, Op
 
 
 class Watcher(Protocol):
-    """Sees every node as it is made, and every contribution as it passes."""
+    """Sees every node as it is made (`op` and `operands` too: a constant result forgets them), and
+    every contribution as it passes."""
 
-    def node(self, node: Node) -> None: ...
+    def node(self, node: Node, op: Op, operands: tuple[Any, ...]) -> None: ...
     def edges(self, edges: Iterator[Any]) -> Iterator[Any]: ...
 
 
