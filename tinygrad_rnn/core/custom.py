@@ -116,7 +116,8 @@ def check_call(name: str, operands: list[str], variadic: bool, xs: Any, params: 
     for option, value in params.items():
         if isinstance(value, Node):
             raise UnsupportedError(f"{option} is an option and gets no gradient, got a node",
-                                   where=f"op '{name}'", fix="Make it an operand, with its own rule")
+                                   where=f"op '{name}'",
+                                   fix="Make it an operand, with its own rule")
 
 
 def number(function: Callable[..., Any], name: str, operands: list[str],

@@ -1,4 +1,4 @@
-"""Ops of one's own: the same row for floats, arrays and nodes, and errors that say what is wrong."""
+"""Ops of one's own: one row for floats, arrays and nodes, and errors that say what is wrong."""
 
 import math
 
