@@ -26,10 +26,12 @@ def one_hot(indices: Any, depth: int, dtype: Any = np.float64) -> Any:
     """
     classes = np.asarray(indices)
     size(depth, "depth", "one_hot")
-    whole = classes.dtype.kind in "iu"
-    if classes.size and not (whole and classes.min() >= 0 and classes.max() < depth):
-        raise InputError(f"expected whole numbers from 0 to {depth - 1}, got {classes.dtype} from "
-                         f"{classes.min()} to {classes.max()}", where="one_hot")
+    if classes.size and classes.dtype.kind not in "iu":
+        raise InputError(f"expected whole numbers from 0 to {depth - 1}, got {classes.dtype}",
+                         where="one_hot")
+    if classes.size and not (classes.min() >= 0 and classes.max() < depth):
+        raise InputError(f"expected whole numbers from 0 to {depth - 1}, got {classes.min()} to "
+                         f"{classes.max()}", where="one_hot")
     rows = np.zeros((*classes.shape, depth), dtype)  # np.eye(depth) would be depth² long
     np.put_along_axis(rows, classes.astype(np.intp)[..., None], 1, -1)
     return rows

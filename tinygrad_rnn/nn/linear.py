@@ -11,7 +11,6 @@ import numpy as np
 
 from ..core import ops
 from ..core.place import switch
-from ..core.values import Tensor
 from ..errors import InputError, ShapeError
 from . import init as inits
 from .cells import float_type, size
@@ -38,26 +37,20 @@ class Linear(Module):
         self.W_name, self.b_name, self.output = names(name)
         rng, first = np.random.default_rng(seed), inits.find(init, "Linear")
         W = first(rng, (self.out_size, self.in_size), self.in_size)
-        setattr(self, self.W_name, parameter(np.asarray(W, self.dtype), self.W_name))
+        vars(self)[self.W_name] = parameter(np.asarray(W, self.dtype), self.W_name)
         b = first(rng, (self.out_size,), self.in_size) if bias else None
         if b is not None:
-            setattr(self, self.b_name, parameter(np.asarray(b, self.dtype), self.b_name))
+            vars(self)[self.b_name] = parameter(np.asarray(b, self.dtype), self.b_name)
 
     @property
-    def weight(self) -> Tensor:
-        """W, whatever its name."""
-        W: Tensor = getattr(self, self.W_name)
-        return W
+    def W(self) -> Any:
+        """The weight, whatever its name."""
+        return vars(self)[self.W_name]
 
     @property
-    def offset(self) -> Tensor | None:
-        """b, whatever its name; None without bias."""
-        return getattr(self, self.b_name, None)
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("W", "b") and "b_name" in vars(self):  # only reached under another name
-            return self.weight if name == "W" else self.offset
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+    def b(self) -> Any:
+        """The bias, whatever its name; None without one."""
+        return vars(self).get(self.b_name)
 
     def __call__(self, x: Any) -> Any:
         steps = stacked_steps(x)
@@ -75,12 +68,12 @@ class Linear(Module):
         if x.shape[-1:] != (self.in_size,):
             raise ShapeError(f"expected x of shape (..., {self.in_size}), got {x.shape}",
                              where=f"Linear({self.settings()})")
-        y, b = ops.linear(x, self.weight), self.offset
-        y = y if b is None else y + b
+        y = ops.linear(x, self.W)
+        y = y if self.b is None else y + self.b
         return y if self.output is None else y.named(self.output)
 
     def settings(self) -> str:
-        return f"{self.in_size}, {self.out_size}{', bias=False' if self.offset is None else ''}"
+        return f"{self.in_size}, {self.out_size}{', bias=False' if self.b is None else ''}"
 
 
 def names(name: str | None) -> tuple[str, str, str | None]:

@@ -76,7 +76,7 @@ class Steps:
         self.parts: Any = xs.parts if isinstance(xs, Steps) else stacked_steps(xs)
         if self.parts is None:
             self.parts = xs if isinstance(xs, (Node, np.ndarray)) else list(as_list(xs, name))
-        if isinstance(self.parts, (Node, np.ndarray)) and not self.parts_shape():
+        if not isinstance(self.parts, list) and not self.parts_shape():
             raise ShapeError("expected a sequence (T, ...), got a single number")
 
     def parts_shape(self) -> tuple[int, ...]:

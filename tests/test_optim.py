@@ -1,0 +1,193 @@
+"""Update rules and clipping: against given trajectories, and what they refuse."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn import nn, optim
+from tinygrad_rnn.core.values import Tensor, Value
+from tinygrad_rnn.errors import GradientError, InputError, ShapeError
+
+GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden" / "optim_steps.npz"
+CLOSE = {"rtol": 1e-7, "atol": 1e-9}
+KNOWN = {"sgd": optim.SGD, "momentum": optim.SGD, "nesterov": optim.SGD, "sgd_wd": optim.SGD,
+         "adagrad": optim.Adagrad}
+
+
+def cases(wanted):
+    if not GOLDEN.exists():
+        skip = pytest.mark.skip(reason="no reference numbers optim_steps.npz beside it")
+        return [pytest.param(None, None, marks=skip)]
+    z = np.load(GOLDEN)
+    facts = json.loads(str(z["__meta__"]))["cases"]
+    return [pytest.param(f, {k.split("/", 1)[1]: z[k] for k in z.files if k.startswith(case + "/")},
+                         id=case) for case, f in facts.items() if wanted(case, f)]
+
+
+def leaf(data, name=None):
+    return Tensor(data, name=name, requires_grad=True)
+
+
+@pytest.mark.parametrize(("facts", "arrays"),
+                         cases(lambda case, f: f.get("optimizer") in KNOWN))
+def test_trajectories(facts, arrays):
+    a, b = leaf(arrays["a"]), leaf(arrays["b"])
+    optimizer = KNOWN[facts["optimizer"]]([a, b], **facts["opt_args"])
+    for s in range(10):
+        a.grad, b.grad = arrays["ga"][s], arrays["gb"][s]
+        optimizer.step()
+        np.testing.assert_allclose(a.numpy(), arrays["traj_a"][s], **CLOSE)
+        np.testing.assert_allclose(b.numpy(), arrays["traj_b"][s], **CLOSE)
+
+
+@pytest.mark.parametrize(("facts", "arrays"), cases(lambda case, f: case.startswith("clip")))
+def test_clipping(facts, arrays):
+    leaves = [leaf(np.zeros_like(arrays[f"g{i}"])) for i in range(3)]
+    for i, p in enumerate(leaves):
+        p.grad = arrays[f"g{i}"].copy()
+    if "clip_value" in facts:
+        optim.clip_grad_value(leaves, facts["clip_value"])
+    else:
+        norm = optim.clip_grad_norm(leaves, facts["max_norm"], float(facts["norm_type"]))
+        np.testing.assert_allclose(norm, arrays["total_norm"], **CLOSE)
+    for i, p in enumerate(leaves):
+        np.testing.assert_allclose(p.grad, arrays[f"c{i}"], **CLOSE)
+
+
+def test_a_rule_is_a_plain_function():
+    step, memory = optim.RULES["SGD"](2.0, {}, lr=0.1, momentum=0.9)
+    assert step == pytest.approx(0.2)
+    step, memory = optim.RULES["SGD"](2.0, memory, lr=0.1, momentum=0.9)
+    assert step == pytest.approx(0.38)
+    inside, _ = optim.RULES["Adagrad"](0.0, {}, lr=1.0, eps=4.0, eps_inside_root=True)
+    assert inside == 0.0
+    inside, _ = optim.RULES["Adagrad"](3.0, {}, lr=1.0, eps=16.0, eps_inside_root=True)
+    assert inside == pytest.approx(3 / 5)
+    outside, _ = optim.RULES["Adagrad"](3.0, {}, lr=1.0, eps=2.0)
+    assert outside == pytest.approx(3 / 5)
+
+
+def test_options_of_adagrad():
+    p = leaf([0.0])
+    optimizer = optim.Adagrad([p], lr=1.0, lr_decay=0.5, initial_accumulator_value=3.0, eps=0.0)
+    p.grad = np.array([1.0])
+    optimizer.step()
+    assert p.numpy() == pytest.approx(-0.5)
+    optimizer.step()
+    assert p.numpy() == pytest.approx(-0.5 - 1 / 1.5 / np.sqrt(5))
+
+
+def test_scalars_and_missing_gradients():
+    v, unused = Value(1.0), Value(5.0)
+    optimizer = optim.SGD([v, unused], lr=0.5)
+    (v * v).backward()
+    optimizer.step()
+    assert v.data == 0.0
+    assert type(v.data) is float
+    assert unused.data == 5.0
+    optimizer.zero_grad()
+    assert v.grad is None
+
+
+@pytest.mark.parametrize("make", [optim.SGD, optim.Adagrad])
+def test_float32_stays_float32(make):
+    p = leaf(np.ones(3, np.float32))
+    p.grad = np.ones(3, np.float32)
+    make([p], lr=0.1, weight_decay=0.1).step()
+    assert p.dtype == np.float32
+
+
+def test_memory_does_not_share_the_gradient():
+    p = leaf([1.0])
+    optimizer = optim.SGD([p], lr=1.0, momentum=0.5)
+    p.grad = np.array([1.0])
+    optimizer.step()
+    p.grad[:] = 100.0
+    p.grad = np.array([0.0])
+    optimizer.step()
+    assert p.numpy() == pytest.approx(1.0 - 1.0 - 0.5)
+
+
+def test_the_ordinary_loop_while_the_graph_is_alive():
+    p = leaf([2.0], "p")
+    optimizer = optim.SGD([p], lr=0.1)
+    losses = []
+    for _ in range(3):
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss)
+    assert p.numpy() == pytest.approx(2.0 * 0.8 ** 3)
+    with pytest.raises(GradientError, match="p"):
+        losses[0].backward()
+
+
+@pytest.mark.parametrize("make", [
+    lambda ps: optim.SGD(ps, lr=0.1, momentum=0.9), lambda ps: optim.Adagrad(ps, lr=0.1)])
+def test_going_on_from_a_state(make):
+    def three_steps(optimizer, p):
+        for g in (1.0, -2.0, 3.0):
+            p.grad = np.full(2, g)
+            optimizer.step()
+
+    p, q = leaf([1.0, 2.0]), leaf([1.0, 2.0])
+    first, second = make({"p": p}), make({"p": q})
+    three_steps(first, p)
+    q.data = p.numpy()
+    state = first.state_dict()
+    second.load_state_dict(state)
+    three_steps(first, p)  # must not reach into the state that was taken
+    three_steps(second, q)
+    np.testing.assert_array_equal(p.numpy(), q.numpy())
+
+
+def test_a_state_that_does_not_fit_changes_nothing():
+    p = leaf([1.0, 2.0])
+    optimizer = optim.Adagrad({"p": p}, lr=0.1)
+    good = optimizer.state_dict()
+    with pytest.raises(InputError, match="expected the state of Adagrad, got that of SGD"):
+        optimizer.load_state_dict({**good, "rule": "SGD"})
+    with pytest.raises(InputError, match="expected the parameters p, got q"):
+        optimizer.load_state_dict({**good, "memory": {"q": {}}})
+    with pytest.raises(ShapeError, match=r"\(2,\).*\(3,\)"):
+        optimizer.load_state_dict({**good, "memory": {"p": {"squares": np.ones(3)}}})
+    assert optimizer.state_dict() == good
+
+
+def test_parameters_of_a_module_by_name():
+    cell = nn.RNNCell(2, 3, seed=0)
+    assert list(optim.SGD(cell, lr=0.1).params) == ["W_xh", "W_hh", "b_h"]
+    assert repr(optim.SGD(cell, lr=0.1)).startswith("SGD(3 parameters, lr=0.1")
+
+
+@pytest.mark.parametrize(("params", "words"), [
+    ([], "at least one"), (3, "got int"), ([np.ones(2)], "got ndarray"),
+    ([Tensor([1.0])], "leaves with requires_grad=True")])
+def test_what_is_no_parameter(params, words):
+    with pytest.raises(InputError, match=words):
+        optim.SGD(params, lr=0.1)
+
+
+def test_a_parameter_given_twice():
+    p = leaf([1.0])
+    with pytest.raises(InputError, match="each once"):
+        optim.SGD([p, p], lr=0.1)
+
+
+@pytest.mark.parametrize("options", [
+    {"lr": -1.0}, {"lr": float("nan")}, {"lr": 1.0, "momentum": -1.0}, {"lr": 1.0, "nesterov": True}])
+def test_options_that_cannot_be(options):
+    with pytest.raises(InputError):
+        optim.SGD([leaf([1.0])], **options)
+
+
+def test_a_norm_that_is_not_finite():
+    p, q = leaf([1.0], "p"), leaf([1.0], "q")
+    p.grad, q.grad = np.array([np.inf]), np.array([1.0])
+    with pytest.raises(GradientError, match="'p'"):
+        optim.clip_grad_norm([p, q], 1.0, error_if_nonfinite=True)
+    assert q.grad == 1.0
+    assert optim.clip_grad_norm([leaf([1.0])], 1.0) == 0.0
