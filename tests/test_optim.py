@@ -178,7 +178,8 @@ def test_a_parameter_given_twice():
 
 
 @pytest.mark.parametrize("options", [
-    {"lr": -1.0}, {"lr": float("nan")}, {"lr": 1.0, "momentum": -1.0}, {"lr": 1.0, "nesterov": True}])
+    {"lr": -1.0}, {"lr": float("nan")}, {"lr": 1.0, "momentum": -1.0},
+    {"lr": 1.0, "nesterov": True}])
 def test_options_that_cannot_be(options):
     with pytest.raises(InputError):
         optim.SGD([leaf([1.0])], **options)
