@@ -53,7 +53,7 @@ elu = primitive(
 leaky_relu = primitive("leaky relu", either(
     lambda x, negative_slope=0.01: x if x > 0 else negative_slope * x,
     lambda x, negative_slope=0.01: np.where(x > 0, x, negative_slope * x)),
-    lambda g, y, x, negative_slope=0.01: g * where(1.0, negative_slope, condition=x > 0),
+    lambda g, y, x, negative_slope=0.01: g * np.where(x > 0, 1.0, negative_slope),
     doc="x, and negative_slope x left of 0.")
 hard_sigmoid = primitive("hard sigmoid", either(lambda x: min(max(x / 6.0 + 0.5, 0.0), 1.0),
                                                 lambda x: np.clip(x / 6.0 + 0.5, 0.0, 1.0)),

@@ -99,7 +99,9 @@ def choose(condition: Any, *branches: Array) -> Any:
     condition = np.array(bare(condition))
     if not branches:
         return np.where(condition)
-    return where(*branches, condition=condition)
+    if condition.ndim:  # `Value`s become tensors where there is more than one choice
+        branches = tuple(map(shapes.lifted, branches))
+    return where(*branches, condition=condition if condition.ndim else bool(condition))
 
 
 def round_to(x: Array, decimals: int = 0) -> Array:

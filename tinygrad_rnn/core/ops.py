@@ -125,12 +125,16 @@ linear = primitive("linear", lambda x, W: np.dot(x, W.T), lambda g, y, x, W: g @
 
 
 def _outer_sum(d: Array, x: Array) -> Array:
-    return np.dot(d.reshape(-1, d.shape[-1]).T, x.reshape(-1, x.shape[-1]))
+    return np.dot(_rows(d).T, _rows(x))
+
+
+def _rows(x: Array) -> Array:
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])  # -1 would be ambiguous at size 0
 
 
 def sum_uses(uses: list[tuple[Array, Array]]) -> Array:
     """Sum over t of d_t x_tᵀ, as one product: stack the rows of all d_t, and of all x_t."""
-    d, x = (np.concatenate([a.reshape(-1, a.shape[-1]) for a in rows]) for rows in zip(*uses))
+    d, x = (np.concatenate([_rows(a) for a in operands]) for operands in zip(*uses))
     return np.dot(d.T, x)
 
 
