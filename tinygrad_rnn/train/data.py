@@ -76,10 +76,10 @@ def read_text(path: str | Path, limit: int = LIMIT) -> Text:
     UTF-8 text.
     """
     name = str(path)
-    if not name.isprintable():
+    if not name or not name.isprintable():
         name = repr(name)
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb") as file:  # not Path(path): the empty name would be this folder
             raw = file.read(4 * limit)  # a character takes at most four bytes
     except FileNotFoundError:
         raise InputError("there is no such file", where=name) from None

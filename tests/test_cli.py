@@ -1,0 +1,229 @@
+"""The command line: what it prints, how it ends, and that nothing half-written stays behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli.folder import Folder
+from tinygrad_rnn.cli.main import COMMANDS, parser
+from tinygrad_rnn.errors import InputError
+
+
+def run(*arguments, **options):
+    return subprocess.run([sys.executable, "-m", "tinygrad_rnn", *arguments], capture_output=True,
+                          text=True, encoding="utf-8", timeout=120, check=False, **options)
+
+
+def one_line(capsys):
+    """What went to stderr: a single line, without a traceback."""
+    _, err = capsys.readouterr()
+    assert err.endswith("\n")
+    assert err.count("\n") == 1, err
+    assert "Traceback" not in err
+    assert len(err) < 400
+    return err
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty folder to run in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_help_names_every_command(capsys):
+    assert main([]) == 0
+    assert main(["--help"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    for row in COMMANDS:
+        assert row.name in out
+
+
+@pytest.mark.parametrize("row", COMMANDS, ids=lambda row: row.name)
+def test_help_says_what_each_option_does(row, capsys):
+    assert main([row.name, "--help"]) == 0
+    out = capsys.readouterr().out
+    for option in (*row.options, *row.alternatives):
+        assert option.flag in out
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["paint"], "invalid choice: 'paint'"),
+    (["demo", "--seed", "x"], "invalid seed value: 'x'"),
+    (["demo", "--seed", "-1"], "invalid seed value: '-1'"),
+    (["demo", "--text", "ab", "--file", "x"], "not allowed with argument --text"),
+    (["demo", "--colour"], "--colour"),
+    (["demo", "--out"], "expected one argument"),
+])
+def test_arguments_that_cannot_be(place, arguments, words, capsys):
+    assert main(arguments) == 2
+    assert words in one_line(capsys)
+    assert list(place.iterdir()) == []
+
+
+def files(place):
+    """Inputs that cannot be used, by name."""
+    (place / "empty.txt").write_bytes(b"")
+    (place / "one.txt").write_bytes(b"a")
+    (place / "same.txt").write_bytes(b"aaaa")
+    (place / "binary.bin").write_bytes(bytes(range(256)))
+    (place / "latin.txt").write_bytes("où êtes-vous".encode("latin-1"))
+    (place / "folder").mkdir()
+    (place / "file").write_text("a file")
+    return sorted(p.name for p in place.iterdir())
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--file", "missing.txt"], "missing.txt: there is no such file"),
+    (["--file", "folder"], "folder: is a folder"),
+    (["--file", "empty.txt"], "empty.txt: is empty"),
+    (["--file", "one.txt"], "one.txt: has only one character"),
+    (["--file", "same.txt"], "same.txt: has only the character 'a'"),
+    (["--file", "binary.bin"], "binary.bin: is not a UTF-8 text"),
+    (["--file", "latin.txt"], "latin.txt: is not a UTF-8 text"),
+    (["--file", "file/below.txt"], "file/below.txt: cannot be read"),
+    (["--file", ""], "'': there is no such file"),
+    (["--text", ""], "--text: is empty"),
+    (["--text", "a"], "--text: has only one character"),
+    (["--text", "\ud800a"], "--text: is not valid Unicode"),
+    (["--out", "file"], "--out file: cannot write there: it is a file"),
+    (["--out", "file/below"], "--out file/below: cannot write there"),
+    (["--out", ""], "--out"),
+    (["--out", "nul\0inside"], "cannot write there"),
+])
+def test_bad_input_gets_one_line(place, arguments, words, capsys):
+    before = files(place)
+    assert main(["demo", *arguments]) == 2
+    assert words in one_line(capsys)
+    assert sorted(p.name for p in place.iterdir()) == before
+
+
+def test_names_with_line_ends_stay_on_one_line(place, capsys):
+    assert main(["demo", "--file", "no\nsuch\x1b[31mfile"]) == 2
+    err = one_line(capsys)
+    assert "\x1b" not in err
+
+
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs a folder nobody can write to")
+def test_an_unwritable_folder(place, capsys):
+    assert main(["demo", "--out", "/proc/tinygrad_rnn_demo"]) == 2
+    assert "cannot write there" in one_line(capsys)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_a_folder_without_permission(place, capsys):
+    (place / "locked").mkdir(mode=0o500)
+    assert main(["demo", "--out", "locked/below"]) == 2
+    assert "cannot write there: permission denied" in one_line(capsys)
+
+
+def test_ops_prints_the_table(capsys):
+    assert main(["ops"]) == 0
+    out = capsys.readouterr().out
+    for name in ("tanh", "linear", "softmax", "logsumexp"):
+        assert name in out
+
+
+def test_a_reader_that_stops(place):
+    """`tinygrad-rnn ops | head -1` ends quietly."""
+    process = subprocess.Popen([sys.executable, "-m", "tinygrad_rnn", "ops"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == 141
+    assert err == b""
+
+
+def test_an_output_that_knows_only_ascii(place):
+    done = run("ops", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_an_interrupt_is_one_line_and_leaves_nothing(place):
+    text = place / "text.txt"
+    text.write_text("".join(chr(97 + i % 23) for i in range(100_000)))
+    process = subprocess.Popen([sys.executable, "-m", "tinygrad_rnn", "demo", "--file", "text.txt"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not list(place.rglob(".tinygrad_rnn-*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.decode().splitlines() == ["tinygrad-rnn: interrupted"]
+    assert list(place.iterdir()) == [text]
+
+
+def test_the_parser_is_the_table():
+    for row in COMMANDS:
+        assert parser().parse_args([row.name]).run is row.run
+
+
+# --- the folder of results ------------------------------------------------------------------------
+
+
+def test_files_appear_together(place):
+    with Folder("a/b/out", ("x.txt",)) as folder:
+        folder.write("x.txt", "one")
+        assert not (place / "a/b/out/x.txt").exists()
+    assert (place / "a/b/out/x.txt").read_text() == "one"
+    assert sorted(p.name for p in place.rglob("*")) == ["a", "b", "out", "x.txt"]
+
+
+def write_and_fail(out, problem):
+    """Write a file into a folder, and then run into a problem."""
+    with Folder(out, ("x.txt",)) as folder:
+        folder.write("x.txt", "new")
+        raise problem
+
+
+def test_after_a_failure_nothing_is_left(place):
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail("a/b/out", ZeroDivisionError())
+    assert list(place.iterdir()) == []
+
+
+def test_after_a_failure_the_old_files_stay(place):
+    (place / "out").mkdir()
+    (place / "out/x.txt").write_text("old")
+    (place / "out/mine.txt").write_text("mine")
+    with pytest.raises(KeyboardInterrupt):
+        write_and_fail("out", KeyboardInterrupt())
+    assert (place / "out/x.txt").read_text() == "old"
+    assert sorted(p.name for p in (place / "out").iterdir()) == ["mine.txt", "x.txt"]
+    with Folder("out", ("x.txt",)) as folder:
+        folder.write("x.txt", "new")
+    assert (place / "out/x.txt").read_text() == "new"
+    assert (place / "out/mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("prepare", [
+    lambda: Path("out").write_text("a file"),
+    lambda: Path("out/x.txt").mkdir(parents=True),
+    lambda: Path("out").symlink_to("nowhere"),
+])
+def test_places_that_are_taken(place, prepare):
+    prepare()
+    before = sorted(place.rglob("*"))
+    with pytest.raises(InputError, match="cannot write there"), Folder("out", ("x.txt",)):
+        pytest.fail("must refuse before anything is done")
+    assert sorted(place.rglob("*")) == before
+
+
+def test_a_full_disk(place, monkeypatch):
+    def full(*_args, **_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(InputError, match="no space left on device"):
+        write_and_fail("a/b/out", None)
+    assert list(place.iterdir()) == []

@@ -1,0 +1,148 @@
+"""The commands, their options, and how they end: a result, or one line on stderr.
+
+The question this file answers: *what can be asked on the command line?*
+
+Exit codes: 0 done, 2 bad input, 130 interrupted, 141 nobody reads the output any more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from ..errors import TinygradRNNError
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a command, as argparse takes it."""
+
+    flag: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One row of the table: what it is called, what it does, its options, what runs."""
+
+    name: str
+    summary: str
+    run: Callable[[argparse.Namespace], None]
+    options: tuple[Option, ...] = ()
+    alternatives: tuple[Option, ...] = ()  # at most one of these
+
+
+def seed(text: str) -> int:
+    """A whole number, 0 or more."""
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+def run_demo(options: argparse.Namespace) -> None:
+    """Imported when asked for: the demo needs everything there is, and rich besides."""
+    from .demo import demo
+
+    demo(text=options.text, file=options.file, out=options.out, seed=options.seed)
+
+
+def run_ops(options: argparse.Namespace) -> None:
+    """The op table, row by row."""
+    from ..core.listing import listing
+
+    columns = shutil.get_terminal_size((110, 24)).columns
+    print(listing(min(max(columns, 80), 120)))
+
+
+COMMANDS = (
+    Command(
+        "demo",
+        "the whole journey: unroll a text, send the gradient back, check it, train, draw",
+        run_demo,
+        options=(
+            Option("--out", {"metavar": "DIR", "default": "tinygrad_rnn_demo",
+                             "help": "where the drawings and the page go (default: %(default)s)"}),
+            Option("--seed", {"metavar": "N", "type": seed, "default": 0,
+                              "help": "the random numbers to start from (default: %(default)s)"}),
+        ),
+        alternatives=(
+            Option("--text", {"metavar": "TEXT", "help": "a text to learn (default: hello)"}),
+            Option("--file", {"metavar": "PATH", "help": "a UTF-8 text file to learn"}),
+        ),
+    ),
+    Command("ops", "the table of operations: each value, and the gradient through each operand",
+            run_ops),
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def parser() -> Parser:
+    """The parser that the table describes."""
+    top = Parser(prog="tinygrad-rnn",
+                 description="A glass-box autograd engine for recurrent networks.")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
+    for row in COMMANDS:
+        command = commands.add_parser(row.name, help=row.summary, description=row.summary + ".")
+        command.set_defaults(run=row.run)
+        if row.alternatives:
+            group = command.add_mutually_exclusive_group()
+            for option in row.alternatives:
+                group.add_argument(option.flag, **option.settings)
+        for option in row.options:
+            command.add_argument(option.flag, **option.settings)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show ∂ shows ?
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    top = parser()
+    try:
+        options = top.parse_args(arguments)
+        if not hasattr(options, "run"):
+            top.print_help()
+            return 0
+        options.run(options)
+        sys.stdout.flush()
+        return 0
+    except SystemExit as end:  # argparse: --help, or one line already printed
+        return end.code if isinstance(end.code, int) else 2
+    except TinygradRNNError as problem:
+        return failed(str(problem))
+    except KeyboardInterrupt:
+        print("tinygrad-rnn: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        hush()
+        return 141
+
+
+def failed(problem: str) -> int:
+    """One line on stderr, whatever the problem holds."""
+    shown = "".join(c if c.isprintable() else "?" for c in " ".join(problem.split()))
+    print(f"tinygrad-rnn: {shown}", file=sys.stderr)
+    return 2
+
+
+def hush() -> None:
+    """Nobody reads stdout: point it at nothing, so that closing it at exit does not fail too."""
+    try:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+    except (OSError, ValueError):  # stdout is no file, under a test for instance
+        pass
