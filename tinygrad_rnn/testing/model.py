@@ -1,0 +1,122 @@
+"""The loss as a function of its parameters: moved along a direction, evaluated, and put back.
+
+The question this file answers: *how is a program that takes no arguments evaluated elsewhere?*
+
+The parameters get arrays of the check's own while it runs. Afterwards they hold the very arrays
+that they held before, and every `.grad` in sight is what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..core import backprop, walk
+from ..core.graph import Node, leaf, tick
+from ..core.words import describe
+from ..errors import InputError
+
+Arrays = dict[str, Any]  # parameter name -> float64 array of its shape
+
+
+def named(params: Any) -> dict[str, Node]:
+    """Parameters by name, from a module, a dict, or an iterable of leaves; each listed once."""
+    if isinstance(params, Node):
+        params = [params]
+    if hasattr(params, "named_parameters"):
+        pairs = list(dict(params.named_parameters()).items())
+    elif isinstance(params, Mapping):
+        pairs = [(str(name), p) for name, p in params.items()]
+    else:
+        pairs = [(getattr(p, "name", None) or f"parameter {i}", p) for i, p in enumerate(params)]
+    found = dict[str, Node]()
+    for name, p in pairs:
+        if not isinstance(p, Node) or p.op is not leaf:
+            what = describe(p) if isinstance(p, Node) else f"a {type(p).__name__}"
+            raise InputError(f"'{name}' is {what}", where="check_gradients",
+                             fix="Parameters are leaves with requires_grad=True")
+        if p not in set(found.values()):
+            found[name if name not in found else f"{name} ({len(found)})"] = p
+    if not found:
+        raise InputError("there are no parameters to check", where="check_gradients",
+                         fix="Give a module, a dict or a list of leaves (an iterator that was "
+                             "used up is empty)")
+    return found
+
+
+class Model:
+    """A loss and its parameters. Use it in a `with` block: leaving it puts everything back."""
+
+    def __init__(self, loss_fn: Callable[[], Any], leaves: dict[str, Node]) -> None:
+        self.loss_fn, self.leaves = loss_fn, leaves
+        self.start = {name: np.array(p.value, float) for name, p in leaves.items()}
+        self.evaluations = self.gradients = 0
+        self.precisions: set[Any] = {np.asarray(p.value).dtype for p in leaves.values()}
+
+    def __enter__(self) -> Model:
+        self.before = [(p, p.value, p.order, p.params) for p in self.leaves.values()]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for p, value, order, params in self.before:
+            p.value, p.order, p.params = value, order, params
+
+    @property
+    def eps(self) -> float:
+        """The rounding unit of the coarsest float type in sight."""
+        return max(float(np.finfo(dtype).eps) for dtype in self.precisions if dtype.kind == "f")
+
+    def put(self, arrays: Arrays) -> None:
+        """Give every parameter these numbers, in a fresh array of its own dtype."""
+        for name, p in self.leaves.items():
+            new = arrays[name]
+            p.value = float(new) if p.is_scalar else np.array(new, p.value.dtype, order="C")
+            p.params = None
+
+    def run(self, arrays: Arrays) -> tuple[Any, float]:
+        """The loss there: what loss_fn returned, and its number."""
+        self.put(arrays)
+        begin = tick()
+        with np.errstate(all="ignore"):
+            loss = self.loss_fn()
+        self.evaluations += 1
+        number = loss.value if isinstance(loss, Node) else loss
+        if np.size(number) != 1 or np.asarray(number).dtype.kind not in "fiu":
+            what = describe(loss) if isinstance(loss, Node) else f"a {type(loss).__name__}"
+            raise InputError(f"loss_fn must return a single number, got {what}",
+                             where="check_gradients", fix="Reduce it, for instance with .sum()")
+        if isinstance(loss, Node) and loss.op.rules and loss.order < begin:
+            raise InputError(f"loss_fn returned {describe(loss)}, made before the call",
+                             where="check_gradients",
+                             fix="Compute the loss inside it, from the parameters, at every call")
+        self.precisions.add(np.asarray(number).dtype)
+        return loss, float(np.asarray(number).reshape(()))
+
+    def value(self, arrays: Arrays) -> float:
+        """The loss there, as a number."""
+        return self.run(arrays)[1]
+
+    def gradient(self, arrays: Arrays) -> tuple[float, Arrays, set[str]]:
+        """The loss, the gradient that `backward()` gives, and the parameters that its graph
+        reaches."""
+        loss, number = self.run(arrays)
+        self.gradients += 1
+        zeros = {name: np.zeros(np.shape(p.value)) for name, p in self.leaves.items()}
+        if not isinstance(loss, Node) or not loss.requires_grad:
+            return number, zeros, set()
+        graph = set(walk.nodes(loss))
+        before = [(node, node.grad) for node in graph]
+        try:
+            for node in graph:
+                node.grad = None
+            with np.errstate(all="ignore"):
+                backprop.backward(loss)
+            reached = {name: p for name, p in self.leaves.items() if p in graph}
+            found = {name: np.array(p.grad, float) for name, p in reached.items()
+                     if p.grad is not None}
+        finally:
+            for node, grad in before:
+                node.grad = grad
+        return number, {**zeros, **found}, set(reached)
