@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import nn
-from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.errors import DTypeError, InputError
 
 V, H = 4, 3
 layer, head = nn.RNN(V, H, seed=0), nn.Linear(H, V, name="hy", seed=1)
@@ -26,9 +26,11 @@ def test_one_hot():
     assert nn.one_hot([1], 3, "float32").dtype == np.float32
 
 
-@pytest.mark.parametrize("indices", [[3], [-1], [0.5], ["a"]])
-def test_one_hot_refuses(indices):
-    with pytest.raises(InputError, match="whole numbers from 0 to 2"):
+@pytest.mark.parametrize(("indices", "error", "words"), [
+    ([3], InputError, "0 .. 2"), ([-1], InputError, "0 .. 2"), ([0.5], DTypeError, "whole numbers"),
+    (["a"], DTypeError, "whole numbers")])
+def test_one_hot_refuses(indices, error, words):
+    with pytest.raises(error, match=words):
         nn.one_hot(indices, 3)
 
 

@@ -6,7 +6,7 @@ import pytest
 from tinygrad_rnn import nn
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.core import walk
-from tinygrad_rnn.core.backprop import grad
+from tinygrad_rnn.core.gradients import grad
 from tinygrad_rnn.core.ops import stack, sum_
 from tinygrad_rnn.core.values import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError

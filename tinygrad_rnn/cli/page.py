@@ -7,7 +7,17 @@ from html import escape
 
 from ..draw.picture import Picture
 from ..draw.svg import svg
-from .story import Story, first_use, guessing, printable, quoted, shown
+from .story import (
+    Story,
+    counted,
+    first_use,
+    guessing,
+    ledger_sum,
+    ledger_table,
+    printable,
+    quoted,
+    steps_table,
+)
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #ffffff; --ink: #1c1c1c; --quiet: #5f6368;
@@ -34,8 +44,8 @@ tfoot td { font-weight: 600; border-bottom: 0; border-top: 2px solid var(--ink);
 td.bar { text-align: left; min-width: 9rem; } td.bar i { display: block; height: .7rem;
          background: var(--accent); border-radius: 2px; }
 pre { margin: .75rem 0; padding: .75rem 1rem; overflow-x: auto; background: var(--card);
-      border: 1px solid var(--line); border-radius: 8px; font: 14px/1.45 ui-monospace, "DejaVu Sans
-      Mono", Menlo, Consolas, monospace; }
+      border: 1px solid var(--line); border-radius: 8px;
+      font: 14px/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 pre.text { white-space: pre-wrap; overflow-wrap: anywhere; } pre .quiet { font-weight: 400; }
 pre.text b { font-weight: 600; }
 .verdict { font-weight: 600; color: var(--good); } .verdict.bad { color: var(--bad); }
@@ -51,7 +61,7 @@ def page(story: Story) -> str:
     T, source = len(story.read), printable(story.text.source)
     what = quoted(story.text.text) if story.short else source
     parts = [
-        f"<h1>Backpropagation through time, over {T} steps of {escape(what)}</h1>",
+        f"<h1>Backpropagation through time, over {counted(T, 'step')} of {escape(what)}</h1>",
         '<p class="quiet">A vanilla recurrent network, unrolled. Every use of a shared weight '
         "leaves its own contribution to that weight's gradient, and all of them are on this page."
         "</p>",
@@ -98,7 +108,7 @@ def unrolled(story: Story) -> list[str]:
     """The first drawing, and what was read and predicted at each step."""
     T = len(story.read)
     loss = story.loss.item()
-    return [heading(3, f"Unrolled: {story.nodes} nodes over {T} steps"),
+    return [heading(3, f"Unrolled: {story.nodes} nodes over {counted(T, 'step')}"),
             paragraph("Time runs right. x is read at the bottom, the state h passes along the "
                       "middle, the outputs y and losses L stand above. Each shared weight is one "
                       "rail with a tap into every step."),
@@ -109,32 +119,32 @@ def unrolled(story: Story) -> list[str]:
 
 def backwards(story: Story) -> list[str]:
     """The second drawing, and the gradient at each state."""
-    largest = max((s.gradient for s in story.steps), default=0.0) or 1.0
-    rows = [[str(s.t), shown(s.reads), shown(s.target), f"{s.probability:.3f}", f"{s.loss:.4f}",
-             f"{s.gradient:.4g}"] for s in story.steps]
-    bars = [s.gradient / largest for s in story.steps]
+    head, rows, bars = steps_table(story)
     return [heading(4, "And back: where the gradient went"),
             paragraph("The same graph, read from the loss to the weights. The wider and redder an "
                       "arrow, the more gradient passes through it."),
             wide(story.drawings["gradient_flow"]),
             paragraph("h_t gets its gradient from two sides: from L_t through y_t, and from "
                       "h_{t+1}. ‖∂L/∂h_t‖ is the size of their sum."),
-            table(["t", "reads", "next", "p(next)", "L_t", "‖∂L/∂h_t‖", ""], rows, bars=bars)]
+            table([*head, ""], rows, bars=bars)]
 
 
 def ledger(story: Story) -> list[str]:
     """Every contribution to W_hh."""
-    head, *rows = story.ledger.cells()
-    name = story.ledger.node.label
-    how = "bit for bit" if story.exact else "NOT equal"
-    foot = ["Σ", *[""] * (len(head) - 2), rows[-1][-1]]
-    return [heading(5, f"The ledger of {name}: what each use gave to its gradient"),
+    head, rows, foot = ledger_table(story)
+    return [heading(5, "The ledger of W_hh: what each use gave to its gradient"),
             paragraph("One row for every step at which the weight was used, in the order in which "
                       "they were added: last use first. The share says how much of the sum points "
                       "the row's way; a negative one pulls against the others."),
-            table(head, rows, foot), *map(paragraph, first_use(story)),
-            paragraph(f"The sum of the {len(rows)} rows = {name}.grad, {how}.",
-                      "verdict" if story.exact else "verdict bad")]
+            table(head, rows, foot),
+            paragraph(f"{sentence(ledger_sum(story))}.",
+                      "verdict" if story.exact else "verdict bad"),
+            *map(paragraph, first_use(story))]
+
+
+def sentence(text: str) -> str:
+    """With a capital letter."""
+    return text[:1].upper() + text[1:]
 
 
 def check(story: Story) -> list[str]:

@@ -50,6 +50,7 @@ class Story:
     loss: Any
     flow: GradientFlow
     ledger: Ledger
+    exact: bool  # whether the rows of the ledger add up to W_hh.grad, bit for bit
     report: Any
     drawings: dict[str, draw.Picture]
     curve: list[float] = field(default_factory=list)
@@ -74,15 +75,10 @@ class Story:
         """How many nodes the unrolled graph has."""
         return len(walk.nodes(self.loss))
 
-    @property
-    def exact(self) -> bool:
-        """Whether the rows of the ledger add up to the weight's gradient, bit for bit."""
-        return bool(np.array_equal(self.ledger.total, self.flow.gradient(self.ledger.node)))
-
     def learn(self, track: Track) -> None:
         """Train for a moment, then let the model write."""
         updates = training_steps(self.text)
-        optimizer = optim.Adagrad(self.model, lr=0.1)
+        optimizer = optim.Adagrad(self.model, lr=0.1 if self.short else 0.05)
         self.model.zero_grad()
         losses = train(self.model, optimizer, steps=updates, window=WINDOW)
         self.curve = list(track(losses, updates))
@@ -111,10 +107,46 @@ def begin(text: Text, seed: int) -> Story:
     model = CharacterModel(text, hidden_size(text), seed)
     loss, _ = model.loss(read, following)
     flow = gradient_flow(loss)
+    weight = model.rnn.cell.W_hh
+    ledger = flow.ledger(weight)
+    exact = bool(np.array_equal(ledger[-1].running, weight.grad))
     report = check_gradients(lambda: model.loss(read, following)[0], model)
     drawings = {"unrolled": draw.unrolled(loss), "gradient_flow": draw.gradient_flow(flow)}
-    ledger = flow.ledger(model.rnn.cell.W_hh)
-    return Story(text, model, read, following, loss, flow, ledger, report, drawings)
+    return Story(text, model, read, following, loss, flow, ledger, exact, report, drawings)
+
+
+def ledger_table(story: Story) -> tuple[list[str], list[list[str]], list[str]]:
+    """Head, rows and foot of the ledger of W_hh."""
+    rows = [[str(row.step), row.op, digits(row.norm), f"{row.share:.1%}",
+             digits(float(np.linalg.norm(row.running)))] for row in story.ledger]
+    head = ["step", "op", "‖contribution‖", "share", "‖running sum‖"]
+    return head, rows, ["Σ", "", "", "", rows[-1][-1]]
+
+
+def ledger_sum(story: Story) -> str:
+    """What the rows add up to."""
+    n, name = len(story.ledger), story.ledger.node.label
+    rows = "the only row" if n == 1 else f"the sum of the {n} rows"
+    return f"{rows} = {name}.grad, {'bit for bit' if story.exact else 'NOT equal'}"
+
+
+def steps_table(story: Story) -> tuple[list[str], list[list[str]], list[float]]:
+    """Head and rows of what happened at each step, and each gradient relative to the largest."""
+    largest = max((s.gradient for s in story.steps), default=0.0) or 1.0
+    rows = [[str(s.t), shown(s.reads), shown(s.target), f"{s.probability:.3f}", f"{s.loss:.4f}",
+             digits(s.gradient)] for s in story.steps]
+    head = ["t", "reads", "next", "p(next)", "L_t", "‖∂L/∂h_t‖"]
+    return head, rows, [s.gradient / largest for s in story.steps]
+
+
+def digits(x: float) -> str:
+    """A number with four digits, so that columns of numbers of one size line up."""
+    return "0" if x == 0 else f"{x:#.4g}"
+
+
+def counted(n: int, thing: str) -> str:
+    """`1 step`, `4 steps`."""
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
 
 
 def shown(character: str) -> str:

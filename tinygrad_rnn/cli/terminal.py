@@ -12,7 +12,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text as Line
 
-from .story import Step, Story, first_use, guessing, printable, quoted, shown
+from .story import (
+    Story,
+    counted,
+    first_use,
+    guessing,
+    ledger_sum,
+    ledger_table,
+    printable,
+    quoted,
+    steps_table,
+)
 
 ROWS = 12  # longer tables are shown in part
 
@@ -72,12 +82,12 @@ def tell_beginning(screen: Screen, story: Story) -> None:
                "L = Σ L_t,  L_t = -log softmax(y_t)[the next character]")
     shapes = [f"{p.name} {p.shape}" for p in (cell.W_xh, cell.W_hh, cell.b_h, head.W, head.b)]
     screen.say("   ".join(shapes))
-    screen.heading(3, f"Unrolled over {T} steps, and back: {story.nodes} nodes")
-    steps_table(screen, story.steps)
+    screen.heading(3, f"Unrolled over {counted(T, 'step')}, and back: {story.nodes} nodes")
+    tell_steps(screen, story)
     screen.say(f"L = {story.loss.item():.6g}   ({story.loss.item() / T:.4f} nats per character; "
                f"guessing would cost {guessing(story):.4f})")
     screen.heading(4, "The ledger of W_hh: what each use gave to its gradient")
-    ledger_table(screen, story)
+    tell_ledger(screen, story)
     screen.heading(5, "Is the gradient right? Compared with differences of the loss:")
     screen.say(str(story.report))
 
@@ -108,27 +118,19 @@ def tell_files(screen: Screen, out: str) -> None:
         screen.say(f"{name:<18}  {what}")
 
 
-def steps_table(screen: Screen, steps: Sequence[Step]) -> None:
+def tell_steps(screen: Screen, story: Story) -> None:
     """What was read, predicted and sent back at each step."""
-    largest = max((s.gradient for s in steps), default=0.0) or 1.0
-    rows = []
-    for s in steps:
-        bar = "█" * max(1 if s.gradient else 0, round(12 * s.gradient / largest))
-        rows.append((str(s.t), shown(s.reads), shown(s.target), f"{s.probability:.3f}",
-                     f"{s.loss:.4f}", f"{s.gradient:.4g}", bar))
-    screen.table(("t", "reads", "next", "p(next)", "L_t", "‖∂L/∂h_t‖", ""), elided(rows), left=(6,))
+    head, rows, shares = steps_table(story)
+    bars = ["█" * max(share > 0, round(12 * share)) for share in shares]
+    rows = [[*row, bar] for row, bar in zip(rows, bars)]
+    screen.table([*head, ""], elided(rows), left=(6,))
 
 
-def ledger_table(screen: Screen, story: Story) -> None:
+def tell_ledger(screen: Screen, story: Story) -> None:
     """The rows of the ledger with the running sum, and what it ends at."""
-    head, *rows = story.ledger.cells()
-    foot = [""] * len(head)
-    foot[0], foot[-1] = "Σ", rows[-1][-1]
+    head, rows, foot = ledger_table(story)
     screen.table(head, elided(rows), foot)
-    name = story.ledger.node.label
-    how = "bit for bit" if story.exact else "NOT equal"
-    screen.say(f"the sum of the {len(rows)} rows = {name}.grad, {how}")
-    for line in first_use(story):
+    for line in (ledger_sum(story), *first_use(story)):
         screen.say(line)
 
 

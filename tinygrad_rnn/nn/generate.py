@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import functions
 from ..core.graph import Node
 from ..core.place import no_grad
 from ..errors import InputError
@@ -22,19 +23,12 @@ Feedback = Callable[[Any], Any]
 def one_hot(indices: Any, depth: int, dtype: Any = np.float64) -> Any:
     """The rows of the identity: class indices of any shape (...) -> an array (..., depth).
 
-    Raises `InputError` for indices that are no whole numbers from 0 to depth - 1.
+    Raises `InputError` for indices outside 0 .. depth - 1, `DTypeError` for what are no whole
+    numbers.
     """
-    classes = np.asarray(indices)
-    size(depth, "depth", "one_hot")
-    if classes.size and classes.dtype.kind not in "iu":
-        raise InputError(f"expected whole numbers from 0 to {depth - 1}, got {classes.dtype}",
-                         where="one_hot")
-    if classes.size and not (classes.min() >= 0 and classes.max() < depth):
-        raise InputError(f"expected whole numbers from 0 to {depth - 1}, got {classes.min()} to "
-                         f"{classes.max()}", where="one_hot")
-    rows = np.zeros((*classes.shape, depth), dtype)  # np.eye(depth) would be depth² long
-    np.put_along_axis(rows, classes.astype(np.intp)[..., None], 1, -1)
-    return rows
+    rows = functions.one_hot(indices if np.size(indices) else np.array(indices, int),
+                             size(depth, "depth", "one_hot"))
+    return rows.astype(dtype, copy=False)
 
 
 def generate(cell_or_layer: Any, head: Callable[[Any], Any] | None, start: Any, steps: int,

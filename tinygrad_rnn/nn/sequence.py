@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
-from ..core.graph import Node, constant, plain
+from ..core.graph import Node, constant
+from ..core.inplace import plain
 from ..core.place import here
 from ..core.values import Tensor
 from ..errors import InputError, ShapeError
