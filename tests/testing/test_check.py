@@ -9,6 +9,7 @@ from tinygrad_rnn.core.place import timestep
 from tinygrad_rnn.core.values import Tensor, Value
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.testing import check_gradients
+from tinygrad_rnn.testing.check import Check, Slopes
 
 
 def rnn(seed, *, gain=1.0, T=10, H=4, act=ops.tanh, dtype=float, offset=0.0):
@@ -186,6 +187,33 @@ def test_kinks():
     assert check_gradients(lambda: steep(z), [z]).failed  # outside of its two slopes
 
 
+def test_a_convention_at_a_kink_is_not_a_failure():
+    """relu(z) - relu(-z) is z, and by the rule that relu has slope 0 at 0 its gradient is 0."""
+    z = Value(0.0, name="z")
+    report = check_gradients(lambda: ops.relu(z) - ops.relu(-z), [z])
+    assert report.verdict == "inconclusive"
+    assert "moves by up to 1 when the parameters move by one ulp" in str(report)
+
+
+def test_a_loss_without_digits_is_not_a_failure():
+    w = Value(-740.0, name="w")  # sigmoid(w) is subnormal: two digits are left
+    report = check_gradients(lambda: ops.log(ops.sigmoid(w)), [w])
+    assert not report.failed, report
+
+
+def test_a_failure_that_no_block_shows_wants_a_second_direction(monkeypatch):
+    def seen(verdicts):
+        calls = iter(verdicts)
+        monkeypatch.setattr(Check, "compare", lambda self, v: Slopes(
+            next(calls) if len(v) > 1 else "pass", 1.0))
+        return check_gradients(*rnn(0))
+
+    assert seen(["FAIL", "pass"])
+    report = seen(["FAIL", "FAIL"])
+    assert report.failed
+    assert "by too little to say in which" in str(report)
+
+
 def test_a_parameter_without_influence_is_a_structural_zero():
     w, unused = Value(2.0, name="w"), Tensor(np.ones(3), requires_grad=True, name="unused")
     report = check_gradients(lambda: w * w, [w, unused])
@@ -302,3 +330,8 @@ def test_a_written_array_of_the_user_is_not_touched():
     assert check_gradients(lambda: ops.sum_(w * w), [w])
     mine[0] = 5.0  # still the leaf's own array
     assert w.numpy().tolist() == [5.0, 2.0]
+    y = ops.sum_(w * w)
+    with pytest.raises(ValueError, match="read-only"):
+        mine[0] = 6.0  # the guard still knows that the user holds it
+    y.backward()
+    assert w.grad.tolist() == [10.0, 4.0]

@@ -166,15 +166,15 @@ class Check:
         numeric = slope(line)
         if numeric is None:
             return Slopes("inconclusive", g)
-        moves = np.sqrt(sum(np.sum((self.floor[n] * v[n]) ** 2) for n in v))
+        moves = float(np.sqrt(sum(np.sum((self.floor[n] * v[n]) ** 2) for n in v)))
         bar = max(1e-10 * max(abs(g), abs(numeric.value)),
-                  10.0 * numeric.error + 8.0 * float(moves)
+                  10.0 * numeric.error + 8.0 * moves
                   + 8.0 * self.eps * float(sum(np.sum(np.abs(t)) for t in terms)),
                   1000.0 * self.eps * max(abs(self.loss), self.scale))
         size = float(np.sqrt(sum(np.sum(self.g[n][v[n] != 0] ** 2) for n in v)))
         if not abs(g - numeric.value) <= bar:
             verdict = "FAIL"
-        elif size <= bar:
+        elif size <= bar and 16.0 * moves < bar:
             verdict = "invisible"
         else:
             verdict = "pass" if bar <= self.eps ** 0.25 * size else "inconclusive"
@@ -266,10 +266,11 @@ class Check:
         """Why there is no sharp answer."""
         if found.numeric != found.numeric:
             return "the differences of the loss do not settle: it is too rough, or too noisy, here"
-        sharp = f"only {found.bar / max(self.size[name], 1e-300):.0e} of its gradient can be seen"
-        if 10.0 * found.error < found.bar / 2.0:
-            return f"{sharp}: the gradient moves that far when the parameters move by one ulp"
-        return f"{sharp}: the loss is {self.loss:.3g}, and its rounding hides the rest"
+        if 20.0 * found.error <= found.bar:
+            return (f"the gradient moves by up to {self.floor[name]:.1g} when the parameters move "
+                    "by one ulp: they are on a kink, or the loss is too sensitive here")
+        return (f"only errors above {found.bar / self.size[name]:.0e} of it can be seen: the loss "
+                f"is {self.loss:.3g}, and its rounding hides the rest")
 
 
 def pattern(wrong: list[Slopes]) -> str:
