@@ -1,0 +1,149 @@
+"""DOT: the same drawing for Graphviz, every position given, so that any of its programs draws it as placed.
+
+The question this file answers: *how do I open the drawing with Graphviz?*
+
+`dot -Tpdf drawing.dot` works, and `neato -n2` draws exactly this. Positions are pinned, bends are tiny
+nodes between straight edges, frames are nodes in the back, and labels are plain text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from . import style
+from .labels import Text, clean, plain, width
+from .model import Box, Drawing, Label, Line, Strip
+
+STRIP_CELLS = 60  # a strip has at most so many pieces here: each is a node for Graphviz to handle
+
+
+def quoted(text: str) -> str:
+    """Anybody's words as a DOT string, shown literally: no escape of DOT's own, no markup."""
+    text = clean(text, 400)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def literal(text: str) -> str:
+    """A label: DOT reads & as the start of an entity, so it is written as one."""
+    return quoted(text.replace("&", "&amp;"))
+
+
+def n(x: float) -> str:
+    """A number with two decimals at most."""
+    text = f"{x:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def inch(points: float) -> str:
+    """Points as inches."""
+    return f"{points / 72:.4f}"
+
+
+class Writer:
+    """Writes a drawing as DOT, in one theme's colours."""
+
+    def __init__(self, drawing: Drawing, theme: str) -> None:
+        self.joined: set[tuple[str, str]] = set()
+        self.drawing, self.table = drawing, style.THEMES["dark" if theme == "dark" else "light"]
+
+    def lines(self) -> Iterator[str]:
+        """The text, line by line."""
+        d, paper = self.drawing, self.table["paper"]
+        yield f"digraph {quoted(d.title)} {{"
+        yield ("  graph [layout=neato, inputscale=72, splines=line, outputorder=nodesfirst, "
+               f'bgcolor="{paper.fill}", pad=0, bb="0,0,{n(d.width)},{n(d.height)}"]')
+        yield '  node [fontname="Helvetica", fixedsize=shape, label="", margin=0]'
+        yield '  edge [fontname="Helvetica", arrowsize=0.6]'
+        for corner, (x, y) in enumerate(((0.0, 0.0), (d.width, d.height))):  # the size of the paper
+            yield f'  "corner.{corner}" [shape=point, style=invis, width=0.01, height=0.01, {self.pos(x, y)}]'
+        for frame in d.frames:
+            yield self.box(frame)
+        for strip in d.strips:
+            yield from self.strip(strip)
+        for box in d.boxes:
+            yield self.box(box)
+        for i, label in enumerate(d.labels):
+            yield self.label(i, label)
+        for line in d.lines:
+            yield from self.line(line)
+        yield "}"
+
+    def pos(self, x: float, y: float) -> str:
+        """A pinned position; y runs upwards in DOT."""
+        return f'pos="{n(x)},{n(self.drawing.height - y)}!"'
+
+    def colour(self, role: str, part: str, own: str | None) -> str:
+        """A colour of the theme, or the thing's own."""
+        if own is not None and not own.startswith("#"):
+            role, part, own = own, "stroke", None
+        colour = own or getattr(self.table[role], part)
+        return "transparent" if colour == "none" else colour
+
+    def box(self, b: Box) -> str:
+        """A shape as a node."""
+        kind = "circle" if b.shape == "circle" else "box"
+        looks = ["filled", *(["rounded"] if b.shape == "round" or b.role in ("frame", "gap") else []),
+                 *(["dashed"] if b.dashed else [])]
+        tip = f", tooltip={literal(b.title)}" if b.title else ""
+        return (f'  "{b.id}" [shape={kind}, style="{",".join(looks)}", '
+                f'width={inch(b.w)}, height={inch(b.h)}, {self.pos(b.x, b.y)}, '
+                f'fillcolor="{self.colour(b.role, "fill", b.fill)}", '
+                f'color="{self.colour(b.role, "stroke", b.stroke)}", penwidth={n(b.width)}, '
+                f'fontcolor="{self.colour(b.role, "ink", b.ink)}", fontsize={n(b.size)}, '
+                f"label={literal(plain(b.text))}{tip}]")
+
+    def label(self, i: int, label: Label) -> str:
+        """Words as a node without outline, as wide as the words may be."""
+        wide = width(label.text, label.size) + 4
+        x = label.x + {"start": wide / 2, "middle": 0.0, "end": -wide / 2}[label.anchor]
+        side = {"start": "\\l", "middle": "", "end": "\\r"}[label.anchor]
+        text = literal(plain(label.text))
+        text = text[:-1] + side + '"'
+        font = ', fontname="Helvetica-Bold"' if label.bold or is_bold(label.text) else ""
+        return (f'  "label.{i}" [shape=plaintext, width={inch(wide)}, height={inch(label.size * 1.2)}, '
+                f'{self.pos(x, label.y - label.size * 0.35)}, fontsize={n(label.size)}, '
+                f'fontcolor="{self.colour(label.role, "ink", None)}"{font}, label={text}]')
+
+    def line(self, line: Line) -> Iterator[str]:
+        """A line as straight edges; what it is not joined to, and its bends, are tiny nodes."""
+        last = len(line.points) - 1
+        names = []
+        for i, (x, y) in enumerate(line.points):
+            end = line.tail if i == 0 else line.head if i == last else None
+            if end is None:
+                end = f"{line.id}.{i}"
+                yield (f'  "{end}" [shape=point, style=invis, width=0.01, height=0.01, '
+                       f"{self.pos(x, y)}]")
+            names.append(end)
+        paint = (f'color="{self.colour(line.role, "stroke", line.colour)}", '
+                 f"penwidth={n(line.width)}" + (", style=dashed" if line.dash else ""))
+        tip = f", tooltip={literal(line.title)}, edgetooltip={literal(line.title)}" if line.title else ""
+        for i, (a, b) in enumerate(zip(names, names[1:])):
+            if (a, b) in self.joined:  # y * y: Graphviz would bend two edges apart
+                continue
+            self.joined.add((a, b))
+            head = "" if line.arrow and i == last - 1 else ", arrowhead=none"
+            yield f'  "{a}" -> "{b}" [{paint}{head}{tip}]'
+
+    def strip(self, strip: Strip) -> Iterator[str]:
+        """A strip as a few boxes: neighbours are joined to the largest of them."""
+        count = len(strip.cells)
+        pieces = min(count, STRIP_CELLS)
+        for i in range(pieces):
+            low, high = i * count // pieces, (i + 1) * count // pieces
+            cell = max(strip.cells[low:high], key=lambda cell: cell.level)
+            wide, tall = strip.w * (high - low) / count, max(strip.h * cell.level, 0.5)
+            x, y = strip.x + strip.w * low / count + wide / 2, strip.y + strip.h - tall / 2
+            colour = self.colour("line", "fill", cell.paint)
+            yield (f'  "{strip.id}.{i}" [shape=box, style=filled, penwidth=0, width={inch(wide)}, '
+                   f'height={inch(tall)}, {self.pos(x, y)}, fillcolor="{colour}"]')
+
+
+def is_bold(text: Text) -> bool:
+    """Whether a text begins in bold."""
+    return bool(text) and text[0].style == "b"
+
+
+def dot(drawing: Drawing, theme: str = "light") -> str:
+    """The whole file."""
+    return "\n".join([*Writer(drawing, theme).lines(), ""])

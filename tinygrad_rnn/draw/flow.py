@@ -1,0 +1,239 @@
+"""The gradient flow: the unrolled graph with its arrows turned round, as wide and as red as the gradient
+that runs through them is large.
+
+The question this file answers: *where does the gradient grow, and where does it vanish?*
+
+Every line shows a contribution: what one use of an operand sends back to it. The numbers stand at the
+states (the whole gradient), on the passages from step to step (the factor that the step applied) and at
+the taps of each weight (the step's part of its gradient); the sum stands at the weight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ..bptt.flow import Contribution, GradientFlow, accumulate
+from ..core.graph import Node
+from ..errors import InputError
+from . import style
+from .labels import Run, Text, number, plain, roman, symbol
+from .legend import with_legend
+from .picture import Picture
+from .scale import Scale
+from .scene import Column, Glyph, Rail, Scene, Wire
+from .strips import with_strips
+from .unrolled import place, scene_of
+
+CHEAP = 20_000_000  # array entries that may be added up for the sum over the hidden steps
+
+
+def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, theme: str = "auto") -> Picture:
+    """Draw a gradient flow (the result of `tg.gradient_flow(loss)`): the arrows run backwards.
+
+    Colour and width show the norm of each contribution on a log scale, relative to the largest in view;
+    ‖∂L/∂h_t‖ stands at each state, the factor that a step applied on the passage to the step before, and
+    each step's contribution Δ_t at the rail of each weight, with the sum at the end of the rail. Of a
+    long sequence the `first` and `last` steps are drawn, over strips of all of them. Zero, NaN and
+    infinite gradients look different from each other. Raises `InputError` if there is no flow yet.
+    """
+    if not isinstance(flow, GradientFlow):
+        what = f"{type(flow).__name__} {flow.label!r}" if isinstance(flow, Node) else type(flow).__name__
+        raise InputError(f"expected a gradient flow, got {what}, whose gradients are not known yet",
+                         where="draw.gradient_flow()",
+                         fix="Send the gradient back first: flow = tg.gradient_flow(loss)")
+    scene = scene_of(flow.root, first, last, "draw.gradient_flow()", "Gradient flow")
+    dressed = Dresser(scene, flow)
+    drawing = place(scene)
+    if any(column.hidden for column in scene.columns):
+        drawing = with_strips(drawing, scene, flow, dressed.scale, dressed.root)
+    return Picture(with_legend(drawing, dressed.scale, dressed.root), theme)
+
+
+class Dresser:
+    """Writes the gradients of a flow onto a scene."""
+
+    def __init__(self, scene: Scene, flow: GradientFlow) -> None:
+        self.scene, self.flow = scene, flow
+        root = flow.root
+        self.root: Text = symbol(root.name, root.step) if root.name else (Run("L", "i"),)
+        self.nodes = {g.node for g in scene.glyphs() if g.node is not None}
+        self.uses = self.visible_uses()
+        self.amounts = {wire: self.amount(wire) for wire in self.wires()}
+        self.scale = Scale([a for a in self.amounts.values() if a is not None], strip_norms(scene, flow))
+        scene.backwards = True
+        first = Run("Gradient flow", "b")
+        scene.caption = (first, Run(": arrows run backwards, each carries its part of ∂"), *self.root,
+                         Run("/∂·"), *((Run(";  "), *scene.caption) if scene.caption else ()))
+        for wire, amount in self.amounts.items():
+            self.dress(wire, amount)
+        for glyph in scene.glyphs():
+            self.dress_glyph(glyph)
+        for rail in scene.rails:
+            self.dress_rail(rail)
+        self.dress_passages()
+        self.dress_gap()
+
+    def wires(self) -> Iterable[Wire]:
+        """All uses in view."""
+        yield from self.scene.wires
+        for rail in self.scene.rails:
+            yield from rail.taps
+
+    # --- sizes ----------------------------------------------------------------------------------
+
+    def visible_uses(self) -> dict[tuple[Node, int], Contribution]:
+        """The contribution of every use in view."""
+        users = {w.node for w in self.wires() if w.node is not None}
+        tails = dict.fromkeys(w.tail.node for w in self.wires() if w.tail.node is not None)
+        sources = {**tails, **{x: None for node in users for x in node.operands if isinstance(x, Node)}}
+        return {(e.node, e.position): e for x in sources for e in self.flow.incoming.get(x, ())
+                if e.node in users}
+
+    def amount(self, wire: Wire) -> float | None:
+        """The norm of what runs back along a wire; None where no gradient goes."""
+        if wire.kind == "result":
+            known = wire.node is not None and wire.node in self.flow.arrived
+            return self.flow.norm(wire.node) if known and wire.node is not None else None
+        if wire.node is not None:
+            use = self.uses.get((wire.node, wire.position))
+            return None if use is None else use.norm()
+        x = wire.tail.node  # into the gap, or to a rail: what hidden users send
+        if x is None or x not in self.flow.arrived:
+            return None
+        hidden = [e.array() for e in self.flow.incoming.get(x, ()) if e.node not in self.nodes]
+        return float(np.linalg.norm(np.asarray(sum(hidden[1:], hidden[0])))) if hidden else None
+
+    def signed(self, node: Node, x: Any) -> Text:
+        """A gradient as a number: itself for a scalar, else its norm."""
+        return roman(number(x if node.is_scalar else np.linalg.norm(np.asarray(x))))
+
+    # --- looks ----------------------------------------------------------------------------------
+
+    def dress(self, wire: Wire, amount: float | None) -> None:
+        """Turn a wire round and paint it by the size of what it carries."""
+        if amount is None:
+            wire.role, wire.dash, wire.width, wire.colour = "dim", "3 3", 1.0, None
+            wire.title = "no gradient goes here"
+            return
+        wire.backwards = True
+        wire.colour, wire.role, wire.width, wire.dash = self.scale.line(amount)
+        if wire.node is not None:
+            where = "" if wire.node.step is None else f"step {wire.node.step}: "
+            name = plain(wire.tail.text if wire.kind != "result" else wire.head.text)
+            wire.title = f"{where}contributes {number(amount)} to ∂{plain(self.root)}/∂{name}"
+        if wire.kind == "tap":
+            wire.note = self.tap_note(wire)
+
+    def tap_note(self, wire: Wire) -> Text:
+        """Δ₂ = 0.042: a step's part of the gradient of a weight."""
+        use = self.uses[wire.node, wire.position] if wire.node is not None else None
+        if use is None or wire.node is None or wire.tail.node is None:
+            return ()
+        x = wire.tail.node
+        size = self.signed(x, use.array()) if x.is_scalar else roman(number(use.norm()))
+        step = "" if wire.node.step is None else str(wire.node.step)
+        return (Run("Δ"), Run(step, "_"), Run(" = "), *size)
+
+    def norm_text(self, node: Node, name: Text, value: Any) -> Text:
+        """‖∂L/∂h₁‖ = 0.016, or ∂L/∂w = 0.108 for a scalar."""
+        bar = "" if node.is_scalar else "‖"
+        return (Run(f"{bar}∂"), *self.root, Run("/∂"), *name, Run(f"{bar} = "), *self.signed(node, value))
+
+    def dress_glyph(self, glyph: Glyph) -> None:
+        """States are filled with the colour of their gradient and say it; dead ends are dim."""
+        node = glyph.node
+        if node is None or glyph.role.startswith("weight"):
+            return
+        if node not in self.flow.arrived and node not in self.flow.incoming:
+            if not node.is_leaf:
+                glyph.role, glyph.dashed = "dim", True
+            return
+        size = self.flow.norm(node)
+        glyph.title += f"; ‖∂{plain(self.root)}/∂·‖ = {number(size)}"
+        around = glyph.step is None and not self.scene.columns
+        if around and (glyph.role not in ("op", "function")):
+            glyph.note = self.short(node)
+        if glyph.role != "state" and not (glyph.role == "initial" and node.requires_grad):
+            return
+        glyph.note = self.norm_text(node, glyph.text, self.flow.gradient(node))
+        colour, role, _, _ = self.scale.line(size)
+        if colour is not None:
+            glyph.fill, glyph.stroke, glyph.ink = colour, style.mix(colour, "#000000", 0.25), style.ink_on(colour)
+        else:
+            glyph.stroke, glyph.dashed = role, True
+
+    def short(self, node: Node) -> Text:
+        """The gradient of a variable in a graph without time."""
+        return (Run("∂ = "), *self.signed(node, self.flow.gradient(node)))
+
+    def dress_rail(self, rail: Rail) -> None:
+        """The sum at the end of a rail."""
+        node = rail.glyph.node
+        if node is None or node not in self.flow.arrived:
+            return
+        name = symbol(node.name) if node.name else rail.glyph.text
+        rail.note = self.norm_text(node, name, self.flow.gradient(node))
+        rail.glyph.title += f"; the sum of {len(self.flow.incoming.get(node, ()))} contributions"
+
+    # --- from step to step ----------------------------------------------------------------------
+
+    def dress_passages(self) -> None:
+        """On each passage the factor between what arrived at the state and what goes on to the one
+        before; where a state gets a gradient from above too, that one's size stands beside it."""
+        states: dict[tuple[Hashable, int | None], Glyph] = {
+            (g.key, g.step): g for c in self.scene.columns for g in c.glyphs if g.role == "state"}
+        counted: dict[Glyph, int] = {}
+        for wire, amount in self.amounts.items():
+            if amount is not None and wire.tail.role == "state":
+                counted[wire.tail] = counted.get(wire.tail, 0) + 1
+        for wire, amount in self.amounts.items():
+            if amount is None:
+                continue
+            after = states.get((wire.tail.key, wire.head.step))
+            if wire.kind == "carried" and after is not None and after.node is not None:
+                arrived = self.flow.norm(after.node)
+                wire.note = roman(f"×{number(amount / arrived)}") if arrived > 0 else ()
+            elif wire.kind == "inner" and counted.get(wire.tail, 0) > 1:
+                wire.note = roman(number(amount))
+
+    def dress_gap(self) -> None:
+        """What the hidden steps did on the whole: the mean factor of a step, the sum of their parts."""
+        gap = next((c for c in self.scene.columns if c.hidden), None)
+        if gap is None:
+            return
+        gap.lines = self.mean_factor(gap)
+        for rail in self.scene.rails:
+            node = rail.glyph.node
+            if node is None or node not in self.flow.incoming:
+                continue
+            hidden = [e for e in self.flow.incoming[node] if e.node not in self.nodes]
+            if hidden and np.size(node.value) * len(hidden) <= CHEAP:
+                rail.gap_note = (Run("Σ Δ = "), *self.signed(node, accumulate(node, hidden)))
+
+    def mean_factor(self, gap: Column) -> tuple[Text, ...]:
+        """×0.66 per step: the geometric mean over the gap."""
+        at = self.scene.columns.index(gap)
+        if not 0 < at < len(self.scene.columns) - 1:
+            return ()
+        before, after = (self.scene.columns[i] for i in (at - 1, at + 1))
+        for a in before.glyphs:
+            for b in after.glyphs:
+                if a.key == b.key and a.role == "state" and a.node is not None and b.node is not None:
+                    low, high = self.flow.norm(a.node), self.flow.norm(b.node)
+                    if low > 0 and high > 0 and math.isfinite(low) and math.isfinite(high):
+                        steps = (b.step or 0) - (a.step or 0)
+                        return (roman(f"×{number((low / high) ** (1 / steps))} per step"),)
+        return ()
+
+
+def strip_norms(scene: Scene, flow: GradientFlow) -> list[float]:
+    """The norms that only the strips show: they are in view too."""
+    if not any(column.hidden for column in scene.columns):
+        return []
+    states = {(g.node.scope, g.node.name) for c in scene.columns for g in c.glyphs
+              if g.role == "state" and g.node is not None and g.node.name is not None}
+    return [flow.norm(n) for n in flow.arrived if n.name is not None and (n.scope, n.name) in states]

@@ -1,0 +1,133 @@
+"""Labels: names with subscripts, numbers with few digits, and how wide a text will be.
+
+The question this file answers: *how is `W_hh` written, and will it fit?*
+
+A `Text` is a few runs, each roman, italic, bold or a subscript. It holds plain characters only: whatever
+a user typed is made visible here (a line break shows as ⏎, a bidirectional mark as its code) and
+shortened, and each writer escapes it for its own format.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+LONGEST, LONGEST_TITLE = 24, 400
+
+
+class Run(NamedTuple):
+    """Some characters in one style: "" (roman), "i" (italic), "b" (bold) or "_" (subscript)."""
+
+    text: str
+    style: str = ""
+
+
+Text = tuple[Run, ...]
+
+
+def clean(text: str, longest: int = LONGEST) -> str:
+    """What a user typed, made visible and short enough."""
+    if len(text) > longest:
+        text = text[:longest - 1] + "…"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(visible, text))
+
+
+def visible(c: str) -> str:
+    """A character that can be seen: control, format and unpaired ones show as what they are."""
+    if c == "\n":
+        return "⏎"
+    if c == "\t":
+        return " "
+    kind = unicodedata.category(c)
+    if kind in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+        return f"\\u{ord(c):04x}"
+    return c
+
+
+def roman(text: str) -> Text:
+    """Plain words of our own or of a user."""
+    return (Run(clean(text, LONGEST_TITLE)),)
+
+
+PARTS = re.compile(r"([^\W\d_]{1,2}[\u0302]?)_?(\w{1,4})?\Z")
+
+
+def symbol(name: str, step: int | None = None, bold: bool = False) -> Text:
+    """A name as on paper: `W_hh` is a bold W with subscript hh, `h` at step 3 is h with subscript 3.
+
+    Longer names are written out: `total loss`.
+    """
+    style = "b" if bold else "i"
+    below = "" if step is None else str(step)
+    if below and name.endswith(f"_{below}"):
+        name = name[:-len(below) - 1]
+    parts = PARTS.match(name)
+    if parts is None or not name.isprintable():
+        head = Run(clean(name), style if len(name) < 3 else "")
+        return (head, Run(below, "_")) if below else (head,)
+    head = Run(parts[1], style)
+    below = ",".join(filter(None, (parts[2], below)))
+    return (head, Run(below, "_")) if below else (head,)
+
+
+SUBSCRIPTS = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
+
+
+def plain(text: Iterable[Run]) -> str:
+    """The text as Unicode characters alone: h₁, W_hh."""
+    parts = []
+    for run in text:
+        if run.style != "_":
+            parts.append(run.text)
+        elif run.text.isdigit():
+            parts.append(run.text.translate(SUBSCRIPTS))
+        else:
+            parts.append("_" + run.text)
+    return "".join(parts)
+
+
+def number(x: Any) -> str:
+    """A number with three digits: 0.0361, 12.5, 3.1e−18."""
+    value = float(x)
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if 1e-3 <= size < 9999.5:
+        text = f"{value:.3g}"
+        text = f"{value:.0f}" if "e" in text else text
+    else:
+        digits, _, power = f"{value:.1e}".partition("e")
+        text = f"{digits.removesuffix('.0')}e{int(power)}"
+    return text.replace("-", "−")
+
+
+NARROW, WIDE = frozenset("ijl|.,:;!'`()[]{}/\\ ‖·"), frozenset("mwMWQO@%∂Σ—…×÷−=+<>~")
+
+
+def width(text: Iterable[Run], size: float) -> float:
+    """A generous estimate of the width in points: the wide one among the usual fonts."""
+    return sum(map_width(run) * size * (0.74 if run.style == "_" else 1.0) for run in text)
+
+
+def map_width(run: Run) -> float:
+    """The width of a run in ems."""
+    total = 0.0
+    for c in run.text:
+        if c in NARROW:
+            total += 0.36
+        elif c in WIDE:
+            total += 0.88
+        elif c.isascii():
+            total += 0.70 if c.isupper() else 0.61
+        else:
+            total += 1.05 if unicodedata.east_asian_width(c) in "WF" else 0.72
+    return total * (1.06 if run.style == "b" else 1.0)

@@ -1,0 +1,134 @@
+"""Layered layout: a small graph without time, from the inputs on the left to the result on the right.
+
+The question this file answers: *where does everything stand when there are no steps?*
+
+Three classic moves (Sugiyama et al. 1981): a layer for each node by its longest way, an order within the
+layers that crosses few wires (barycentres, swept to and fro), and coordinates. A wire over several
+layers gets a free slot in each, so it passes between the boxes and through none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .model import Point
+
+GAP_X, GAP_Y, SLOT, SWEEPS = 34.0, 16.0, 6.0, 8
+
+
+class Layers:
+    """`sizes` are (width, height) by number; `uses` are pairs (operand, user), operands first."""
+
+    def __init__(self, sizes: Sequence[tuple[float, float]], uses: Sequence[tuple[int, int]]) -> None:
+        self.sizes, self.uses = list(sizes), list(uses)
+        self.layer = find_layers(len(sizes), self.uses)
+        self.ways: list[list[int]] = []  # for each use: the nodes and slots it runs through
+        self.pairs: list[tuple[int, int]] = []  # neighbours in adjacent layers
+        for operand, user in self.uses:
+            way = [operand]
+            for layer in range(self.layer[operand] + 1, self.layer[user]):
+                way.append(len(self.sizes))
+                self.sizes.append((0.0, SLOT))
+                self.layer.append(layer)
+            way.append(user)
+            self.ways.append(way)
+            self.pairs += zip(way, way[1:])
+        self.rows: list[list[int]] = [[] for _ in range(max(self.layer, default=0) + 1)]
+        for item, layer in enumerate(self.layer):
+            self.rows[layer].append(item)
+        self.order()
+        self.x, self.edges = self.columns()
+        self.y = self.heights()
+
+    def order(self) -> None:
+        """Sort each layer by the mean place of its neighbours, to and fro."""
+        before: list[list[int]] = [[] for _ in self.sizes]
+        after: list[list[int]] = [[] for _ in self.sizes]
+        for operand, user in self.pairs:
+            before[user].append(operand)
+            after[operand].append(user)
+        place = {item: float(i) for row in self.rows for i, item in enumerate(row)}
+        for sweep in range(SWEEPS):
+            there = after if sweep % 2 == 0 else before
+            for row in reversed(self.rows) if sweep % 2 == 0 else self.rows:
+                means = {i: sum(place[n] for n in there[i]) / len(there[i]) if there[i] else place[i]
+                         for i in row}
+                row.sort(key=lambda i: (means[i], place[i]))
+                place.update((item, float(i)) for i, item in enumerate(row))
+
+    def columns(self) -> tuple[list[float], list[Point]]:
+        """The middle of every layer, and its left and right edge."""
+        middles, edges, x = [], [], 0.0
+        for row in self.rows:
+            wide = max(self.sizes[i][0] for i in row)
+            middles.append(x + wide / 2)
+            edges.append((x, x + wide))
+            x += wide + GAP_X
+        return middles, edges
+
+    def heights(self) -> list[float]:
+        """Near the mean of the neighbours, and never closer than the sizes allow."""
+        y = [0.0] * len(self.sizes)
+        for row in self.rows:
+            self.pack(row, y, {item: 60.0 * (i - (len(row) - 1) / 2) for i, item in enumerate(row)})
+        near: list[list[int]] = [[] for _ in self.sizes]
+        for operand, user in self.pairs:
+            near[operand].append(user)
+            near[user].append(operand)
+        for sweep in range(2 * SWEEPS):
+            for row in self.rows if sweep % 2 else reversed(self.rows):
+                self.pack(row, y, {i: sum(y[n] for n in near[i]) / len(near[i]) if near[i] else y[i]
+                                   for i in row})
+        return y
+
+    def pack(self, row: list[int], y: list[float], wanted: dict[int, float]) -> None:
+        """Put a layer where it wants to be, in order, without overlaps: neighbours that press against
+        each other form a block around the mean of their wishes."""
+        blocks: list[tuple[float, int, list[tuple[int, float]]]] = []  # top wish, count, members' offsets
+        for item in row:
+            wish, members, length = wanted[item] - self.sizes[item][1] / 2, [(item, 0.0)], 1
+            while blocks:
+                top, count, others = blocks[-1]
+                last, offset = others[-1]
+                bottom = offset + self.sizes[last][1] + GAP_Y
+                if top + bottom <= wish:
+                    break
+                blocks.pop()
+                wish = (top * count + (wish - bottom) * length) / (count + length)
+                members = [*others, *((i, o + bottom) for i, o in members)]
+                length += count
+            blocks.append((wish, length, members))
+        for top, _, members in blocks:
+            for item, offset in members:
+                y[item] = top + offset + self.sizes[item][1] / 2
+
+    def place(self, item: int) -> Point:
+        """The middle of a node."""
+        return self.x[self.layer[item]], self.y[item]
+
+    def way(self, number: int) -> tuple[Point, ...]:
+        """The points of a use: level across each layer, slanting in the gaps between."""
+        way = self.ways[number]
+        points = []
+        for i, item in enumerate(way):
+            x, y = self.place(item)
+            left, right = self.edges[self.layer[item]]
+            if 0 < i < len(way) - 1:
+                points += [(left, y), (right, y)]
+            elif i == 0:
+                points += [(x + self.sizes[item][0] / 2, y), (right, y)]
+            else:
+                points += [(left, y), (x - self.sizes[item][0] / 2, y)]
+        return tuple(p for i, p in enumerate(points) if i == 0 or p != points[i - 1])
+
+
+def find_layers(count: int, uses: Sequence[tuple[int, int]]) -> list[int]:
+    """The longest way from an input; inputs then move right, next to their first user."""
+    layer = [0] * count
+    for operand, user in uses:  # uses come in the order of their users
+        layer[user] = max(layer[user], layer[operand] + 1)
+    has_operands = {user for _, user in uses}
+    first: dict[int, int] = {}
+    for operand, user in uses:
+        first[operand] = min(first.get(operand, layer[user]), layer[user])
+    return [first[i] - 1 if i in first and i not in has_operands else n for i, n in enumerate(layer)]

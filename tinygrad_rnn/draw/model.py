@@ -1,0 +1,109 @@
+"""A drawing as data: frozen boxes, lines, labels and strips with coordinates, and nothing else.
+
+The question this file answers: *what is on the paper, and where?*
+
+Coordinates are points (1/72 inch), x to the right and y downwards, positions are centres. Things carry
+the role they play; the writers look up its colours, so that one drawing serves light and dark paper.
+Ids come from the position in the graph (`t2.h`, `W_hh`): the same program gives the same drawing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .labels import Text
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Something with an outline. `shape` is "circle", "rect" or "round"; `fill`, `stroke` and `ink`
+    replace the role's."""
+
+    id: str
+    x: float
+    y: float
+    w: float
+    h: float
+    shape: str
+    role: str
+    text: Text = ()
+    title: str = ""
+    size: float = 13.0
+    width: float = 1.2
+    dashed: bool = False
+    fill: str | None = None
+    stroke: str | None = None
+    ink: str | None = None
+
+    @property
+    def sides(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom."""
+        return (self.x - self.w / 2, self.y - self.h / 2, self.x + self.w / 2, self.y + self.h / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line through `points` from box `tail` to box `head`, with an arrow at its end or none."""
+
+    id: str
+    points: tuple[Point, ...]
+    role: str
+    tail: str | None = None
+    head: str | None = None
+    title: str = ""
+    width: float = 1.2
+    dash: str = ""
+    arrow: bool = True
+    colour: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Words on their own. `anchor` is "start", "middle" or "end"; `halo` clears the paper behind."""
+
+    x: float
+    y: float
+    text: Text
+    role: str = "text"
+    size: float = 11.0
+    anchor: str = "middle"
+    bold: bool = False
+    halo: bool = False
+
+
+class Cell(NamedTuple):
+    """One cell of a strip: how much of its height is filled (0..1), colour or role, tooltip."""
+
+    level: float
+    paint: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Many equal cells in a row (a heat strip, bars): left, top, size. `title` says what it shows."""
+
+    id: str
+    x: float
+    y: float
+    w: float
+    h: float
+    cells: tuple[Cell, ...]
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """All of a picture, in the order of painting: frames, strips, lines, boxes, labels."""
+
+    width: float
+    height: float
+    title: str
+    frames: tuple[Box, ...]
+    lines: tuple[Line, ...]
+    boxes: tuple[Box, ...]
+    labels: tuple[Label, ...]
+    strips: tuple[Strip, ...] = ()

@@ -1,0 +1,135 @@
+"""Parts of a step: what lies on the way from state to state, what is below it and what is above.
+
+The question this file answers: *where in a step does a node belong?*
+
+    spine   on a way from a state that enters to a state that leaves: along the middle
+    lower   what feeds the spine: inputs and what is made of them
+    upper   what comes after: outputs, losses, and what is given only to them
+
+It works on keys (places within a step, the same at every step), so all steps look alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+
+import numpy as np
+
+from .scene import Scene, Wire
+
+Key = Hashable
+LOSSES = {"l", "loss", "e", "j", "cost", "error", "nll"}
+
+
+class Steps:
+    """The union of all visible steps, by key: uses within a step, states that enter and leave."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.keys: dict[Key, str] = {}  # key -> scope, in the order of the program
+        self.above: dict[Key, dict[Key, None]] = {}  # what a key is used by in its own step
+        self.below: dict[Key, dict[Key, None]] = {}
+        self.enters: dict[Key, None] = {}
+        self.leaves: dict[Key, None] = {}
+        for column in scene.columns:
+            if column.step is not None:
+                for glyph in column.glyphs:
+                    self.keys.setdefault(glyph.key, glyph.scope)
+        for wire in scene.wires:
+            if wire.kind == "carried":
+                self.carried(wire)
+            elif wire.tail.step is not None and wire.tail.step == wire.head.step:
+                self.above.setdefault(wire.tail.key, {})[wire.head.key] = None
+                self.below.setdefault(wire.head.key, {})[wire.tail.key] = None
+        if not self.leaves:  # a single step: the state is what has the name of the one before
+            self.leaves = {k: None for k in self.by_name({g.node.name for g in scene.initial if g.node},
+                                                         scene)}
+        self.kind = self.classify()
+
+    def carried(self, wire: Wire) -> None:
+        """A state that leaves a step, enters one, or both."""
+        if wire.head.key in self.keys and wire.head.step is not None:
+            self.enters[wire.head.key] = None
+        if wire.tail.key in self.keys:
+            self.leaves[wire.tail.key] = None
+
+    def by_name(self, names: set[str | None], scene: Scene) -> list[Key]:
+        """The variables of these names."""
+        return [g.key for c in scene.columns for g in c.glyphs
+                if g.node is not None and g.node.name is not None and g.node.name in names
+                and g.key in self.below]
+
+    def reach(self, start: Iterable[Key], ways: dict[Key, dict[Key, None]]) -> set[Key]:
+        """Everything that can be reached along `ways`."""
+        found = dict.fromkeys(start)
+        todo = list(found)
+        for key in todo:
+            for other in ways.get(key, ()):
+                if other not in found:
+                    found[other] = None
+                    todo.append(other)
+        return set(found)
+
+    def classify(self) -> dict[Key, str]:
+        """The part of every key. Every scope has a spine of its own: the layers of a stack."""
+        kind = dict.fromkeys(self.keys, "upper")
+        for scope in dict.fromkeys(self.keys.values()):
+            own = {key for key, there in self.keys.items() if there == scope}
+            spine = own & self.reach((k for k in self.enters if k in own), self.above) \
+                & self.reach((k for k in self.leaves if k in own), self.below)
+            for key in own & self.reach(spine, self.below):
+                kind[key] = "spine" if key in spine else "lower"
+        return kind
+
+
+def assign_roles(scene: Scene) -> None:
+    """Give every variable and every rail its role, which decides its colour."""
+    steps = Steps(scene)
+    for column in scene.columns:
+        for glyph in column.glyphs:
+            if glyph.role == "value":
+                glyph.role = variable_role(glyph.node, glyph.key, steps)
+    for glyph in scene.around:
+        if glyph.role == "value" and lossy(glyph.node):
+            glyph.role = "loss"
+    taken: set[str] = set()
+    for rail in scene.rails:
+        wanted = [rail_role(wire, steps) for wire in rail.taps]
+        spare = ["weight 0", "weight 1", "weight 2", "weight 3"]
+        rail.role = next((r for r in [*wanted, *spare] if r not in taken), "weight 3")
+        if rail.glyph.node is not None and not rail.glyph.node.requires_grad:
+            rail.role = "input"
+        taken.add(rail.role)
+        rail.glyph.role = rail.role
+        for wire in rail.taps:
+            wire.role = rail.role
+    for glyph in scene.glyphs():
+        if glyph.role == "loss" and glyph.shape == "circle":
+            glyph.shape = "pill"
+    for wire in scene.wires:
+        if wire.kind == "carried":
+            wire.role, wire.width = "carried", 2.0
+
+
+def variable_role(node: object, key: Key, steps: Steps) -> str:
+    """State, loss, output, or just a value."""
+    if key in steps.leaves:
+        return "state"
+    if lossy(node):
+        return "loss"
+    return "output" if steps.kind[key] == "upper" and steps.leaves else "value"
+
+
+def lossy(node: object) -> bool:
+    """Whether a node is a loss: a single number with the name of one."""
+    name = getattr(node, "name", None) or ""
+    return name.lower().split("_")[0] in LOSSES and np.size(getattr(node, "value", ())) == 1
+
+
+def rail_role(wire: Wire, steps: Steps) -> str:
+    """What a weight does: it meets the state, the input, or what comes after; or it is a bias."""
+    kind, node = steps.kind.get(wire.head.key, "upper"), wire.node
+    if node is not None and node.op.name == "+":
+        return "weight bias y" if kind == "upper" else "weight bias h"
+    if kind == "spine" and wire.head.key in steps.enters:
+        return "weight recurrent"
+    return "weight output" if kind == "upper" else "weight input"

@@ -1,0 +1,85 @@
+"""A picture: what the drawing functions return. It shows itself in a notebook and saves itself.
+
+The question this file answers: *what can I do with a drawing?*
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from . import render, style
+from .dot import dot
+from .html import html
+from .model import Drawing
+from .svg import svg
+
+SUFFIXES = (".svg", ".dot", ".gv", ".html", ".png", ".pdf")
+
+
+class Picture:
+    """A drawing with the ways out of it.
+
+    `theme` is "light", "dark", or "auto": light in files, and following the reader's setting in
+    notebooks and on pages. The same program gives the same bytes in every format but PNG and PDF, which
+    are the renderer's.
+    """
+
+    def __init__(self, drawing: Drawing, theme: str = "auto") -> None:
+        if theme not in (*style.THEMES, "auto"):
+            raise InputError(f"expected theme to be one of light, dark, auto, got {theme!r}")
+        self.drawing, self.theme = drawing, theme
+
+    def __repr__(self) -> str:
+        d = self.drawing
+        return f"<picture {d.title!r}, {d.width:.0f} x {d.height:.0f} points: .save(path) or show it in a notebook>"
+
+    @property
+    def fixed(self) -> str:
+        """The theme for formats that cannot follow the reader."""
+        return "light" if self.theme == "auto" else self.theme
+
+    def svg(self) -> str:
+        """The picture as SVG text, with nothing outside it needed."""
+        return svg(self.drawing, self.fixed)
+
+    def dot(self) -> str:
+        """The picture as DOT text, every position given: `dot -Tpdf` draws it as placed."""
+        return dot(self.drawing, self.fixed)
+
+    def html(self) -> str:
+        """The picture as a page of its own."""
+        return html(self.drawing, self.theme)
+
+    def to_graphviz(self) -> Any:
+        """A `graphviz.Source` of the same picture."""
+        import graphviz
+
+        return graphviz.Source(self.dot(), engine="neato")
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        inline = svg(self.drawing, self.theme)
+        return {"text/html": f'<div style="overflow-x:auto">{inline}</div>', "image/svg+xml": inline,
+                "text/plain": repr(self)}
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture; the suffix says how: .svg, .html, .dot need nothing, .png and .pdf a renderer.
+
+        A file is written whole or not at all. For .png and .pdf the .dot file is written first, beside
+        it. Returns the path. Raises `InputError` for another suffix or a folder that cannot be written
+        to, and `RenderError` (which names three ways out) where no renderer is found.
+        """
+        target = Path(path)
+        suffix = target.suffix.lower()
+        if suffix not in SUFFIXES:
+            raise InputError(f"expected a file name that ends in one of {', '.join(SUFFIXES)}, "
+                             f"got {os.fspath(path)!r}", where="save()")
+        if suffix in (".svg", ".html", ".dot", ".gv"):
+            text = {".svg": self.svg, ".html": self.html}.get(suffix, self.dot)()
+            render.write(target, text.encode())
+            return target
+        render.write(target.with_suffix(".dot"), self.dot().encode())
+        render.write(target, render.render(self.dot(), suffix[1:]))
+        return target

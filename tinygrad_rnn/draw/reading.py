@@ -1,0 +1,313 @@
+"""Reading a graph: which parts the picture has, for a window of its steps.
+
+The question this file answers: *what plays which part: weight, input, state, output, total?*
+
+Parts are told by structure and names, so that a loop written by hand, a layer and a scalar recurrence
+all read alike: what two or more steps use is a rail, what crosses from step to step is a state, what
+was given for one step is an input, and what has no step stands around the recurrence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from ..core import walk
+from ..core.graph import Node, leaf
+from . import wording
+from .parts import assign_roles
+from .scene import Column, Glyph, Rail, Scene, Wire
+from .survey import Survey, Total, running_total
+
+END = 8  # how many operations are shown at either end of a long graph without time
+MOST_AROUND = 60  # untimed nodes drawn beside a recurrence; older ones are left out
+
+
+class Reader:
+    """Collects the glyphs and wires of the visible steps, in the order of the graph."""
+
+    def __init__(self, found: Survey, columns: list[Column]) -> None:
+        self.found, self.columns = found, columns
+        self.at = {c.step: c for c in columns if c.step is not None}
+        self.total: Total | None = running_total(found)
+        self.value: dict[Node, Glyph] = {}  # the glyph that stands for a node's value
+        self.rails: dict[Node, Rail] = {}
+        self.wires: list[Wire] = []
+        self.around: list[Glyph] = []
+        self.totals: list[Glyph] = []
+        self.initial: list[Glyph] = []
+        self.structures: dict[Hashable, int] = {}
+        self.taken: set[Hashable] = set()
+        self.names = wording.Names()
+        self.gap: Glyph | None = None  # what stands for hidden operations in a graph without steps
+
+    def read(self) -> None:
+        """All visible steps and what has no step, operands before what uses them."""
+        hidden = self.total.adders - {self.total.node} if self.total else set()
+        skip = {*hidden, *self.found.shown, *self.found.slices}
+        chosen, around = [], []
+        for node in self.found.nodes:
+            if not node.op.rules or node in skip:
+                continue
+            if self.total and node is self.total.node or node.at.step is None:
+                around.append(node)
+            elif node.at.step in self.at:
+                chosen.append(node)
+        for node in sorted([*chosen, *around[-MOST_AROUND:]], key=lambda n: n.order):
+            self.add(node)
+        self.leave_for_gaps()
+        self.find_initial()
+        self.find_single_weights()
+
+    # --- glyphs ---------------------------------------------------------------------------------
+
+    def add(self, node: Node) -> None:
+        """A computed node: its op, the wires into it, and its variable if it has a name."""
+        if self.gathers(node):
+            self.add_total(node)
+            return
+        column = None if self.is_total(node) else self.at.get(node.at.step)
+        tails = [(position, self.operand(x, node, position)) for position, x in walk.parents(node)]
+        key = self.place_of(node, tails)
+        op = wording.op_glyph(node, self.names)
+        self.put(op, (*key, "op"), node, column)
+        for position, tail in tails:
+            self.connect(tail, op, node, position)
+        self.value[node] = op
+        if node.name is not None or node is self.found.root:
+            variable = wording.variable_glyph(node, self.names)
+            self.put(variable, (*key, "var"), node, column)
+            self.wires.append(Wire(op, variable, "result", node))
+            self.value[node] = variable
+
+    def put(self, glyph: Glyph, key: Hashable, node: Node, column: Column | None) -> None:
+        """A glyph in its column, or around the recurrence."""
+        glyph.key, glyph.scope = key, node.at.scope
+        glyph.step = None if column is None else column.step
+        (self.around if column is None else column.glyphs).append(glyph)
+
+    def place_of(self, node: Node, tails: list[tuple[int, Glyph | Rail | None]]) -> tuple[int, int]:
+        """The node's structural place within its step, the same at every step: a name, or the op and
+        the places of its operands; and which one it is of several alike."""
+        structure: Hashable = (node.at.scope, node.name)
+        if node.name is None:
+            inner = tuple(self.describe(tail, node) for _, tail in tails)
+            structure = (node.at.scope, node.op.name, inner)
+        key = self.structures.setdefault(structure, len(self.structures))
+        count = 0
+        while (node.at.step, key, count) in self.taken:
+            count += 1
+        self.taken.add((node.at.step, key, count))
+        return key, count
+
+    def describe(self, tail: Glyph | Rail | None, node: Node) -> Hashable:
+        """An operand's place: in the same step, on a rail, or from elsewhere."""
+        if isinstance(tail, Rail):
+            return tail.glyph.id
+        inside = tail is not None and tail.step == node.at.step and tail.role != "input"
+        return tail.key if inside and tail is not None else "elsewhere"
+
+    def operand(self, x: Node, node: Node, position: int) -> Glyph | Rail | None:
+        """What an operand is drawn as, made if it is new; None if it is hidden with its step."""
+        x = self.found.source(x)
+        if x in self.value:
+            timed = x.at.step is None and node.at.step in self.at
+            return self.rail(x) if timed and x in self.found.shared else self.value[x]
+        if self.found.given(x):
+            if x in self.found.shared and node.at.step in self.at:
+                return self.rail(x)
+            return self.given_glyph(x, node, position)
+        return None if x.at.step is not None else self.left_out(x, node)
+
+    def rail(self, x: Node) -> Rail:
+        """The rail of a shared weight."""
+        if x not in self.rails:
+            self.rails[x] = Rail(wording.rail_glyph(x, self.names), "")
+            if x in self.value:  # computed before the first step
+                self.wires.append(Wire(self.value[x], self.rails[x].glyph, "free", None))
+        return self.rails[x]
+
+    def given_glyph(self, x: Node, node: Node, position: int) -> Glyph:
+        """What was given for one step: an input, a target, a first state."""
+        column = None if self.is_total(node) else self.at.get(node.at.step)
+        glyph = wording.given_glyph(x, self.names, None if column is None else column.step)
+        self.put(glyph, None, node, column)
+        self.value[x] = glyph
+        return glyph
+
+    def left_out(self, x: Node, node: Node) -> Glyph:
+        """A stand-in for untimed history that is not drawn."""
+        if self.gap is not None:
+            return self.gap
+        glyph = wording.left_out_glyph(self.names)
+        self.put(glyph, None, node, None)
+        self.value[x] = glyph
+        return glyph
+
+    # --- wires ----------------------------------------------------------------------------------
+
+    def connect(self, tail: Glyph | Rail | None, head: Glyph, node: Node, position: int) -> None:
+        """The wire of one use."""
+        if isinstance(tail, Rail):
+            tail.taps.append(Wire(tail.glyph, head, "tap", node, position))
+            return
+        if tail is None:
+            x = node.operands[position]
+            if head.step is None:
+                return
+            tail, kind = self.gap_glyph(self.entry_key(x, head, position), x), "carried"
+        elif tail.step is None or head.step is None:
+            kind = "inner" if tail.step == head.step else "free"
+        else:
+            kind = "inner" if tail.step == head.step else "carried"
+        if tail.key is None:
+            tail.key = (head.key, position)
+        self.wires.append(Wire(tail, head, kind, node, position))
+
+    def entry_key(self, x: Node, head: Glyph, position: int) -> Hashable:
+        """The place of a hidden state, told by what enters at the same place in another step."""
+        for wire in self.wires:
+            same = wire.head.key == head.key and wire.position == position
+            if wire.kind == "carried" and same:
+                return wire.tail.key
+        named = (x.at.scope, x.name)
+        if x.name is not None and named in self.structures:
+            return (self.structures[named], 0, "var")
+        return (head.key, position)
+
+    def gap_glyph(self, key: Hashable, x: Node) -> Glyph:
+        """The dots in the gap for the state at `key`."""
+        gap = next(c for c in self.columns if c.hidden)
+        for glyph in gap.glyphs:
+            if glyph.key == key:
+                return glyph
+        glyph = wording.gap_glyph(self.names)
+        glyph.key, glyph.scope = key, x.at.scope
+        gap.glyphs.append(glyph)
+        return glyph
+
+    def leave_for_gaps(self) -> None:
+        """The wires from visible states into the hidden steps."""
+        for x, steps in self.found.users.items():
+            if x in self.value and self.value[x].step in self.at and not steps <= self.at.keys():
+                glyph = self.value[x]
+                self.wires.append(Wire(glyph, self.gap_glyph(glyph.key, x), "carried", None))
+
+    # --- totals ---------------------------------------------------------------------------------
+
+    def is_total(self, node: Node) -> bool:
+        return self.total is not None and node is self.total.node
+
+    def gathers(self, node: Node) -> bool:
+        """Whether an untimed node collects from several steps."""
+        if self.is_total(node):
+            return True
+        steps = {x.at.step for _, x in walk.parents(node) if x.op.rules}
+        return node.at.step is None and len(steps - {None}) > 1
+
+    def add_total(self, node: Node) -> None:
+        """A sum (or a stack) over the steps: one glyph at the end of a rail above all."""
+        if self.total is not None and node is self.total.node:
+            uses = self.total.terms
+        else:
+            uses = [(x, position, node) for position, x in walk.parents(node)]
+        glyph = wording.total_glyph(node, uses[-1][0], self.is_total(node), self.names)
+        self.put(glyph, (-1, len(self.totals), "op"), node, None)
+        self.totals.append(glyph)
+        self.value[node] = glyph
+        for x, position, user in uses:
+            if x in self.value:
+                kind = "term" if self.value[x].step is not None else "free"
+                self.wires.append(Wire(self.value[x], glyph, kind, user, position))
+
+    # --- second looks ---------------------------------------------------------------------------
+
+    def find_initial(self) -> None:
+        """What enters the first step where later steps take a state is the state before the first."""
+        ports = {(w.head.key, w.position): w.tail.key for w in self.wires if w.kind == "carried"}
+        steps = [self.columns[0], self.columns[-1]]
+        for wire in self.wires:
+            x, column = wire.tail, next((c for c in steps if wire.tail in c.glyphs), None)
+            if column is None or x.role != "input" or x.node is None:
+                continue
+            state = ports.get((wire.head.key, wire.position))
+            earlier = x.node.at.step is not None and x.node.at.step != x.step
+            if state is not None or earlier:
+                column.glyphs.remove(x)
+                x.key = state if state is not None else x.key
+                wording.make_initial(x, state, self.columns)
+                self.initial.append(x)
+        for wire in self.wires:
+            if wire.tail in self.initial:
+                wire.kind = "carried"
+
+    def find_single_weights(self) -> None:
+        """A weight that a single step uses is a rail too; one input per step is not."""
+        places: dict[Hashable, int] = {}
+        for column in self.at.values():
+            for glyph in column.glyphs:
+                places[glyph.key] = places.get(glyph.key, 0) + 1
+        for wire in list(self.wires):
+            x, node = wire.tail, wire.tail.node
+            if x.role != "input" or node is None or node.op is not leaf or node.at.step is not None:
+                continue
+            if x.step is None or places[x.key] > 1 or len(self.at) == 1 and not wording.weightlike(node):
+                continue
+            column = self.at[x.step]
+            if x in column.glyphs:
+                column.glyphs.remove(x)
+                self.rails[node] = Rail(wording.as_rail(x), "")
+            self.wires.remove(wire)
+            wire.kind = "tap"
+            self.rails[node].taps.append(wire)
+
+
+def read(found: Survey, columns: list[Column], title: str) -> Scene:
+    """The scene of the visible `columns`."""
+    reader = Reader(found, columns)
+    reader.read()
+    rails = [rail for rail in reader.rails.values() if rail.taps]
+    scene = Scene(title, columns, rails, reader.initial, reader.around, reader.totals, reader.wires)
+    assign_roles(scene)
+    return scene
+
+
+def read_untimed(found: Survey, most: int, title: str) -> Scene:
+    """The scene of a graph without time; of a long one, the first and the last operations."""
+    reader = Reader(found, [])
+    skip = {*found.shown, *found.slices}
+    nodes = [node for node in found.nodes if node.op.rules and node not in skip]
+    shown = nodes
+    if len(nodes) > most:
+        shown = [*nodes[:END], *nodes[-END:]]
+    for i, node in enumerate(shown):
+        if i == END and len(nodes) > most:
+            reader.gap = close_gap(reader, nodes[END:-END])
+        reader.add(node)
+    if not nodes:
+        reader.given_glyph(found.root, found.root, 0)
+    scene = Scene(title, [], around=reader.around, wires=reader.wires)
+    assign_roles(scene)
+    return scene
+
+
+def close_gap(reader: Reader, hidden: list[Node]) -> Glyph:
+    """The glyph for the hidden operations, with a wire from everything visible that they use."""
+    gap = wording.hidden_glyph(len(hidden), reader.names)
+    used: dict[Node, None] = {}
+    for node in hidden:
+        for _, x in walk.parents(node):
+            x = reader.found.source(x)
+            if x in reader.value:
+                used[x] = None
+    reader.around.append(gap)
+    reader.wires += [Wire(reader.value[x], gap, "inner") for x in used]
+    return gap
+
+
+def window(steps: list[int], first: int, last: int) -> list[Column]:
+    """The columns for the first and last steps, with one gap between them if two or more are hidden."""
+    if len(steps) <= first + last + 1:
+        return [Column(step) for step in steps]
+    hidden = steps[first:len(steps) - last]
+    gap = Column(None, hidden=(hidden[0], hidden[-1]), count=len(hidden))
+    return [*(Column(s) for s in steps[:first]), gap, *(Column(s) for s in steps[len(steps) - last:])]

@@ -1,0 +1,138 @@
+"""Routing: a line from one box to another that crosses no third one.
+
+The question this file answers: *how does a wire get there?*
+
+A few shapes are tried (straight, one bend, two, and round through the channels between rows and
+columns, which are always free) and the best is taken: clear of boxes, not on top of another wire, few
+bends, short. Lines leave and enter at the middle of a side, so that a program that draws straight lines
+between centres (Graphviz) shows the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from .model import Point
+
+Rect = tuple[float, float, float, float]  # left, top, right, bottom
+Way = tuple[Point, ...]
+CLEAR = 4.0  # how far a line keeps from boxes, in points
+
+
+def centre(rect: Rect) -> Point:
+    """The middle of a rectangle."""
+    return (rect[0] + rect[2]) / 2, (rect[1] + rect[3]) / 2
+
+
+def crosses(p: Point, q: Point, rect: Rect, margin: float) -> bool:
+    """Whether the upright or level stretch from `p` to `q` touches the rectangle."""
+    return (min(p[0], q[0]) < rect[2] + margin and max(p[0], q[0]) > rect[0] - margin
+            and min(p[1], q[1]) < rect[3] + margin and max(p[1], q[1]) > rect[1] - margin)
+
+
+def stretches(way: Sequence[Point]) -> Iterable[tuple[Point, Point]]:
+    """The straight parts of a way."""
+    return zip(way, way[1:])
+
+
+class Field:
+    """The boxes that are in the way, and the wires that are already laid."""
+
+    def __init__(self, boxes: Iterable[Rect] = (), wires: Iterable[Way] = ()) -> None:
+        self.boxes, self.wires = list(boxes), list(wires)
+
+    def clear(self, way: Way, ends: Iterable[Rect] = ()) -> bool:
+        """Whether a way touches no box; it may touch its `ends` where it begins and stops."""
+        ends = list(ends)
+        for p, q in stretches(way):
+            for rect in self.boxes:
+                margin = -0.5 if rect in ends else CLEAR
+                if crosses(p, q, rect, margin):
+                    return False
+        return True
+
+    def overlap(self, way: Way) -> float:
+        """How much of a way would lie on top of a wire, or too near beside it."""
+        total = 0.0
+        for p, q in stretches(way):
+            level = p[1] == q[1]
+            for other in self.wires:
+                for r, s in stretches(other):
+                    if (r[1] == s[1]) == level:
+                        total += shared(p, q, r, s, 1 if level else 0)
+        return total
+
+    def crossings(self, way: Way) -> int:
+        """How many wires a way crosses."""
+        return sum(crosses(p, q, (min(r[0], s[0]), min(r[1], s[1]), max(r[0], s[0]), max(r[1], s[1])), 0.01)
+                   for p, q in stretches(way) for other in self.wires for r, s in stretches(other)
+                   if (r[1] == s[1]) != (p[1] == q[1]))
+
+    def best(self, ways: Iterable[Way], ends: Sequence[Rect]) -> Way | None:
+        """The best of some ways, or None if none is clear."""
+        found, lowest = None, float("inf")
+        for way in ways:
+            length = sum(abs(p[0] - q[0]) + abs(p[1] - q[1]) for p, q in stretches(way))
+            cost = length + 24 * len(way)
+            if cost >= lowest or not self.clear(way, ends):
+                continue
+            cost += 6 * self.overlap(way) + 12 * self.crossings(way)
+            if cost < lowest:
+                found, lowest = way, cost
+        return found
+
+    def route(self, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float]) -> Way:
+        """A way from `a` to `b`; `xs` and `ys` are the free channels."""
+        return self.best(simple_ways(a, b, xs, ys), (a, b)) or self.best(round_ways(a, b, xs, ys), (a, b)) \
+            or (centre(a), centre(b))
+
+
+def shared(p: Point, q: Point, r: Point, s: Point, axis: int) -> float:
+    """The length along which two parallel stretches lie within 6 points of each other."""
+    if abs(p[axis] - r[axis]) >= 6:
+        return 0.0
+    along = 1 - axis
+    low = max(min(p[along], q[along]), min(r[along], s[along]))
+    high = min(max(p[along], q[along]), max(r[along], s[along]))
+    return max(0.0, high - low)
+
+
+def simple_ways(a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float]) -> Iterator[Way]:
+    """No bend, one, or two."""
+    (ax, ay), (bx, by) = centre(a), centre(b)
+    right, down = bx >= ax, by >= ay
+    out_x, in_x = (a[2], b[0]) if right else (a[0], b[2])
+    out_y, in_y = (a[3], b[1]) if down else (a[1], b[3])
+    if abs(ay - by) < 0.01:
+        yield (out_x, ay), (in_x, by)
+    elif abs(ax - bx) < 0.01:
+        yield (ax, out_y), (bx, in_y)
+    else:
+        yield (out_x, ay), (bx, ay), (bx, in_y)
+        yield (ax, out_y), (ax, by), (in_x, by)
+    for x in xs:
+        if min(out_x, in_x) < x < max(out_x, in_x) and right == (in_x > out_x):
+            yield (out_x, ay), (x, ay), (x, by), (in_x, by)
+    for y in ys:
+        if min(out_y, in_y) < y < max(out_y, in_y) and down == (in_y > out_y):
+            yield (ax, out_y), (ax, y), (bx, y), (bx, in_y)
+
+
+def round_ways(a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float]) -> Iterator[Way]:
+    """Out on a side, along the channels, in from a side."""
+    (ax, ay), (bx, by) = centre(a), centre(b)
+    near = {"a right": [x for x in xs if x > a[2]][:2], "a left": [x for x in xs if x < a[0]][-2:],
+            "b right": [x for x in xs if x > b[2]][:2], "b left": [x for x in xs if x < b[0]][-2:]}
+    middle = (ay + by) / 2
+    levels = sorted(ys, key=lambda y: abs(y - middle))
+    for leave, out_x in (("a right", a[2]), ("a left", a[0])):
+        for enter, in_x in (("b left", b[0]), ("b right", b[2])):
+            for x1 in near[leave]:
+                for x2 in near[enter]:
+                    for y in levels:
+                        yield (out_x, ay), (x1, ay), (x1, y), (x2, y), (x2, by), (in_x, by)
+        for x1 in near[leave]:  # in from above or below
+            for in_y, y in ((b[3], y) for y in levels if y > b[3]):
+                yield (out_x, ay), (x1, ay), (x1, y), (bx, y), (bx, in_y)
+            for in_y, y in ((b[1], y) for y in levels if y < b[1]):
+                yield (out_x, ay), (x1, ay), (x1, y), (bx, y), (bx, in_y)

@@ -1,0 +1,111 @@
+"""A scene: what will be drawn and how it hangs together, before anything has a place.
+
+The question this file answers: *which parts does the picture have?*
+
+A computed node with a name becomes two glyphs, as on paper: the op, and the variable it gives. Wires
+are the uses. What a view wants to say about them (sizes of gradients, numbers) is written onto the
+scene; the layout reads it and knows nothing of gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from ..core.graph import Node
+from . import style
+from .labels import Text, width
+
+
+@dataclass(slots=True, eq=False)
+class Glyph:
+    """One thing with an outline. `key` names its place within a step, the same at every step."""
+
+    id: str
+    text: Text
+    role: str
+    shape: str = "circle"
+    node: Node | None = None
+    step: int | None = None
+    key: Hashable = None
+    scope: str = ""
+    title: str = ""
+    note: Text = ()
+    dashed: bool = False
+    fill: str | None = None
+    stroke: str | None = None
+    ink: str | None = None
+    line: float = 1.2
+
+    def size(self) -> tuple[float, float]:
+        """Width and height: the least there is, or what the text needs."""
+        wide = width(self.text, style.TEXT)
+        if self.shape == "circle":
+            least = style.OP if self.role == "op" else style.VAR
+            if wide <= least - 6:
+                return least, least
+            self.shape = "round"
+            return wide + 16, least
+        return max(wide + 14, style.PILL + 8), style.PILL
+
+
+@dataclass(slots=True, eq=False)
+class Wire:
+    """One use: operand `position` of `node`. `kind` is where it runs: "inner" (in a step), "carried"
+    (from step to step), "tap" (from a rail), "term" (to a total), "result" (from an op to its
+    variable), "free" (anything else)."""
+
+    tail: Glyph
+    head: Glyph
+    kind: str
+    node: Node | None = None
+    position: int = 0
+    role: str = "line"
+    title: str = ""
+    note: Text = ()
+    backwards: bool = False
+    colour: str | None = None
+    width: float = 1.2
+    dash: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Rail:
+    """What all steps share, drawn once: its glyph, and a tap into every step that uses it."""
+
+    glyph: Glyph
+    role: str
+    taps: list[Wire] = field(default_factory=list)
+    note: Text = ()
+    gap_note: Text = ()
+
+
+@dataclass(slots=True, eq=False)
+class Column:
+    """One time step of the picture, or a gap that stands for many (`hidden`: first and last)."""
+
+    step: int | None
+    glyphs: list[Glyph] = field(default_factory=list)
+    hidden: tuple[int, int] | None = None
+    count: int = 0
+    lines: tuple[Text, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Scene:
+    """All of it. `initial` are states from before the first step, `around` what has no step at all."""
+
+    title: str
+    columns: list[Column]
+    rails: list[Rail] = field(default_factory=list)
+    initial: list[Glyph] = field(default_factory=list)
+    around: list[Glyph] = field(default_factory=list)
+    totals: list[Glyph] = field(default_factory=list)
+    wires: list[Wire] = field(default_factory=list)
+    caption: Text = ()
+    backwards: bool = False
+
+    def glyphs(self) -> list[Glyph]:
+        """Every glyph, in a fixed order."""
+        return [*(rail.glyph for rail in self.rails), *self.initial,
+                *(glyph for column in self.columns for glyph in column.glyphs), *self.around]

@@ -1,0 +1,100 @@
+"""The one table of looks: colours by role, for light and dark paper; signs for ops; sizes.
+
+The question this file answers: *what does a thing look like, given what part it plays?*
+
+A role is a part in the picture ("state", "weight 0", "op"). Every theme has one row for it: fill,
+stroke, ink. The strong colours are those of Okabe and Ito (2008), told apart by colour-blind readers
+too. The size of a gradient has a scale of its own, blue (small) over grey to red (large).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+
+
+class Paint(NamedTuple):
+    """How a role is drawn: inside, outline (or line), text."""
+
+    fill: str
+    stroke: str
+    ink: str
+
+
+# What leads a weight through the picture, by where it is used; then further ones, in turn.
+WEIGHTS = {"recurrent": "#D55E00", "input": "#56B4E9", "output": "#009E73", "bias h": "#E69F00",
+           "bias y": "#999933", "0": "#CC79A7", "1": "#882255", "2": "#44AA99", "3": "#AA7744"}
+STATE, OUTPUT, LOSS = "#0072B2", "#009E73", "#CC79A7"
+
+
+def mix(a: str, b: str, share: float) -> str:
+    """The colour `share` of the way from `a` to `b`."""
+    parts = (round(int(a[i:i + 2], 16) * (1 - share) + int(b[i:i + 2], 16) * share) for i in (1, 3, 5))
+    return "#" + "".join(f"{part:02x}" for part in parts)
+
+
+def theme(paper: str, ink: str, frame: str, edge: str, quiet: str, pale: float) -> dict[str, Paint]:
+    """The table for one kind of paper; `pale` is how far fills go from their colour to the paper."""
+    faint = mix(quiet, paper, 0.45)
+    state = STATE if paper == "#ffffff" else mix(STATE, ink, 0.35)
+    table = {
+        "paper": Paint(paper, "none", ink),
+        "frame": Paint(frame, mix(quiet, paper, 0.66), quiet),
+        "gap": Paint(mix(frame, quiet, 0.08), faint, quiet),
+        "text": Paint("none", "none", ink),
+        "quiet": Paint("none", quiet, quiet),
+        "line": Paint("none", edge, edge),
+        "dim": Paint(frame, faint, quiet),
+        "op": Paint(paper, mix(edge, ink, 0.5), ink),
+        "function": Paint(mix("#F0E442", paper, pale * 0.62), mix(edge, ink, 0.5), ink),
+        "state": Paint(mix(STATE, paper, pale), state, ink),
+        "carried": Paint("none", state, state),
+        "initial": Paint(paper, mix(edge, ink, 0.5), ink),
+        "input": Paint(mix(quiet, paper, 0.82), mix(edge, ink, 0.5), ink),
+        "value": Paint(mix(STATE, paper, 0.5 + pale / 2), mix(edge, ink, 0.5), ink),
+        "output": Paint(mix(OUTPUT, paper, pale), mix(edge, ink, 0.5), ink),
+        "loss": Paint(mix(LOSS, paper, pale * 0.92), mix(edge, ink, 0.5), ink),
+        "total": Paint(mix(LOSS, paper, pale * 0.58), mix(edge, ink, 0.5), ink),
+        "zero": Paint("none", faint, quiet),
+        "nan": Paint("none", "#AA3377", "#AA3377"),
+        "inf": Paint("none", ink, ink),
+    }
+    for name, colour in WEIGHTS.items():
+        lively = colour if paper == "#ffffff" else mix(colour, ink, 0.15)
+        table[f"weight {name}"] = Paint(mix(colour, paper, pale * 0.9), lively, ink)
+    return table
+
+
+THEMES = {
+    "light": theme("#ffffff", "#111111", "#fafafa", "#4d4d4d", "#6b6b6b", 0.78),
+    "dark": theme("#16181c", "#f2f2f2", "#1e2126", "#b0b3b8", "#9a9da3", 0.62),
+}
+
+# Op names as they are written on paper; an op that is not here shows its own name.
+SYMBOLS = {"linear": "@", "*": "×", "-": "−", "neg": "−", "/": "÷", "**": "^", "power": "^",
+           "sigmoid": "σ", "sqrt": "√", "abs": "|·|", "T": "ᵀ", "sum": "Σ", "outer": "⊗",
+           "cross_entropy": "cross-entropy", "concat": "concat", "log_softmax": "log softmax"}
+
+GRADIENT = ("#2166ac", "#4393c3", "#7fb2d0", "#a9a9a9", "#d9905f", "#d6604d", "#b2182b")
+
+
+def gradient_colour(level: float) -> str:
+    """The colour of a gradient's size: `level` 0 is the smallest in view, 1 the largest."""
+    place = min(max(level, 0.0), 1.0) * (len(GRADIENT) - 1)
+    low = min(int(place), len(GRADIENT) - 2)
+    return mix(GRADIENT[low], GRADIENT[low + 1], place - low)
+
+
+def ink_on(colour: str) -> str:
+    """Black or white, whichever reads better on `colour`."""
+    r, g, b = (int(colour[i:i + 2], 16) for i in (1, 3, 5))
+    return "#000000" if 0.299 * r + 0.587 * g + 0.114 * b > 125 else "#ffffff"
+
+
+# Sizes in points. OP and VAR are the diameters of circles; GAP lies between neighbours in a step.
+TEXT, SMALL, TINY = 13.0, 11.0, 10.0
+OP, VAR, PILL = 24.0, 38.0, 26.0
+GAP_X, GAP_Y = 22.0, 24.0
+PAD, MARGIN = 18.0, 16.0
+CORNER = 7.0

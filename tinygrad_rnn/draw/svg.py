@@ -1,0 +1,212 @@
+"""SVG: a drawing as text that any browser and any vector program shows.
+
+The question this file answers: *how does the drawing become a picture, without any program?*
+
+Plain shapes and texts with literal colours: no script, no reference, no font of its own. With
+`theme="auto"` the colours follow the reader's light or dark setting, and every element says its light
+colour too, for viewers that know no style sheets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from html import escape
+
+from . import style
+from .labels import Run, Text, clean
+from .model import Box, Drawing, Label, Line, Point, Strip
+from .style import Paint
+
+
+def f(x: float) -> str:
+    """A coordinate with two decimals at most."""
+    text = f"{x:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def xml(text: str, longest: int = 400) -> str:
+    """Anybody's words as XML text: shortened, unprintable characters made visible, markup escaped."""
+    return escape(clean(text, longest))
+
+
+class Painter:
+    """Looks up colours; with two themes it also collects the style rules for the dark one."""
+
+    def __init__(self, theme: str) -> None:
+        self.auto = theme == "auto"
+        self.table = style.THEMES["light" if self.auto else theme]
+        self.used: dict[tuple[str, str], None] = {}
+
+    def fill(self, role: str, own: str | None = None) -> str:
+        """The attributes for the inside of a shape. `own` is a colour, or a role whose line colour it is."""
+        return self.paint("fill", role, "fill", own)
+
+    def stroke(self, role: str, own: str | None = None) -> str:
+        """The attributes for an outline."""
+        return self.paint("stroke", role, "stroke", own)
+
+    def ink(self, role: str, own: str | None = None) -> str:
+        """The attributes for text."""
+        return self.paint("fill", role, "ink", own)
+
+    def paint(self, attribute: str, role: str, part: str, own: str | None) -> str:
+        if own is not None and own.startswith("#"):
+            return f'{attribute}="{own}"'
+        if own is not None:
+            role, part = own, "stroke"
+        colour = getattr(self.table[role], part)
+        if not self.auto or colour == "none":
+            return f'{attribute}="{colour}"'
+        self.used[role, part] = None
+        return f'{attribute}="{colour}" data-{attribute}="{role.replace(" ", "-")}.{part}"'
+
+    def rules(self) -> str:
+        """The style sheet for dark paper."""
+        if not self.auto:
+            return ""
+        dark: dict[str, Paint] = style.THEMES["dark"]
+        rules = []
+        for role, part in sorted(self.used):
+            for attribute in ("fill", "stroke"):
+                name = f"{role.replace(' ', '-')}.{part}"
+                rules.append(f'[data-{attribute}="{name}"]{{{attribute}:{getattr(dark[role], part)}}}')
+        return f"<style>@media(prefers-color-scheme:dark){{{''.join(rules)}}}</style>"
+
+
+def svg(drawing: Drawing, theme: str = "light", scale: float = 1.0) -> str:
+    """The whole document. `theme` is "light", "dark" or "auto"."""
+    paint = Painter(theme)
+    body = list(elements(drawing, paint))
+    w, h = drawing.width, drawing.height
+    head = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{f(w * scale)}" height="{f(h * scale)}" '
+            f'viewBox="0 0 {f(w)} {f(h)}" font-family="{escape(style.FONT)}" role="img" '
+            f'aria-label="{xml(drawing.title)}">')
+    return "\n".join([head, f"<title>{xml(drawing.title)}</title>", *filter(None, [paint.rules()]), *body,
+                      "</svg>", ""])
+
+
+def elements(drawing: Drawing, paint: Painter) -> Iterator[str]:
+    """The lines of the document, from the back to the front."""
+    yield f'<rect width="100%" height="100%" {paint.fill("paper")}/>'
+    for frame in drawing.frames:
+        yield box(frame, paint)
+    for strip in drawing.strips:
+        yield from cells(strip, paint)
+    for item in drawing.lines:
+        yield line(item, paint)
+    for item_ in drawing.boxes:
+        yield box(item_, paint)
+    for item__ in drawing.labels:
+        yield label(item__, paint)
+
+
+def box(b: Box, paint: Painter) -> str:
+    """A shape with its text and tooltip."""
+    look = (f'{paint.fill(b.role, b.fill)} {paint.stroke(b.role, b.stroke)} stroke-width="{f(b.width)}"'
+            + (' stroke-dasharray="4 3"' if b.dashed else ""))
+    left, top, _, _ = b.sides
+    if b.shape == "circle":
+        shape = f'<circle cx="{f(b.x)}" cy="{f(b.y)}" r="{f(b.w / 2)}" {look}/>'
+    else:
+        corner = {"round": min(b.h / 2, style.CORNER + 2), "rect": 3.0}[b.shape]
+        corner = 9.0 if b.role in ("frame", "gap") and not b.text else corner
+        shape = (f'<rect x="{f(left)}" y="{f(top)}" width="{f(b.w)}" height="{f(b.h)}" '
+                 f'rx="{f(corner)}" {look}/>')
+    title = f"<title>{xml(b.title)}</title>" if b.title else ""
+    words = text(b.x, b.y + b.size * 0.35, b.text, b.size, "middle", paint.ink(b.role, b.ink)) if b.text else ""
+    return f'<g id="{b.id}">{title}{shape}{words}</g>'
+
+
+def text(x: float, y: float, runs: Text, size: float, anchor: str, ink: str, more: str = "") -> str:
+    """Runs as one text element; a subscript is lowered, and what follows it raised again."""
+    parts, low = [], False
+    for run in runs:
+        parts.append(span(run, low, size))
+        low = run.style == "_"
+    return (f'<text x="{f(x)}" y="{f(y)}" font-size="{f(size)}" text-anchor="{anchor}" {ink}{more}>'
+            f'{"".join(parts)}</text>')
+
+
+def span(run: Run, low: bool, size: float) -> str:
+    """One run."""
+    words = escape(run.text.replace(" ", "\u00a0"), quote=False)  # plain spaces at ends would collapse
+    look = {"i": ' font-style="italic"', "b": ' font-weight="bold"'}.get(run.style, "")
+    if run.style == "_":
+        down = "" if low else f' dy="{f(size * 0.24)}"'
+        return f'<tspan{down} font-size="{f(size * 0.74)}">{words}</tspan>'
+    if low:
+        look += f' dy="{f(-size * 0.24)}"'
+    return f"<tspan{look}>{words}</tspan>" if look else words
+
+
+def label(n: Label, paint: Painter) -> str:
+    """Words on their own."""
+    more = ' font-weight="bold"' if n.bold else ""
+    if n.halo:
+        halo = paint.paint("stroke", "paper", "fill", None)
+        more += f' {halo} stroke-width="3.5" stroke-linejoin="round" paint-order="stroke"'
+    return text(n.x, n.y, n.text, n.size, n.anchor, paint.ink(n.role), more)
+
+
+def line(n: Line, paint: Painter) -> str:
+    """A line with round corners and its arrow head."""
+    points = list(n.points)
+    stroke = paint.stroke(n.role, n.colour)
+    head = ""
+    if n.arrow:
+        long = 5.0 + 1.9 * n.width
+        tip, back = points[-1], points[-2]
+        base = toward(tip, back, long)
+        half = 2.4 + 1.15 * n.width
+        points[-1] = toward(tip, back, long - 1)
+        dx, dy = direction(back, tip)
+        corners = [tip, (base[0] - dy * half, base[1] + dx * half), (base[0] + dy * half, base[1] - dx * half)]
+        fill = stroke.replace("stroke=", "fill=")
+        head = f'<polygon points="{" ".join(f"{f(x)},{f(y)}" for x, y in corners)}" {fill}/>'
+    dash = f' stroke-dasharray="{n.dash}"' if n.dash else ""
+    title = f"<title>{xml(n.title)}</title>" if n.title else ""
+    return (f'<g id="{n.id}">{title}<path d="{path(points)}" fill="none" {stroke} '
+            f'stroke-width="{f(n.width)}"{dash}/>{head}</g>')
+
+
+def direction(p: Point, q: Point) -> Point:
+    """The unit vector from `p` to `q`."""
+    dx, dy = q[0] - p[0], q[1] - p[1]
+    long = (dx * dx + dy * dy) ** 0.5 or 1.0
+    return dx / long, dy / long
+
+
+def toward(p: Point, q: Point, distance: float) -> Point:
+    """The point at `distance` from `p` on the way to `q`."""
+    dx, dy = direction(p, q)
+    return p[0] + dx * distance, p[1] + dy * distance
+
+
+def path(points: list[Point], radius: float = 5.0) -> str:
+    """A path through the points with rounded corners."""
+    parts = [f"M{f(points[0][0])} {f(points[0][1])}"]
+    for before, at, after in zip(points, points[1:], points[2:]):
+        short = min(radius, distance(before, at) / 2, distance(at, after) / 2)
+        p, q = toward(at, before, short), toward(at, after, short)
+        parts.append(f"L{f(p[0])} {f(p[1])}Q{f(at[0])} {f(at[1])} {f(q[0])} {f(q[1])}")
+    return "".join([*parts, f"L{f(points[-1][0])} {f(points[-1][1])}"])
+
+
+def distance(p: Point, q: Point) -> float:
+    """How far apart two points are."""
+    return float(((p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2) ** 0.5)
+
+
+def cells(strip: Strip, paint: Painter) -> Iterable[str]:
+    """The cells of a strip; neighbours overlap by a hair so that no paper shines through."""
+    wide = strip.w / max(1, len(strip.cells))
+    yield f'<g id="{strip.id}"><title>{xml(strip.title)}</title>'
+    for i, cell in enumerate(strip.cells):
+        own = cell.paint if cell.paint.startswith("#") else None
+        fill = paint.fill("line", own or cell.paint)
+        high = strip.h * cell.level
+        gap = 0.0 if len(strip.cells) > 150 else min(1.0, wide * 0.08)
+        title = f"<title>{xml(cell.title)}</title>" if cell.title else ""
+        yield (f'<rect x="{f(strip.x + i * wide)}" y="{f(strip.y + strip.h - high)}" '
+               f'width="{f(wide - gap + (0.3 if gap == 0 else 0))}" height="{f(high)}" {fill}>{title}</rect>')
+    yield "</g>"

@@ -1,0 +1,204 @@
+"""Wording: the glyph for each kind of thing, what stands in it, its tooltip and its id.
+
+The question this file answers: *how is a node called in the picture?*
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+
+from ..core.graph import Node
+from . import style
+from .labels import Run, Text, clean, number, plain, roman, symbol
+from .scene import Column, Glyph
+
+LINEAR = {"+", "-", "*", "/", "**", "power", "neg", "@", "linear", "sum", "Σ", "concat", "stack", "[]",
+          "T", "reshape", "broadcast", "cast", "scatter", "outer", "where", "mean"}
+
+
+class Names:
+    """Ids from the position in the graph: `t2.h`, `W_hh`, `t1.linear.2`; never twice the same."""
+
+    def __init__(self) -> None:
+        self.taken: Counter[str] = Counter()
+
+    def give(self, name: str, step: int | None = None, scope: str = "") -> str:
+        """An id made of letters a file format can take; a second one alike gets a number."""
+        parts = ["" if step is None else f"t{step}", scope.replace("/", "."), name]
+        wanted = ".".join(re.sub(r"[^A-Za-z0-9_.]+", "_", part)[:40] for part in parts if part)
+        self.taken[wanted] += 1
+        while self.taken[wanted] > 1 and f"{wanted}.{self.taken[wanted]}" in self.taken:
+            self.taken[wanted] += 1
+        if self.taken[wanted] == 1:
+            return wanted
+        chosen = f"{wanted}.{self.taken[wanted]}"
+        self.taken[chosen] += 1
+        return chosen
+
+
+# --- numbers in words ---------------------------------------------------------------------------
+
+
+def worth(value: Any) -> str:
+    """A value for a tooltip: the number, or shape and norm."""
+    if np.ndim(value) == 0:
+        return number(value)
+    return f"shape {shape(value)}, ‖·‖ = {number(np.linalg.norm(np.asarray(value, float)))}"
+
+
+def shape(value: Any) -> str:
+    """A shape as on paper: 3 × 4."""
+    return " × ".join(map(str, np.shape(value))) or "a number"
+
+
+def where(node: Node) -> str:
+    """The step and scope, for a tooltip."""
+    step = "" if node.step is None else f"step {node.step}"
+    return ", ".join(part for part in (step, clean(node.scope, 60)) if part)
+
+
+def name_of(node: Node, step: int | None = None, bold: bool = False) -> Text:
+    """The name of a node with its step; what a nameless one is: its number, its op, or an array."""
+    if node.name is not None:
+        return symbol(node.name, node.step if step is None else step, bold)
+    if node.is_leaf:
+        return roman(number(node.value) if np.ndim(node.value) == 0 else shape(node.value))
+    return roman(style.SYMBOLS.get(node.op.name, node.op.name))
+
+
+# --- glyphs -------------------------------------------------------------------------------------
+
+
+def op_glyph(node: Node, names: Names) -> Glyph:
+    """The circle or pill of an operation; a plain number among its operands is written into it."""
+    sign = style.SYMBOLS.get(node.op.name, node.op.name)
+    numbers = [x for x in node.operands if not isinstance(x, Node) and np.ndim(x) == 0]
+    text = clean(sign, 16)
+    if node.op.name == "[]":
+        text = clean(f"[{index_text((node.params or {}).get('index'))}]", 14)
+    elif node.arity == 2 and len(numbers) == 1:
+        left = node.a is None
+        text = f"{number(numbers[0])} {text}" if left else f"{text} {number(numbers[0])}"
+    circle = len(text) == 1
+    role = "op" if circle or node.op.name in LINEAR else "function"
+    base = "op" if node.name is None else f"{node.name}.op"
+    base = clean_id(node.op.name) if base == "op" else base
+    title = f"{where(node)}: " if where(node) else ""
+    return Glyph(names.give(base, node.step, node.scope), (Run(text),), role, "circle" if circle else "pill",
+                 node, title=f"{title}op {clean(node.op.name, 60)}, gives {worth(node.value)}")
+
+
+def clean_id(name: str) -> str:
+    """An op's name in letters: + is plus."""
+    words = {"+": "plus", "-": "minus", "*": "times", "/": "over", "@": "matmul", "**": "power",
+             "Σ": "sum", "[]": "slice"}
+    return words.get(name, name)
+
+
+def index_text(index: Any) -> str:
+    """A slice as it is typed."""
+    parts = index if isinstance(index, tuple) else (index,)
+    words = []
+    for part in parts:
+        if isinstance(part, slice):
+            ends = ["" if end is None else str(end) for end in (part.start, part.stop, part.step)]
+            words.append(":".join(ends[:2] if part.step is None else ends))
+        else:
+            words.append("…" if part is ... or np.ndim(part) else str(part))
+    return ", ".join(words)
+
+
+def variable_glyph(node: Node, names: Names) -> Glyph:
+    """The circle of a named result; a nameless root is just its dot of a name."""
+    text = name_of(node) if node.name is not None else (Run("y", "i"),)
+    name = node.name or "result"
+    title = f"{plain(text)} = {worth(node.value)}"
+    return Glyph(names.give(name, node.step, node.scope), text, "value", "circle", node, title=title)
+
+
+def given_glyph(x: Node, names: Names, step: int | None) -> Glyph:
+    """An input, a target, a constant."""
+    at = x.step if x.step is not None or has_digit(x.name) else step
+    text = symbol(x.name, at) if x.name is not None else name_of(x)
+    kind = "a leaf" if x.requires_grad else "given, no gradient"
+    return Glyph(names.give(x.name or "given", step if x.step is None else x.step), text, "input", "circle",
+                 x, title=f"{plain(text)}: {kind}, {worth(x.value)}")
+
+
+def has_digit(name: str | None) -> bool:
+    """Whether a name brings its own number: x0."""
+    return name is not None and name[-1:].isdigit()
+
+
+def rail_glyph(x: Node, names: Names) -> Glyph:
+    """The box of a shared weight, at the end of its rail."""
+    return as_rail(Glyph(names.give(x.name or "shared"), name_of(x, bold=True), "input", "box", x))
+
+
+def as_rail(glyph: Glyph) -> Glyph:
+    """Make a glyph the head of a rail."""
+    x = glyph.node
+    if x is not None:
+        glyph.text = symbol(x.name, None, bold=True) if x.name else name_of(x)
+        glyph.title = f"{plain(glyph.text)}: shared by all steps, {worth(x.value)}"
+    glyph.shape, glyph.step = "box", None
+    return glyph
+
+
+def left_out_glyph(names: Names) -> Glyph:
+    """Older history that is not drawn."""
+    return Glyph(names.give("earlier"), (Run("…"),), "dim", "pill", title="older operations, not drawn",
+                 dashed=True)
+
+
+def hidden_glyph(count: int, names: Names) -> Glyph:
+    """What stands for many operations."""
+    return Glyph(names.give("hidden"), (Run(f"⋯ {count:,} operations ⋯"),), "gap", "pill",
+                 title=f"{count:,} operations are not drawn", dashed=True)
+
+
+def gap_glyph(names: Names) -> Glyph:
+    """The dots in place of many steps."""
+    return Glyph(names.give("gap"), (Run("⋯", "b"),), "gap", "pill", title="steps that are not drawn")
+
+
+def make_initial(glyph: Glyph, state: Hashable, columns: list[Column]) -> None:
+    """A state from before the first step: dashed, and called h₀ if it has no name of its own."""
+    glyph.role, glyph.dashed, glyph.shape = "initial", True, "circle"
+    node, step = glyph.node, glyph.step
+    glyph.step = None
+    if node is None:
+        return
+    if node.name is not None:
+        before = node.step if node.step is not None or has_digit(node.name) else (step or 1) - 1
+        glyph.text = symbol(node.name, before)
+        return
+    for column in columns:
+        for other in column.glyphs:
+            if other.key == state and other.node is not None and other.node.name:
+                glyph.text = symbol(other.node.name, (step or 1) - 1)
+                return
+
+
+def total_glyph(node: Node, term: Node, is_sum: bool, names: Names) -> Glyph:
+    """The end of a sum over steps: L = Σ Lₜ."""
+    sums = is_sum or node.op.name == "Σ"
+    head = symbol(node.name) if node.name else ()
+    if not sums:
+        sign = clean(style.SYMBOLS.get(node.op.name, node.op.name), 16)
+        text = (*head, Run(" = " if head else ""), Run(sign))
+    else:
+        each = (Run(" "), *symbol(term.name, None), Run("t", "_")) if term.name else ()
+        text = (*head, Run(" = Σ" if head else "Σ"), *each)
+    return Glyph(names.give(node.name or "total", None, node.scope), tuple(r for r in text if r.text),
+                 "total", "round", node, title=f"{plain(text)}: {worth(node.value)}")
+
+
+def weightlike(x: Node) -> bool:
+    """Whether a leaf's name is one that weights have."""
+    return x.name is not None and x.name[0] in "WUVRKbwuvθ"
