@@ -97,7 +97,7 @@ def training_steps(text: Text) -> int:
     """How many updates fit into a few seconds: fewer where a big vocabulary makes each one slow."""
     if len(text) <= WINDOW + 1:
         return 100 if len(text) <= 8 else 200
-    return max(20, 800_000 // (1000 + text.size))
+    return max(20, 600_000 // (1000 + text.size))
 
 
 def begin(text: Text, seed: int) -> Story:
