@@ -1,7 +1,7 @@
 """Operands for every row of the op table: what to call it with, whatever the shape.
 
-A sample is a function of a `Draw` (a shape, and random numbers) that gives the operands and the
-options of one call. Operands stay away from kinks and poles. A row without a sample fails the suite.
+A sample is a function of a `Draw` (a shape, and random numbers) that gives the operands and options
+of one call. Operands stay away from kinks and poles. A row without a sample fails the suite.
 """
 
 import numpy as np
@@ -180,7 +180,8 @@ def indices(d, shape):
              (d.rng.random(shape) < 0.5,), (d.rng.random(n) < 0.5,)]
     if n:
         places = d.rng.integers(-n, n, (2, 3))
-        kinds += [(int(places[0, 0]),), (places,), (places[0],), (..., None, 0) if shape[-1] else ...]
+        kinds += [(int(places[0, 0]),), (places,), (places[0],), (..., None)]
+        kinds += [(..., None, 0)] if shape[-1] else []
         if len(shape) > 1 and shape[1]:
             kinds += [(places[0], d.rng.integers(0, shape[1], 3)), (slice(None), [0, 0, -1])]
     index = kinds[d.rng.integers(len(kinds))]
@@ -238,7 +239,8 @@ def contracted(d):
     subscripts = str(d.rng.choice(EINSUMS))
     size = dict(zip("bhijkt", d.sizes(6)))
     terms = subscripts.split("->")[0].split(",")
-    return tuple(d.uniform(shape=tuple(size[c] for c in t)) for t in terms), {"subscripts": subscripts}
+    operands = tuple(d.uniform(shape=tuple(size[c] for c in term)) for term in terms)
+    return operands, {"subscripts": subscripts}
 
 
 def square(d):
@@ -256,6 +258,11 @@ def clipped(d):
     band = d.rng.integers(0, 3, d.shape)
     x = np.choose(band, [d.uniform(-3, -1.5), d.uniform(-0.5, 0.5), d.uniform(1.5, 3)])
     return (x, d.uniform(-1.2, -0.8, d.partner()), d.uniform(0.8, 1.2, d.partner())), {}
+
+
+def banded(scale):
+    """Left of, on and right of the slope between -scale and scale."""
+    return lambda d: ((clipped(d)[0][0] * scale,), {})
 
 
 SAMPLES = {
@@ -285,8 +292,8 @@ SAMPLES = {
     "cholesky_": square, "length": length,
     # functions
     "softplus": one(-3, 3), "log_sigmoid": one(-3, 3), "silu": one(-3, 3), "elu": kinked(),
-    "leaky_relu": kinked(negative_slope=0.2), "hard_sigmoid": kinked(0.2, 2.8),
-    "hard_tanh": kinked(1.2, 2.0), "erf": one(-2, 2), "normal_cdf": one(-2, 2),
+    "leaky_relu": kinked(negative_slope=0.2), "hard_sigmoid": banded(2.5),
+    "hard_tanh": banded(1.0), "erf": one(-2, 2), "normal_cdf": one(-2, 2),
     "gelu_erf": one(-2, 2), "gelu_tanh": one(-2, 2), "softmax_": along, "log_softmax_": along,
     "logsumexp_": summed, "class_cross_entropy": classified, "cross_entropy_": distributed,
     "binary_cross_entropy_with_logits": two(-2, 2, 0, 1), "squared_error": two(),

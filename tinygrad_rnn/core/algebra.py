@@ -89,6 +89,9 @@ def spelled_out(subscripts: str, ndims: Sequence[int]) -> str:
               for term, n in zip(terms, ndims)]
     spare = "".join(c for c in LETTERS if c not in subscripts)[: max([0, *hidden])]
     terms = [term.replace("...", spare[len(spare) - n:]) for term, n in zip(terms, hidden)]
+    if arrow and spare and "..." not in result:
+        raise ShapeError(f"{subscripts!r} leaves the axes of '...' out of the result",
+                         where="einsum", fix="Give them letters to sum over them")
     if not arrow:
         letters = inputs.replace("...", "").replace(",", "")
         result = "..." + "".join(c for c in sorted(set(letters)) if letters.count(c) == 1)

@@ -126,8 +126,8 @@ def advice(func: Any) -> str:
     """What to use instead of a NumPy function without a rule: the nearest names there are."""
     name = full_name(func)
     known = sorted({full_name(f) for f in (*UFUNCS, *FUNCTIONS)})
-    near = get_close_matches(name, known, 3, 0.75) or family(name, known)
-    hint = f"There are {', '.join(near)}. " if near else ""
+    near = family(name, known) or get_close_matches(name, known, 3, 0.75)
+    hint = f"Near to it: {', '.join(near)}. " if near else ""
     return (f"{hint}tinygrad_rnn.op makes an op of your own; .numpy() gives the numbers without a "
             "gradient")
 
@@ -146,3 +146,29 @@ def numpy_method(name: str) -> Method:
 
     method.__name__, method.__doc__ = name, f"numpy.{name} of this tensor."
     return method
+
+
+class ArrayMethods(Node):
+    """The methods that a tensor shares with an array; each is NumPy's function of that name."""
+
+    __slots__ = ()
+    sum, mean, max, min = map(numpy_method, ("sum", "mean", "max", "min"))
+    var, std, prod, cumsum = map(numpy_method, ("var", "std", "prod", "cumsum"))
+    cumprod, ravel, squeeze = map(numpy_method, ("cumprod", "ravel", "squeeze"))
+    swapaxes = numpy_method("swapaxes")
+    repeat, take, trace, diagonal = map(numpy_method, ("repeat", "take", "trace", "diagonal"))
+    clip, round, sort, dot = map(numpy_method, ("clip", "round", "sort", "dot"))
+    all, any, argmax, argmin = map(numpy_method, ("all", "any", "argmax", "argmin"))
+    argsort = numpy_method("argsort")
+
+    def reshape(self, *shape: Any) -> Any:
+        """The same entries in another shape."""
+        return ops.reshape(self, shape=shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes: Any) -> Any:
+        """Permute the axes (reverse them if none are given)."""
+        return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)  # type: ignore[call-overload]
+
+    def astype(self, dtype: Any) -> Any:
+        """Convert to another float type; the gradient comes back in this one's."""
+        return ops.cast(self, dtype=np.dtype(dtype))

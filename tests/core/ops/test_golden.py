@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.core import functions, numpy_ops, ops  # noqa: F401
-from tinygrad_rnn.core.backprop import grad
+from tinygrad_rnn.core.gradients import grad
 
 GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden"
 FIRST = {"rtol": 1e-7, "atol": 1e-9}

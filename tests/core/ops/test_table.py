@@ -1,4 +1,4 @@
-"""Being a row means being tested: every op, any shape, first and second order, against differences."""
+"""Being a row means being tested: any shape, first and second order, against differences."""
 
 import importlib
 import math
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.core.backprop import grad
+from tinygrad_rnn.core.gradients import grad
 from tinygrad_rnn.core.listing import op_table
 
 from ..samples import CALLS, SAMPLES, Draw
