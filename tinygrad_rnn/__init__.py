@@ -10,7 +10,6 @@ The public names in reading order. To read the source, start at `core/graph.py`,
 
 from .bptt.flow import Contribution, GradientFlow, Ledger, gradient_flow
 from .core import numpy_ops as _numpy_ops  # fills the table of NumPy's functions
-from .core.backprop import grad
 from .core.checkpoint import checkpoint
 from .core.custom import op
 from .core.functions import (
@@ -32,6 +31,7 @@ from .core.functions import (
     softplus,
     squared_error,
 )
+from .core.gradients import grad
 from .core.graph import Node, Op
 from .core.ops import cos, exp, linear, log, maximum, minimum, relu, sigmoid, sin, sqrt, tanh, where
 from .core.place import no_grad, record_sites, scope, timestep

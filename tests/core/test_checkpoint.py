@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.core import ops
-from tinygrad_rnn.core.backprop import grad
 from tinygrad_rnn.core.checkpoint import checkpoint
+from tinygrad_rnn.core.gradients import grad
 from tinygrad_rnn.core.graph import released
 from tinygrad_rnn.core.place import no_grad, record_sites, scope, timestep
 from tinygrad_rnn.core.transforms import hessian

@@ -15,7 +15,7 @@ import pytest
 
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.core import ops, walk
-from tinygrad_rnn.core.backprop import grad
+from tinygrad_rnn.core.gradients import grad
 from tinygrad_rnn.core.place import timestep
 from tinygrad_rnn.core.values import Tensor, Value
 
@@ -147,7 +147,7 @@ PROGRAMS = """
     import sys, threading
     import numpy as np
     from tinygrad_rnn.core import ops
-    from tinygrad_rnn.core.backprop import grad
+    from tinygrad_rnn.core.gradients import grad
     from tinygrad_rnn.core.values import Tensor, Value
     import weakref
     from tinygrad_rnn.bptt.flow import gradient_flow

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.core import ops
-from tinygrad_rnn.core.backprop import Totals, contributions, grad
+from tinygrad_rnn.core.backprop import Totals, contributions
+from tinygrad_rnn.core.gradients import grad
 from tinygrad_rnn.core.place import no_grad, timestep
 from tinygrad_rnn.core.values import Tensor, Value
 from tinygrad_rnn.core.walk import nodes

@@ -9,7 +9,7 @@ import pytest
 
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.core import ops, walk
-from tinygrad_rnn.core.backprop import grad
+from tinygrad_rnn.core.gradients import grad
 from tinygrad_rnn.core.place import no_grad, scope, timestep
 from tinygrad_rnn.core.values import Tensor, Value
 from tinygrad_rnn.errors import (

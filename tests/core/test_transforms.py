@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.core import ops
-from tinygrad_rnn.core.backprop import grad
+from tinygrad_rnn.core.gradients import grad
 from tinygrad_rnn.core.place import no_grad
 from tinygrad_rnn.core.transforms import hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_rnn.core.values import Tensor, Value

@@ -7,8 +7,8 @@ import pytest
 
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.core import ops
-from tinygrad_rnn.core.backprop import grad
 from tinygrad_rnn.core.checkpoint import checkpoint
+from tinygrad_rnn.core.gradients import grad
 from tinygrad_rnn.core.graph import Op
 from tinygrad_rnn.core.place import here, no_grad, scope, timestep
 from tinygrad_rnn.core.values import Tensor, Value

@@ -22,9 +22,9 @@ from typing import Any, overload
 import numpy as np
 
 from ..core import hooks, ops
-from ..core.backprop import Totals, bare, commit, contributions, local
+from ..core.backprop import Totals, commit, contributions, local
 from ..core.graph import Node
-from ..core.guards import seeded
+from ..core.guards import plain_seed
 from ..core.walk import is_alias
 from ..core.words import describe
 from ..errors import GradientError, InputError
@@ -268,7 +268,7 @@ def gradient_flow(root: Node, seed: Any = None) -> GradientFlow:
     Each leaf's gradient is the sum of its ledger's rows, in their order. Raises as `backward()`
     does.
     """
-    seed = bare(seeded(root, seed, "gradient_flow()"))
+    seed = plain_seed(root, seed, "gradient_flow()")
     arriving, arrived = Totals([(root, seed)]), {root: seed}
     incoming: dict[Node, list[Contribution]] = {}
     for node, position, x, g, c in hooks.watched(contributions(arriving)):

@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 
 from . import hooks, ops
-from .graph import Node, constant, given
-from .guards import check_ends, check_operands, check_targets, seeded
+from .graph import Node, constant
+from .guards import check_ends, check_operands, plain_seed
 from .place import Place, at, here
 
 Edge = tuple[Node, int, Node, Any, Any]
@@ -227,7 +227,7 @@ def backward(root: Node, seed: Any = None) -> None:
     A result that is not a single number needs a `seed` of its shape. All gradients are committed at
     the end, at once: an interrupt leaves all old ones or all new ones.
     """
-    arriving = Totals([(root, bare(seeded(root, seed, "backward()")))], late=True)
+    arriving = Totals([(root, plain_seed(root, seed, "backward()"))], late=True)
     for _ in hooks.watched(contributions(arriving)):
         pass
     commit(arriving)
@@ -245,44 +245,3 @@ def commit(totals: Totals) -> None:
         mine = mine or node.is_scalar
         grads.append(g if mine else np.array(g, order="C"))
     deque(map(set_grad, totals, grads), maxlen=0)
-
-
-def grad(y: Node, xs: Any, seed: Any = None, *, create_graph: bool = False) -> Any:
-    """dy/dx as nodes, for one `x` or a list of them; `.grad` is not touched, an unused input gives
-    zeros.
-
-    With `create_graph=True` the result can be differentiated again, to any order.
-    """
-    targets = [xs] if isinstance(xs, Node) else list(xs)
-    check_targets(targets, "grad()")
-    totals = pull(y, targets, seeded(y, seed, "grad()"), graph=create_graph)
-    found = [totals.get(x, 0.0 if x.is_scalar else np.zeros_like(x.value)) for x in targets]
-    found = [as_node(x, g) for x, g in zip(targets, found)]
-    return found[0] if isinstance(xs, Node) else found
-
-
-def pull(y: Node, targets: Sequence[Node], seed: Any, *, graph: bool,
-         until: Collection[Node] = ()) -> Totals:
-    """The gradients of `targets`: only the part of the graph that leads to them is walked."""
-    wanted = set(targets)
-    for node in reversed(history([y], until)):
-        if any(x in wanted for _, x in uses(node)):
-            wanted.add(node)
-    start = as_node(y, seed) if graph else bare(seed)
-    arriving = Totals([(y, start)] if y in wanted else [])
-    walk = contributions(arriving, graph=graph, wanted=wanted, keep=set(targets), until=until)
-    for _ in hooks.watched(walk):
-        pass
-    return arriving
-
-
-def as_node(x: Node, g: Any) -> Any:
-    """A gradient of `x` as a node of its kind: a constant, unless it already is a node."""
-    if isinstance(g, Node):
-        return g
-    return given(type(x), g if x.is_scalar else np.asarray(g), here(), constant)
-
-
-def bare(g: Any) -> Any:
-    """The plain value of a node, anything else as it is."""
-    return g.value if isinstance(g, Node) else g

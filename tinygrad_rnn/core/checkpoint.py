@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import GradientError, UnsupportedError
 from . import ops
-from .backprop import pull
+from .gradients import pull
 from .graph import Node, Op, make, tick
 from .place import HERE, here
 from .walk import parents

@@ -16,9 +16,9 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ..errors import DTypeError, InputError
+from ..errors import InputError
 from .freeing import free_in_a_loop
-from .inplace import LENT, settle
+from .inplace import LENT, plain, settle
 from .place import Place, caller, here
 from .words import explain
 
@@ -125,10 +125,10 @@ class Node:
 free_in_a_loop(Node)
 
 
-def make(kind: type[Node], op: Op, value: Any, a: Node | None, b: Node | None, u: Any, v: Any,
-         place: Place) -> Node:
+def make(kind: type[Self], op: Op, value: Any, a: Node | None, b: Node | None, u: Any, v: Any,
+         place: Place) -> Self:
     """A new node. Slots are filled one by one because this line of code is the engine's floor."""
-    node: Node = new(kind)
+    node: Self = new(kind)
     node.op = op
     node.value = value
     node.a = a
@@ -142,12 +142,9 @@ def make(kind: type[Node], op: Op, value: Any, a: Node | None, b: Node | None, u
 
 
 def given(kind: type[Self], value: Any, place: Place, op: Op) -> Self:
-    """A leaf or a constant: no operands. Its `order` counts from when data is assigned to it, else
-    0."""
-    node: Self = object.__new__(kind)
-    node.op, node.value, node.at, node.order = op, value, place, 0
-    node.a = node.b = node.u = node.v = node.rest = node.params = None
-    node.grad = node.name = node.hooks = None
+    """A leaf or a constant: no operands. Its `order` is 0 until data is assigned to it."""
+    node = make(kind, op, value, None, None, None, None, place)
+    node.order = 0
     return node
 
 
@@ -265,16 +262,3 @@ class Op:
 leaf = Op("leaf", doc="A given value that wants a gradient.")
 constant = Op("constant", doc="A given value, or a result, that no gradient reaches.")
 released = Op("released", doc="A node whose history was freed.")
-
-
-def plain(operand: Any, op: Op | None = None) -> Any:
-    """A number or array as the graph keeps it: Python numbers as they are, the rest as NumPy
-    arrays."""
-    if isinstance(operand, (bool, int, float)):
-        return operand if type(operand) in (int, float) else float(operand)
-    array = np.asarray(operand)
-    if array.dtype.kind not in "fiub":
-        where = f"op '{op.name}'" if op else ""
-        raise DTypeError(f"needs real numbers, got {type(operand).__name__} of dtype {array.dtype}",
-                         where=where, fix="Convert it to a float array first")
-    return array

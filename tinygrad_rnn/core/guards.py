@@ -52,6 +52,12 @@ def seeded(root: Node, seed: Any, call: str) -> Any:
     return float(seed) if root.is_scalar else np.array(seed, value.dtype)
 
 
+def plain_seed(root: Node, seed: Any, call: str) -> Any:
+    """The same, as a plain number or array."""
+    start = seeded(root, seed, call)
+    return start.value if isinstance(start, Node) else start
+
+
 def check_targets(targets: Sequence[Any], call: str) -> None:
     """Only a node that wants a gradient can be asked for one."""
     for x in targets:

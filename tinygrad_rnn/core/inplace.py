@@ -16,13 +16,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import GradientError, InputError
+from ..errors import DTypeError, GradientError, InputError
 from .words import describe
 
 if TYPE_CHECKING:
-    from .graph import Node
+    from .graph import Node, Op
 
 LENT: Any = {}  # in a leaf's `params`: the user may still hold, and write to, its array
+
+
+def plain(operand: Any, op: Op | None = None) -> Any:
+    """A number or array as the graph keeps it: Python numbers as they are, the rest as NumPy
+    arrays."""
+    if isinstance(operand, (bool, int, float)):
+        return operand if type(operand) in (int, float) else float(operand)
+    array = np.asarray(operand)
+    if array.dtype.kind not in "fiub":
+        where = f"op '{op.name}'" if op else ""
+        raise DTypeError(f"needs real numbers, got {type(operand).__name__} of dtype {array.dtype}",
+                         where=where, fix="Convert it to a float array first")
+    return array
 
 
 def lend(node: Node) -> Any:

@@ -25,7 +25,7 @@ import numpy as np
 
 from ..errors import GradientError, InputError, ShapeError
 from . import ops
-from .backprop import as_node, pull
+from .gradients import as_node, pull
 from .graph import Node
 from .place import switch
 from .values import Tensor, Value

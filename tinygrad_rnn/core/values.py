@@ -14,10 +14,10 @@ import numpy as np
 from ..errors import DTypeError, InputError, UnsupportedError
 from . import backprop, hooks, ops
 from .conversions import Conversions
-from .graph import Node, Self, constant, given, leaf, plain, tick
-from .inplace import LENT, assign, lend, settle
+from .graph import Node, Self, constant, given, leaf, tick
+from .inplace import LENT, assign, lend, plain, settle
 from .place import here
-from .protocol import as_index, bare, numpy_method
+from .protocol import ArrayMethods, as_index, bare
 from .words import tail
 
 Method = Callable[..., Any]
@@ -105,7 +105,7 @@ class Value(Operators):
         return f"Value({self.value:.6g}{tail(self)})"
 
 
-class Tensor(Operators):
+class Tensor(Operators, ArrayMethods):
     """A NumPy array in the graph. It requires a gradient only if asked (`requires_grad=True`)."""
 
     __slots__ = ()
@@ -135,14 +135,6 @@ class Tensor(Operators):
     ndim = property(lambda self: self.value.ndim)
     size = property(lambda self: self.value.size)
     T = property(lambda self: ops.transpose(self))
-    sum, mean, max, min = map(numpy_method, ("sum", "mean", "max", "min"))
-    var, std, prod, cumsum = map(numpy_method, ("var", "std", "prod", "cumsum"))
-    cumprod, ravel, squeeze = map(numpy_method, ("cumprod", "ravel", "squeeze"))
-    swapaxes = numpy_method("swapaxes")
-    repeat, take, trace, diagonal = map(numpy_method, ("repeat", "take", "trace", "diagonal"))
-    clip, round, sort, dot = map(numpy_method, ("clip", "round", "sort", "dot"))
-    all, any, argmax, argmin = map(numpy_method, ("all", "any", "argmax", "argmin"))
-    argsort = numpy_method("argsort")
 
     def __len__(self) -> int:
         if not self.shape:
@@ -158,18 +150,6 @@ class Tensor(Operators):
     def __setitem__(self, index: Any, value: Any) -> None:
         raise UnsupportedError("a tensor cannot be written to in place",
                                fix="Use np.where(mask, new, x), or assign a leaf's .data")
-
-    def reshape(self, *shape: Any) -> Any:
-        """The same entries in another shape."""
-        return ops.reshape(self, shape=shape[0] if len(shape) == 1 else shape)
-
-    def transpose(self, *axes: Any) -> Any:
-        """Permute the axes (reverse them if none are given)."""
-        return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)
-
-    def astype(self, dtype: Any) -> Any:
-        """Convert to another float type; the gradient comes back in this one's."""
-        return ops.cast(self, dtype=np.dtype(dtype))
 
     def __repr__(self) -> str:
         numbers = np.array2string(self.value, precision=4, separator=", ", prefix="Tensor(",

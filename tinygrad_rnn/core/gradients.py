@@ -1,0 +1,57 @@
+"""Gradients as nodes: `grad` leaves `.grad` alone, and its results can be differentiated again.
+
+The question this file answers: *what is the gradient of a gradient?*
+
+A rule is written in the library's own operators. Called with nodes it builds the graph of the
+gradient, and that is a graph like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import hooks
+from .backprop import Totals, contributions, history, uses
+from .graph import Node, constant, given
+from .guards import check_targets, seeded
+from .place import here
+
+
+def grad(y: Node, xs: Any, seed: Any = None, *, create_graph: bool = False) -> Any:
+    """dy/dx as nodes, for one `x` or a list of them; `.grad` is not touched, an unused input gives
+    zeros.
+
+    With `create_graph=True` the result can be differentiated again, to any order.
+    """
+    targets = [xs] if isinstance(xs, Node) else list(xs)
+    check_targets(targets, "grad()")
+    totals = pull(y, targets, seeded(y, seed, "grad()"), graph=create_graph)
+    found = [totals.get(x, 0.0 if x.is_scalar else np.zeros_like(x.value)) for x in targets]
+    found = [as_node(x, g) for x, g in zip(targets, found)]
+    return found[0] if isinstance(xs, Node) else found
+
+
+def pull(y: Node, targets: Sequence[Node], seed: Any, *, graph: bool,
+         until: Collection[Node] = ()) -> Totals:
+    """The gradients of `targets`: only the part of the graph that leads to them is walked."""
+    wanted = set(targets)
+    for node in reversed(history([y], until)):
+        if any(x in wanted for _, x in uses(node)):
+            wanted.add(node)
+    plain = seed.value if isinstance(seed, Node) else seed
+    start = as_node(y, seed) if graph else plain
+    arriving = Totals([(y, start)] if y in wanted else [])
+    walk = contributions(arriving, graph=graph, wanted=wanted, keep=set(targets), until=until)
+    for _ in hooks.watched(walk):
+        pass
+    return arriving
+
+
+def as_node(x: Node, g: Any) -> Any:
+    """A gradient of `x` as a node of its kind: a constant, unless it already is a node."""
+    if isinstance(g, Node):
+        return g
+    return given(type(x), g if x.is_scalar else np.asarray(g), here(), constant)
