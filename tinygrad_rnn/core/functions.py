@@ -119,21 +119,31 @@ def gelu(x: Array, approximate: str = "none") -> Array:
 # --- softmax and its logarithm --------------------------------------------------------------------
 
 
+def top(x: Array, axis: Any) -> Array:
+    """The largest entry along `axis`, with the axis kept: np.max without its detours."""
+    return np.maximum.reduce(x, axis=axis, keepdims=True)
+
+
+def added(x: Array, axis: Any) -> Array:
+    """The sum along `axis`, with the axis kept."""
+    return np.add.reduce(x, axis=axis, keepdims=True)
+
+
 def _softmax(x: Array, axis: Any = -1) -> Array:
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True))  # the largest exponent is 0
-    return e / np.sum(e, axis=axis, keepdims=True)
+    e = np.exp(x - top(x, axis))  # the largest exponent is 0
+    return e / added(e, axis)
 
 
 def _log_softmax(x: Array, axis: Any = -1) -> Array:
-    low = x - np.max(x, axis=axis, keepdims=True)
-    return low - np.log(np.sum(np.exp(low), axis=axis, keepdims=True))
+    low = x - top(x, axis)
+    return low - np.log(added(np.exp(low), axis))
 
 
 def _logsumexp(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
-    top = np.max(x, axis=axis, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0).astype(top.dtype)
+    high = top(x, axis)
+    high = np.where(np.isfinite(high), high, 0).astype(high.dtype)
     with np.errstate(divide="ignore"):  # log 0 = -inf is right where all are -inf
-        y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+        y = np.log(added(np.exp(x - high), axis)) + high
     return y if keepdims else np.squeeze(y, axis=axis)
 
 
@@ -179,16 +189,21 @@ def with_axes(x: Array, axis: Any) -> Array:
 
 def one_hot(classes: Any, size: int, axis: int = -1) -> Any:
     """A plain array, 1.0 at each class and 0.0 elsewhere: (...) -> (..., size), or along `axis`."""
-    classes = np.asarray(classes)
-    if classes.dtype.kind not in "iu":
-        raise DTypeError(f"needs classes as whole numbers, got dtype {classes.dtype}",
-                         where="one_hot")
-    if classes.size and not 0 <= classes.min() <= classes.max() < size:
-        raise InputError(f"classes must lie in 0 .. {size - 1}, got {classes.min()} .. "
-                         f"{classes.max()}", where="one_hot")
+    classes = checked(classes, size, "one_hot")
     rows = np.zeros((*classes.shape, size))  # np.eye(size) would be size² long
     np.put_along_axis(rows, classes[..., None], 1.0, -1)
     return np.moveaxis(rows, -1, axis)
+
+
+def checked(classes: Any, size: int, where: str) -> Any:
+    """Classes as an array of whole numbers, all of them from 0 to size - 1."""
+    classes = np.asarray(classes)
+    if classes.dtype.kind not in "iu":
+        raise DTypeError(f"needs classes as whole numbers, got dtype {classes.dtype}", where=where)
+    if classes.size and not 0 <= classes.min() <= classes.max() < size:
+        raise InputError(f"classes must lie in 0 .. {size - 1}, got {classes.min()} .. "
+                         f"{classes.max()}", where=where)
+    return classes
 
 
 def _class_cross_entropy(x: Array, t: Array, axis: int = -1) -> Array:
@@ -233,7 +248,7 @@ def cross_entropy(logits: Array, target: Array, axis: int = -1) -> Array:
     if t.shape != samples:
         raise ShapeError(f"logits {x.shape} need a target of shape {samples} (classes) or "
                          f"{x.shape} (distributions), got {t.shape}", where="cross_entropy")
-    one_hot(getattr(t, "value", t), x.shape[axis])  # refuses what is no class
+    checked(t.value if isinstance(t, Node) else t, x.shape[axis], "cross_entropy")
     return class_cross_entropy(x, t, axis=axis)
 
 

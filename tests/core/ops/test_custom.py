@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.core import numpy_ops  # noqa: F401
 from tinygrad_rnn.core.custom import op
 from tinygrad_rnn.core.gradients import grad
 from tinygrad_rnn.errors import GradientError, InputError, ShapeError, UnsupportedError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.core import functions, numpy_ops, ops  # noqa: F401
+from tinygrad_rnn.core import functions, ops
 from tinygrad_rnn.core.gradients import grad
 
 GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden"

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.core import numpy_ops  # noqa: F401
 from tinygrad_rnn.core.gradients import grad
 from tinygrad_rnn.core.protocol import FUNCTIONS, QUESTIONS, UFUNCS, full_name
 

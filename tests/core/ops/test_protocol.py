@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.core import functions, numpy_ops  # noqa: F401
+from tinygrad_rnn.core import functions
 from tinygrad_rnn.core.gradients import grad
 from tinygrad_rnn.errors import DTypeError, GradientError, TinygradRNNError, UnsupportedError
 
