@@ -166,6 +166,17 @@ def test_a_failed_check_would_be_said(told):
         told.report = report
 
 
+def test_what_a_text_holds_is_never_markup(told, monkeypatch):
+    monkeypatch.setattr(told, "report", "<b>report</b>")
+    monkeypatch.setattr(told, "written", "<script>\x1b</script>")
+    monkeypatch.setattr(told, "start", "<i>")
+    text = page.page(told)
+    assert "&lt;b&gt;report" in text
+    assert "<b>&lt;script&gt;U+001B&lt;/script&gt;</b>" in text
+    assert "<script" not in text
+    assert text.count("&lt;i&gt;") == 2
+
+
 def test_characters_without_a_shape():
     assert [shown(c) for c in "a \n\t\x1b\x00é"] == ["a", "␣", "⏎", "⇥", "U+001B", "U+0000", "é"]
     assert printable("a b\n\x1b[31m") == "a b\nU+001B[31m"

@@ -66,6 +66,9 @@ def test_sampling_compares_one_uniform_number_with_the_running_sum():
     cell = nn.Recurrent(lambda x, state: (y, state))
     for u, index in [(0.0, 0), (0.0999, 0), (0.1001, 1), (0.2999, 1), (0.3001, 2), (0.9999, 3)]:
         assert nn.generate(cell, None, nn.one_hot(0, V), 1, rng=Given(u)).tolist() == [index]
+    even = nn.Recurrent(lambda x, state: (np.zeros(2), state))
+    found = nn.generate(even, None, nn.one_hot(0, 2), 1, rng=Given(0.5))
+    assert found.tolist() == [1]  # at the border, the next class
     almost = np.nextafter(1.0, 0.0)  # the running sum may end below it
     assert nn.generate(cell, None, nn.one_hot(0, V), 1, rng=Given(almost)).tolist() == [3]
 

@@ -26,6 +26,7 @@ def test_lists_dicts_sharing_and_constants():
             self.by_name = {"a": Tensor([1.0], requires_grad=True)}
             self.constant = Tensor([1.0])
             self.same = self.layers[0]
+            self.tied = self.layers[0].W
             self.me = self
 
     model = Odd()

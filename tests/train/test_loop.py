@@ -74,6 +74,18 @@ def test_clipping_is_in_force():
     assert 0 < max(moves) <= 1e-3 + 1e-15
 
 
+def test_every_update_uses_its_own_gradient_only():
+    model, twin = (CharacterModel(Text("hello"), 4, 0) for _ in range(2))
+    losses = list(train(model, optim.SGD(model, lr=0.1), steps=3))
+    for expected in losses:
+        twin.zero_grad()
+        loss, _ = twin.loss("hell", "ello")
+        assert loss.item() / 4 == expected
+        loss.backward()
+        for p in twin.parameters():
+            p.data = p.numpy() - 0.1 * p.grad
+
+
 def test_the_loss_of_the_model():
     model = CharacterModel(Text("hello"), 4, 0)
     loss, state = model.loss("hell", "ello")

@@ -110,17 +110,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show ∂ shows ?
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    top = parser()
     try:
-        options = top.parse_args(arguments)
-        if not hasattr(options, "run"):
-            top.print_help()
-            return 0
-        options.run(options)
-        sys.stdout.flush()
-        return 0
-    except SystemExit as end:  # argparse: --help, or one line already printed
-        return end.code if isinstance(end.code, int) else 2
+        code = run(arguments)
+        sys.stdout.flush()  # here, not at exit, where nobody could catch what goes wrong
+        return code
     except TinygradRNNError as problem:
         return failed(str(problem))
     except KeyboardInterrupt:
@@ -129,6 +122,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         hush()
         return 141
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Parse the arguments and run the command they name; without one, print the help."""
+    top = parser()
+    try:
+        options = top.parse_args(arguments)
+    except SystemExit as end:  # --help, or one line already printed
+        return end.code if isinstance(end.code, int) else 2
+    if not hasattr(options, "run"):
+        top.print_help()
+        return 0
+    options.run(options)
+    return 0
 
 
 def failed(problem: str) -> int:

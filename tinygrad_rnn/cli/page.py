@@ -34,7 +34,7 @@ h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; }
 h2 span { color: var(--accent); margin-right: .4em; }
 p { margin: .5rem 0; max-width: 46rem; } .quiet { color: var(--quiet); }
 .wide { overflow-x: auto; margin: .75rem 0; border: 1px solid var(--line); border-radius: 8px;
-        padding: .75rem; background: var(--card); }
+        padding: .75rem; background: var(--paper); }
 .wide > svg { display: block; margin: 0 auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .75rem 0; }
 th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid var(--line);
