@@ -10,7 +10,6 @@ is refused by name: nothing silently becomes an object array or loses its gradie
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -124,6 +123,8 @@ def full_name(func: Any) -> str:
 
 def advice(func: Any) -> str:
     """What to use instead of a NumPy function without a rule: the nearest names there are."""
+    from difflib import get_close_matches  # only ever needed for an error
+
     name = full_name(func)
     known = sorted({full_name(f) for f in (*UFUNCS, *FUNCTIONS)})
     near = family(name, known) or get_close_matches(name, known, 3, 0.75)
