@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import algebra, ops, reductions, shapes
+from . import algebra, joining, ops, reductions, shapes
 from .graph import Node, Op
 from .ops import Array, either, exp, primitive, sigmoid, sqrt, where
 from .protocol import FUNCTIONS, QUESTIONS, UFUNCS, bare
@@ -149,11 +149,11 @@ OF_ARRAYS: dict[Any, Callable[..., Any]] = {
     np.roll: shapes.roll, np.repeat: shapes.repeat, np.tile: shapes.tile, np.pad: shapes.pad,
     np.delete: shapes.delete, np.atleast_1d: shapes.atleast_1d, np.atleast_2d: shapes.atleast_2d,
     np.atleast_3d: shapes.atleast_3d, np.broadcast_to: shapes.broadcast_to,
-    np.broadcast_arrays: shapes.broadcast_arrays, np.concatenate: shapes.join,
-    np.stack: shapes.stack, np.vstack: shapes.vstack, np.hstack: shapes.hstack,
-    np.dstack: shapes.dstack, np.column_stack: shapes.column_stack, np.append: shapes.append,
-    np.split: shapes.split, np.array_split: shapes.array_split, np.hsplit: shapes.hsplit,
-    np.vsplit: shapes.vsplit, np.dsplit: shapes.dsplit, np.take: shapes.take,
+    np.broadcast_arrays: shapes.broadcast_arrays, np.concatenate: joining.join,
+    np.stack: joining.stack, np.vstack: joining.vstack, np.hstack: joining.hstack,
+    np.dstack: joining.dstack, np.column_stack: joining.column_stack, np.append: joining.append,
+    np.split: joining.split, np.array_split: joining.array_split, np.hsplit: joining.hsplit,
+    np.vsplit: joining.vsplit, np.dsplit: joining.dsplit, np.take: shapes.take,
     np.take_along_axis: shapes.take_along_axis, np.sort: shapes.sort, np.diff: shapes.diff,
     np.diag: shapes.diag, np.diagonal: shapes.diagonal, np.trace: shapes.trace,
     np.tril: shapes.tril, np.triu: shapes.triu,

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import UnsupportedError
 from . import ops
 from .graph import Node
-from .ops import Array, concatenate, getitem, reshape, scatter, transpose, where
+from .ops import Array, getitem, reshape, scatter, transpose, where
 from .protocol import bare
 from .reductions import Axis, amax, axes_of, count, cut, flattened, kept_shape, mean, one_axis
 
@@ -43,11 +43,6 @@ def plain_order(order: Any) -> None:
 def lifted(x: Any) -> Any:
     """A `Value` as a 0-d `Tensor`, so that it has a shape; anything else as it is."""
     return ops.broadcast_to(x, shape=()) if isinstance(x, Node) and x.is_scalar else x
-
-
-def arrays(xs: Any) -> list[Any]:
-    """The arrays of a list, or the rows of a tensor, each with a shape."""
-    return [x if isinstance(x, Node) else np.asarray(x) for x in xs]
 
 
 # --- axes -----------------------------------------------------------------------------------------
@@ -152,80 +147,6 @@ def broadcast_arrays(*xs: Array) -> tuple[Array, ...]:
     """All of them, at the shape they broadcast to together."""
     shape = np.broadcast_shapes(*map(np.shape, xs))
     return tuple(broadcast_to(x, shape) for x in xs)
-
-
-# --- joining and splitting ------------------------------------------------------------------------
-
-
-def join(xs: Any, axis: int | None = 0) -> Array:
-    """np.concatenate: one after the other along an axis; `axis=None` flattens them first."""
-    parts = arrays(xs)
-    if axis is None:
-        return concatenate(*map(flat, parts), axis=0)
-    return concatenate(*parts, axis=axis)
-
-
-def stack(xs: Any, axis: int = 0) -> Array:
-    """Side by side along a new axis."""
-    return ops.stack(*arrays(xs), axis=axis)
-
-
-def vstack(xs: Any) -> Array:
-    """Below each other: rows of a matrix."""
-    return concatenate(*map(atleast_2d, arrays(xs)), axis=0)
-
-
-def hstack(xs: Any) -> Array:
-    """Beside each other: along axis 1, or 0 for vectors."""
-    parts = [atleast_1d(x) for x in arrays(xs)]
-    return concatenate(*parts, axis=0 if parts[0].ndim == 1 else 1)
-
-
-def dstack(xs: Any) -> Array:
-    """Behind each other, along axis 2."""
-    return concatenate(*map(atleast_3d, arrays(xs)), axis=2)
-
-
-def column_stack(xs: Any) -> Array:
-    """Vectors as the columns of a matrix; matrices beside each other."""
-    columns = [x if x.ndim > 1 else reshape(x, shape=(x.size, 1)) for x in arrays(xs)]
-    return concatenate(*columns, axis=1)
-
-
-def append(x: Array, values: Array, axis: int | None = None) -> Array:
-    """`values` after x."""
-    return join([x, values], axis)
-
-
-def splitter(numpy_function: Callable[..., Any]) -> Callable[..., list[Array]]:
-    """np.split, or np.array_split, which allows parts of unequal size: a list of slices."""
-
-    def split(x: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
-        axis = one_axis(x, axis)
-        parts = numpy_function(np.arange(x.shape[axis]), indices_or_sections)
-        ends = [(int(p[0]), int(p[-1]) + 1) if p.size else (0, 0) for p in parts]
-        return [getitem(x, index=cut(axis, *span)) for span in ends]
-
-    split.__name__, split.__doc__ = numpy_function.__name__, "The parts along an axis."
-    return split
-
-
-split, array_split = splitter(np.split), splitter(np.array_split)
-
-
-def hsplit(x: Array, indices_or_sections: Any) -> list[Array]:
-    """The parts along axis 1, or 0 of a vector."""
-    return split(x, indices_or_sections, 0 if x.ndim == 1 else 1)
-
-
-def vsplit(x: Array, indices_or_sections: Any) -> list[Array]:
-    """The parts along axis 0."""
-    return split(x, indices_or_sections, 0)
-
-
-def dsplit(x: Array, indices_or_sections: Any) -> list[Array]:
-    """The parts along axis 2."""
-    return split(x, indices_or_sections, 2)
 
 
 # --- repeating, shifting, padding -----------------------------------------------------------------
