@@ -37,7 +37,8 @@ def test_a_tensor_with_anything_gives_a_tensor_or_an_error(op, swapped, other):
 
 
 @pytest.mark.parametrize("other", [
-    np.array([1.0, 2.0]), np.array(2.0), 2.0, 2, np.float64(2.0), np.float32(2.0), np.int64(2), True])
+    np.array([1.0, 2.0]), np.array(2.0), 2.0, 2, True, np.float64(2.0), np.float32(2.0),
+    np.int64(2)])
 @pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize("op", BINARY[:5])
 def test_a_value_with_anything(op, swapped, other):
