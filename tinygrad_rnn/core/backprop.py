@@ -124,14 +124,17 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
     the nodes in `keep`. With `graph=True` all of it happens on nodes. `wanted` limits the walk to
     these nodes, and it does not go beyond the nodes in `until`.
     """
+    common = not graph and wanted is None
     for node in history(arriving, until):
-        if node not in arriving:  # nothing that is wanted lies this way
+        g = arriving.pop(node, None)
+        if g is None:  # nothing that is wanted lies this way
             continue
-        g = arriving[node] if node in keep else arriving.pop(node)
+        if keep and node in keep:
+            arriving[node] = g
         if node.hooks is not None:
             g = hooks.run(node, g, arriving)
-        op, y, a, b, u, v = node.op, node.value, node.a, node.b, node.u, node.v
-        if graph or wanted is not None or not op.simple or node.params is not None:
+        op = node.op
+        if not common or not op.simple or node.params is not None:
             shares = local(node, 0, g, graph) if op.joint else {}
             for position, x in uses(node):
                 if wanted is None or x in wanted:
@@ -139,12 +142,13 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
                     yield node, position, x, g, arriving.add(node, position, x, g, share, graph)
             continue
         # the common case, one or two operands and no parameters, without a call per use
+        y, a, b, u, v = node.value, node.a, node.b, node.u, node.v
         a = None if a is None or a.op is constant else a
         b = None if b is None or b.op is constant else b
+        c = d = None
         try:
-            first, c, d = op.rules[0], None, None
             if a is not None:
-                c = first(g, y, u) if v is None else first(g, y, u, v)
+                c = op.rules[0](g, y, u) if v is None else op.rules[0](g, y, u, v)
             if b is not None and op.late is None:
                 d = op.rules[1](g, y, u, v)
         except ArithmeticError:  # plain floats raise where IEEE has an answer: 1 / 0 is inf
@@ -152,13 +156,15 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
                     for position, x in enumerate((a, b)))
         if a is not None:
             c = c if type(c) is float else fit(c, u)
-            arriving[a] = arriving[a] + c if a in arriving else c
+            there = arriving.get(a)
+            arriving[a] = c if there is None else there + c
             yield node, 0, a, g, c
         if b is not None and op.late is not None:
             yield node, 1, b, g, arriving.collect(node, b, g)
         elif b is not None:
             d = d if type(d) is float else fit(d, v)
-            arriving[b] = arriving[b] + d if b in arriving else d
+            there = arriving.get(b)
+            arriving[b] = d if there is None else there + d
             yield node, 1, b, g, d
     arriving.settle()
 
@@ -228,8 +234,7 @@ def backward(root: Node, seed: Any = None) -> None:
     the end, at once: an interrupt leaves all old ones or all new ones.
     """
     arriving = Totals([(root, plain_seed(root, seed, "backward()"))], late=True)
-    for _ in hooks.watched(contributions(arriving)):
-        pass
+    deque(hooks.watched(contributions(arriving)), maxlen=0)  # let them all pass
     commit(arriving)
 
 

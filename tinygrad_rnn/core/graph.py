@@ -184,33 +184,40 @@ class Op:
     def __call__(self, a: Any, b: Any = None, *rest: Any, **params: Any) -> Any:
         """Compute the value; if an operand is a node, record one. Plain operands give a plain
         result."""
+        if rest or params:
+            return self.record(here(), (a, b, *rest), params)
+        return self.of(a, b)
+
+    def of(self, a: Any, b: Any = None) -> Any:
+        """The common case, without detours: one or two operands and no parameters."""
         place = here()
-        if rest or params or not place.fast or not isinstance(a, Node) or a.params is LENT:
-            if not isinstance(a, Node) and not isinstance(b, Node) and not rest:
-                return self.compute((a,) if b is None else (a, b), params)
-            return self.record(place, (a, b, *rest), params)
-        kind, u, needs = type(a), a.value, a.op is not constant
-        if b is None:
-            node = v = None
-        elif type(b) is kind and b.params is not LENT:
-            node, v = b, b.value
-            needs = needs or b.op is not constant
-        elif type(b) is float or type(b) is int:
-            node, v = None, b
+        if isinstance(a, Node):
+            kind, u, needs = type(a), a.value, a.op is not constant
+            if b is None:
+                node = v = None
+            elif type(b) is kind and b.params is not LENT:
+                node, v = b, b.value
+                needs = needs or b.op is not constant
+            elif type(b) is float or type(b) is int:
+                node, v = None, b
+            else:
+                return self.record(place, (a, b), {})
+            if not place.fast or a.params is LENT:
+                return self.record(place, (a, b), {})
         else:
-            return self.record(place, (a, b), params)
+            return self.record(place, (a, b), {})
         compute = self.scalar if kind.is_scalar else self.array
         try:
             value = compute(u) if b is None else compute(u, v)  # type: ignore[misc]
         except (ArithmeticError, ValueError, TypeError):
-            return self.record(place, (a, b), params)  # finds the IEEE answer, or the words
+            return self.record(place, (a, b), {})  # finds the IEEE answer, or the words
         if needs:
             return make(kind, self, value, a, node, u, v, place)
         return given(kind, value, place, constant)
 
     def record(self, place: Place, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """The general case: any number of operands, parameters, mixed kinds, switches, errors."""
-        operands = tuple(o for o in operands if o is not None)
+        operands = tuple([o for o in operands if o is not None])
         nodes = [o if isinstance(o, Node) else None for o in operands]
         known = [n for n in nodes if n is not None]
         if not known:

@@ -14,13 +14,19 @@ import numpy as np
 from ..errors import DTypeError, InputError, UnsupportedError
 from . import backprop, hooks, ops
 from .conversions import Conversions
-from .graph import Node, Self, constant, given, leaf, tick
+from .graph import Node, Op, Self, constant, given, leaf, tick
 from .inplace import LENT, assign, lend, plain, settle
 from .place import here
 from .protocol import ArrayMethods, as_index, bare
 from .words import tail
 
 Method = Callable[..., Any]
+
+
+def binary(op: Op) -> Method:
+    """The method behind an operator: `a * b` is the row `*` of the table, of a and b."""
+    of = op.of
+    return lambda self, other: of(self, other)
 
 
 class Operators(Conversions):
@@ -31,17 +37,17 @@ class Operators(Conversions):
     __neg__: Method = lambda self: ops.neg(self)
     __pos__: Method = lambda self: self
     __abs__: Method = lambda self: ops.absolute(self)
-    __add__: Method = lambda self, other: ops.add(self, other)
+    __add__ = binary(ops.add)
     __radd__: Method = lambda self, other: ops.add(other, self)
-    __sub__: Method = lambda self, other: ops.sub(self, other)
+    __sub__ = binary(ops.sub)
     __rsub__: Method = lambda self, other: ops.sub(other, self)
-    __mul__: Method = lambda self, other: ops.mul(self, other)
+    __mul__ = binary(ops.mul)
     __rmul__: Method = lambda self, other: ops.mul(other, self)
-    __truediv__: Method = lambda self, other: ops.div(self, other)
+    __truediv__ = binary(ops.div)
     __rtruediv__: Method = lambda self, other: ops.div(other, self)
-    __pow__: Method = lambda self, other: ops.power(self, other)
+    __pow__ = binary(ops.power)
     __rpow__: Method = lambda self, other: ops.power(other, self)
-    __matmul__: Method = lambda self, other: ops.matmul(self, other)
+    __matmul__ = binary(ops.matmul)
     __rmatmul__: Method = lambda self, other: ops.matmul(other, self)
     __floordiv__: Method = lambda self, other: np.floor_divide(self, other)
     __rfloordiv__: Method = lambda self, other: np.floor_divide(other, self)
