@@ -285,6 +285,7 @@ SAMPLES = {
     "arctan2": two(0.5, 2), "hypot": two(0.5, 2), "logaddexp": two(), "remainder": divided,
     "fmod": divided, "floor_divide": divided, "clip_": clipped,
     # reductions
+    "sum_of": lambda d: (tuple(d.uniform() for _ in range(3)), {}),
     "cumsum": cumulated, "largest": extreme, "smallest": extreme, "recurrence": recurrent,
     "cumprod": lined, "product": lined,
     # algebra

@@ -242,6 +242,7 @@ class GradientFlow:
         """
         scope, _, short = name.rpartition("/")
         named = [n for n in self.arrived if n.name == short and (not scope or n.scope == scope)]
+        named = [n for n in named if n.step is not None] or named  # L_t, and not their sum L
         scopes = sorted({n.scope for n in named})
         if len(scopes) > 1:
             raise InputError(f"{short!r} is in several scopes: "

@@ -11,15 +11,11 @@ import numpy as np
 
 from ..core import functions, ops
 from ..core.graph import Node
-from ..core.ops import primitive
 from ..core.place import switch
+from ..core.reductions import sum_of
 from ..core.values import Tensor
 from ..errors import InputError, ShapeError
 from .sequence import Steps, first_step, stacked_steps
-
-# one circle with an arrow from every step, where a chain of + would be T long
-total = primitive("Σ", (lambda *xs: float(sum(xs)), lambda *xs: np.add.reduce(xs)),
-                  lambda g, y, *xs: [g] * len(xs), joint=True)
 
 REDUCTIONS = {  # reduction: (mean over B?, mean over T?)
     "batch": (True, False),
@@ -57,7 +53,7 @@ def cross_entropy(outputs: Any, targets: Any, reduction: str = "batch") -> Any:
     if T == 0:
         return ops.sum_(outputs).named("L") if isinstance(outputs, Node) else Tensor(0.0, name="L")
     losses = [timed_loss(steps, t, targets[t], over_batch) for t in range(T)]
-    L = total(*losses)
+    L = sum_of(*losses)  # one circle with an arrow from every step
     return (L * (1.0 / T) if over_time and T > 1 else L).named("L")
 
 
