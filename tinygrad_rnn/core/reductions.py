@@ -16,7 +16,18 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from .graph import Op
-from .ops import Array, concatenate, getitem, primitive, reshape, spread, sqrt, sum_, transpose
+from .ops import (
+    Array,
+    concatenate,
+    either,
+    getitem,
+    primitive,
+    reshape,
+    spread,
+    sqrt,
+    sum_,
+    transpose,
+)
 
 Axis = Any  # an axis, a tuple of axes, or None for all
 
@@ -66,7 +77,7 @@ def back(x: Array, axis: int) -> Array:
 
 # entry i is in every total from i on
 # the sum of any number of terms: one op, where a chain of + would be as long as the sequence
-sum_of = primitive("Σ", (lambda *xs: float(sum(xs)), lambda *xs: sum(xs[1:], xs[0])),
+sum_of = primitive("Σ", either(lambda *xs: float(sum(xs)), lambda *xs: sum(xs[1:], xs[0])),
                    lambda g, y, *xs: [g] * len(xs), joint=True)
 cumsum: Op = primitive("cumsum", np.cumsum,
                    lambda g, y, x, axis: back(cumsum(back(g, axis), axis=axis), axis))
