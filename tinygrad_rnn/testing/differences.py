@@ -23,6 +23,7 @@ import numpy as np
 
 FIRST, LEVELS, COLUMNS = -4, 7, 4  # h = 2^-4 ... 2^-10, and smaller only if that does not settle
 LAST_LEVEL = 27
+EPS = 2.0 ** -52
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,8 @@ class Line:
     larger one is given or measured.
     """
 
-    def __init__(self, phi: Callable[[float], float], start: float, eps: float,
-                 noise: float = 0.0) -> None:
-        self.phi, self.eps, self.given = phi, eps, noise
+    def __init__(self, phi: Callable[[float], float], start: float, noise: float = 0.0) -> None:
+        self.phi, self.given, self.measured = phi, noise, 0.0
         self.values = {0.0: start}
 
     def __call__(self, h: float) -> float:
@@ -58,45 +58,36 @@ class Line:
     @property
     def noise(self) -> float:
         """The rounding in one evaluation of φ."""
-        finite = [abs(v) for v in self.values.values() if math.isfinite(v)]
-        return max(self.given, 4.0 * self.eps * max(finite, default=0.0))
+        return max(self.given, self.measured, 4.0 * EPS * self.size)
+
+    @property
+    def size(self) -> float:
+        """The largest |φ| that was seen."""
+        return max((abs(v) for v in self.values.values() if math.isfinite(v)), default=0.0)
 
     def measure(self) -> None:
-        """Measure the noise: third differences at a spacing where φ itself has almost none.
+        """Measure the noise: sixth differences at a spacing where φ itself has almost none.
 
-        A third difference of independent errors of size σ has the size √20 σ.
+        A sixth difference of independent errors of size σ has the size √924 σ, from the squares of
+        1, 6, 15, 20, 15, 6, 1. (Third differences still see the shape of a chaotic φ.)
         """
-        spacing = 2.0 ** round(math.log2(self.eps) / 3.0 - 4.0)
-        values = np.array([self(k * spacing) for k in range(-4, 5)])
+        values = np.array([self(k * 2.0 ** -21) for k in range(-6, 7)])
         if np.all(np.isfinite(values)):
-            self.given = max(self.given, float(np.sqrt(np.mean(np.diff(values, 3) ** 2) / 20.0)))
+            self.measured = float(np.sqrt(np.mean(np.diff(values, 6) ** 2) / 924.0))
 
 
 def slope(line: Line) -> Slope | None:
-    """φ'(0) from both sides; None if it does not settle."""
-    return settle(lambda h: (line(h) - line(-h)) / (2.0 * h), 4.0, lambda: line.noise)
-
-
-def one_sided(line: Line) -> tuple[Slope | None, Slope | None]:
-    """The slopes on the left and on the right of 0: they differ at a kink."""
-    left = settle(lambda h: (line(0.0) - line(-h)) / h, 2.0, lambda: 2.0 * line.noise)
-    right = settle(lambda h: (line(h) - line(0.0)) / h, 2.0, lambda: 2.0 * line.noise)
-    return left, right
-
-
-def settle(quotient: Callable[[float], float], ratio: float, noise: Callable[[], float]
-           ) -> Slope | None:
-    """Extrapolate a difference quotient to h = 0; its error shrinks by `ratio` when h is halved."""
+    """φ'(0), from both sides; None if it does not settle."""
     rows: list[list[float]] = []
     best: Slope | None = None
     for level in range(LAST_LEVEL):
         h = 2.0 ** (FIRST - level)
-        q = quotient(h)
-        if not math.isfinite(q):
+        quotient = (line(h) - line(-h)) / (2.0 * h)
+        if not math.isfinite(quotient):
             rows = []  # φ is not defined that far out: begin again nearer by
             continue
-        rows.append(extrapolate(rows[-1] if rows else [], q, ratio))
-        floor = 2.0 * noise() / h
+        rows.append(extrapolate(rows[-1] if rows else [], quotient))
+        floor = 2.0 * line.noise / h
         for found in believed(rows, floor):
             if best is None or found.error < best.error:
                 best = found
@@ -106,12 +97,35 @@ def settle(quotient: Callable[[float], float], ratio: float, noise: Callable[[],
     return best
 
 
-def extrapolate(above: list[float], q: float, ratio: float) -> list[float]:
-    """The next row of Neville's table, whose j-th column is rid of j powers of h (or h²)."""
-    row = [q]
+def kink(line: Line) -> tuple[Slope, Slope] | None:
+    """The slopes to the left and to the right of 0, if they differ: if φ has a kink there.
+
+    The difference of the two, (φ(h) - 2 φ(0) + φ(-h)) / h, shrinks with h where φ is smooth, grows
+    as 1 / h where it is noise, and stays at a kink. It is taken at three steps around the one where
+    curvature and noise count about the same.
+    """
+    steep = max(abs(line(h) - line(0.0)) / abs(h) for h in (2.0 ** FIRST, -2.0 ** FIRST))
+    if not math.isfinite(steep):
+        steep = 1.0
+    balance = math.sqrt(max(4.0 * line.noise, 1e-300) / max(steep, 1e-150))
+    smallest = 2.0 ** min(max(round(math.log2(balance)), -26), -8)
+    steps = [smallest, 4.0 * smallest, 16.0 * smallest]
+    left = [(line(0.0) - line(-h)) / h for h in steps]
+    right = [(line(h) - line(0.0)) / h for h in steps]
+    jumps = [r - l for r, l in zip(right, left)]
+    noise = 2.0 * line.noise / smallest
+    lasting = max(jumps) - min(jumps) <= 0.25 * abs(jumps[0])
+    if not lasting or not abs(jumps[0]) > 20.0 * noise:
+        return None
+    return (Slope(left[0], 2.0 * abs(left[2] - left[0]) + noise),
+            Slope(right[0], 2.0 * abs(right[2] - right[0]) + noise))
+
+
+def extrapolate(above: list[float], quotient: float) -> list[float]:
+    """The next row of Neville's table, whose j-th column is rid of j powers of h²."""
+    row = [quotient]
     for j, old in enumerate(above[: COLUMNS - 1]):
-        gain = ratio ** (j + 1)
-        row.append(row[j] + (row[j] - old) / (gain - 1.0))
+        row.append(row[j] + (row[j] - old) / (4.0 ** (j + 1) - 1.0))
     return row
 
 

@@ -53,7 +53,8 @@ class Model:
         self.loss_fn, self.leaves = loss_fn, leaves
         self.start = {name: np.array(p.value, float) for name, p in leaves.items()}
         self.evaluations = self.gradients = 0
-        self.precisions: set[Any] = {np.asarray(p.value).dtype for p in leaves.values()}
+        self.dtypes = {name: np.asarray(p.value).dtype for name, p in leaves.items()}
+        self.eps = max(float(np.finfo(dtype).eps) for dtype in self.dtypes.values())
 
     def __enter__(self) -> Model:
         self.before = [(p, p.value, p.order, p.params) for p in self.leaves.values()]
@@ -63,21 +64,16 @@ class Model:
         for p, value, order, params in self.before:
             p.value, p.order, p.params = value, order, params
 
-    @property
-    def eps(self) -> float:
-        """The rounding unit of the coarsest float type in sight."""
-        return max(float(np.finfo(dtype).eps) for dtype in self.precisions if dtype.kind == "f")
-
-    def put(self, arrays: Arrays) -> None:
-        """Give every parameter these numbers, in a fresh array of its own dtype."""
+    def put(self, arrays: Arrays, wide: bool) -> None:
+        """Give every parameter these numbers, in a fresh array of its own dtype, or in float64."""
         for name, p in self.leaves.items():
-            new = arrays[name]
-            p.value = float(new) if p.is_scalar else np.array(new, p.value.dtype, order="C")
+            dtype = np.dtype(float) if wide else self.dtypes[name]
+            p.value = float(arrays[name]) if p.is_scalar else np.array(arrays[name], dtype)
             p.params = None
 
-    def run(self, arrays: Arrays) -> tuple[Any, float]:
+    def run(self, arrays: Arrays, wide: bool) -> tuple[Any, float]:
         """The loss there: what loss_fn returned, and its number."""
-        self.put(arrays)
+        self.put(arrays, wide)
         begin = tick()
         with np.errstate(all="ignore"):
             loss = self.loss_fn()
@@ -91,21 +87,19 @@ class Model:
             raise InputError(f"loss_fn returned {describe(loss)}, made before the call",
                              where="check_gradients",
                              fix="Compute the loss inside it, from the parameters, at every call")
-        self.precisions.add(np.asarray(number).dtype)
         return loss, float(np.asarray(number).reshape(()))
 
     def value(self, arrays: Arrays) -> float:
-        """The loss there, as a number."""
-        return self.run(arrays)[1]
+        """The loss there, as a number: in float64, also for parameters that are float32."""
+        return self.run(arrays, wide=True)[1]
 
-    def gradient(self, arrays: Arrays) -> tuple[float, Arrays, set[str]]:
-        """The loss, the gradient that `backward()` gives, and the parameters that its graph
-        reaches."""
-        loss, number = self.run(arrays)
+    def gradient(self, arrays: Arrays) -> tuple[Arrays, set[str]]:
+        """The gradient that `backward()` gives, and the parameters that its graph reaches."""
+        loss, _ = self.run(arrays, wide=False)
         self.gradients += 1
         zeros = {name: np.zeros(np.shape(p.value)) for name, p in self.leaves.items()}
         if not isinstance(loss, Node) or not loss.requires_grad:
-            return number, zeros, set()
+            return zeros, set()
         graph = set(walk.nodes(loss))
         before = [(node, node.grad) for node in graph]
         try:
@@ -119,4 +113,4 @@ class Model:
         finally:
             for node, grad in before:
                 node.grad = grad
-        return number, {**zeros, **found}, set(reached)
+        return {**zeros, **found}, set(reached)
