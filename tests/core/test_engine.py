@@ -185,13 +185,22 @@ def test_a_sum_gives_no_broadcast():
 def test_the_gradient_of_a_turned_weight_is_in_its_own_order(turned_first, times):
     W = weight(2, 3)
     x = np.arange(12.0).reshape(4, 3)
-    uses = [lambda: ops.sum_(W.T * np.ones((3, 2))), lambda: ops.sum_(ops.linear(Tensor(x), W))]
-    first, second = uses if turned_first else reversed(uses)
-    y = first() + second()
+    uses = [lambda: ops.sum_(W.T * np.ones((3, 2))), lambda: ops.sum_(ops.linear(Tensor(x), W)),
+            lambda: ops.sum_(W[:, 1:])]
+    first, second, third = uses if turned_first else reversed(uses)
+    y = first() + second() + third()
     for _ in range(times):
         y.backward()
     assert is_own(W)
-    assert np.allclose(W.grad, times * (1 + x.sum(0)))
+    assert np.allclose(W.grad, times * (1 + x.sum(0) + [0, 1, 1]))
+
+
+def test_a_slice_added_to_a_turned_gradient():
+    W = weight(2, 3)
+    part = ops.sum_(W[:, 1:])  # older: its turn comes after that of W.T
+    (part + ops.sum_(W.T * np.ones((3, 2)))).backward()
+    assert is_own(W)
+    assert np.array_equal(W.grad, [[1, 2, 2], [1, 2, 2]])
 
 
 def test_a_leaf_as_its_own_result():
