@@ -47,6 +47,9 @@ def pull(y: Node, targets: Sequence[Node], seed: Any, *, graph: bool,
     arriving = Totals([(y, start)] if y in wanted else [])
     walk = contributions(arriving, graph=graph, wanted=wanted, keep=set(targets), until=until)
     deque(hooks.watched(walk), maxlen=0)  # let them all pass
+    for x in targets:
+        if x.is_leaf and x.hooks is not None and x in arriving:
+            arriving[x] = hooks.run(x, arriving[x], arriving)
     return arriving
 
 
