@@ -1,6 +1,8 @@
 """Drawings: the unrolled graph and the gradient through it, as text first (SVG, DOT, HTML).
 
-    graph -> survey -> reading: a Scene -> parts, cell, template, timegrid: a frozen Drawing -> svg, dot, html
+    survey, reading     which parts the picture has             graph -> Scene
+    cell, template, timegrid, ink (layered, blocks)             Scene -> frozen Drawing
+    svg, dot, html      text                                    Drawing -> text
 
 All but the last arrow is pure; only `render` runs programs.
 """

@@ -1,5 +1,5 @@
-"""Blocks: what has no step, in a layered layout of its own: a whole small graph, or what stands beside
-a recurrence.
+"""Blocks: what has no step, in a layered layout of its own: a whole small graph, or what stands
+beside a recurrence.
 
 The question this file answers: *where do glyphs without a time step stand?*
 """
@@ -22,16 +22,26 @@ NOTE = 13.0  # what a number below a glyph takes
 
 
 class Block:
-    """Rectangles of glyphs and ways of the wires between them, from 0, 0 on."""
+    """Rectangles of glyphs and ways of the wires between them, from 0, 0 on.
 
-    def __init__(self, glyphs: Sequence[Glyph], wires: Sequence[Wire]) -> None:
-        index = {glyph: i for i, glyph in enumerate(glyphs)}
-        self.wires = [w for w in wires if w.tail in index and w.head in index]
-        layers = Layers([outer(g) for g in glyphs], [(index[w.tail], index[w.head]) for w in self.wires])
+    `entries` are glyphs elsewhere: a wire from one of them comes in at a point on the left edge.
+    """
+
+    def __init__(
+        self, glyphs: Sequence[Glyph], wires: Sequence[Wire], entries: Sequence[Glyph] = ()
+    ) -> None:
+        everything = [*entries, *glyphs]
+        index = {glyph: i for i, glyph in enumerate(everything)}
+        inside = set(glyphs)
+        self.wires = [w for w in wires if w.tail in index and w.head in inside]
+        sizes = [
+            (0.0, style.GAP_Y) if i < len(entries) else outer(g) for i, g in enumerate(everything)
+        ]
+        layers = Layers(sizes, [(index[w.tail], index[w.head]) for w in self.wires], len(entries))
         self.right = layers.edges[-1][1] if layers.edges else 0.0
         self.rects: dict[Glyph, Rect] = {}
         for glyph, i in index.items():
-            (x, y), (w, h) = layers.place(i), glyph.size()
+            (x, y), (w, h) = layers.place(i), (0.0, 0.0) if glyph not in inside else glyph.size()
             self.rects[glyph] = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
         self.ways = [self.way(layers, i, wire) for i, wire in enumerate(self.wires)]
 
@@ -48,6 +58,8 @@ class Block:
 def edge(glyph: Glyph, rect: Rect, toward: Point) -> Point:
     """Where the line from a glyph's middle `toward` a point leaves its outline."""
     (x, y), (w, h) = centre(rect), (rect[2] - rect[0], rect[3] - rect[1])
+    if w == 0:
+        return x, y
     dx, dy = toward[0] - x, toward[1] - y
     if glyph.shape == "circle":
         far = (w / 2) / (hypot(dx, dy) or 1.0)
@@ -93,13 +105,17 @@ def draw_block(scene: Scene) -> Drawing:
     for glyph, (left, top, right, bottom) in block.rects.items():
         boxes.append(box_of(glyph, (left, top, right, bottom)))
         if glyph.note:
-            labels.append(Label((left + right) / 2, bottom + NOTE - 2, glyph.note, "quiet", style.TINY))
+            labels.append(
+                Label((left + right) / 2, bottom + NOTE - 2, glyph.note, "quiet", style.TINY)
+            )
     for wire, way in zip(block.wires, block.ways):
         lines.append(line_of(wire, way, ids))
         if wire.note:
             (x, y), (x2, y2) = way[-2:]
-            labels.append(Label((x + x2) / 2, (y + y2) / 2 - 5, wire.note, "text", style.TINY, halo=True))
-    drawing = Drawing(0, 0, scene.title, (), tuple(lines), tuple(boxes), tuple(labels))
+            labels.append(
+                Label((x + x2) / 2, (y + y2) / 2 - 5, wire.note, "text", style.TINY, halo=True)
+            )
+    drawing = Drawing(0, 0, 0, 0, scene.title, (), tuple(lines), tuple(boxes), tuple(labels))
     return framed(drawing, scene.caption)
 
 
@@ -107,19 +123,41 @@ def box_of(glyph: Glyph, rect: Rect) -> Box:
     """A glyph at its place."""
     left, top, right, bottom = rect
     shape = {"circle": "circle", "box": "rect"}.get(glyph.shape, "round")
-    return Box(glyph.id, (left + right) / 2, (top + bottom) / 2, right - left, bottom - top, shape,
-               glyph.role, glyph.text, glyph.title, style.TEXT, glyph.line, glyph.dashed, glyph.fill,
-               glyph.stroke, glyph.ink)
+    return Box(
+        glyph.id,
+        (left + right) / 2,
+        (top + bottom) / 2,
+        right - left,
+        bottom - top,
+        shape,
+        glyph.role,
+        glyph.text,
+        glyph.title,
+        style.TEXT,
+        glyph.line,
+        glyph.dashed,
+        glyph.fill,
+        glyph.stroke,
+        glyph.ink,
+    )
 
 
-def line_of(wire: Wire, way: Way, ids: Counter[str], tail: str | None = None, head: str | None = None,
-            arrow: bool = True) -> Line:
-    """A wire along its way; where the gradient is shown, it runs backwards. `tail` and `head` are the
-    ids of what it really joins (the dot on a rail, say)."""
+def line_of(
+    wire: Wire,
+    way: Way,
+    ids: Counter[str],
+    tail: str | None = None,
+    head: str | None = None,
+    arrow: bool = True,
+) -> Line:
+    """A wire along its way; where the gradient is shown, it runs backwards. `tail` and `head` are
+    the ids of what it really joins (the dot on a rail, say)."""
     name = f"{wire.tail.id}--{wire.head.id}"
     ids[name] += 1
     name = name if ids[name] == 1 else f"{name}.{ids[name]}"
     tail, head = tail or wire.tail.id, head or wire.head.id
     if wire.backwards:
         tail, head, way = head, tail, tuple(reversed(way))
-    return Line(name, way, wire.role, tail, head, wire.title, wire.width, wire.dash, arrow, wire.colour)
+    return Line(
+        name, way, wire.role, tail, head, wire.title, wire.width, wire.dash, arrow, wire.colour
+    )

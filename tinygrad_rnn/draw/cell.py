@@ -24,7 +24,8 @@ Key = Hashable
 
 
 class Spot(NamedTuple):
-    """A place in the grid: bands from the bottom, columns from the left, rows from a band's bottom."""
+    """A place in the grid: bands from the bottom, columns from the left, rows from a band's
+    bottom."""
 
     band: int
     col: int
@@ -42,7 +43,10 @@ class Grid:
         self.uppers: list[bool] = []  # by band: whether it holds what comes after the states
         for scope in dict.fromkeys(steps.keys.values()):
             own = [key for key, there in steps.keys.items() if there == scope]
-            parts = {kind: [k for k in own if steps.kind[k] == kind] for kind in ("spine", "lower", "upper")}
+            parts = {
+                kind: [k for k in own if steps.kind[k] == kind]
+                for kind in ("spine", "lower", "upper")
+            }
             if parts["spine"]:
                 self.uppers.append(False)
                 self.place_spine(parts["spine"])
@@ -76,29 +80,39 @@ class Grid:
             key: Key | None = end
             while key is not None and key not in self.spots and key not in way:
                 way.append(key)
-                before = [k for k in self.steps.below.get(key, ()) if k in inside and k not in self.spots]
+                before = [
+                    k for k in self.steps.below.get(key, ()) if k in inside and k not in self.spots
+                ]
                 key = max(before, key=lambda k: self.depth[k], default=None)
-            cols = range(min((self.depth[k] for k in way), default=0), max(
-                (self.depth[k] for k in way), default=-1) + 2)
+            cols = range(
+                min((self.depth[k] for k in way), default=0),
+                max((self.depth[k] for k in way), default=-1) + 2,
+            )
             row = 0
             while any(Spot(self.band, col, row) in self.taken for col in cols):
                 row += 1
             for key in way:
                 self.put(key, [(self.depth[key], row)])
-            self.taken.update(Spot(self.band, col, row) for col in cols[:-1])  # its wires are free too
+            self.taken.update(
+                Spot(self.band, col, row) for col in cols[:-1]
+            )  # its wires are free too
 
     def place_lower(self, spine: list[Key]) -> None:
         """What feeds the spine, below its first user; and what feeds that, below it."""
         todo = [(k, self.spots[k].col, -1) for k in sorted(spine, key=lambda k: self.depth[k])]
         for user, col, row in todo:
             for key in self.steps.below.get(user, ()):
-                if self.steps.kind[key] == "lower" and key not in self.spots \
-                        and self.steps.keys[key] == self.steps.keys[user]:
+                if (
+                    self.steps.kind[key] == "lower"
+                    and key not in self.spots
+                    and self.steps.keys[key] == self.steps.keys[user]
+                ):
                     self.put(key, ((c, row) for c in around(col)))
                     todo.append((key, self.spots[key].col, self.spots[key].row - 1))
 
     def place_upper(self, upper: list[Key]) -> None:
-        """Each above what it is made from; what is given only to it stands beside it, on the left."""
+        """Each above what it is made from; what is given only to it stands beside it, on the
+        left."""
         own = set(upper)
         for key in upper:
             below = [k for k in self.steps.below.get(key, ()) if k in self.spots]
@@ -120,9 +134,13 @@ class Grid:
     def settle(self) -> None:
         """Count columns and rows from 0."""
         left = min((s.col for s in self.spots.values()), default=0)
-        low = {band: min(s.row for s in self.spots.values() if s.band == band)
-               for band in {s.band for s in self.spots.values()}}
-        self.spots = {k: Spot(s.band, s.col - left, s.row - low[s.band]) for k, s in self.spots.items()}
+        low = {
+            band: min(s.row for s in self.spots.values() if s.band == band)
+            for band in {s.band for s in self.spots.values()}
+        }
+        self.spots = {
+            k: Spot(s.band, s.col - left, s.row - low[s.band]) for k, s in self.spots.items()
+        }
 
 
 def around(col: int, first: int = 1) -> Iterator[int]:
@@ -134,7 +152,8 @@ def around(col: int, first: int = 1) -> Iterator[int]:
 
 
 def spine_depth(scene: Scene, steps: Steps) -> dict[Key, int]:
-    """How many ops lie between a key and the state that enters, along the longest way on the spine."""
+    """How many ops lie between a key and the state that enters, along the longest way on the
+    spine."""
     depth = {key: 0 for key, kind in steps.kind.items() if kind == "spine"}
     for wire in scene.wires:  # in the order of the program: a tail's depth is known before its uses
         tail, head = wire.tail.key, wire.head.key

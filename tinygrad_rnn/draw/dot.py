@@ -1,14 +1,16 @@
-"""DOT: the same drawing for Graphviz, every position given, so that any of its programs draws it as placed.
+"""DOT: the same drawing for Graphviz, every position given, so that any of its programs draws it as
+placed.
 
 The question this file answers: *how do I open the drawing with Graphviz?*
 
-`dot -Tpdf drawing.dot` works, and `neato -n2` draws exactly this. Positions are pinned, bends are tiny
-nodes between straight edges, frames are nodes in the back, and labels are plain text.
+`dot -Tpdf drawing.dot` works, and `neato -n2` draws exactly this. Positions are pinned, bends are
+tiny nodes between straight edges, frames are nodes in the back, and labels are plain text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from . import style
 from .labels import Text, clean, plain, width
@@ -50,12 +52,14 @@ class Writer:
         """The text, line by line."""
         d, paper = self.drawing, self.table["paper"]
         yield f"digraph {quoted(d.title)} {{"
-        yield ("  graph [layout=neato, inputscale=72, splines=line, outputorder=nodesfirst, "
-               f'bgcolor="{paper.fill}", pad=0, bb="0,0,{n(d.width)},{n(d.height)}"]')
+        yield (
+            "  graph [layout=neato, inputscale=72, splines=line, outputorder=nodesfirst, "
+            f'bgcolor="{paper.fill}", pad=0, bb="0,0,{n(d.width)},{n(d.height)}"]'
+        )
         yield '  node [fontname="Helvetica", fixedsize=shape, label="", margin=0]'
         yield '  edge [fontname="Helvetica", arrowsize=0.6]'
-        for corner, (x, y) in enumerate(((0.0, 0.0), (d.width, d.height))):  # the size of the paper
-            yield f'  "corner.{corner}" [shape=point, style=invis, width=0.01, height=0.01, {self.pos(x, y)}]'
+        yield self.point("corner.0", d.left, d.top)  # the two make the paper as large as it is
+        yield self.point("corner.1", d.left + d.width, d.top + d.height)
         for frame in d.frames:
             yield self.box(frame)
         for strip in d.strips:
@@ -70,7 +74,11 @@ class Writer:
 
     def pos(self, x: float, y: float) -> str:
         """A pinned position; y runs upwards in DOT."""
-        return f'pos="{n(x)},{n(self.drawing.height - y)}!"'
+        return f'pos="{n(x - self.drawing.left)},{n(self.drawing.top + self.drawing.height - y)}!"'
+
+    def point(self, name: str, x: float, y: float) -> str:
+        """A node that nobody sees."""
+        return f'  "{name}" [shape=point, style=invis, width=0.01, height=0.01, {self.pos(x, y)}]'
 
     def colour(self, role: str, part: str, own: str | None) -> str:
         """A colour of the theme, or the thing's own."""
@@ -82,15 +90,20 @@ class Writer:
     def box(self, b: Box) -> str:
         """A shape as a node."""
         kind = "circle" if b.shape == "circle" else "box"
-        looks = ["filled", *(["rounded"] if b.shape == "round" or b.role in ("frame", "gap") else []),
-                 *(["dashed"] if b.dashed else [])]
+        looks = [
+            "filled",
+            *(["rounded"] if b.shape == "round" or b.role in ("frame", "gap") else []),
+            *(["dashed"] if b.dashed else []),
+        ]
         tip = f", tooltip={literal(b.title)}" if b.title else ""
-        return (f'  "{b.id}" [shape={kind}, style="{",".join(looks)}", '
-                f'width={inch(b.w)}, height={inch(b.h)}, {self.pos(b.x, b.y)}, '
-                f'fillcolor="{self.colour(b.role, "fill", b.fill)}", '
-                f'color="{self.colour(b.role, "stroke", b.stroke)}", penwidth={n(b.width)}, '
-                f'fontcolor="{self.colour(b.role, "ink", b.ink)}", fontsize={n(b.size)}, '
-                f"label={literal(plain(b.text))}{tip}]")
+        return (
+            f'  "{b.id}" [shape={kind}, style="{",".join(looks)}", '
+            f"width={inch(b.w)}, height={inch(b.h)}, {self.pos(b.x, b.y)}, "
+            f'fillcolor="{self.colour(b.role, "fill", b.fill)}", '
+            f'color="{self.colour(b.role, "stroke", b.stroke)}", penwidth={n(b.width)}, '
+            f'fontcolor="{self.colour(b.role, "ink", b.ink)}", fontsize={n(b.size)}, '
+            f"label={literal(plain(b.text))}{tip}]"
+        )
 
     def label(self, i: int, label: Label) -> str:
         """Words as a node without outline, as wide as the words may be."""
@@ -100,9 +113,11 @@ class Writer:
         text = literal(plain(label.text))
         text = text[:-1] + side + '"'
         font = ', fontname="Helvetica-Bold"' if label.bold or is_bold(label.text) else ""
-        return (f'  "label.{i}" [shape=plaintext, width={inch(wide)}, height={inch(label.size * 1.2)}, '
-                f'{self.pos(x, label.y - label.size * 0.35)}, fontsize={n(label.size)}, '
-                f'fontcolor="{self.colour(label.role, "ink", None)}"{font}, label={text}]')
+        return (
+            f'  "label.{i}" [shape=plaintext, width={inch(wide)}, height={inch(label.size * 1.2)}, '
+            f"{self.pos(x, label.y - label.size * 0.35)}, fontsize={n(label.size)}, "
+            f'fontcolor="{self.colour(label.role, "ink", None)}"{font}, label={text}]'
+        )
 
     def line(self, line: Line) -> Iterator[str]:
         """A line as straight edges; what it is not joined to, and its bends, are tiny nodes."""
@@ -112,13 +127,18 @@ class Writer:
             end = line.tail if i == 0 else line.head if i == last else None
             if end is None:
                 end = f"{line.id}.{i}"
-                yield (f'  "{end}" [shape=point, style=invis, width=0.01, height=0.01, '
-                       f"{self.pos(x, y)}]")
+                yield self.point(end, x, y)
             names.append(end)
-        paint = (f'color="{self.colour(line.role, "stroke", line.colour)}", '
-                 f"penwidth={n(line.width)}" + (", style=dashed" if line.dash else ""))
-        tip = f", tooltip={literal(line.title)}, edgetooltip={literal(line.title)}" if line.title else ""
-        for i, (a, b) in enumerate(zip(names, names[1:])):
+        paint = (
+            f'color="{self.colour(line.role, "stroke", line.colour)}", '
+            f"penwidth={n(line.width)}" + (", style=dashed" if line.dash else "")
+        )
+        tip = (
+            f", tooltip={literal(line.title)}, edgetooltip={literal(line.title)}"
+            if line.title
+            else ""
+        )
+        for i, (a, b) in enumerate(pairwise(names)):
             if (a, b) in self.joined:  # y * y: Graphviz would bend two edges apart
                 continue
             self.joined.add((a, b))
@@ -135,8 +155,10 @@ class Writer:
             wide, tall = strip.w * (high - low) / count, max(strip.h * cell.level, 0.5)
             x, y = strip.x + strip.w * low / count + wide / 2, strip.y + strip.h - tall / 2
             colour = self.colour("line", "fill", cell.paint)
-            yield (f'  "{strip.id}.{i}" [shape=box, style=filled, penwidth=0, width={inch(wide)}, '
-                   f'height={inch(tall)}, {self.pos(x, y)}, fillcolor="{colour}"]')
+            yield (
+                f'  "{strip.id}.{i}" [shape=box, style=filled, penwidth=0, width={inch(wide)}, '
+                f'height={inch(tall)}, {self.pos(x, y)}, fillcolor="{colour}"]'
+            )
 
 
 def is_bold(text: Text) -> bool:

@@ -1,11 +1,12 @@
-"""The gradient flow: the unrolled graph with its arrows turned round, as wide and as red as the gradient
-that runs through them is large.
+"""The gradient flow: the unrolled graph with its arrows turned round, as wide and as red as the
+gradient that runs through them is large.
 
 The question this file answers: *where does the gradient grow, and where does it vanish?*
 
-Every line shows a contribution: what one use of an operand sends back to it. The numbers stand at the
-states (the whole gradient), on the passages from step to step (the factor that the step applied) and at
-the taps of each weight (the step's part of its gradient); the sum stands at the weight.
+Every line shows a contribution: what one use of an operand sends back to it. The numbers stand at
+the states (the whole gradient), on the passages from step to step (the factor that the step
+applied) and at the taps of each weight (the step's part of its gradient); the sum stands at the
+weight.
 """
 
 from __future__ import annotations
@@ -28,23 +29,30 @@ from .scene import Column, Glyph, Rail, Scene, Wire
 from .strips import with_strips
 from .unrolled import place, scene_of
 
-CHEAP = 20_000_000  # array entries that may be added up for the sum over the hidden steps
+EXACT = 2_000  # contributions of hidden steps that are added up again for their sum
 
 
 def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, theme: str = "auto") -> Picture:
     """Draw a gradient flow (the result of `tg.gradient_flow(loss)`): the arrows run backwards.
 
-    Colour and width show the norm of each contribution on a log scale, relative to the largest in view;
-    ‖∂L/∂h_t‖ stands at each state, the factor that a step applied on the passage to the step before, and
-    each step's contribution Δ_t at the rail of each weight, with the sum at the end of the rail. Of a
-    long sequence the `first` and `last` steps are drawn, over strips of all of them. Zero, NaN and
-    infinite gradients look different from each other. Raises `InputError` if there is no flow yet.
+    Colour and width show the norm of each contribution on a log scale, relative to the largest in
+    view; ‖∂L/∂h_t‖ stands at each state, the factor that a step applied on the passage to the step
+    before, and each step's contribution Δ_t at the rail of each weight, with the sum at the end of
+    the rail. Of a long sequence the `first` and `last` steps are drawn, over strips of all of them.
+    Zero, NaN and infinite gradients look different from each other. Raises `InputError` if there is
+    no flow yet.
     """
     if not isinstance(flow, GradientFlow):
-        what = f"{type(flow).__name__} {flow.label!r}" if isinstance(flow, Node) else type(flow).__name__
-        raise InputError(f"expected a gradient flow, got {what}, whose gradients are not known yet",
-                         where="draw.gradient_flow()",
-                         fix="Send the gradient back first: flow = tg.gradient_flow(loss)")
+        what = (
+            f"{type(flow).__name__} {flow.label!r}"
+            if isinstance(flow, Node)
+            else type(flow).__name__
+        )
+        raise InputError(
+            f"expected a gradient flow, got {what}, whose gradients are not known yet",
+            where="draw.gradient_flow()",
+            fix="Send the gradient back first: flow = tg.gradient_flow(loss)",
+        )
     scene = scene_of(flow.root, first, last, "draw.gradient_flow()", "Gradient flow")
     dressed = Dresser(scene, flow)
     drawing = place(scene)
@@ -63,11 +71,18 @@ class Dresser:
         self.nodes = {g.node for g in scene.glyphs() if g.node is not None}
         self.uses = self.visible_uses()
         self.amounts = {wire: self.amount(wire) for wire in self.wires()}
-        self.scale = Scale([a for a in self.amounts.values() if a is not None], strip_norms(scene, flow))
+        self.scale = Scale(
+            [a for a in self.amounts.values() if a is not None], strip_norms(scene, flow)
+        )
         scene.backwards = True
         first = Run("Gradient flow", "b")
-        scene.caption = (first, Run(": arrows run backwards, each carries its part of ∂"), *self.root,
-                         Run("/∂·"), *((Run(";  "), *scene.caption) if scene.caption else ()))
+        scene.caption = (
+            first,
+            Run(": arrows run backwards, each carries its part of ∂"),
+            *self.root,
+            Run("/∂·"),
+            *((Run(";  "), *scene.caption) if scene.caption else ()),
+        )
         for wire, amount in self.amounts.items():
             self.dress(wire, amount)
         for glyph in scene.glyphs():
@@ -89,9 +104,16 @@ class Dresser:
         """The contribution of every use in view."""
         users = {w.node for w in self.wires() if w.node is not None}
         tails = dict.fromkeys(w.tail.node for w in self.wires() if w.tail.node is not None)
-        sources = {**tails, **{x: None for node in users for x in node.operands if isinstance(x, Node)}}
-        return {(e.node, e.position): e for x in sources for e in self.flow.incoming.get(x, ())
-                if e.node in users}
+        sources = {
+            **tails,
+            **{x: None for node in users for x in node.operands if isinstance(x, Node)},
+        }
+        return {
+            (e.node, e.position): e
+            for x in sources
+            for e in self.flow.incoming.get(x, ())
+            if e.node in users
+        }
 
     def amount(self, wire: Wire) -> float | None:
         """The norm of what runs back along a wire; None where no gradient goes."""
@@ -141,12 +163,19 @@ class Dresser:
     def norm_text(self, node: Node, name: Text, value: Any) -> Text:
         """‖∂L/∂h₁‖ = 0.016, or ∂L/∂w = 0.108 for a scalar."""
         bar = "" if node.is_scalar else "‖"
-        return (Run(f"{bar}∂"), *self.root, Run("/∂"), *name, Run(f"{bar} = "), *self.signed(node, value))
+        return (
+            Run(f"{bar}∂"),
+            *self.root,
+            Run("/∂"),
+            *name,
+            Run(f"{bar} = "),
+            *self.signed(node, value),
+        )
 
     def dress_glyph(self, glyph: Glyph) -> None:
         """States are filled with the colour of their gradient and say it; dead ends are dim."""
         node = glyph.node
-        if node is None or glyph.role.startswith("weight"):
+        if node is None or any(glyph is rail.glyph for rail in self.scene.rails):
             return
         if node not in self.flow.arrived and node not in self.flow.incoming:
             if not node.is_leaf:
@@ -162,7 +191,11 @@ class Dresser:
         glyph.note = self.norm_text(node, glyph.text, self.flow.gradient(node))
         colour, role, _, _ = self.scale.line(size)
         if colour is not None:
-            glyph.fill, glyph.stroke, glyph.ink = colour, style.mix(colour, "#000000", 0.25), style.ink_on(colour)
+            glyph.fill, glyph.stroke, glyph.ink = (
+                colour,
+                style.mix(colour, "#000000", 0.25),
+                style.ink_on(colour),
+            )
         else:
             glyph.stroke, glyph.dashed = role, True
 
@@ -185,7 +218,8 @@ class Dresser:
         """On each passage the factor between what arrived at the state and what goes on to the one
         before; where a state gets a gradient from above too, that one's size stands beside it."""
         states: dict[tuple[Hashable, int | None], Glyph] = {
-            (g.key, g.step): g for c in self.scene.columns for g in c.glyphs if g.role == "state"}
+            (g.key, g.step): g for c in self.scene.columns for g in c.glyphs if g.role == "state"
+        }
         counted: dict[Glyph, int] = {}
         for wire, amount in self.amounts.items():
             if amount is not None and wire.tail.role == "state":
@@ -201,7 +235,8 @@ class Dresser:
                 wire.note = roman(number(amount))
 
     def dress_gap(self) -> None:
-        """What the hidden steps did on the whole: the mean factor of a step, the sum of their parts."""
+        """What the hidden steps did on the whole: the mean factor of a step, the sum of their
+        parts."""
         gap = next((c for c in self.scene.columns if c.hidden), None)
         if gap is None:
             return
@@ -210,9 +245,20 @@ class Dresser:
             node = rail.glyph.node
             if node is None or node not in self.flow.incoming:
                 continue
-            hidden = [e for e in self.flow.incoming[node] if e.node not in self.nodes]
-            if hidden and np.size(node.value) * len(hidden) <= CHEAP:
-                rail.gap_note = (Run("Σ Δ = "), *self.signed(node, accumulate(node, hidden)))
+            hidden = self.hidden_sum(node)
+            if hidden is not None:
+                rail.gap_note = (Run("Σ Δ = "), *self.signed(node, hidden))
+
+    def hidden_sum(self, node: Node) -> Any:
+        """What the hidden steps contributed: their sum, or for very many of them the whole without
+        what is in view. None where that would leave nothing but rounding."""
+        parts = self.flow.incoming[node]
+        hidden = [e for e in parts if e.node not in self.nodes]
+        if len(hidden) <= EXACT:
+            return accumulate(node, hidden) if hidden else None
+        whole = self.flow.gradient(node)
+        rest = whole - accumulate(node, [e for e in parts if e.node in self.nodes])
+        return rest if np.linalg.norm(rest) > 1e-9 * np.linalg.norm(whole) else None
 
     def mean_factor(self, gap: Column) -> tuple[Text, ...]:
         """×0.66 per step: the geometric mean over the gap."""
@@ -222,7 +268,12 @@ class Dresser:
         before, after = (self.scene.columns[i] for i in (at - 1, at + 1))
         for a in before.glyphs:
             for b in after.glyphs:
-                if a.key == b.key and a.role == "state" and a.node is not None and b.node is not None:
+                if (
+                    a.key == b.key
+                    and a.role == "state"
+                    and a.node is not None
+                    and b.node is not None
+                ):
                     low, high = self.flow.norm(a.node), self.flow.norm(b.node)
                     if low > 0 and high > 0 and math.isfinite(low) and math.isfinite(high):
                         steps = (b.step or 0) - (a.step or 0)
@@ -234,6 +285,12 @@ def strip_norms(scene: Scene, flow: GradientFlow) -> list[float]:
     """The norms that only the strips show: they are in view too."""
     if not any(column.hidden for column in scene.columns):
         return []
-    states = {(g.node.scope, g.node.name) for c in scene.columns for g in c.glyphs
-              if g.role == "state" and g.node is not None and g.node.name is not None}
-    return [flow.norm(n) for n in flow.arrived if n.name is not None and (n.scope, n.name) in states]
+    states = {
+        (g.node.scope, g.node.name)
+        for c in scene.columns
+        for g in c.glyphs
+        if g.role == "state" and g.node is not None and g.node.name is not None
+    }
+    return [
+        flow.norm(n) for n in flow.arrived if n.name is not None and (n.scope, n.name) in states
+    ]

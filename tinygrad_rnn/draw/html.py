@@ -34,6 +34,11 @@ def html(drawing: Drawing, theme: str = "auto") -> str:
     """A whole page; with `theme="auto"` it follows the reader's light or dark setting."""
     paper = style.THEMES["dark" if theme == "dark" else "light"]["paper"]
     night = style.THEMES["dark"]["paper"]
-    return PAGE.format(title=xml(drawing.title), font=style.FONT, paper=paper.fill, ink=paper.ink,
-                       dark=DARK.format(paper=night.fill, ink=night.ink) if theme == "auto" else "",
-                       svg=svg(drawing, theme))
+    return PAGE.format(
+        title=xml(drawing.title),
+        font=style.FONT,
+        paper=paper.fill,
+        ink=paper.ink,
+        dark=DARK.format(paper=night.fill, ink=night.ink) if theme == "auto" else "",
+        svg=svg(drawing, theme),
+    )

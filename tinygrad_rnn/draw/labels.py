@@ -2,9 +2,9 @@
 
 The question this file answers: *how is `W_hh` written, and will it fit?*
 
-A `Text` is a few runs, each roman, italic, bold or a subscript. It holds plain characters only: whatever
-a user typed is made visible here (a line break shows as ⏎, a bidirectional mark as its code) and
-shortened, and each writer escapes it for its own format.
+A `Text` is a few runs, each roman, italic, bold or a subscript. It holds plain characters only:
+whatever a user typed is made visible here (a line break shows as ⏎, a bidirectional mark as its
+code) and shortened, and each writer escapes it for its own format.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ Text = tuple[Run, ...]
 def clean(text: str, longest: int = LONGEST) -> str:
     """What a user typed, made visible and short enough."""
     if len(text) > longest:
-        text = text[:longest - 1] + "…"
-    if text.isascii() and text.isprintable():
+        text = text[: longest - 1] + "…"
+    if text.isprintable():
         return text
     return "".join(map(visible, text))
 
@@ -58,14 +58,15 @@ PARTS = re.compile(r"([^\W\d_]{1,2}[\u0302]?)_?(\w{1,4})?\Z")
 
 
 def symbol(name: str, step: int | None = None, bold: bool = False) -> Text:
-    """A name as on paper: `W_hh` is a bold W with subscript hh, `h` at step 3 is h with subscript 3.
+    """A name as on paper: `W_hh` is a bold W with subscript hh, `h` at step 3 is h with subscript
+    3.
 
     Longer names are written out: `total loss`.
     """
     style = "b" if bold else "i"
     below = "" if step is None else str(step)
     if below and name.endswith(f"_{below}"):
-        name = name[:-len(below) - 1]
+        name = name[: -len(below) - 1]
     parts = PARTS.match(name)
     if parts is None or not name.isprintable():
         head = Run(clean(name), style if len(name) < 3 else "")

@@ -1,27 +1,36 @@
-"""Layered layout: a small graph without time, from the inputs on the left to the result on the right.
+"""Layered layout: a small graph without time, from the inputs on the left to the result on the
+right.
 
 The question this file answers: *where does everything stand when there are no steps?*
 
-Three classic moves (Sugiyama et al. 1981): a layer for each node by its longest way, an order within the
-layers that crosses few wires (barycentres, swept to and fro), and coordinates. A wire over several
-layers gets a free slot in each, so it passes between the boxes and through none.
+Three classic moves (Sugiyama et al. 1981): a layer for each node by its longest way, an order
+within the layers that crosses few wires (barycentres, swept to and fro), and coordinates. A wire
+over several layers gets a free slot in each, so it passes between the boxes and through none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from .model import Point
 
 GAP_X, GAP_Y, SLOT, SWEEPS = 34.0, 16.0, 6.0, 8
+MAIN = 12  # how much straighter the ways of results are kept than those of inputs
 
 
 class Layers:
-    """`sizes` are (width, height) by number; `uses` are pairs (operand, user), operands first."""
+    """`sizes` are (width, height) by number; `uses` are pairs (operand, user), operands first. The
+    first `entries` items stay on the left edge: wires from elsewhere come in there."""
 
-    def __init__(self, sizes: Sequence[tuple[float, float]], uses: Sequence[tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        sizes: Sequence[tuple[float, float]],
+        uses: Sequence[tuple[int, int]],
+        entries: int = 0,
+    ) -> None:
         self.sizes, self.uses = list(sizes), list(uses)
-        self.layer = find_layers(len(sizes), self.uses)
+        self.layer = find_layers(len(sizes), self.uses, entries)
         self.ways: list[list[int]] = []  # for each use: the nodes and slots it runs through
         self.pairs: list[tuple[int, int]] = []  # neighbours in adjacent layers
         for operand, user in self.uses:
@@ -32,7 +41,9 @@ class Layers:
                 self.layer.append(layer)
             way.append(user)
             self.ways.append(way)
-            self.pairs += zip(way, way[1:])
+            self.pairs += pairwise(way)
+        computed = {user for _, user in self.uses} | set(range(len(sizes), len(self.sizes)))
+        self.weights = [MAIN if i < entries or i in computed else 1 for i in range(len(self.sizes))]
         self.rows: list[list[int]] = [[] for _ in range(max(self.layer, default=0) + 1)]
         for item, layer in enumerate(self.layer):
             self.rows[layer].append(item)
@@ -51,8 +62,10 @@ class Layers:
         for sweep in range(SWEEPS):
             there = after if sweep % 2 == 0 else before
             for row in reversed(self.rows) if sweep % 2 == 0 else self.rows:
-                means = {i: sum(place[n] for n in there[i]) / len(there[i]) if there[i] else place[i]
-                         for i in row}
+                means = {
+                    i: sum(place[n] for n in there[i]) / len(there[i]) if there[i] else place[i]
+                    for i in row
+                }
                 row.sort(key=lambda i: (means[i], place[i]))
                 place.update((item, float(i)) for i, item in enumerate(row))
 
@@ -73,20 +86,29 @@ class Layers:
             self.pack(row, y, {item: 60.0 * (i - (len(row) - 1) / 2) for i, item in enumerate(row)})
         near: list[list[int]] = [[] for _ in self.sizes]
         for operand, user in self.pairs:
-            near[operand].append(user)
-            near[user].append(operand)
+            near[operand] += [user] * self.weights[user]
+            near[user] += [operand] * self.weights[operand]
         for sweep in range(2 * SWEEPS):
             for row in self.rows if sweep % 2 else reversed(self.rows):
-                self.pack(row, y, {i: sum(y[n] for n in near[i]) / len(near[i]) if near[i] else y[i]
-                                   for i in row})
+                self.pack(
+                    row,
+                    y,
+                    {
+                        i: sum(y[n] for n in near[i]) / len(near[i]) if near[i] else y[i]
+                        for i in row
+                    },
+                )
         return y
 
     def pack(self, row: list[int], y: list[float], wanted: dict[int, float]) -> None:
-        """Put a layer where it wants to be, in order, without overlaps: neighbours that press against
-        each other form a block around the mean of their wishes."""
-        blocks: list[tuple[float, int, list[tuple[int, float]]]] = []  # top wish, count, members' offsets
+        """Put a layer where it wants to be, in order, without overlaps: neighbours that press
+        against each other form a block around the mean of their wishes."""
+        blocks: list[
+            tuple[float, int, list[tuple[int, float]]]
+        ] = []  # top wish, count, members' offsets
         for item in row:
-            wish, members, length = wanted[item] - self.sizes[item][1] / 2, [(item, 0.0)], 1
+            wish, members = wanted[item] - self.sizes[item][1] / 2, [(item, 0.0)]
+            length = self.weights[item]
             while blocks:
                 top, count, others = blocks[-1]
                 last, offset = others[-1]
@@ -122,7 +144,7 @@ class Layers:
         return tuple(p for i, p in enumerate(points) if i == 0 or p != points[i - 1])
 
 
-def find_layers(count: int, uses: Sequence[tuple[int, int]]) -> list[int]:
+def find_layers(count: int, uses: Sequence[tuple[int, int]], entries: int = 0) -> list[int]:
     """The longest way from an input; inputs then move right, next to their first user."""
     layer = [0] * count
     for operand, user in uses:  # uses come in the order of their users
@@ -131,4 +153,7 @@ def find_layers(count: int, uses: Sequence[tuple[int, int]]) -> list[int]:
     first: dict[int, int] = {}
     for operand, user in uses:
         first[operand] = min(first.get(operand, layer[user]), layer[user])
-    return [first[i] - 1 if i in first and i not in has_operands else n for i, n in enumerate(layer)]
+    return [
+        first[i] - 1 if i >= entries and i in first and i not in has_operands else n
+        for i, n in enumerate(layer)
+    ]

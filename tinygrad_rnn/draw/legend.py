@@ -1,4 +1,5 @@
-"""The legend of a gradient flow: what colours, widths and dashes mean, with the numbers at both ends.
+"""The legend of a gradient flow: what colours, widths and dashes mean, with the numbers at both
+ends.
 
 The question this file answers: *what does blue mean here?*
 """
@@ -18,39 +19,77 @@ BAR, CELLS, SAMPLE = 190.0, 48, 30.0
 
 def with_legend(drawing: Drawing, scale: Scale, root: Text) -> Drawing:
     """The drawing with its legend below, on the right."""
-    y, right = drawing.height + 6.0, drawing.width - style.MARGIN
-    words = (Run("colour, width: ‖contribution to ∂"), *root, Run("/∂·‖, relative to the largest in view"))
-    x = max(style.MARGIN + width(words, style.SMALL) + 12, right - BAR)
+    left, right = drawing.left + style.MARGIN, drawing.left + drawing.width - style.MARGIN
+    y = drawing.top + drawing.height + 6.0
+    words = (
+        Run("colour, width: ‖contribution to ∂"),
+        *root,
+        Run("/∂·‖, relative to the largest in view"),
+    )
+    x = max(left + width(words, style.SMALL) + 12, right - BAR)
     labels = [Label(x - 12, y + 9, words, "quiet", style.SMALL, "end")]
     strips: list[Strip] = []
     if scale.largest > 0:
         low = scale.level(scale.smallest)
         high = scale.level(scale.largest)
         steps = [low + (high - low) * i / (CELLS - 1) for i in range(CELLS)]
-        cells = tuple(Cell(0.25 + 0.75 * i / (CELLS - 1), style.gradient_colour(level), "")
-                      for i, level in enumerate(steps))
-        strips = [Strip("legend", x, y, BAR, 12.0, cells, "the colours in view")]
-        labels += [Label(x, y + 25, roman(f"{number(scale.smallest)} smallest"), "quiet", style.TINY, "start"),
-                   Label(x + BAR, y + 25, roman(f"largest {number(scale.largest)}"), "quiet", style.TINY, "end")]
+        cells = tuple(
+            Cell(0.25 + 0.75 * i / (CELLS - 1), style.gradient_colour(level), "")
+            for i, level in enumerate(steps)
+        )
+        strips = [Strip("legend.strip", x, y, BAR, 12.0, cells, "the colours in view")]
+        labels += [
+            Label(
+                x, y + 25, roman(f"{number(scale.smallest)} smallest"), "quiet", style.TINY, "start"
+            ),
+            Label(
+                x + BAR,
+                y + 25,
+                roman(f"largest {number(scale.largest)}"),
+                "quiet",
+                style.TINY,
+                "end",
+            ),
+        ]
     lines = samples(scale, x + BAR, y + 44)
-    labels += [Label(line.points[1][0] + 5, y + 47.5, roman(line.title), "quiet", style.TINY, "start")
-               for line in lines]
-    return framed(replace(drawing, labels=(*drawing.labels, *labels), strips=(*drawing.strips, *strips),
-                          lines=(*drawing.lines, *lines)))
+    labels += [
+        Label(line.points[1][0] + 5, y + 47.5, roman(line.title), "quiet", style.TINY, "start")
+        for line in lines
+    ]
+    return framed(
+        replace(
+            drawing,
+            labels=(*drawing.labels, *labels),
+            strips=(*drawing.strips, *strips),
+            lines=(*drawing.lines, *lines),
+        )
+    )
 
 
 def samples(scale: Scale, right: float, y: float) -> list[Line]:
     """A short line for each look that has no place on the scale, ending at `right`."""
     kinds = [("no gradient", "dim", 1.0, "3 3")]
-    for there, name, norm in ((scale.has_zero, "zero", 0.0), (scale.has_nan, "NaN", float("nan")),
-                              (scale.has_inf, "infinite", float("inf"))):
+    for there, name, norm in (
+        (scale.has_zero, "zero", 0.0),
+        (scale.has_nan, "NaN", float("nan")),
+        (scale.has_inf, "infinite", float("inf")),
+    ):
         if there:
             _, role, thick, dash = scale.line(norm)
             kinds.append((name, role, thick, dash))
     lines, x = [], right
     for name, role, thick, dash in reversed(kinds):
         x -= SAMPLE + 5 + width(roman(name), style.TINY)
-        lines.append(Line(f"legend.{role}", ((x, y), (x + SAMPLE, y)), role, title=name, width=thick,
-                          dash=dash, arrow=False))
+        lines.append(
+            Line(
+                f"legend.{role}",
+                ((x, y), (x + SAMPLE, y)),
+                role,
+                title=name,
+                width=thick,
+                dash=dash,
+                arrow=False,
+            )
+        )
         x -= 12
     return lines

@@ -2,9 +2,10 @@
 
 The question this file answers: *what is on the paper, and where?*
 
-Coordinates are points (1/72 inch), x to the right and y downwards, positions are centres. Things carry
-the role they play; the writers look up its colours, so that one drawing serves light and dark paper.
-Ids come from the position in the graph (`t2.h`, `W_hh`): the same program gives the same drawing.
+Coordinates are points (1/72 inch), x to the right and y downwards, positions are centres. Things
+carry the role they play; the writers look up its colours, so that one drawing serves light and dark
+paper. Ids come from the position in the graph (`t2.h`, `W_hh`): the same program gives the same
+drawing.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Words on their own. `anchor` is "start", "middle" or "end"; `halo` clears the paper behind."""
+    """Words on their own. `anchor` is "start", "middle" or "end"; `halo` clears the paper
+    behind."""
 
     x: float
     y: float
@@ -84,7 +86,8 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """Many equal cells in a row (a heat strip, bars): left, top, size. `title` says what it shows."""
+    """Many equal cells in a row (a heat strip, bars): left, top, size. `title` says what it
+    shows."""
 
     id: str
     x: float
@@ -97,8 +100,11 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """All of a picture, in the order of painting: frames, strips, lines, boxes, labels."""
+    """All of a picture, in the order of painting: frames, strips, lines, boxes, labels. The paper's
+    upper left corner is at `left`, `top`."""
 
+    left: float
+    top: float
     width: float
     height: float
     title: str

@@ -1,4 +1,4 @@
-"""The paper: how much room a drawing takes, and moving it so that it begins at 0, 0.
+"""The paper: how much room a drawing takes.
 
 The question this file answers: *does everything fit?*
 """
@@ -33,19 +33,19 @@ def bounds(drawing: Drawing) -> Rect:
 
 
 def framed(drawing: Drawing, caption: Text = ()) -> Drawing:
-    """The drawing with its caption above, moved so that a margin is left on all sides."""
+    """The drawing with its caption above, on paper that leaves a margin on all sides."""
     left, top, right, bottom = bounds(drawing)
     labels = drawing.labels
     if caption:
         labels = (*labels, Label(left, top - 14, caption, "text", style.TEXT, "start"))
         top -= 30
         right = max(right, left + width(caption, style.TEXT))
-    dx, dy = style.MARGIN - left, style.MARGIN - top
+    margin = style.MARGIN
     return replace(
-        drawing, width=right - left + 2 * style.MARGIN, height=bottom - top + 2 * style.MARGIN,
-        frames=tuple(replace(b, x=b.x + dx, y=b.y + dy) for b in drawing.frames),
-        boxes=tuple(replace(b, x=b.x + dx, y=b.y + dy) for b in drawing.boxes),
-        lines=tuple(replace(n, points=tuple((x + dx, y + dy) for x, y in n.points))
-                    for n in drawing.lines),
-        labels=tuple(replace(n, x=n.x + dx, y=n.y + dy) for n in labels),
-        strips=tuple(replace(s, x=s.x + dx, y=s.y + dy) for s in drawing.strips))
+        drawing,
+        left=left - margin,
+        top=top - margin,
+        width=right - left + 2 * margin,
+        height=bottom - top + 2 * margin,
+        labels=labels,
+    )

@@ -15,6 +15,8 @@ from collections.abc import Hashable, Iterable
 
 import numpy as np
 
+from ..core.graph import Node, leaf
+from .labels import symbol
 from .scene import Scene, Wire
 
 Key = Hashable
@@ -41,8 +43,8 @@ class Steps:
                 self.above.setdefault(wire.tail.key, {})[wire.head.key] = None
                 self.below.setdefault(wire.head.key, {})[wire.tail.key] = None
         if not self.leaves:  # a single step: the state is what has the name of the one before
-            self.leaves = {k: None for k in self.by_name({g.node.name for g in scene.initial if g.node},
-                                                         scene)}
+            names = {g.node.name for g in scene.initial if g.node is not None}
+            self.leaves = dict.fromkeys(self.by_name(names, scene))
         self.kind = self.classify()
 
     def carried(self, wire: Wire) -> None:
@@ -54,9 +56,15 @@ class Steps:
 
     def by_name(self, names: set[str | None], scene: Scene) -> list[Key]:
         """The variables of these names."""
-        return [g.key for c in scene.columns for g in c.glyphs
-                if g.node is not None and g.node.name is not None and g.node.name in names
-                and g.key in self.below]
+        return [
+            g.key
+            for c in scene.columns
+            for g in c.glyphs
+            if g.node is not None
+            and g.node.name is not None
+            and g.node.name in names
+            and g.key in self.below
+        ]
 
     def reach(self, start: Iterable[Key], ways: dict[Key, dict[Key, None]]) -> set[Key]:
         """Everything that can be reached along `ways`."""
@@ -74,8 +82,11 @@ class Steps:
         kind = dict.fromkeys(self.keys, "upper")
         for scope in dict.fromkeys(self.keys.values()):
             own = {key for key, there in self.keys.items() if there == scope}
-            spine = own & self.reach((k for k in self.enters if k in own), self.above) \
+            spine = (
+                own
+                & self.reach((k for k in self.enters if k in own), self.above)
                 & self.reach((k for k in self.leaves if k in own), self.below)
+            )
             for key in own & self.reach(spine, self.below):
                 kind[key] = "spine" if key in spine else "lower"
         return kind
@@ -102,6 +113,17 @@ def assign_roles(scene: Scene) -> None:
         rail.glyph.role = rail.role
         for wire in rail.taps:
             wire.role = rail.role
+    for glyph in scene.around:
+        if glyph.role == "input" and glyph.node is not None and weightlike(glyph.node):
+            bias, last = (glyph.node.name or "").startswith("b"), bool(scene.columns)
+            glyph.role = (
+                ("weight bias y" if last else "weight bias h")
+                if bias
+                else "weight output"
+                if last
+                else "weight input"
+            )
+            glyph.shape, glyph.text = "box", symbol(glyph.node.name or "", None, bold=True)
     for glyph in scene.glyphs():
         if glyph.role == "loss" and glyph.shape == "circle":
             glyph.shape = "pill"
@@ -110,7 +132,12 @@ def assign_roles(scene: Scene) -> None:
             wire.role, wire.width = "carried", 2.0
 
 
-def variable_role(node: object, key: Key, steps: Steps) -> str:
+def weightlike(x: Node) -> bool:
+    """Whether a leaf has the name of a weight."""
+    return x.op is leaf and x.step is None and x.name is not None and x.name[0] in "WUVRKbwuvθ"
+
+
+def variable_role(node: Node | None, key: Key, steps: Steps) -> str:
     """State, loss, output, or just a value."""
     if key in steps.leaves:
         return "state"
@@ -119,10 +146,11 @@ def variable_role(node: object, key: Key, steps: Steps) -> str:
     return "output" if steps.kind[key] == "upper" and steps.leaves else "value"
 
 
-def lossy(node: object) -> bool:
+def lossy(node: Node | None) -> bool:
     """Whether a node is a loss: a single number with the name of one."""
-    name = getattr(node, "name", None) or ""
-    return name.lower().split("_")[0] in LOSSES and np.size(getattr(node, "value", ())) == 1
+    if node is None or node.name is None:
+        return False
+    return node.name.lower().split("_")[0] in LOSSES and np.size(node.value) == 1
 
 
 def rail_role(wire: Wire, steps: Steps) -> str:

@@ -23,8 +23,8 @@ class Picture:
     """A drawing with the ways out of it.
 
     `theme` is "light", "dark", or "auto": light in files, and following the reader's setting in
-    notebooks and on pages. The same program gives the same bytes in every format but PNG and PDF, which
-    are the renderer's.
+    notebooks and on pages. The same program gives the same bytes in every format but PNG and PDF,
+    which are the renderer's.
     """
 
     def __init__(self, drawing: Drawing, theme: str = "auto") -> None:
@@ -34,7 +34,8 @@ class Picture:
 
     def __repr__(self) -> str:
         d = self.drawing
-        return f"<picture {d.title!r}, {d.width:.0f} x {d.height:.0f} points: .save(path) or show it in a notebook>"
+        size = f"{d.width:.0f} x {d.height:.0f} points"
+        return f"<picture {d.title!r}, {size}: .save(path), or show it in a notebook>"
 
     @property
     def fixed(self) -> str:
@@ -61,21 +62,28 @@ class Picture:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         inline = svg(self.drawing, self.theme)
-        return {"text/html": f'<div style="overflow-x:auto">{inline}</div>', "image/svg+xml": inline,
-                "text/plain": repr(self)}
+        return {
+            "text/html": f'<div style="overflow-x:auto">{inline}</div>',
+            "image/svg+xml": inline,
+            "text/plain": repr(self),
+        }
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture; the suffix says how: .svg, .html, .dot need nothing, .png and .pdf a renderer.
+        """Write the picture; the suffix says how: .svg, .html, .dot need nothing, .png and .pdf a
+        renderer.
 
-        A file is written whole or not at all. For .png and .pdf the .dot file is written first, beside
-        it. Returns the path. Raises `InputError` for another suffix or a folder that cannot be written
-        to, and `RenderError` (which names three ways out) where no renderer is found.
+        A file is written whole or not at all. For .png and .pdf the .dot file is written first,
+        beside it. Returns the path. Raises `InputError` for another suffix or a folder that cannot
+        be written to, and `RenderError` (which names three ways out) where no renderer is found.
         """
         target = Path(path)
         suffix = target.suffix.lower()
         if suffix not in SUFFIXES:
-            raise InputError(f"expected a file name that ends in one of {', '.join(SUFFIXES)}, "
-                             f"got {os.fspath(path)!r}", where="save()")
+            raise InputError(
+                f"expected a file name that ends in one of {', '.join(SUFFIXES)}, "
+                f"got {os.fspath(path)!r}",
+                where="save()",
+            )
         if suffix in (".svg", ".html", ".dot", ".gv"):
             text = {".svg": self.svg, ".html": self.html}.get(suffix, self.dot)()
             render.write(target, text.encode())

@@ -2,9 +2,9 @@
 
 The question this file answers: *what plays which part: weight, input, state, output, total?*
 
-Parts are told by structure and names, so that a loop written by hand, a layer and a scalar recurrence
-all read alike: what two or more steps use is a rail, what crosses from step to step is a state, what
-was given for one step is an input, and what has no step stands around the recurrence.
+Parts are told by structure and names, so that a loop written by hand, a layer and a scalar
+recurrence all read alike: what two or more steps use is a rail, what crosses from step to step is a
+state, what was given for one step is an input, and what has no step stands around the recurrence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Hashable
 from ..core import walk
 from ..core.graph import Node, leaf
 from . import wording
-from .parts import assign_roles
+from .parts import assign_roles, weightlike
 from .scene import Column, Glyph, Rail, Scene, Wire
 from .survey import Survey, Total, running_total
 
@@ -25,9 +25,9 @@ MOST_AROUND = 60  # untimed nodes drawn beside a recurrence; older ones are left
 class Reader:
     """Collects the glyphs and wires of the visible steps, in the order of the graph."""
 
-    def __init__(self, found: Survey, columns: list[Column]) -> None:
-        self.found, self.columns = found, columns
-        self.at = {c.step: c for c in columns if c.step is not None}
+    def __init__(self, found: Survey) -> None:
+        self.found, self.columns = found, found.columns
+        self.at: dict[int | None, Column] = {c.step: c for c in self.columns if c.step is not None}
         self.total: Total | None = running_total(found)
         self.value: dict[Node, Glyph] = {}  # the glyph that stands for a node's value
         self.rails: dict[Node, Rail] = {}
@@ -86,8 +86,8 @@ class Reader:
         (self.around if column is None else column.glyphs).append(glyph)
 
     def place_of(self, node: Node, tails: list[tuple[int, Glyph | Rail | None]]) -> tuple[int, int]:
-        """The node's structural place within its step, the same at every step: a name, or the op and
-        the places of its operands; and which one it is of several alike."""
+        """The node's structural place within its step, the same at every step: a name, or the op
+        and the places of its operands; and which one it is of several alike."""
         structure: Hashable = (node.at.scope, node.name)
         if node.name is None:
             inner = tuple(self.describe(tail, node) for _, tail in tails)
@@ -187,8 +187,8 @@ class Reader:
 
     def leave_for_gaps(self) -> None:
         """The wires from visible states into the hidden steps."""
-        for x, steps in self.found.users.items():
-            if x in self.value and self.value[x].step in self.at and not steps <= self.at.keys():
+        for x in self.found.leaving:
+            if x in self.value:
                 glyph = self.value[x]
                 self.wires.append(Wire(glyph, self.gap_glyph(glyph.key, x), "carried", None))
 
@@ -222,7 +222,8 @@ class Reader:
     # --- second looks ---------------------------------------------------------------------------
 
     def find_initial(self) -> None:
-        """What enters the first step where later steps take a state is the state before the first."""
+        """What enters the first step where later steps take a state is the state before the
+        first."""
         ports = {(w.head.key, w.position): w.tail.key for w in self.wires if w.kind == "carried"}
         steps = [self.columns[0], self.columns[-1]]
         for wire in self.wires:
@@ -250,7 +251,7 @@ class Reader:
             x, node = wire.tail, wire.tail.node
             if x.role != "input" or node is None or node.op is not leaf or node.at.step is not None:
                 continue
-            if x.step is None or places[x.key] > 1 or len(self.at) == 1 and not wording.weightlike(node):
+            if x.step is None or places[x.key] > 1 or len(self.at) == 1 and not weightlike(node):
                 continue
             column = self.at[x.step]
             if x in column.glyphs:
@@ -261,19 +262,21 @@ class Reader:
             self.rails[node].taps.append(wire)
 
 
-def read(found: Survey, columns: list[Column], title: str) -> Scene:
-    """The scene of the visible `columns`."""
-    reader = Reader(found, columns)
+def read(found: Survey, title: str) -> Scene:
+    """The scene of the steps in view."""
+    reader = Reader(found)
     reader.read()
     rails = [rail for rail in reader.rails.values() if rail.taps]
-    scene = Scene(title, columns, rails, reader.initial, reader.around, reader.totals, reader.wires)
+    scene = Scene(
+        title, found.columns, rails, reader.initial, reader.around, reader.totals, reader.wires
+    )
     assign_roles(scene)
     return scene
 
 
 def read_untimed(found: Survey, most: int, title: str) -> Scene:
     """The scene of a graph without time; of a long one, the first and the last operations."""
-    reader = Reader(found, [])
+    reader = Reader(found)
     skip = {*found.shown, *found.slices}
     nodes = [node for node in found.nodes if node.op.rules and node not in skip]
     shown = nodes
@@ -302,12 +305,3 @@ def close_gap(reader: Reader, hidden: list[Node]) -> Glyph:
     reader.around.append(gap)
     reader.wires += [Wire(reader.value[x], gap, "inner") for x in used]
     return gap
-
-
-def window(steps: list[int], first: int, last: int) -> list[Column]:
-    """The columns for the first and last steps, with one gap between them if two or more are hidden."""
-    if len(steps) <= first + last + 1:
-        return [Column(step) for step in steps]
-    hidden = steps[first:len(steps) - last]
-    gap = Column(None, hidden=(hidden[0], hidden[-1]), count=len(hidden))
-    return [*(Column(s) for s in steps[:first]), gap, *(Column(s) for s in steps[len(steps) - last:])]

@@ -25,10 +25,13 @@ class RenderError(TinygradRNNError, RuntimeError):
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: into a temporary file beside it, which then takes its name."""
+    """Write a file whole or not at all: into a temporary file beside it, which then takes its
+    name."""
     temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part"
+        )
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
@@ -37,8 +40,11 @@ def write(path: Path, data: bytes) -> None:
         os.replace(temporary, path)
     except OSError as problem:
         reason = problem.strerror or str(problem)
-        raise InputError(f"cannot write {os.fspath(path)!r}: {reason}", where="save()",
-                         fix="Give a path in a folder that exists and may be written to") from problem
+        raise InputError(
+            f"cannot write {os.fspath(path)!r}: {reason}",
+            where="save()",
+            fix="Give a path in a folder that exists and may be written to",
+        ) from problem
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -64,28 +70,45 @@ def find_renderer(kind: str) -> list[str] | None:
 
 
 def render(text: str, kind: str, resolution: int = 144) -> bytes:
-    """DOT text as a PNG or PDF. Raises `RenderError` if no renderer is there, or it fails or hangs."""
+    """DOT text as a PNG or PDF. Raises `RenderError` if no renderer is there, or it fails or
+    hangs."""
     command = find_renderer(kind)
     if command is None:
         raise RenderError(f"no renderer for .{kind} was found", where="save()", fix=ways_out(kind))
-    command = [*command, f"-T{kind}", f"-Gdpi={resolution}"] if kind == "png" else [*command, f"-T{kind}"]
+    command = (
+        [*command, f"-T{kind}", f"-Gdpi={resolution}"] if kind == "png" else [*command, f"-T{kind}"]
+    )
     try:
-        done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=LIMIT, check=False)
+        done = subprocess.run(
+            command, input=text.encode(), capture_output=True, timeout=LIMIT, check=False
+        )
     except subprocess.TimeoutExpired:
-        raise RenderError(f"{Path(command[0]).name} took more than {LIMIT:.0f} seconds and was stopped",
-                          where="save()", fix="Draw fewer steps (first=, last=), or save as .svg") from None
+        raise RenderError(
+            f"{Path(command[0]).name} took more than {LIMIT:.0f} seconds and was stopped",
+            where="save()",
+            fix="Draw fewer steps (first=, last=), or save as .svg",
+        ) from None
     except OSError as problem:
-        raise RenderError(f"{command[0]} could not be started: {problem.strerror}", where="save()",
-                          fix=ways_out(kind)) from problem
+        raise RenderError(
+            f"{command[0]} could not be started: {problem.strerror}",
+            where="save()",
+            fix=ways_out(kind),
+        ) from problem
     if done.returncode != 0 or not done.stdout:
         message = done.stderr.decode(errors="replace").strip().splitlines()
         said = f": {message[0][:200]}" if message else ""
-        raise RenderError(f"{Path(command[0]).name} failed{said}", where="save()", fix=ways_out(kind))
+        raise RenderError(
+            f"{Path(command[0]).name} failed{said}", where="save()", fix=ways_out(kind)
+        )
     return done.stdout
 
 
 def ways_out(kind: str) -> str:
     """What to do without a renderer."""
-    pure = "pip install 'tinygrad-rnn[png]'" if kind == "png" else "save as .png with tinygrad-rnn[png]"
-    return (f"Three ways out: install Graphviz, so that `dot` is on the PATH; {pure}; or save as .svg or "
-            ".html, which need no program. The .dot file has been written")
+    pure = "pip install 'tinygrad-rnn[png]'"
+    if kind != "png":
+        pure += " and save as .png"
+    return (
+        f"Three ways out: install Graphviz, so that `dot` is on the PATH; {pure}; or save as .svg "
+        "or .html, which need no program. The .dot file has been written"
+    )

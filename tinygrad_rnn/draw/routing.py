@@ -3,14 +3,15 @@
 The question this file answers: *how does a wire get there?*
 
 A few shapes are tried (straight, one bend, two, and round through the channels between rows and
-columns, which are always free) and the best is taken: clear of boxes, not on top of another wire, few
-bends, short. Lines leave and enter at the middle of a side, so that a program that draws straight lines
-between centres (Graphviz) shows the same.
+columns, which are always free) and the best is taken: clear of boxes, not on top of another wire,
+few bends, short. Lines leave and enter at the middle of a side, so that a program that draws
+straight lines between centres (Graphviz) shows the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from .model import Point
 
@@ -26,13 +27,17 @@ def centre(rect: Rect) -> Point:
 
 def crosses(p: Point, q: Point, rect: Rect, margin: float) -> bool:
     """Whether the upright or level stretch from `p` to `q` touches the rectangle."""
-    return (min(p[0], q[0]) < rect[2] + margin and max(p[0], q[0]) > rect[0] - margin
-            and min(p[1], q[1]) < rect[3] + margin and max(p[1], q[1]) > rect[1] - margin)
+    return (
+        min(p[0], q[0]) < rect[2] + margin
+        and max(p[0], q[0]) > rect[0] - margin
+        and min(p[1], q[1]) < rect[3] + margin
+        and max(p[1], q[1]) > rect[1] - margin
+    )
 
 
 def stretches(way: Sequence[Point]) -> Iterable[tuple[Point, Point]]:
     """The straight parts of a way."""
-    return zip(way, way[1:])
+    return pairwise(way)
 
 
 class Field:
@@ -52,11 +57,14 @@ class Field:
         return True
 
     def overlap(self, way: Way) -> float:
-        """How much of a way would lie on top of a wire, or too near beside it."""
+        """How much of a way would lie on top of a wire, or too near beside it; wires that leave a
+        box at the same point may go together at first."""
         total = 0.0
         for p, q in stretches(way):
             level = p[1] == q[1]
             for other in self.wires:
+                if other[0] == way[0]:
+                    continue
                 for r, s in stretches(other):
                     if (r[1] == s[1]) == level:
                         total += shared(p, q, r, s, 1 if level else 0)
@@ -64,9 +72,15 @@ class Field:
 
     def crossings(self, way: Way) -> int:
         """How many wires a way crosses."""
-        return sum(crosses(p, q, (min(r[0], s[0]), min(r[1], s[1]), max(r[0], s[0]), max(r[1], s[1])), 0.01)
-                   for p, q in stretches(way) for other in self.wires for r, s in stretches(other)
-                   if (r[1] == s[1]) != (p[1] == q[1]))
+        return sum(
+            crosses(
+                p, q, (min(r[0], s[0]), min(r[1], s[1]), max(r[0], s[0]), max(r[1], s[1])), 0.01
+            )
+            for p, q in stretches(way)
+            for other in self.wires
+            for r, s in stretches(other)
+            if (r[1] == s[1]) != (p[1] == q[1])
+        )
 
     def best(self, ways: Iterable[Way], ends: Sequence[Rect]) -> Way | None:
         """The best of some ways, or None if none is clear."""
@@ -76,15 +90,18 @@ class Field:
             cost = length + 24 * len(way)
             if cost >= lowest or not self.clear(way, ends):
                 continue
-            cost += 6 * self.overlap(way) + 12 * self.crossings(way)
+            cost += 16 * self.overlap(way) + 12 * self.crossings(way)
             if cost < lowest:
                 found, lowest = way, cost
         return found
 
     def route(self, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float]) -> Way:
         """A way from `a` to `b`; `xs` and `ys` are the free channels."""
-        return self.best(simple_ways(a, b, xs, ys), (a, b)) or self.best(round_ways(a, b, xs, ys), (a, b)) \
+        return (
+            self.best(simple_ways(a, b, xs, ys), (a, b))
+            or self.best(round_ways(a, b, xs, ys), (a, b))
             or (centre(a), centre(b))
+        )
 
 
 def shared(p: Point, q: Point, r: Point, s: Point, axis: int) -> float:
@@ -116,13 +133,21 @@ def simple_ways(a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float]) -> I
     for y in ys:
         if min(out_y, in_y) < y < max(out_y, in_y) and down == (in_y > out_y):
             yield (ax, out_y), (ax, y), (bx, y), (bx, in_y)
+        elif y < min(a[1], b[1]):
+            yield (ax, a[1]), (ax, y), (bx, y), (bx, b[1])
+        elif y > max(a[3], b[3]):
+            yield (ax, a[3]), (ax, y), (bx, y), (bx, b[3])
 
 
 def round_ways(a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float]) -> Iterator[Way]:
     """Out on a side, along the channels, in from a side."""
-    (ax, ay), (bx, by) = centre(a), centre(b)
-    near = {"a right": [x for x in xs if x > a[2]][:2], "a left": [x for x in xs if x < a[0]][-2:],
-            "b right": [x for x in xs if x > b[2]][:2], "b left": [x for x in xs if x < b[0]][-2:]}
+    (_, ay), (bx, by) = centre(a), centre(b)
+    near = {
+        "a right": [x for x in xs if x > a[2]][:2],
+        "a left": [x for x in xs if x < a[0]][-2:],
+        "b right": [x for x in xs if x > b[2]][:2],
+        "b left": [x for x in xs if x < b[0]][-2:],
+    }
     middle = (ay + by) / 2
     levels = sorted(ys, key=lambda y: abs(y - middle))
     for leave, out_x in (("a right", a[2]), ("a left", a[0])):

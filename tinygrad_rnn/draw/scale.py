@@ -3,8 +3,8 @@
 The question this file answers: *how red is 0.016?*
 
 Sizes are compared on a log scale relative to the largest norm in view: red is the largest, blue the
-smallest, grey the middle. The scale is never narrower than three decades, so that gradients of nearly
-the same size look alike. Zero, NaN and infinity have looks of their own.
+smallest, grey the middle. The scale is never narrower than three decades, so that gradients of
+nearly the same size look alike. Zero, NaN and infinity have looks of their own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ THIN, THICK = 0.9, 5.0
 
 
 class Scale:
-    """`largest` and `smallest` are the extreme finite norms above zero in view, 0 if there are none."""
+    """`largest` and `smallest` are the extreme finite norms above zero in view, 0 if there are
+    none."""
 
     def __init__(self, *norms: Iterable[float]) -> None:
         every = [x for part in norms for x in part]

@@ -2,9 +2,9 @@
 
 The question this file answers: *which parts does the picture have?*
 
-A computed node with a name becomes two glyphs, as on paper: the op, and the variable it gives. Wires
-are the uses. What a view wants to say about them (sizes of gradients, numbers) is written onto the
-scene; the layout reads it and knows nothing of gradients.
+A computed node with a name becomes two glyphs, as on paper: the op, and the variable it gives.
+Wires are the uses. What a view wants to say about them (sizes of gradients, numbers) is written
+onto the scene; the layout reads it and knows nothing of gradients.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Glyph:
 
 @dataclass(slots=True, eq=False)
 class Wire:
-    """One use: operand `position` of `node`. `kind` is where it runs: "inner" (in a step), "carried"
-    (from step to step), "tap" (from a rail), "term" (to a total), "result" (from an op to its
-    variable), "free" (anything else)."""
+    """One use: operand `position` of `node`. `kind` is where it runs: "inner" (in a step),
+    "carried" (from step to step), "tap" (from a rail), "term" (to a total), "result" (from an op to
+    its variable), "free" (anything else)."""
 
     tail: Glyph
     head: Glyph
@@ -93,7 +93,8 @@ class Column:
 
 @dataclass(slots=True, eq=False)
 class Scene:
-    """All of it. `initial` are states from before the first step, `around` what has no step at all."""
+    """All of it. `initial` are states from before the first step, `around` what has no step at
+    all."""
 
     title: str
     columns: list[Column]
@@ -107,5 +108,9 @@ class Scene:
 
     def glyphs(self) -> list[Glyph]:
         """Every glyph, in a fixed order."""
-        return [*(rail.glyph for rail in self.rails), *self.initial,
-                *(glyph for column in self.columns for glyph in column.glyphs), *self.around]
+        return [
+            *(rail.glyph for rail in self.rails),
+            *self.initial,
+            *(glyph for column in self.columns for glyph in column.glyphs),
+            *self.around,
+        ]

@@ -26,17 +26,37 @@ MOST, HEAT, BARS, TICKS = 1000, 16.0, 30.0, 10
 Series = dict[int, float]  # step -> norm
 
 
-def with_strips(drawing: Drawing, scene: Scene, flow: GradientFlow, scale: Scale, root: Text) -> Drawing:
+def with_strips(
+    drawing: Drawing, scene: Scene, flow: GradientFlow, scale: Scale, root: Text
+) -> Drawing:
     """The drawing with a strip for each state and each weight below it."""
     left = min(frame.sides[0] for frame in drawing.frames)
     wide = max(frame.sides[2] for frame in drawing.frames) - left
-    y = drawing.height + 4.0
+    y = drawing.top + drawing.height + 4.0
     strips: list[Strip] = []
     labels: list[Label] = []
     for name, series in states(scene, flow).items():
-        title: Text = (Run("all steps: ‖∂"), *root, Run("/∂"), *symbol(name), Run("t", "_"), Run("‖"))
-        strips.append(strip(f"all.{len(strips)}", left, y, wide, HEAT, series, scale, lambda _: 1.0,
-                            plain(title)))
+        title: Text = (
+            Run("all steps: ‖∂"),
+            *root,
+            Run("/∂"),
+            *symbol(name),
+            Run("t", "_"),
+            Run("‖"),
+        )
+        strips.append(
+            strip(
+                f"all.strip{len(strips)}",
+                left,
+                y,
+                wide,
+                HEAT,
+                series,
+                scale,
+                lambda _: 1.0,
+                plain(title),
+            )
+        )
         labels.append(Label(left - 8, y + HEAT - 4, title, "text", style.SMALL, "end"))
         labels += ticks(left, y + HEAT + 12, wide, list(series))
         y += HEAT + 26
@@ -44,28 +64,63 @@ def with_strips(drawing: Drawing, scene: Scene, flow: GradientFlow, scale: Scale
         sizes = [x for x in series.values() if x > 0 and math.isfinite(x)]
         low, high = min(sizes, default=1.0), max(sizes, default=1.0)
         title = (Run("log"), Run("10", "_"), Run(" ‖Δ"), Run("t", "_"), Run("‖ of "), *weight)
-        strips.append(strip(f"all.{len(strips)}", left, y, wide, BARS, series, scale,
-                            bar_height(low, high), plain(title)))
+        strips.append(
+            strip(
+                f"all.strip{len(strips)}",
+                left,
+                y,
+                wide,
+                BARS,
+                series,
+                scale,
+                bar_height(low, high),
+                plain(title),
+            )
+        )
         labels.append(Label(left - 8, y + BARS / 2 + 4, title, "text", style.SMALL, "end"))
-        labels.append(Label(left + wide + 6, y + 8, roman(f"{number(high)} largest"), "quiet", style.TINY,
-                            "start"))
-        labels.append(Label(left + wide + 6, y + BARS, roman(f"{number(low)} smallest"), "quiet",
-                            style.TINY, "start"))
+        labels.append(
+            Label(
+                left + wide + 6,
+                y + 8,
+                roman(f"{number(high)} largest"),
+                "quiet",
+                style.TINY,
+                "start",
+            )
+        )
+        labels.append(
+            Label(
+                left + wide + 6,
+                y + BARS,
+                roman(f"{number(low)} smallest"),
+                "quiet",
+                style.TINY,
+                "start",
+            )
+        )
         y += BARS + 12
-    return framed(replace(drawing, strips=(*drawing.strips, *strips), labels=(*drawing.labels, *labels)))
+    return framed(
+        replace(drawing, strips=(*drawing.strips, *strips), labels=(*drawing.labels, *labels))
+    )
 
 
 def states(scene: Scene, flow: GradientFlow) -> dict[str, Series]:
     """‖∂L/∂h_t‖ at every step, for each state."""
-    named = {(g.node.scope, g.node.name) for c in scene.columns for g in c.glyphs
-             if g.role == "state" and g.node is not None and g.node.name is not None}
+    named = {
+        (g.node.scope, g.node.name)
+        for c in scene.columns
+        for g in c.glyphs
+        if g.role == "state" and g.node is not None and g.node.name is not None
+    }
     found: dict[tuple[str, str], Series] = {}
     for node in flow.arrived:
         if node.name is not None and (node.scope, node.name) in named and node.step is not None:
             found.setdefault((node.scope, node.name), {})[node.step] = flow.norm(node)
     scopes = {scope for scope, _ in found}
-    return {f"{scope}/{name}" if len(scopes) > 1 else name: dict(sorted(series.items()))
-            for (scope, name), series in sorted(found.items())}
+    return {
+        f"{scope}/{name}" if len(scopes) > 1 else name: dict(sorted(series.items()))
+        for (scope, name), series in sorted(found.items())
+    }
 
 
 def weights(scene: Scene, flow: GradientFlow) -> dict[Text, Series]:
@@ -88,14 +143,23 @@ def together(parts: list[Contribution]) -> float:
     return float(np.linalg.norm(np.asarray(sum((p.array() for p in parts[1:]), parts[0].array()))))
 
 
-def strip(name: str, x: float, y: float, wide: float, high: float, series: Series, scale: Scale,
-          height: Callable[[float], float], title: str) -> Strip:
+def strip(
+    name: str,
+    x: float,
+    y: float,
+    wide: float,
+    high: float,
+    series: Series,
+    scale: Scale,
+    height: Callable[[float], float],
+    title: str,
+) -> Strip:
     """The cells of a series, at most `MOST` of them."""
     steps = list(series)
     count = min(len(steps), MOST)
     cells = []
     for i in range(count):
-        part = steps[i * len(steps) // count:(i + 1) * len(steps) // count]
+        part = steps[i * len(steps) // count : (i + 1) * len(steps) // count]
         size = max((series[t] for t in part), key=lambda x: math.inf if math.isnan(x) else x)
         where = f"t = {part[0]}" if len(part) == 1 else f"t = {part[0]} … {part[-1]}, the largest"
         cells.append(Cell(height(size), scale.paint(size), f"{where}: {number(size)}"))
@@ -120,5 +184,8 @@ def ticks(left: float, y: float, wide: float, steps: list[int]) -> list[Label]:
     """Step numbers below a strip."""
     count = len(steps)
     places = sorted({0, count - 1, *(round(i * count / TICKS) - 1 for i in range(1, TICKS))})
-    return [Label(left + wide * (i + 0.5) / count, y, roman(f"{steps[i]:,}"), "quiet", style.TINY)
-            for i in places if 0 <= i < count]
+    return [
+        Label(left + wide * (i + 0.5) / count, y, roman(f"{steps[i]:,}"), "quiet", style.TINY)
+        for i in places
+        if 0 <= i < count
+    ]

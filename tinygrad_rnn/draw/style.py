@@ -3,8 +3,8 @@
 The question this file answers: *what does a thing look like, given what part it plays?*
 
 A role is a part in the picture ("state", "weight 0", "op"). Every theme has one row for it: fill,
-stroke, ink. The strong colours are those of Okabe and Ito (2008), told apart by colour-blind readers
-too. The size of a gradient has a scale of its own, blue (small) over grey to red (large).
+stroke, ink. The strong colours are those of Okabe and Ito (2008), told apart by colour-blind
+readers too. The size of a gradient has a scale of its own, blue (small) over grey to red (large).
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ STATE, OUTPUT, LOSS = "#0072B2", "#009E73", "#CC79A7"
 
 def mix(a: str, b: str, share: float) -> str:
     """The colour `share` of the way from `a` to `b`."""
-    parts = (round(int(a[i:i + 2], 16) * (1 - share) + int(b[i:i + 2], 16) * share) for i in (1, 3, 5))
-    return "#" + "".join(f"{part:02x}" for part in parts)
+    parts = ((int(a[i:i + 2], 16), int(b[i:i + 2], 16)) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(p + (q - p) * share):02x}" for p, q in parts)
 
 
 def theme(paper: str, ink: str, frame: str, edge: str, quiet: str, pale: float) -> dict[str, Paint]:
-    """The table for one kind of paper; `pale` is how far fills go from their colour to the paper."""
+    """The table for one kind of paper; `pale` is how far fills go from their colour to the
+    paper."""
     faint = mix(quiet, paper, 0.45)
     state = STATE if paper == "#ffffff" else mix(STATE, ink, 0.35)
     table = {

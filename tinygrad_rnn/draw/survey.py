@@ -2,36 +2,37 @@
 
 The question this file answers: *what in this graph belongs to all steps, and what to one?*
 
-A single pass over all nodes, long sequences too; everything that looks closer looks at a few steps only.
+A few passes over all nodes, however long the sequence; everything that looks closer looks at the
+steps in view only.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 from ..core import ops, walk
 from ..core.graph import Node
+from .scene import Column
 
 
 @dataclass(slots=True)
 class Survey:
-    """What the pass over all nodes found.
+    """What the passes over all nodes found.
 
-    `shown` maps an alias (a transpose, reshape or slice of a given node) to what it shows, `slices`
-    holds those that are one step's part of a sequence. `shared` are the nodes from outside of time that
-    two or more steps use. `users` says which steps consume a node of another step, `counts` how often a
-    computed node is used at all.
+    `columns` are the steps in view. `shown` maps an alias (a transpose, reshape or slice of a given
+    node) to what it shows; `slices` holds those that are one step's part of a sequence. `shared`
+    are the nodes from outside of time that two or more steps use. `leaving` are the nodes in view
+    that steps out of view use.
     """
 
     root: Node
     nodes: list[Node]
     steps: list[int]
+    columns: list[Column]
     shown: dict[Node, Node] = field(default_factory=dict)
     slices: set[Node] = field(default_factory=set)
     shared: dict[Node, None] = field(default_factory=dict)
-    users: dict[Node, set[int]] = field(default_factory=dict)
-    counts: Counter[Node] = field(default_factory=Counter)
+    leaving: dict[Node, None] = field(default_factory=dict)
 
     def source(self, x: Node) -> Node:
         """What `x` stands for: itself, or what it is an alias of."""
@@ -42,35 +43,53 @@ class Survey:
         return not x.op.rules or x in self.slices
 
 
-def survey(root: Node) -> Survey:
-    """Look at every node that `root` depends on, once."""
+def survey(root: Node, first: int, last: int) -> Survey:
+    """Look at every node that `root` depends on, with the `first` and `last` steps in view."""
     nodes = walk.nodes(root)
-    steps = {n.at.step for n in nodes if n.op.rules}
-    found = Survey(root, nodes, sorted(s for s in steps if s is not None))
+    steps = sorted({n.at.step for n in nodes if n.op.rules and n.at.step is not None})
+    found = Survey(root, nodes, steps, window(steps, first, last) if steps else [])
     find_aliases(found)
-    first: dict[Node, int] = {}
-    shown, slices, counts = found.shown, found.slices, found.counts
-    for node in nodes:
-        if not node.op.rules or node in shown or node in slices:
-            continue
-        step = node.at.step
-        for _, x in walk.parents(node):
-            x = shown.get(x, x)
-            there = x.at.step
-            if x.op.rules and x not in slices:
-                counts[x] += 1
-                if there is not None:
-                    if there != step and step is not None:
-                        found.users.setdefault(x, set()).add(step)
-                    continue
-            if step is not None and first.setdefault(x, step) != step:
-                found.shared[x] = None
+    if steps:
+        find_shared(found)
     return found
 
 
+def window(steps: list[int], first: int, last: int) -> list[Column]:
+    """The columns for the first and last steps, with one gap between them if two or more are
+    hidden."""
+    if len(steps) <= first + last + 1:
+        return [Column(step) for step in steps]
+    hidden = steps[first : len(steps) - last]
+    gap = Column(None, hidden=(hidden[0], hidden[-1]), count=len(hidden))
+    return [*map(Column, steps[:first]), gap, *map(Column, steps[len(steps) - last :])]
+
+
+def find_shared(found: Survey) -> None:
+    """Fill `shared` and `leaving`. The loop runs over every use in the graph, so it is kept
+    plain."""
+    view = {column.step for column in found.columns if column.step is not None}
+    shown, slices, leaving, shared = found.shown, found.slices, found.leaving, found.shared
+    first: dict[Node, int] = {}
+    for node in found.nodes:
+        step = node.at.step
+        if step is None or not node.op.rules or node in shown or node in slices:
+            continue
+        operands = (node.a, node.b) if node.rest is None else [x for _, x in walk.parents(node)]
+        for x in operands:
+            if x is None:
+                continue
+            x = shown.get(x, x)
+            there = x.at.step
+            if there is not None and x.op.rules and x not in slices:
+                if there != step and there in view and step not in view:
+                    leaving[x] = None
+            elif first.setdefault(x, step) != step:
+                shared[x] = None
+
+
 def find_aliases(found: Survey) -> None:
-    """Fill `shown` and `slices`: gates are slices of a weight, the same at each step; the inputs x_t
-    are slices of a sequence, another one at each step."""
+    """Fill `shown` and `slices`: gates are slices of a weight, the same at each step; the inputs
+    x_t are slices of a sequence, another one at each step."""
     seen: dict[Node, dict[str, int | None]] = {}
     sequences: set[Node] = set()
     for node in found.nodes:
@@ -92,8 +111,8 @@ def find_aliases(found: Survey) -> None:
 
 
 def differs(node: Node, indices: dict[str, int | None]) -> bool:
-    """Whether a new slice belongs to another step than the first one, or the steps are not told (None)
-    and whole numbers pick the parts."""
+    """Whether a new slice belongs to another step than the first one, or the steps are not told
+    (None) and whole numbers pick the parts."""
     first = next(iter(indices.values()))
     if node.at.step is None and first is None:
         return isinstance((node.params or {}).get("index"), int)
@@ -102,8 +121,8 @@ def differs(node: Node, indices: dict[str, int | None]) -> bool:
 
 @dataclass(slots=True)
 class Total:
-    """A sum over steps: the node that has it, the uses of its terms (term, position, +), and the chain
-    of + that it took."""
+    """A sum over steps: the node that has it, the uses of its terms (term, position, +), and the
+    chain of + that it took."""
 
     node: Node
     terms: list[walk.Edge]
@@ -111,7 +130,8 @@ class Total:
 
 
 def running_total(found: Survey) -> Total | None:
-    """The chain of + that adds one term per step to a total (total = total + L_t), if there is one."""
+    """The chain of + that adds one term per step to a total (total = total + L_t), if there is
+    one."""
     top: Node | None = found.root
     for _ in range(8):  # L may be scaled after the sum
         if top is None or top.op is ops.add:
@@ -124,7 +144,7 @@ def running_total(found: Survey) -> Total | None:
     while todo:
         node = todo.pop()
         for position, x in walk.parents(node):
-            if x.name in (None, top.name) and found.counts[x] == 1 and carries_on(x, node):
+            if x not in adders and x.name in (None, top.name) and carries_on(x, node):
                 adders.add(x)
                 todo.append(x)
             elif x.op.rules:
@@ -132,16 +152,37 @@ def running_total(found: Survey) -> Total | None:
     steps = {x.at.step for x, _, _ in terms}
     if len(steps) < 2 or None in steps or len(steps) < len(terms):
         return None
-    if top.at.step is not None and any(found.counts[x] > 1 for x, _, _ in terms):
+    inside: set[Node | None] = {x for x in adders if x is not top}
+    if top.at.step is not None:
+        inside |= {x for x, _, _ in terms}
+    if used_twice(found, inside):
         return None  # a state h_t = f(h_{t-1}) + h_{t-1} is no total
     return Total(top, sorted(terms, key=lambda use: use[0].order), adders)
 
 
 def carries_on(x: Node, node: Node) -> bool:
-    """Whether `x` is the total so far that `node` adds a term to, and not a term that is a sum itself."""
+    """Whether `x` is the total so far that `node` adds a term to, and not a term that is a sum
+    itself."""
     if x.op is not ops.add:
         return False
     if node.at.step is None:
         return x.at.step is None
     inner = [y.at.step for _, y in walk.parents(x) if y.op.rules]
-    return x.at.step != node.at.step and (len(inner) < 2 or any(step != x.at.step for step in inner))
+    return x.at.step != node.at.step and (
+        len(inner) < 2 or any(step != x.at.step for step in inner)
+    )
+
+
+def used_twice(found: Survey, some: set[Node | None]) -> bool:
+    """Whether any of these nodes has more than one use."""
+    used: set[Node | None] = set()
+    for node in found.nodes:
+        if not node.op.rules:
+            continue
+        operands = (node.a, node.b) if node.rest is None else [x for _, x in walk.parents(node)]
+        for x in operands:
+            if x in some:
+                if x in used:
+                    return True
+                used.add(x)
+    return False

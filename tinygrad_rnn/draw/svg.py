@@ -3,8 +3,8 @@
 The question this file answers: *how does the drawing become a picture, without any program?*
 
 Plain shapes and texts with literal colours: no script, no reference, no font of its own. With
-`theme="auto"` the colours follow the reader's light or dark setting, and every element says its light
-colour too, for viewers that know no style sheets.
+`theme="auto"` the colours follow the reader's light or dark setting, and every element says its
+light colour too, for viewers that know no style sheets.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def f(x: float) -> str:
 
 
 def xml(text: str, longest: int = 400) -> str:
-    """Anybody's words as XML text: shortened, unprintable characters made visible, markup escaped."""
+    """Anybody's words as XML text: shortened, unprintable characters made visible, markup
+    escaped."""
     return escape(clean(text, longest))
 
 
@@ -38,7 +39,8 @@ class Painter:
         self.used: dict[tuple[str, str], None] = {}
 
     def fill(self, role: str, own: str | None = None) -> str:
-        """The attributes for the inside of a shape. `own` is a colour, or a role whose line colour it is."""
+        """The attributes for the inside of a shape. `own` is a colour, or a role whose line colour
+        it is."""
         return self.paint("fill", role, "fill", own)
 
     def stroke(self, role: str, own: str | None = None) -> str:
@@ -69,7 +71,9 @@ class Painter:
         for role, part in sorted(self.used):
             for attribute in ("fill", "stroke"):
                 name = f"{role.replace(' ', '-')}.{part}"
-                rules.append(f'[data-{attribute}="{name}"]{{{attribute}:{getattr(dark[role], part)}}}')
+                rules.append(
+                    f'[data-{attribute}="{name}"]{{{attribute}:{getattr(dark[role], part)}}}'
+                )
         return f"<style>@media(prefers-color-scheme:dark){{{''.join(rules)}}}</style>"
 
 
@@ -78,16 +82,29 @@ def svg(drawing: Drawing, theme: str = "light", scale: float = 1.0) -> str:
     paint = Painter(theme)
     body = list(elements(drawing, paint))
     w, h = drawing.width, drawing.height
-    head = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{f(w * scale)}" height="{f(h * scale)}" '
-            f'viewBox="0 0 {f(w)} {f(h)}" font-family="{escape(style.FONT)}" role="img" '
-            f'aria-label="{xml(drawing.title)}">')
-    return "\n".join([head, f"<title>{xml(drawing.title)}</title>", *filter(None, [paint.rules()]), *body,
-                      "</svg>", ""])
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{f(w * scale)}" height="{f(h * scale)}" '
+        f'viewBox="{f(drawing.left)} {f(drawing.top)} {f(w)} {f(h)}" '
+        f'font-family="{escape(style.FONT)}" role="img" aria-label="{xml(drawing.title)}">'
+    )
+    return "\n".join(
+        [
+            head,
+            f"<title>{xml(drawing.title)}</title>",
+            *filter(None, [paint.rules()]),
+            *body,
+            "</svg>",
+            "",
+        ]
+    )
 
 
 def elements(drawing: Drawing, paint: Painter) -> Iterator[str]:
     """The lines of the document, from the back to the front."""
-    yield f'<rect width="100%" height="100%" {paint.fill("paper")}/>'
+    yield (
+        f'<rect x="{f(drawing.left)}" y="{f(drawing.top)}" width="{f(drawing.width)}" '
+        f'height="{f(drawing.height)}" {paint.fill("paper")}/>'
+    )
     for frame in drawing.frames:
         yield box(frame, paint)
     for strip in drawing.strips:
@@ -102,40 +119,56 @@ def elements(drawing: Drawing, paint: Painter) -> Iterator[str]:
 
 def box(b: Box, paint: Painter) -> str:
     """A shape with its text and tooltip."""
-    look = (f'{paint.fill(b.role, b.fill)} {paint.stroke(b.role, b.stroke)} stroke-width="{f(b.width)}"'
-            + (' stroke-dasharray="4 3"' if b.dashed else ""))
+    look = (
+        f'{paint.fill(b.role, b.fill)} {paint.stroke(b.role, b.stroke)} stroke-width="{f(b.width)}"'
+        + (' stroke-dasharray="4 3"' if b.dashed else "")
+    )
     left, top, _, _ = b.sides
     if b.shape == "circle":
         shape = f'<circle cx="{f(b.x)}" cy="{f(b.y)}" r="{f(b.w / 2)}" {look}/>'
     else:
         corner = {"round": min(b.h / 2, style.CORNER + 2), "rect": 3.0}[b.shape]
         corner = 9.0 if b.role in ("frame", "gap") and not b.text else corner
-        shape = (f'<rect x="{f(left)}" y="{f(top)}" width="{f(b.w)}" height="{f(b.h)}" '
-                 f'rx="{f(corner)}" {look}/>')
+        shape = (
+            f'<rect x="{f(left)}" y="{f(top)}" width="{f(b.w)}" height="{f(b.h)}" '
+            f'rx="{f(corner)}" {look}/>'
+        )
     title = f"<title>{xml(b.title)}</title>" if b.title else ""
-    words = text(b.x, b.y + b.size * 0.35, b.text, b.size, "middle", paint.ink(b.role, b.ink)) if b.text else ""
+    words = (
+        text(b.x, b.y + b.size * 0.35, b.text, b.size, "middle", paint.ink(b.role, b.ink))
+        if b.text
+        else ""
+    )
     return f'<g id="{b.id}">{title}{shape}{words}</g>'
 
 
 def text(x: float, y: float, runs: Text, size: float, anchor: str, ink: str, more: str = "") -> str:
     """Runs as one text element; a subscript is lowered, and what follows it raised again."""
-    parts, low = [], False
+    parts, low, space = [], False, 0
     for run in runs:
-        parts.append(span(run, low, size))
-        low = run.style == "_"
-    return (f'<text x="{f(x)}" y="{f(y)}" font-size="{f(size)}" text-anchor="{anchor}" {ink}{more}>'
-            f'{"".join(parts)}</text>')
+        bare = run.text.strip(" ")
+        space += len(run.text) - len(run.text.lstrip(" "))
+        if bare:
+            parts.append(span(run, bare, low, size, 0.28 * size * space))
+            low, space = run.style == "_", len(run.text) - len(run.text.rstrip(" "))
+    return (
+        f'<text x="{f(x)}" y="{f(y)}" font-size="{f(size)}" text-anchor="{anchor}" {ink}{more}>'
+        f"{''.join(parts)}</text>"
+    )
 
 
-def span(run: Run, low: bool, size: float) -> str:
-    """One run."""
-    words = escape(run.text.replace(" ", "\u00a0"), quote=False)  # plain spaces at ends would collapse
-    look = {"i": ' font-style="italic"', "b": ' font-weight="bold"'}.get(run.style, "")
-    if run.style == "_":
-        down = "" if low else f' dy="{f(size * 0.24)}"'
-        return f'<tspan{down} font-size="{f(size * 0.74)}">{words}</tspan>'
-    if low:
-        look += f' dy="{f(-size * 0.24)}"'
+def span(run: Run, bare: str, low: bool, size: float, space: float) -> str:
+    """One run. A space at its ends is a move to the right: some viewers drop it between runs."""
+    down = run.style == "_"
+    look = f' dx="{f(space)}"' if space else ""
+    if down != low:
+        look += f' dy="{f(size * 0.24 if down else -size * 0.24)}"'
+    look += {
+        "i": ' font-style="italic"',
+        "b": ' font-weight="bold"',
+        "_": f' font-size="{f(size * 0.74)}"',
+    }.get(run.style, "")
+    words = escape(bare, quote=False)
     return f"<tspan{look}>{words}</tspan>" if look else words
 
 
@@ -160,13 +193,19 @@ def line(n: Line, paint: Painter) -> str:
         half = 2.4 + 1.15 * n.width
         points[-1] = toward(tip, back, long - 1)
         dx, dy = direction(back, tip)
-        corners = [tip, (base[0] - dy * half, base[1] + dx * half), (base[0] + dy * half, base[1] - dx * half)]
+        corners = [
+            tip,
+            (base[0] - dy * half, base[1] + dx * half),
+            (base[0] + dy * half, base[1] - dx * half),
+        ]
         fill = stroke.replace("stroke=", "fill=")
         head = f'<polygon points="{" ".join(f"{f(x)},{f(y)}" for x, y in corners)}" {fill}/>'
     dash = f' stroke-dasharray="{n.dash}"' if n.dash else ""
     title = f"<title>{xml(n.title)}</title>" if n.title else ""
-    return (f'<g id="{n.id}">{title}<path d="{path(points)}" fill="none" {stroke} '
-            f'stroke-width="{f(n.width)}"{dash}/>{head}</g>')
+    return (
+        f'<g id="{n.id}">{title}<path d="{path(points)}" fill="none" {stroke} '
+        f'stroke-width="{f(n.width)}"{dash}/>{head}</g>'
+    )
 
 
 def direction(p: Point, q: Point) -> Point:
@@ -207,6 +246,9 @@ def cells(strip: Strip, paint: Painter) -> Iterable[str]:
         high = strip.h * cell.level
         gap = 0.0 if len(strip.cells) > 150 else min(1.0, wide * 0.08)
         title = f"<title>{xml(cell.title)}</title>" if cell.title else ""
-        yield (f'<rect x="{f(strip.x + i * wide)}" y="{f(strip.y + strip.h - high)}" '
-               f'width="{f(wide - gap + (0.3 if gap == 0 else 0))}" height="{f(high)}" {fill}>{title}</rect>')
+        yield (
+            f'<rect x="{f(strip.x + i * wide)}" y="{f(strip.y + strip.h - high)}" '
+            f'width="{f(wide - gap if gap else wide + 0.3)}" height="{f(high)}" {fill}>'
+            f"{title}</rect>"
+        )
     yield "</g>"

@@ -2,9 +2,9 @@
 
 The question this file answers: *what does one step look like, exactly?*
 
-It is made once for all visible steps, from the union of what they contain, and then stamped: laying out
-a step costs the same whether there are 3 or 2,000. x counts from the left edge of the step's frame, y
-downwards from the lowest rail.
+It is made once for all visible steps, from the union of what they contain, and then stamped: laying
+out a step costs the same whether there are 3 or 2,000. x counts from the left edge of the step's
+frame, y downwards from the lowest rail.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ class Template:
                 w, h = glyph.size()
                 before = self.sizes.get(glyph.key, (0.0, 0.0))
                 self.sizes[glyph.key] = max(w, before[0]), max(h, before[1])
-        self.noted = any(g.note for c in scene.columns for g in c.glyphs) \
-            or any(w.note for r in scene.rails for w in r.taps)
+        self.noted = any(g.note for c in scene.columns for g in c.glyphs) or any(
+            w.note for r in scene.rails for w in r.taps
+        )
         self.zones = self.rails_by_zone()
         self.x, self.width, self.xs = self.measure_columns()
         self.y, self.rail_y, self.ys, self.top, self.bottom = self.measure_rows({})
@@ -68,8 +69,10 @@ class Template:
         """The middle of every grid column, the width of the frame, and the upright channels."""
         spots = self.grid.spots
         count = 1 + max((s.col for s in spots.values()), default=0)
-        wide = [max((self.sizes[k][0] for k, s in spots.items() if s.col == col), default=0.0)
-                for col in range(count)]
+        wide = [
+            max((self.sizes[k][0] for k, s in spots.items() if s.col == col), default=0.0)
+            for col in range(count)
+        ]
         middles, edges, x = [], [], style.PAD
         for w in wide:
             middles.append(x + w / 2)
@@ -79,9 +82,11 @@ class Template:
         xs = [left - d for left, _ in edges for d in (11.0, 16.0, 6.5)]
         return middles, frame, [*xs, frame - style.PAD + 8]
 
-    def measure_rows(self, order: dict[int, list[Rail]]) -> tuple[
-            dict[tuple[int, int], float], dict[str, float], list[float], float, float]:
-        """The middle of every grid row and rail, the level channels, top and bottom of the frame."""
+    def measure_rows(
+        self, order: dict[int, list[Rail]]
+    ) -> tuple[dict[tuple[int, int], float], dict[str, float], list[float], float, float]:
+        """The middle of every grid row and rail, the level channels, top and bottom of the
+        frame."""
         rows, rails, ys, y = {}, {}, [], 0.0
         step = RAIL + (5.0 if self.noted else 0.0)
         bottom = 0.0
@@ -102,19 +107,22 @@ class Template:
                 rows[band, row] = y - high / 2
                 ys += [y + d for d in (9.0, 14.0, 4.5)]
                 y -= high + style.GAP_Y
-            if self.grid.uppers[band:band + 2] == [False, True] and self.zones.get(band + 1):
+            if self.grid.uppers[band : band + 2] == [False, True] and self.zones.get(band + 1):
                 y -= 2.0
         ys += [y + style.GAP_Y - d for d in (9.0, 14.0)]
         return rows, rails, ys, y + style.GAP_Y / 2 - TITLE, bottom
 
     def order_rails(self) -> None:
-        """In each zone, so that a note beside a tap meets no other tap: in a lower zone the rail tapped
-        furthest on the right is on top, in an upper one the rail that serves the highest row."""
+        """In each zone, so that a note beside a tap meets no other tap: in a lower zone the rail
+        tapped furthest on the right is on top, in an upper one the rail that serves the highest
+        row."""
         for band, rails in self.zones.items():
+
             def place(rail: Rail, upper: bool = self.grid.uppers[band]) -> tuple[int, int]:
                 spots = [self.grid.spots[w.head.key] for w in rail.taps]
                 first = min(spots, key=lambda s: (s.band, s.col, s.row))
                 return (first.row, -first.col) if upper else (first.col, -first.row)
+
             rails.sort(key=place, reverse=True)
         self.y, self.rail_y, self.ys, self.top, self.bottom = self.measure_rows(self.zones)
 
@@ -147,7 +155,8 @@ class Template:
         return ways
 
     def lay_taps(self) -> dict[tuple[str, Key, int], Tap]:
-        """The ways from the rails: straight up where that is free, else beside the column and in."""
+        """The ways from the rails: straight up where that is free, else beside the column and
+        in."""
         found = {}
         for band, rails in sorted(self.zones.items()):
             upper = self.grid.uppers[band]
@@ -156,7 +165,10 @@ class Template:
                 heads = dict.fromkeys((wire.head.key, wire.position) for wire in rail.taps)
                 for key, position in heads:
                     rect = self.rects[key]
-                    way = self.field.best(tap_ways(rect, y, upper and self.noted), (rect,)) or ((0.0, y), (0.0, y))
+                    way = self.field.best(tap_ways(rect, y, upper and self.noted), (rect,)) or (
+                        (0.0, y),
+                        (0.0, y),
+                    )
                     self.field.wires.append(way)
                     found[rail.glyph.id, key, position] = Tap(way, upper)
         return found
@@ -187,15 +199,21 @@ class Template:
         """Whether a note would stand clear."""
         left, top, right, bottom = rect = note_rect(spot, wide)
         around = Field([rect])
-        inside = left >= 4 and all(not (left < b[2] and right > b[0] and top < b[3] and bottom > b[1])
-                                   for b in self.field.boxes)
+        inside = left >= 4 and all(
+            not (left < b[2] and right > b[0] and top < b[3] and bottom > b[1])
+            for b in self.field.boxes
+        )
         return inside and all(around.clear(way) for way in self.field.wires)
 
     def widen(self) -> None:
         """Make room to the right of the taps for their notes, up to the next step's taps."""
         for rails in self.zones.values():
             for rail in rails:
-                ends = [(self.tap(rail, w).way[0][0], width(w.note, style.SMALL)) for w in rail.taps if w.note]
+                ends = [
+                    (self.tap(rail, w).way[0][0], width(w.note, style.SMALL))
+                    for w in rail.taps
+                    if w.note
+                ]
                 if ends:
                     first = min(x for x, _ in ends)
                     self.width = max(self.width, max(x + wide for x, wide in ends) + 14 - first)

@@ -10,10 +10,11 @@ from typing import Any
 from ..core.graph import Node
 from ..errors import InputError
 from .blocks import draw_block
+from .ink import Ink
 from .labels import number, plain, roman, symbol
 from .model import Drawing
 from .picture import Picture
-from .reading import read, read_untimed, window
+from .reading import read, read_untimed
 from .scene import Scene
 from .survey import survey
 from .timegrid import TimeGrid
@@ -24,10 +25,10 @@ MOST = 120  # operations in a graph without time before it is elided
 def unrolled(loss: Any, first: int = 3, last: int = 3, *, theme: str = "auto") -> Picture:
     """Draw the graph that `loss` was computed by, unrolled over time.
 
-    Each time step is a column, each shared weight a rail with a tap into every step that uses it. Of a
-    long sequence the `first` and `last` steps are drawn and a gap stands for the others;
-    `first=T, last=0` draws every step. A graph without time steps is laid out from its inputs to its
-    result. `theme` is "light", "dark" or "auto". Raises `InputError` if `loss` is not a node.
+    Each time step is a column, each shared weight a rail with a tap into every step that uses it.
+    Of a long sequence the `first` and `last` steps are drawn and a gap stands for the others;
+    `first=T, last=0` draws every step. A graph without time steps is laid out from its inputs to
+    its result. `theme` is "light", "dark" or "auto". Raises `InputError` if `loss` is not a node.
     """
     scene = scene_of(loss, first, last, "unrolled()", "Unrolled graph")
     if not scene.columns:
@@ -38,23 +39,26 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, theme: str = "auto") -
 def scene_of(root: Any, first: int, last: int, where: str, title: str) -> Scene:
     """What will be drawn of the graph of `root`."""
     if not isinstance(root, Node):
-        raise InputError(f"expected a Value or a Tensor, the result of the graph, got {type(root).__name__}",
-                         where=where)
+        raise InputError(
+            f"expected a Value or a Tensor, the result of the graph, got {type(root).__name__}",
+            where=where,
+        )
     for name, count in (("first", first), ("last", last)):
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
             raise InputError(f"expected {name} to be a number of steps, got {count!r}", where=where)
     if first + last == 0:
         raise InputError("first=0 and last=0 leave no step to draw", where=where)
-    found = survey(root)
+    found = survey(root, first, last)
     name = plain(symbol(root.name, root.step)) if root.name else root.op.name
     if not found.steps:
         return read_untimed(found, max(MOST, first + last), f"{title} of {name}")
-    columns = window(found.steps, first, last)
-    scene = read(found, columns, f"{title} of {name}, {len(found.steps):,} steps")
-    gap = next((c for c in columns if c.hidden), None)
+    scene = read(found, f"{title} of {name}, {len(found.steps):,} steps")
+    gap = next((c for c in found.columns if c.hidden), None)
     if gap is not None and gap.hidden is not None:
-        scene.caption = roman(f"T = {len(found.steps):,} steps, of which {gap.hidden[0]:,} to "
-                              f"{gap.hidden[1]:,} are not drawn")
+        scene.caption = roman(
+            f"T = {len(found.steps):,} steps, of which {gap.hidden[0]:,} to "
+            f"{gap.hidden[1]:,} are not drawn"
+        )
     return scene
 
 
@@ -63,14 +67,15 @@ def add_values(scene: Scene) -> None:
     nodes = [g.node for g in scene.around if g.node is not None]
     if len(nodes) > 80 or not all(n.is_scalar for n in nodes):
         return
-    shown = {w.tail for w in scene.wires if w.kind == "result"}  # an op's value stands at its variable
+    shown = {
+        w.tail for w in scene.wires if w.kind == "result"
+    }  # an op's value stands at its variable
     for glyph in scene.around:
-        if glyph.node is not None and glyph not in shown and glyph.node.name is not None:
-            glyph.note = roman(number(glyph.node.value))
-        elif glyph.node is not None and glyph not in shown and not glyph.node.is_leaf:
-            glyph.note = roman(number(glyph.node.value))
+        node = glyph.node
+        if node is not None and glyph not in shown and (node.name is not None or not node.is_leaf):
+            glyph.note = roman(number(node.value))
 
 
 def place(scene: Scene) -> Drawing:
     """The finished drawing."""
-    return TimeGrid(scene).drawing() if scene.columns else draw_block(scene)
+    return Ink(TimeGrid(scene)).drawing() if scene.columns else draw_block(scene)

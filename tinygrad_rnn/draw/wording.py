@@ -17,8 +17,30 @@ from . import style
 from .labels import Run, Text, clean, number, plain, roman, symbol
 from .scene import Column, Glyph
 
-LINEAR = {"+", "-", "*", "/", "**", "power", "neg", "@", "linear", "sum", "Σ", "concat", "stack", "[]",
-          "T", "reshape", "broadcast", "cast", "scatter", "outer", "where", "mean"}
+LINEAR = {
+    "+",
+    "-",
+    "*",
+    "/",
+    "**",
+    "power",
+    "neg",
+    "@",
+    "linear",
+    "sum",
+    "Σ",
+    "concat",
+    "stack",
+    "[]",
+    "T",
+    "reshape",
+    "broadcast",
+    "cast",
+    "scatter",
+    "outer",
+    "where",
+    "mean",
+}
 
 
 class Names:
@@ -27,18 +49,21 @@ class Names:
     def __init__(self) -> None:
         self.taken: Counter[str] = Counter()
 
-    def give(self, name: str, step: int | None = None, scope: str = "") -> str:
-        """An id made of letters a file format can take; a second one alike gets a number."""
-        parts = ["" if step is None else f"t{step}", scope.replace("/", "."), name]
-        wanted = ".".join(re.sub(r"[^A-Za-z0-9_.]+", "_", part)[:40] for part in parts if part)
-        self.taken[wanted] += 1
-        while self.taken[wanted] > 1 and f"{wanted}.{self.taken[wanted]}" in self.taken:
+    def give(self, name: str, step: int | None = None, scope: str = "", part: str = "") -> str:
+        """An id of letters, digits and _, its parts joined by dots; one that is taken gets a
+        number."""
+        parts = ["" if step is None else f"t{step}", *map(safe, scope.split("/")), safe(name), part]
+        wanted = name = ".".join(filter(None, parts))
+        while self.taken[name]:
             self.taken[wanted] += 1
-        if self.taken[wanted] == 1:
-            return wanted
-        chosen = f"{wanted}.{self.taken[wanted]}"
-        self.taken[chosen] += 1
-        return chosen
+            name = f"{wanted}.{self.taken[wanted]}"
+        self.taken[name] += 1
+        return name
+
+
+def safe(name: str) -> str:
+    """A user's word as part of an id: what is not a letter or a digit becomes _."""
+    return re.sub(r"[^A-Za-z0-9_]+", "_", name[:40])
 
 
 # --- numbers in words ---------------------------------------------------------------------------
@@ -86,17 +111,30 @@ def op_glyph(node: Node, names: Names) -> Glyph:
         text = f"{number(numbers[0])} {text}" if left else f"{text} {number(numbers[0])}"
     circle = len(text) == 1
     role = "op" if circle or node.op.name in LINEAR else "function"
-    base = "op" if node.name is None else f"{node.name}.op"
-    base = clean_id(node.op.name) if base == "op" else base
+    name, part = (clean_id(node.op.name), "") if node.name is None else (node.name, "op")
     title = f"{where(node)}: " if where(node) else ""
-    return Glyph(names.give(base, node.step, node.scope), (Run(text),), role, "circle" if circle else "pill",
-                 node, title=f"{title}op {clean(node.op.name, 60)}, gives {worth(node.value)}")
+    return Glyph(
+        names.give(name, node.step, node.scope, part),
+        (Run(text),),
+        role,
+        "circle" if circle else "pill",
+        node,
+        title=f"{title}op {clean(node.op.name, 60)}, gives {worth(node.value)}",
+    )
 
 
 def clean_id(name: str) -> str:
     """An op's name in letters: + is plus."""
-    words = {"+": "plus", "-": "minus", "*": "times", "/": "over", "@": "matmul", "**": "power",
-             "Σ": "sum", "[]": "slice"}
+    words = {
+        "+": "plus",
+        "-": "minus",
+        "*": "times",
+        "/": "over",
+        "@": "matmul",
+        "**": "power",
+        "Σ": "sum",
+        "[]": "slice",
+    }
     return words.get(name, name)
 
 
@@ -118,16 +156,34 @@ def variable_glyph(node: Node, names: Names) -> Glyph:
     text = name_of(node) if node.name is not None else (Run("y", "i"),)
     name = node.name or "result"
     title = f"{plain(text)} = {worth(node.value)}"
-    return Glyph(names.give(name, node.step, node.scope), text, "value", "circle", node, title=title)
+    return Glyph(
+        names.give(name, node.step, node.scope), text, "value", "circle", node, title=title
+    )
 
 
 def given_glyph(x: Node, names: Names, step: int | None) -> Glyph:
     """An input, a target, a constant."""
+    if x.name is None and x.op.name == "[]" and x.a is not None and x.a.name is not None:
+        part = f"{x.a.name}[{index_text((x.params or {}).get('index'))}]"  # a step of a sequence
+        return Glyph(
+            names.give(part, step),
+            roman(clean(part)),
+            "input",
+            "circle",
+            x,
+            title=f"{clean(part)}: a part of {clean(x.a.name)}, {worth(x.value)}",
+        )
     at = x.step if x.step is not None or has_digit(x.name) else step
     text = symbol(x.name, at) if x.name is not None else name_of(x)
     kind = "a leaf" if x.requires_grad else "given, no gradient"
-    return Glyph(names.give(x.name or "given", step if x.step is None else x.step), text, "input", "circle",
-                 x, title=f"{plain(text)}: {kind}, {worth(x.value)}")
+    return Glyph(
+        names.give(x.name or "given", step if x.step is None else x.step),
+        text,
+        "input",
+        "circle",
+        x,
+        title=f"{plain(text)}: {kind}, {worth(x.value)}",
+    )
 
 
 def has_digit(name: str | None) -> bool:
@@ -152,19 +208,33 @@ def as_rail(glyph: Glyph) -> Glyph:
 
 def left_out_glyph(names: Names) -> Glyph:
     """Older history that is not drawn."""
-    return Glyph(names.give("earlier"), (Run("…"),), "dim", "pill", title="older operations, not drawn",
-                 dashed=True)
+    return Glyph(
+        names.give("earlier"),
+        (Run("…"),),
+        "dim",
+        "pill",
+        title="older operations, not drawn",
+        dashed=True,
+    )
 
 
 def hidden_glyph(count: int, names: Names) -> Glyph:
     """What stands for many operations."""
-    return Glyph(names.give("hidden"), (Run(f"⋯ {count:,} operations ⋯"),), "gap", "pill",
-                 title=f"{count:,} operations are not drawn", dashed=True)
+    return Glyph(
+        names.give("hidden"),
+        (Run(f"⋯ {count:,} operations ⋯"),),
+        "gap",
+        "pill",
+        title=f"{count:,} operations are not drawn",
+        dashed=True,
+    )
 
 
 def gap_glyph(names: Names) -> Glyph:
     """The dots in place of many steps."""
-    return Glyph(names.give("gap"), (Run("⋯", "b"),), "gap", "pill", title="steps that are not drawn")
+    return Glyph(
+        names.give("gap"), (Run("⋯", "b"),), "gap", "pill", title="steps that are not drawn"
+    )
 
 
 def make_initial(glyph: Glyph, state: Hashable, columns: list[Column]) -> None:
@@ -195,10 +265,11 @@ def total_glyph(node: Node, term: Node, is_sum: bool, names: Names) -> Glyph:
     else:
         each = (Run(" "), *symbol(term.name, None), Run("t", "_")) if term.name else ()
         text = (*head, Run(" = Σ" if head else "Σ"), *each)
-    return Glyph(names.give(node.name or "total", None, node.scope), tuple(r for r in text if r.text),
-                 "total", "round", node, title=f"{plain(text)}: {worth(node.value)}")
-
-
-def weightlike(x: Node) -> bool:
-    """Whether a leaf's name is one that weights have."""
-    return x.name is not None and x.name[0] in "WUVRKbwuvθ"
+    return Glyph(
+        names.give(node.name or "total", None, node.scope),
+        tuple(r for r in text if r.text),
+        "total",
+        "round",
+        node,
+        title=f"{plain(text)}: {worth(node.value)}",
+    )
