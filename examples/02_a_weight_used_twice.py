@@ -1,17 +1,20 @@
-"""A weight used twice gets two contributions, and they are added: the reason for `+=`.
+"""A weight that is used twice gets two contributions, and they add up: the reason for `+=`.
 
-    y = w * x + w * w            dy/dw = x + w + w
+    y = w x + w²        dy/dw = x + 2w        one part for each arrow that leads back to w
 """
 
 import tinygrad_rnn as tg
+from tinygrad_rnn import draw
 
 w, x = tg.Value(3.0, name="w"), tg.Value(2.0, name="x")
-y = (w * x + w * w).named("y")
+y = (w * x + w ** 2).named("y")
 
 flow = tg.gradient_flow(y)
-print(flow.ledger(w))
+ledger = flow.ledger(w)
+print(ledger)
 print()
-print(f"A traversal that wrote `=` for `+=` would end at {flow.ledger(w)[-1].contribution:g}.")
-print(f"A second backward without zero_grad() adds everything once more: {w.grad:g} becomes", end=" ")
+print(f"Writing `=` for `+=` would leave the last row alone: {ledger[-1].contribution:g}.")
 y.backward()
-print(f"{w.grad:g}.")
+print(f"A second backward without zero_grad() adds it all once more: {w.grad:g}.")
+
+draw.gradient_flow(flow).save("02_a_weight_used_twice.svg")

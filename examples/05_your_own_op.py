@@ -3,8 +3,6 @@
     softsign(x) = x / (1 + |x|)        its slope is 1 / (1 + |x|)²
 """
 
-import numpy as np
-
 import tinygrad_rnn as tg
 from tinygrad_rnn.testing import check_gradients
 
@@ -15,16 +13,18 @@ def softsign(x):
     return x / (1 + abs(x))
 
 
-v = tg.Value(0.5, name="v")
+x = tg.Tensor([-2.0, -0.5, 0.5, 1.0, 3.0], name="x", requires_grad=True)
+y = softsign(x)  # arrays
+slope = tg.grad(y.sum(), x, create_graph=True)  # nodes: the same rule, now building a graph
+curve = tg.grad(slope.sum(), x)
+
+print(f"{'x':>5}{'softsign':>11}{'slope':>9}{'curvature':>12}")
+for row in zip(x.numpy(), y.numpy(), slope.numpy(), curve.numpy()):
+    print("{:5.1f}{:11.4f}{:9.4f}{:12.4f}".format(*row))
+
+v = tg.Value(1.0, name="v")  # floats
 softsign(v).backward()
-print(f"a float:   softsign'(0.5) = {v.grad:.6f}, by hand {1 / 1.5 ** 2:.6f}")
-
-x = tg.Tensor(np.linspace(-2, 2, 5), name="x", requires_grad=True)
-softsign(x).sum().backward()
-print(f"an array:  {np.round(x.grad, 4)}")
-
-(slope,) = tg.grad(softsign(v), [v], create_graph=True)
-(curve,) = tg.grad(slope, [v])
-print(f"and again: softsign''(0.5) = {curve.item():.6f}, by hand {-2 / 1.5 ** 3:.6f}")
 print()
-print(check_gradients(lambda: softsign(x).sum(), [x]))
+print(f"For a float: softsign'(1) = {v.grad}")
+print()
+print(check_gradients(lambda: (softsign(x) ** 2).sum(), [x]))
