@@ -18,94 +18,174 @@ from ..core.graph import Node
 from ..core.place import here, switch
 from ..core.values import Tensor
 from ..errors import InputError, ShapeError
+from . import activations
 from . import init as inits
 from .module import Module, parameter
-from .sequence import given_step
-
-ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
-    "tanh": ops.tanh, "relu": ops.relu, "identity": lambda z: z}
+from .sequence import given_step, shape_of
 
 
 class Cell(Module):
-    """What the layers need of a cell: its sizes, its `dtype`, a first state and one step."""
+    """What the layers need of a cell: its sizes, its `dtype`, a first state and one step.
+
+    A state is one node, or several: `State` is then their named tuple, and `state_names` says what
+    the nodes are called in the graph. Each is (B, H).
+    """
 
     input_size: int
     hidden_size: int
     dtype: Any
+    state_names: tuple[str, ...] = ("h",)
+    State: Callable[..., Any] | None = None
 
     def __call__(self, x: Any, state: Any) -> tuple[Any, Any]:
         """One step: (output, state) from the input x (B, I) and the state before."""
         raise NotImplementedError
 
+    @property
+    def output_size(self) -> int:
+        """The size of an output: of the last axis of what a layer around this cell returns."""
+        return self.hidden_size
+
     def initial_state(self, batch: tuple[int, ...] = ()) -> Any:
-        """The state to start from: zeros (*batch, H), a constant `h`, one step before now."""
-        now = here().step
-        with switch(step=None if now is None else now - 1):
-            return Tensor(np.zeros((*batch, self.hidden_size), self.dtype), name="h")
+        """The state to start from: zeros (*batch, H), constants one step before now."""
+        return self.joined([self.before(np.zeros((*batch, self.hidden_size)), k)
+                            for k in range(len(self.state_names))])
 
     def given_state(self, state: Any, batch: tuple[int, ...]) -> Any:
-        """A state that a user gave, as a node. Raises `ShapeError` if it does not fit.
+        """A state that a user gave, as nodes. Raises `ShapeError` if it does not fit.
 
-        What no gradient reaches (an array, a detached state) becomes a constant `h`, one step
-        before now.
+        What no gradient reaches (an array, a detached state) becomes a constant, one step before
+        now. Of several parts, one that is None starts from zeros.
         """
-        expected, got = (*batch, self.hidden_size), np.shape(getattr(state, "value", state))
-        if got != expected:
-            raise ShapeError(f"expected an initial state of shape {expected}, got {got}",
-                             where=self.title())
-        if isinstance(state, Node) and (state.requires_grad or state.step is not None):
-            return state
+        parts = self.split(state)
+        expected = (*batch, self.hidden_size)
+        for name, part in zip(self.state_names, parts):
+            if part is not None and shape_of(part) != expected:
+                which = "an initial state" if len(parts) == 1 else f"the initial state's {name}"
+                raise ShapeError(f"expected {which} of shape {expected}, got {shape_of(part)}",
+                                 where=self.title())
+        return self.joined([self.before(np.zeros(expected) if part is None else part, k)
+                            for k, part in enumerate(parts)])
+
+    def before(self, part: Any, k: int) -> Any:
+        """Part k of a first state as a node: one that a gradient can reach stays as it is."""
+        if isinstance(part, Node) and (part.requires_grad or part.step is not None):
+            return part
         now = here().step
-        with switch(step=None if now is None else now - 1):
-            return Tensor(getattr(state, "value", state), name="h", dtype=self.dtype)
+        with switch(step=None if now is None else now - self.lag(k)):
+            return Tensor(part.value if isinstance(part, Node) else part,
+                          name=self.state_names[k], dtype=self.dtype)
+
+    def lag(self, k: int) -> int:
+        """How many steps ago part k of a state was made."""
+        return 1
+
+    def split(self, state: Any) -> list[Any]:
+        """The parts of a state. Raises `InputError` if they are not as many as they should be."""
+        names = self.state_names
+        if len(names) == 1:
+            return [state]
+        if not isinstance(state, (tuple, list)) or len(state) != len(names):
+            got = f"{len(state)} parts" if isinstance(state, (tuple, list)) else "a single array"
+            raise InputError(f"expected a state ({', '.join(names)}), got {got}",
+                             where=self.title(),
+                             fix=f"None in place of a part starts it from zeros: "
+                                 f"({names[0]}, {', '.join(['None'] * (len(names) - 1))})")
+        return list(state)
+
+    def joined(self, parts: list[Any]) -> Any:
+        """A state from its parts."""
+        return parts[0] if self.State is None else self.State(*parts)
 
     def title(self) -> str:
         """How errors speak of this cell."""
         return f"{type(self).__name__}({self.settings()})"
 
 
-class RNNCell(Cell):
+class AffineCell(Cell):
+    """Cells whose gates are all functions of z = W_xh x_t + W_hh h_{t-1} + b_h, with the rows of
+    all gates in one matrix.
+
+    Parameters: `W_xh` (G H, I), `W_hh` (G H, H), `b_h` (G H,) for G gates; with `stacked=True` one
+    `W = [W_xh W_hh]` (G H, I + H) in the place of the two, and z = W [x_t; h_{t-1}] + b_h.
+    """
+
+    gates: str = "h"
+
+    def make_weights(self, sizes: tuple[int, int], bias: bool, stacked: bool,
+                     init: str | inits.Init, init_hh: str | inits.Init | None, seed: Any,
+                     dtype: Any) -> np.random.Generator:
+        """Set sizes and parameters; return the generator, for what else is drawn."""
+        where = type(self).__name__
+        self.input_size = size(sizes[0], "input_size", where)
+        self.hidden_size = size(sizes[1], "hidden_size", where)
+        self.dtype, self.stacked = float_type(dtype, where), stacked
+        rng, I, H = np.random.default_rng(seed), self.input_size, self.hidden_size
+        first = inits.find(init, where)
+        first_hh = first if init_hh is None else inits.find(init_hh, where)
+        rows = len(self.gates) * H
+        W_xh = np.asarray(first(rng, (rows, I), H), self.dtype)
+        W_hh = np.asarray(first_hh(rng, (rows, H), H), self.dtype)
+        if stacked:
+            self.W = parameter(np.concatenate([W_xh, W_hh], 1), "W")
+        else:
+            self.W_xh, self.W_hh = parameter(W_xh, "W_xh"), parameter(W_hh, "W_hh")
+        self.b_h = parameter(np.asarray(first(rng, (rows,), H), self.dtype), "b_h") if bias \
+            else None
+        return rng
+
+    def affine(self, x: Any, h: Any) -> Any:
+        """z = W_xh x + W_hh h + b_h, or W [x; h] + b_h: (B, G H)."""
+        if self.stacked:
+            z = ops.linear(ops.concatenate(x, h, axis=-1), self.W)
+        else:
+            z = ops.linear(x, self.W_xh) + ops.linear(h, self.W_hh)
+        return z if self.b_h is None else z + self.b_h
+
+    def gate(self, z: Any, k: int) -> Any:
+        """The rows of gate k: a slice of the result, never of the weight."""
+        H = self.hidden_size
+        return z[..., k * H:(k + 1) * H]
+
+    def options(self) -> str:
+        """What of these settings is not the default, for a repr."""
+        return (", bias=False" if self.b_h is None else "") + (", stacked" * self.stacked)
+
+
+class RNNCell(AffineCell):
     """The vanilla cell:  h_t = φ(W_xh x_t + W_hh h_{t-1} + b_h)   (Elman 1990)
 
     `x` is (B, I) or (I,), `state` is h_{t-1}: (B, H) or (H,). Returns (h_t, h_t).
 
-    Parameters: `W_xh` (H, I), `W_hh` (H, H), `b_h` (H,). φ (`nonlinearity`) is "tanh", "relu",
-    "identity" or a function. `init` and `init_hh` (for W_hh; the same if None) are "uniform",
-    "glorot", "orthogonal" or a function. `seed` is a number, a `numpy.random.Generator`, or None
-    for fresh entropy. Raises `InputError` for sizes and names that cannot be, `ShapeError` for an
-    x or state that does not fit.
+    Parameters: `W_xh` (H, I), `W_hh` (H, H), `b_h` (H,). With `stacked=True` one matrix
+    `W = [W_xh W_hh]` (H, I + H) takes the place of two: h_t = φ(W [x_t; h_{t-1}] + b_h).
+
+    φ (`nonlinearity`) is "tanh", "relu", "identity", another name of `nn.ACTIVATIONS` or a
+    function. `init` and `init_hh` (for W_hh; the same if None) are names of `nn.init.INITS`
+    ("uniform", "glorot", "orthogonal", ...) or functions. `seed` is a number, a
+    `numpy.random.Generator`, or None for fresh entropy. Raises `InputError` for sizes and names
+    that cannot be, `ShapeError` for an x or state that does not fit.
     """
 
     def __init__(self, input_size: int, hidden_size: int,
-                 nonlinearity: str | Callable[[Any], Any] = "tanh", bias: bool = True, *,
-                 init: str | inits.Init = "uniform", init_hh: str | inits.Init | None = None,
-                 seed: Any = None, dtype: Any = None) -> None:
-        self.input_size = size(input_size, "input_size", "RNNCell")
-        self.hidden_size = size(hidden_size, "hidden_size", "RNNCell")
+                 nonlinearity: str | activations.Activation = "tanh", bias: bool = True, *,
+                 stacked: bool = False, init: str | inits.Init = "uniform",
+                 init_hh: str | inits.Init | None = None, seed: Any = None,
+                 dtype: Any = None) -> None:
         self.nonlinearity = nonlinearity
-        self.activation = activation(nonlinearity, "RNNCell")
-        self.dtype = float_type(dtype, "RNNCell")
-        rng, H = np.random.default_rng(seed), self.hidden_size
-        first = inits.find(init, "RNNCell")
-        first_hh = first if init_hh is None else inits.find(init_hh, "RNNCell")
-        self.W_xh = parameter(np.asarray(first(rng, (H, self.input_size), H), self.dtype), "W_xh")
-        self.W_hh = parameter(np.asarray(first_hh(rng, (H, H), H), self.dtype), "W_hh")
-        self.b_h = parameter(np.asarray(first(rng, (H,), H), self.dtype), "b_h") if bias else None
+        self.activation = activations.activation(nonlinearity, "RNNCell", "nonlinearity")
+        self.make_weights((input_size, hidden_size), bias, stacked, init, init_hh, seed, dtype)
 
     def __call__(self, x: Any, state: Any = None) -> tuple[Any, Any]:
         x = given_step(x, "x", self.dtype)
         if state is None:
             state = self.initial_state(x.shape[:-1])
-        z = ops.linear(x, self.W_xh) + ops.linear(given_step(state, "h", self.dtype), self.W_hh)
-        if self.b_h is not None:
-            z = z + self.b_h
-        h = self.activation(z).named("h")
+        h = self.activation(self.affine(x, given_step(state, "h", self.dtype))).named("h")
         return h, h
 
     def settings(self) -> str:
-        name = self.nonlinearity if isinstance(self.nonlinearity, str) else "φ"
-        bias = ", bias=False" if self.b_h is None else ""
-        return f"{self.input_size}, {self.hidden_size}, {name}{bias}"
+        name = activations.title(self.nonlinearity)
+        return f"{self.input_size}, {self.hidden_size}, {name}{self.options()}"
 
 
 def size(n: Any, name: str, where: str) -> int:
@@ -123,13 +203,3 @@ def float_type(dtype: Any, where: str) -> Any:
         raise InputError(f"expected dtype to be a float type such as 'float32', got {dtype!r}",
                          where=where)
     return kind
-
-
-def activation(name: str | Callable[[Any], Any], where: str) -> Callable[[Any], Any]:
-    """The activation function of that name, or the function itself."""
-    if callable(name):
-        return name
-    if name not in ACTIVATIONS:
-        raise InputError(f"expected nonlinearity to be one of {', '.join(ACTIVATIONS)} or a "
-                         f"function, got {name!r}", where=where)
-    return ACTIVATIONS[name]

@@ -21,8 +21,9 @@ from ..core.place import timestep
 from ..errors import InputError, ShapeError
 from . import init as inits
 from .cells import Cell, RNNCell
+from .gated import GRUCell, LSTMCell
 from .module import Module
-from .sequence import Steps, first_step, join
+from .sequence import Steps, first_step, join, shape_of
 
 AnyCell = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -94,7 +95,7 @@ class Recurrent(Module):
             self.check(steps)
         outputs, state = unroll(self.cell, steps, initial_state)
         if not self.return_sequences:
-            result = outputs[-1] if outputs else state
+            result = outputs[-1] if outputs else self.shown(state)
         else:
             result = join(outputs, None if outputs else self.no_steps(state))
         return (result, state) if self.return_state else result
@@ -115,9 +116,13 @@ class Recurrent(Module):
                 raise ShapeError(f"expected every step of xs to have shape {wanted}, got {got} at "
                                  f"xs[{t}]", where=self.title())
 
+    def shown(self, state: Any) -> Any:
+        """What stands for the last output where there was no step: h of the initial state."""
+        return self.cell.split(state)[0] if isinstance(self.cell, Cell) else state
+
     def no_steps(self, state: Any) -> Any:
         """The sequence of no outputs: (0, *shape of the state)."""
-        return np.zeros((0, *np.shape(getattr(state, "value", state))), self.cell.dtype)
+        return np.zeros((0, *shape_of(self.shown(state))), getattr(self.cell, "dtype", None))
 
     def title(self) -> str:
         """How errors speak of this layer."""
@@ -147,4 +152,36 @@ class RNN(Recurrent):
         cell = RNNCell(input_size, hidden_size, nonlinearity, bias, init=init, init_hh=init_hh,
                        seed=seed, dtype=dtype)
         super().__init__(cell, return_sequences=return_sequences, return_state=return_state,
+                         return_states=return_states)
+
+
+class LSTM(Recurrent):
+    """The LSTM layer: its equations stand at `LSTMCell`.
+
+    `.cell` is an `LSTMCell` and holds W_xh (4H, I), W_hh (4H, H), b_h (4H,), gates in the order i,
+    f, g, o; its further arguments (`forget_bias`, `peepholes`, `gate_activation`, ...) are taken
+    here too. The state is a pair (h, c). What a call takes and returns: see `Recurrent`.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *,
+                 return_sequences: bool = False, return_state: bool = False,
+                 return_states: bool | None = None, **options: Any) -> None:
+        super().__init__(LSTMCell(input_size, hidden_size, bias, **options),
+                         return_sequences=return_sequences, return_state=return_state,
+                         return_states=return_states)
+
+
+class GRU(Recurrent):
+    """The GRU layer: its equations stand at `GRUCell`.
+
+    `.cell` is a `GRUCell` and holds W_xh (3H, I), W_hh (3H, H), b_h (3H,), gates in the order r, z,
+    n, and b_hn (H,); its further arguments (`reset_after`, `gate_activation`, ...) are taken here
+    too. What a call takes and returns: see `Recurrent`.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *,
+                 return_sequences: bool = False, return_state: bool = False,
+                 return_states: bool | None = None, **options: Any) -> None:
+        super().__init__(GRUCell(input_size, hidden_size, bias, **options),
+                         return_sequences=return_sequences, return_state=return_state,
                          return_states=return_states)
