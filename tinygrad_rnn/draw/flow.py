@@ -224,15 +224,34 @@ class Dresser:
         for wire, amount in self.amounts.items():
             if amount is not None and wire.tail.role == "state":
                 counted[wire.tail] = counted.get(wire.tail, 0) + 1
+        passages: dict[tuple[Glyph, int | None], list[Wire]] = {}
         for wire, amount in self.amounts.items():
-            if amount is None:
-                continue
-            after = states.get((wire.tail.key, wire.head.step))
-            if wire.kind == "carried" and after is not None and after.node is not None:
-                arrived = self.flow.norm(after.node)
-                wire.note = roman(f"×{number(amount / arrived)}") if arrived > 0 else ()
-            elif wire.kind == "inner" and counted.get(wire.tail, 0) > 1:
-                wire.note = roman(number(amount))
+            if amount is not None and wire.kind == "carried":
+                passages.setdefault((wire.tail, wire.head.step), []).append(wire)
+            elif amount is not None and wire.kind == "inner" and counted.get(wire.tail, 0) > 1:
+                wire.note = roman(number(self.sent([wire], wire.tail)))
+        for (tail, step), wires in passages.items():
+            after = states.get((tail.key, step))
+            if after is not None and after.node is not None:
+                wires[0].note = self.factor(wires, tail, after.node)
+
+    def sent(self, wires: list[Wire], tail: Glyph) -> float:
+        """What some wires carry back to the same glyph, together: the norm; for a scalar the
+        number."""
+        uses = [self.uses.get((w.node, w.position)) for w in wires if w.node is not None]
+        arrays = [use.array() for use in uses if use is not None]
+        whole = sum(arrays[1:], arrays[0]) if arrays else float("nan")
+        scalar = tail.node is not None and tail.node.is_scalar
+        return float(whole) if scalar else float(np.linalg.norm(np.asarray(whole)))
+
+    def factor(self, wires: list[Wire], tail: Glyph, after: Node) -> Text:
+        """×0.32: what goes on to the state before, as a part of what arrived at the state after."""
+        arrived = self.flow.norm(after)
+        if not arrived > 0:
+            return ()
+        if after.is_scalar:
+            arrived = float(self.flow.gradient(after))
+        return roman(f"×{number(self.sent(wires, tail) / arrived)}")
 
     def dress_gap(self) -> None:
         """What the hidden steps did on the whole: the mean factor of a step, the sum of their

@@ -9,12 +9,15 @@ from collections import Counter
 
 from . import style
 from .blocks import box_of, line_of
-from .labels import Run, Text, clean, roman
+from .labels import Run, Text, clean, roman, width
 from .model import Box, Drawing, Label, Line, Point
-from .paper import framed
-from .routing import Way, centre
+from .paper import framed, label_rect
+from .routing import Rect, Way, centre
 from .scene import Column, Glyph, Rail, Wire
 from .timegrid import TOTAL, TimeGrid, around, gap_lines, shifted
+
+Spot = tuple[Point, str]  # where words stand, and which end of them is there
+BUCKET = 100.0
 
 
 class Ink:
@@ -27,18 +30,22 @@ class Ink:
         self.lines: list[Line] = []
         self.labels: list[Label] = []
         self.ids: Counter[str] = Counter()
+        self.taken: dict[int, list[Rect]] = {}  # where glyphs and words are, by stretches of x
         for i, column in enumerate(self.scene.columns):
             self.frame(column, grid.left[i])
         self.name_scopes()
         for wire in self.scene.wires:
             if wire.kind != "term":
-                self.wire(wire)
+                self.lines.append(line_of(wire, grid.way(wire), self.ids))
         for rail in self.scene.rails:
             self.rail(rail)
         for i, total in enumerate(self.scene.totals):
             self.total(total, self.template.top - TOTAL - 16 * i)
         for glyph in self.scene.glyphs():
             self.glyph(glyph)
+        for wire in self.scene.wires:
+            if wire.note:
+                self.number(wire)
 
     def drawing(self) -> Drawing:
         """The finished picture."""
@@ -49,7 +56,9 @@ class Ink:
     def say(self, at: Point, text: Text, role: str = "text", size: float = style.SMALL,
             anchor: str = "middle", bold: bool = False, halo: bool = False) -> None:
         """Words at a point."""
-        self.labels.append(Label(*at, text, role, size, anchor, bold, halo))
+        label = Label(*at, text, role, size, anchor, bold, halo)
+        self.labels.append(label)
+        self.take(label_rect(label))
 
     # --- frames ---------------------------------------------------------------------------------
 
@@ -80,20 +89,40 @@ class Ink:
 
     # --- wires ----------------------------------------------------------------------------------
 
-    def wire(self, wire: Wire) -> None:
-        """A wire, with its number: above the passage between steps, or beside where it starts."""
+    def number(self, wire: Wire) -> None:
+        """The number of a wire, at the first place near it that is free: on a passage between two
+        steps above its middle, else beside where it starts."""
         way = self.grid.way(wire)
-        self.lines.append(line_of(wire, way, self.ids))
-        if not wire.note:
-            return
         (x, y), (_, y2) = way[0], way[1]
-        if wire.kind != "carried":
-            self.say((x + 8, y - 7 if y2 < y else y + 14), wire.note, "quiet", style.TINY, "start")
-            return
-        middle = (way[0][0] + way[-1][0]) / 2
-        if wire.head in self.grid.column_of and wire.tail not in self.scene.initial:
-            middle = self.grid.left[self.grid.column_of[wire.head]] - self.grid.between / 2
-        self.say((middle, y - 7), wire.note, halo=True)
+        wide = width(wire.note, style.SMALL)
+        spots: list[Spot] = []
+        if wire.kind == "carried":
+            middle = (way[0][0] + way[-1][0]) / 2
+            if wire.head in self.grid.column_of and wire.tail not in self.scene.initial:
+                middle = self.grid.left[self.grid.column_of[wire.head]] - self.grid.between / 2
+            spots = [((middle, level + dy), "middle") for level in dict.fromkeys(p[1] for p in way)
+                     for dy in (-7, 14, -20, 27)]
+        near = y - 7 if y2 < y else y + 14
+        spots += [((x + 8, near), "start"), ((x - 8, near), "end")]
+        for dy in (-22, -28, 32, -40, 46, -54):
+            spots += [((x + side, y + dy), anchor) for side, anchor in
+                      ((4, "start"), (-4, "end"), (-wide, "end"), (wide / 2, "start"))]
+        (at, anchor) = next((spot for spot in spots if self.free(spot, wire.note)), spots[0])
+        size = style.SMALL if wire.kind == "carried" else style.TINY
+        self.say(at, wire.note, "text" if wire.kind == "carried" else "quiet", size, anchor,
+                 halo=wire.kind == "carried")
+
+    def free(self, spot: Spot, text: Text) -> bool:
+        """Whether words at a spot would lie on no glyph and no other words."""
+        rect = label_rect(Label(*spot[0], text, size=style.SMALL, anchor=spot[1]))
+        buckets = range(int(rect[0] // BUCKET), int(rect[2] // BUCKET) + 1)
+        return not any(rect[0] < r[2] and r[0] < rect[2] and rect[1] < r[3] and r[1] < rect[3]
+                       for bucket in buckets for r in self.taken.get(bucket, ()))
+
+    def take(self, rect: Rect) -> None:
+        """Remember that a place is taken."""
+        for bucket in range(int(rect[0] // BUCKET), int(rect[2] // BUCKET) + 1):
+            self.taken.setdefault(bucket, []).append(rect)
 
     def rail(self, rail: Rail) -> None:
         """The rail from its weight to the last tap, and the sum at its end."""
@@ -161,6 +190,7 @@ class Ink:
         if column is not None:  # as large as its own text needs
             rect = around(centre(rect), glyph)
         self.boxes.append(box_of(glyph, rect))
+        self.take(rect)
         if not glyph.note:
             return
         if column is None or glyph.key not in self.template.notes:

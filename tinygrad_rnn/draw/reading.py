@@ -10,6 +10,7 @@ state, what was given for one step is an input, and what has no step stands arou
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 
 from ..core import walk
 from ..core.graph import Node, leaf
@@ -225,21 +226,34 @@ class Reader:
         """What enters the first step where later steps take a state is the state before the
         first."""
         ports = {(w.head.key, w.position): w.tail.key for w in self.wires if w.kind == "carried"}
-        steps = [self.columns[0], self.columns[-1]]
+        ends = [*self.columns[0].glyphs, *self.columns[-1].glyphs]
+        given = dict.fromkeys(g for g in ends if g.role == "input" and g.node is not None)
+        entries: dict[Glyph, dict[Hashable, list[Wire]]] = {}
+        others: set[Glyph] = set()
         for wire in self.wires:
-            x, column = wire.tail, next((c for c in steps if wire.tail in c.glyphs), None)
-            if column is None or x.role != "input" or x.node is None:
-                continue
-            state = ports.get((wire.head.key, wire.position))
-            earlier = x.node.at.step is not None and x.node.at.step != x.step
-            if state is not None or earlier:
+            x = wire.tail
+            if x in given and x.node is not None:
+                state = ports.get((wire.head.key, wire.position))
+                if state is not None or x.node.at.step not in (None, wire.head.step):
+                    entries.setdefault(x, {}).setdefault(state, []).append(wire)
+                else:
+                    others.add(x)
+        for x, by_state in entries.items():
+            for i, (state, wires) in enumerate(by_state.items()):
+                own = i == 0 and x not in others
+                glyph = x if own else replace(x, id=self.names.unique(x.id))  # zeros start several
+                self.first_state(glyph, state)
+                for wire in wires:
+                    wire.tail, wire.kind = glyph, "carried"
+
+    def first_state(self, x: Glyph, state: Hashable) -> None:
+        """Make an input the state from before the first step."""
+        for column in (self.columns[0], self.columns[-1]):
+            if x in column.glyphs:
                 column.glyphs.remove(x)
-                x.key = state if state is not None else x.key
-                wording.make_initial(x, state, self.columns)
-                self.initial.append(x)
-        for wire in self.wires:
-            if wire.tail in self.initial:
-                wire.kind = "carried"
+        x.key = state if state is not None else x.key
+        wording.make_initial(x, state, self.columns)
+        self.initial.append(x)
 
     def find_single_weights(self) -> None:
         """A weight that a single step uses is a rail too; one input per step is not."""

@@ -56,10 +56,11 @@ class TimeGrid:
         for i, column in enumerate(self.scene.columns):
             self.left.append(x)
             wide = self.column_width(column)
-            for glyph in column.glyphs:
+            for j, glyph in enumerate(column.glyphs):
                 self.column_of[glyph] = i
                 if column.step is None:
-                    self.rects[glyph] = self.gap_rect(glyph, x + wide / 2)
+                    before = [self.rects[g] for g in column.glyphs[:j]]
+                    self.rects[glyph] = below(self.gap_rect(glyph, x + wide / 2), before)
                 else:
                     self.rects[glyph] = moved(self.template.rects[glyph.key], x)
             x += wide + self.between
@@ -84,12 +85,9 @@ class TimeGrid:
         for glyph in self.scene.initial:
             head = next(wire.head for wire in self.scene.wires if wire.tail is glyph)
             last = len(self.left) > 1 and self.column_of[head] == len(self.left) - 1
-            w, h = glyph.size()
-            x = self.right + 40 if last else min(-14 - w / 2, -40.0)
+            x = self.right + 40 if last else min(-14 - glyph.size()[0] / 2, -40.0)
             y = centre(self.template.rects.get(glyph.key) or self.template.rects[head.key])[1]
-            while any(rect == around((x, y), glyph) for rect in placed):
-                y += h + 8
-            self.rects[glyph] = around((x, y), glyph)
+            self.rects[glyph] = below(around((x, y), glyph), placed)
             placed.append(self.rects[glyph])
 
     def place_rails(self) -> None:
@@ -186,9 +184,9 @@ class TimeGrid:
                 boxes += [moved(rect, x) for rect in t.field.boxes[len(t.rects):]]  # notes
                 wires += [shifted(way, x) for way in t.field.wires]
                 xs += [x + at for at in t.xs]
-        xs += [self.right + 9, self.right + 15, self.right + 21]
-        boxes += [self.rects[g] for g in (*self.scene.initial, *self.scene.around)
-                  if g in self.rects]
+        xs += [-9.0, -5.0, self.right + 9, self.right + 15, self.right + 21]
+        others = (*self.scene.initial, *self.scene.around, *(r.glyph for r in self.scene.rails))
+        boxes += [self.rects[g] for g in others if g in self.rects]
         field = Field([r for r in boxes if r[2] > r[0]], wires)
         return field.route(a, b, sorted(xs), [*t.ys, t.top - 6, t.top - 10])
 
@@ -220,6 +218,15 @@ def around(point: tuple[float, float], glyph: Glyph) -> Rect:
     """The box of a glyph around a point."""
     (x, y), (w, h) = point, glyph.size()
     return x - w / 2, y - h / 2, x + w / 2, y + h / 2
+
+
+def below(rect: Rect, others: list[Rect]) -> Rect:
+    """The rectangle, moved down until it is clear of the others."""
+    left, top, right, bottom = rect
+    for other in sorted(others, key=lambda r: r[1]):
+        if left < other[2] and right > other[0] and top < other[3] + 6 and bottom > other[1] - 6:
+            top, bottom = other[3] + 8, other[3] + 8 + bottom - top
+    return left, top, right, bottom
 
 
 def moved(rect: Rect, dx: float) -> Rect:

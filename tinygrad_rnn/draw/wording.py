@@ -53,7 +53,11 @@ class Names:
         """An id of letters, digits and _, its parts joined by dots; one that is taken gets a
         number."""
         parts = ["" if step is None else f"t{step}", *map(safe, scope.split("/")), safe(name), part]
-        wanted = name = ".".join(filter(None, parts))
+        return self.unique(".".join(filter(None, parts)))
+
+    def unique(self, wanted: str) -> str:
+        """`wanted`, or `wanted.2` and so on if it is taken."""
+        name = wanted
         while self.taken[name]:
             self.taken[wanted] += 1
             name = f"{wanted}.{self.taken[wanted]}"
