@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     from .graph import Node, Op
     from .place import Place
 
+WITHOUT_OP = {"leaf": "an unnamed leaf", "constant": "an unnamed constant",
+              "released": "an unnamed result"}
+
 
 def describe(node: Node) -> str:
     """How errors speak of a node: name, shape, step and scope."""
-    what = f"'{node.label}'" if node.name else f"the result of '{node.op.name}'"
+    unnamed = WITHOUT_OP.get(node.op.name, f"the result of '{node.op.name}'")
+    what = f"'{node.label}'" if node.name else unnamed
     shape = f" {node.value.shape}" if hasattr(node.value, "shape") else ""
     step = "" if node.step is None else f" at step {node.step}"
     return f"{what}{shape}{step}" + (f" in scope '{node.scope}'" if node.scope else "")
