@@ -8,37 +8,15 @@ The public names in reading order. To read the source, start at `core/graph.py`,
 `core/backprop.py` and `core/values.py`, in this order.
 """
 
-from .bptt.flow import Contribution, GradientFlow, Ledger, gradient_flow
-from .core import numpy_ops as _numpy_ops  # fills the table of NumPy's functions
-from .core.checkpoint import checkpoint
-from .core.custom import op
-from .core.functions import (
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    elu,
-    erf,
-    gelu,
-    hard_sigmoid,
-    hard_tanh,
-    leaky_relu,
-    log_sigmoid,
-    log_softmax,
-    logsumexp,
-    one_hot,
-    selu,
-    silu,
-    softmax,
-    softplus,
-    squared_error,
-)
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from .core.gradients import grad
 from .core.graph import Node, Op
 from .core.ops import cos, exp, linear, log, maximum, minimum, relu, sigmoid, sin, sqrt, tanh, where
 from .core.place import no_grad, record_sites, scope, timestep
-from .core.transforms import hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .core.values import Tensor, Value
 from .core.walk import edges, nodes, path, release, uses
-from .core.watch import detect_anomaly, strict
 from .errors import (
     AnomalyError,
     DTypeError,
@@ -48,6 +26,32 @@ from .errors import (
     TinygradRNNError,
     UnsupportedError,
 )
+
+if _TYPE_CHECKING:  # at run time these come when they are first asked for: see `__getattr__`
+    from .bptt.flow import Contribution, GradientFlow, Ledger, gradient_flow
+    from .core.checkpoint import checkpoint
+    from .core.custom import op
+    from .core.functions import (
+        binary_cross_entropy_with_logits,
+        cross_entropy,
+        elu,
+        erf,
+        gelu,
+        hard_sigmoid,
+        hard_tanh,
+        leaky_relu,
+        log_sigmoid,
+        log_softmax,
+        logsumexp,
+        one_hot,
+        selu,
+        silu,
+        softmax,
+        softplus,
+        squared_error,
+    )
+    from .core.transforms import hessian, hvp, jacobian, jvp, value_and_grad, vjp
+    from .core.watch import detect_anomaly, strict
 
 __version__ = "0.1.0"
 __all__ = [  # noqa: RUF022  (in reading order)
@@ -63,4 +67,31 @@ __all__ = [  # noqa: RUF022  (in reading order)
     "TinygradRNNError", "ShapeError", "DTypeError", "UnsupportedError", "GradientError",
     "AnomalyError", "InputError",
 ]
-del _numpy_ops
+
+_LATER = {
+    "bptt.flow": "Contribution GradientFlow Ledger gradient_flow",
+    "core.checkpoint": "checkpoint",
+    "core.custom": "op",
+    "core.functions": "binary_cross_entropy_with_logits cross_entropy elu erf gelu hard_sigmoid "
+                      "hard_tanh leaky_relu log_sigmoid log_softmax logsumexp one_hot selu silu "
+                      "softmax softplus squared_error",
+    "core.transforms": "hessian hvp jacobian jvp value_and_grad vjp",
+    "core.watch": "detect_anomaly strict",
+}
+_HOME = {name: module for module, names in _LATER.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    """Load what is not needed at once when it is first asked for: `import tinygrad_rnn` is fast."""
+    if name in _HOME:
+        found = getattr(_import_module(f"{__name__}.{_HOME[name]}"), name)
+    elif name in ("bptt", "draw", "nn", "optim", "testing", "train"):
+        found = _import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "bptt", "draw", "nn", "optim", "testing", "train"]

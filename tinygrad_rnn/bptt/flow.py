@@ -155,7 +155,7 @@ class Ledger(Sequence[Row]):
         for row in self.rows:
             shown = row.contribution if scalar else row.norm
             running = row.running if scalar else norm(row.running)
-            share = "" if np.isnan(row.share) else f"{row.share:.1%}"
+            share = "" if np.isnan(row.share) else f"{row.share:z.1%}"
             body.append(["" if row.step is None else str(row.step), row.scope, row.op or row.root,
                          f"{shown:.{digits}g}", share, f"{running:.{digits}g}"])
         if not any(line[1] for line in body):
@@ -295,12 +295,14 @@ def see_through(root: Node, incoming: dict[Node, list[Contribution]], arrived: d
         if node.a.is_leaf or node.a in shown:
             source, way = shown.get(node.a, (node.a, ()))
             shown[node] = (source, (*way, node))
-    for x in {source for source, _ in shown.values()}:
+    aliases: dict[Node, list[tuple[Node, tuple[Node, ...]]]] = {}
+    for alias, (source, way) in shown.items():
+        aliases.setdefault(source, []).append((alias, way))
+    for x, ways in aliases.items():
         entries = [e for e in incoming[x] if e.node not in shown]
-        for alias, (source, way) in shown.items():
-            if source is x:
-                entries += [Contribution(e.node, e.position, e.g, e.c, way)
-                            for e in incoming.get(alias, ()) if e.node not in shown]
+        for alias, way in ways:
+            entries += [Contribution(e.node, e.position, e.g, e.c, way)
+                        for e in incoming.get(alias, ()) if e.node not in shown]
         incoming[x] = sorted(entries, key=lambda e: -e.node.order)
         totals[x] = accumulate(x, incoming[x])
         totals.owned.discard(x)

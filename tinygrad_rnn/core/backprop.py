@@ -44,17 +44,18 @@ def history(roots: Iterable[Node], until: Collection[Node] = ()) -> list[Node]:
     found, ends = [n for n in dict.fromkeys(roots) if n.op.rules and n not in until], list[Node]()
     seen = {*found, *until}
     for node in found:  # the list grows while we read it: no recursion, however deep the graph
-        a, b = node.a, node.b
-        if a is not None and a not in seen:
-            seen.add(a)
-            (found if a.op.rules else ends).append(a)
-        if b is not None and b not in seen:
-            seen.add(b)
-            (found if b.op.rules else ends).append(b)
-        for other, _ in node.rest or ():
-            if other is not None and other not in seen:
-                seen.add(other)
-                (found if other.op.rules else ends).append(other)
+        x = node.a
+        if x is not None and x not in seen:
+            seen.add(x)
+            (found if x.op.rules else ends).append(x)
+        x = node.b
+        if x is not None and x not in seen:
+            seen.add(x)
+            (found if x.op.rules else ends).append(x)
+        for x, _ in node.rest or ():
+            if x is not None and x not in seen:
+                seen.add(x)
+                (found if x.op.rules else ends).append(x)
     found.sort(key=attrgetter("order"), reverse=True)
     check_ends(ends, found)
     return found
@@ -211,6 +212,8 @@ def gradient_place(node: Node) -> Place:
 def fit(c: Any, x: Any) -> Any:
     """Sum a contribution back to the shape of its operand `x`, over every axis that was
     broadcast."""
+    if type(c) is type(x) is np.ndarray and c.shape == x.shape and c.dtype is x.dtype:
+        return c
     if not hasattr(x, "shape"):  # a plain float, possibly used in an array
         return float(np.sum(c)) if not isinstance(c, Node) else c if c.is_scalar else ops.sum_(c)
     if c.shape != x.shape:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import GradientError, UnsupportedError
 from .graph import Self, given
-from .protocol import NumpyProtocol
+from .protocol import Method, NumpyProtocol, bare
 from .words import describe
 
 
@@ -20,6 +20,13 @@ class Conversions(NumpyProtocol):
     """What a node becomes outside the graph."""
 
     __slots__ = ()
+    __hash__ = object.__hash__  # identity: two nodes with equal values are two nodes
+    __lt__: Method = lambda self, other: self.value < bare(other)
+    __le__: Method = lambda self, other: self.value <= bare(other)
+    __gt__: Method = lambda self, other: self.value > bare(other)
+    __ge__: Method = lambda self, other: self.value >= bare(other)
+    __eq__: Method = lambda self, other: self.value == bare(other)
+    __ne__: Method = lambda self, other: self.value != bare(other)
 
     def __bool__(self) -> bool:
         return bool(self.value)

@@ -176,6 +176,7 @@ class Op:
         self.variadic, self.joint, self.alias, self.into, self.late = (
             variadic, joint, alias, into, late)
         self.simple = len(rules) <= 2 and not (variadic or joint or into)
+        self.of = short_way(self)
         self.__doc__ = doc
 
     def __repr__(self) -> str:
@@ -187,33 +188,6 @@ class Op:
         if rest or params:
             return self.record(here(), (a, b, *rest), params)
         return self.of(a, b)
-
-    def of(self, a: Any, b: Any = None) -> Any:
-        """The common case, without detours: one or two operands and no parameters."""
-        place = here()
-        if isinstance(a, Node):
-            kind, u, needs = type(a), a.value, a.op is not constant
-            if b is None:
-                node = v = None
-            elif type(b) is kind and b.params is not LENT:
-                node, v = b, b.value
-                needs = needs or b.op is not constant
-            elif type(b) is float or type(b) is int:
-                node, v = None, b
-            else:
-                return self.record(place, (a, b), {})
-            if not place.fast or a.params is LENT:
-                return self.record(place, (a, b), {})
-        else:
-            return self.record(place, (a, b), {})
-        compute = self.scalar if kind.is_scalar else self.array
-        try:
-            value = compute(u) if b is None else compute(u, v)  # type: ignore[misc]
-        except (ArithmeticError, ValueError, TypeError):
-            return self.record(place, (a, b), {})  # finds the IEEE answer, or the words
-        if needs:
-            return make(kind, self, value, a, node, u, v, place)
-        return given(kind, value, place, constant)
 
     def record(self, place: Place, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """The general case: any number of operands, parameters, mixed kinds, switches, errors."""
@@ -264,6 +238,47 @@ class Op:
         except (ArithmeticError, ValueError):
             with np.errstate(all="ignore"):
                 return float(self.array(*map(np.float64, values), **params))  # type: ignore[misc]
+
+
+def short_way(op: Op) -> Callable[..., Any]:
+    """What most calls need: one or two operands, no parameters. `Value.__mul__` is `mul.of`.
+
+    A function that knows its op, since each call more costs as much as the arithmetic. Whatever is
+    not simple it leaves to `Op.record`.
+    """
+    scalar, array, record = op.scalar, op.array, op.record
+
+    def of(a: Any, b: Any = None) -> Any:
+        place = here()
+        if isinstance(a, Node):
+            kind, x, u, needs = type(a), a, a.value, a.op is not constant
+            if b is None:
+                y = v = None
+            elif type(b) is kind and b.params is not LENT:
+                y, v = b, b.value
+                needs = needs or b.op is not constant
+            elif type(b) is float or type(b) is int:
+                y, v = None, b
+            else:
+                return record(place, (a, b), {})
+        elif not isinstance(b, Node):
+            return op.compute((a,) if b is None else (a, b), {})
+        elif (type(a) is float or type(a) is int) and b.params is not LENT:
+            kind, x, u, y, v, needs = type(b), None, a, b, b.value, b.op is not constant
+        else:
+            return record(place, (a, b), {})
+        if not place.fast or x is not None and x.params is LENT:
+            return record(place, (a, b), {})
+        try:
+            compute: Any = scalar if kind.is_scalar else array
+            value = compute(u) if v is None else compute(u, v)
+        except (ArithmeticError, ValueError, TypeError):
+            return record(place, (a, b), {})  # has the IEEE answer, or the words
+        if needs:
+            return make(kind, op, value, x, y, u, v, place)
+        return given(kind, value, place, constant)
+
+    return of
 
 
 leaf = Op("leaf", doc="A given value that wants a gradient.")

@@ -10,6 +10,7 @@ is refused by name: nothing silently becomes an object array or loses its gradie
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,17 @@ class NumpyProtocol(Node):
     hard_tanh: Method
     erf: Method
 
+    def __getattr__(self, name: str) -> Any:
+        """A method that is not there yet: those of functions.py come when first asked for."""
+        if not name.startswith("_"):
+            import_module(".functions", __package__)
+        return object.__getattribute__(self, name)
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if ufunc not in UFUNCS and ufunc not in QUESTIONS:
+            complete()
+        if method == "__call__" and not kwargs and ufunc in UFUNCS:
+            return UFUNCS[ufunc](*inputs)
         name = full_name(ufunc) + ("" if method == "__call__" else f".{method}")
         options = allowed(name, kwargs)
         if method in ("reduce", "accumulate") and (ufunc, method) in REDUCTIONS:
@@ -100,11 +111,18 @@ class NumpyProtocol(Node):
         raise UnsupportedError(f"{name} has no gradient rule here", fix=advice(ufunc))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        complete()
         if func in QUESTIONS:
             return func(*map(bare, args), **{k: bare(v) for k, v in kwargs.items()})
         if func not in FUNCTIONS:
             raise UnsupportedError(f"{full_name(func)} has no gradient rule here", fix=advice(func))
         return FUNCTIONS[func](*args, **allowed(full_name(func), kwargs))
+
+
+def complete() -> None:
+    """Load the rest of the table, which `import tinygrad_rnn` leaves for when it is needed."""
+    if not FUNCTIONS:
+        import_module(".numpy_ops", __package__)
 
 
 def allowed(name: str, options: dict[str, Any]) -> dict[str, Any]:

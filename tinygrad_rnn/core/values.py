@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import DTypeError, InputError, UnsupportedError
 from . import backprop, hooks, ops
 from .conversions import Conversions
-from .graph import Node, Op, Self, constant, given, leaf, tick
+from .graph import Node, Self, constant, given, leaf, tick
 from .inplace import LENT, assign, lend, plain, settle
 from .place import here
 from .protocol import ArrayMethods, as_index, bare
@@ -23,50 +23,38 @@ from .words import tail
 Method = Callable[..., Any]
 
 
-def binary(op: Op) -> Method:
-    """The method behind an operator: `a * b` is the row `*` of the table, of a and b."""
-    of = op.of
-    return lambda self, other: of(self, other)
-
-
 class Operators(Conversions):
     """What scalars and tensors have in common."""
 
     __slots__ = ()
     __hash__ = object.__hash__  # identity: two nodes with equal values are two nodes
-    __neg__: Method = lambda self: ops.neg(self)
+    __neg__ = ops.neg.of
     __pos__: Method = lambda self: self
-    __abs__: Method = lambda self: ops.absolute(self)
-    __add__ = binary(ops.add)
-    __radd__: Method = lambda self, other: ops.add(other, self)
-    __sub__ = binary(ops.sub)
-    __rsub__: Method = lambda self, other: ops.sub(other, self)
-    __mul__ = binary(ops.mul)
-    __rmul__: Method = lambda self, other: ops.mul(other, self)
-    __truediv__ = binary(ops.div)
-    __rtruediv__: Method = lambda self, other: ops.div(other, self)
-    __pow__ = binary(ops.power)
-    __rpow__: Method = lambda self, other: ops.power(other, self)
-    __matmul__ = binary(ops.matmul)
-    __rmatmul__: Method = lambda self, other: ops.matmul(other, self)
+    __abs__ = ops.absolute.of
+    __add__ = ops.add.of
+    __radd__: Method = lambda self, other: ops.add.of(other, self)
+    __sub__ = ops.sub.of
+    __rsub__: Method = lambda self, other: ops.sub.of(other, self)
+    __mul__ = ops.mul.of
+    __rmul__: Method = lambda self, other: ops.mul.of(other, self)
+    __truediv__ = ops.div.of
+    __rtruediv__: Method = lambda self, other: ops.div.of(other, self)
+    __pow__ = ops.power.of
+    __rpow__: Method = lambda self, other: ops.power.of(other, self)
+    __matmul__ = ops.matmul.of
+    __rmatmul__: Method = lambda self, other: ops.matmul.of(other, self)
     __floordiv__: Method = lambda self, other: np.floor_divide(self, other)
     __rfloordiv__: Method = lambda self, other: np.floor_divide(other, self)
     __mod__: Method = lambda self, other: np.remainder(self, other)
     __rmod__: Method = lambda self, other: np.remainder(other, self)
-    __lt__: Method = lambda self, other: self.value < bare(other)
-    __le__: Method = lambda self, other: self.value <= bare(other)
-    __gt__: Method = lambda self, other: self.value > bare(other)
-    __ge__: Method = lambda self, other: self.value >= bare(other)
-    __eq__: Method = lambda self, other: self.value == bare(other)
-    __ne__: Method = lambda self, other: self.value != bare(other)
-    exp: Method = lambda self: ops.exp(self)
-    log: Method = lambda self: ops.log(self)
-    sqrt: Method = lambda self: ops.sqrt(self)
-    sin: Method = lambda self: ops.sin(self)
-    cos: Method = lambda self: ops.cos(self)
-    tanh: Method = lambda self: ops.tanh(self)
-    sigmoid: Method = lambda self: ops.sigmoid(self)
-    relu: Method = lambda self: ops.relu(self)
+    exp = ops.exp.of
+    log = ops.log.of
+    sqrt = ops.sqrt.of
+    sin = ops.sin.of
+    cos = ops.cos.of
+    tanh = ops.tanh.of
+    sigmoid = ops.sigmoid.of
+    relu = ops.relu.of
     register_hook = hooks.register
 
     def backward(self, seed: Any = None) -> None:
