@@ -44,10 +44,10 @@ def vanilla(T=4, losses="each", total="chain", bias=True, gain=1.0, H=3):
     return result
 
 
-def layer(T=4, many=True):
-    """The layers: nn.RNN, nn.Linear, cross-entropy."""
+def layer(T=4, many=True, kind=nn.RNN):
+    """The layers: a recurrent one, nn.Linear, cross-entropy."""
     rng = np.random.default_rng(0)
-    rnn, head = nn.RNN(5, 3, seed=0, return_sequences=many), nn.Linear(3, 5, name="hy", seed=1)
+    rnn, head = kind(5, 3, seed=0, return_sequences=many), nn.Linear(3, 5, name="hy", seed=1)
     classes = rng.integers(0, 5, size=(T, 2))
     y = head(rnn(rng.normal(size=(T, 2, 5))))
     return nn.cross_entropy(y, classes if many else classes[-1])
@@ -83,7 +83,7 @@ def neuron():
 
 def transposed(T=3):
     """x_t are slices of a sequence that wants a gradient; the weights are used as W.T."""
-    make, rng = maker()
+    make, _ = maker()
     W, U, X = make("W", 3, 3), make("U", 3, 2), make("X", T, 1, 2)
     h = Tensor(np.zeros((1, 3)))
     for t in range(T):
@@ -95,7 +95,10 @@ def transposed(T=3):
 def stacked(T=3):
     """Two layers, in scopes."""
     make, rng = maker()
-    lower, upper = (make("W_xh", 3, 2), make("W_hh", 3, 3)), (make("W_xh", 3, 3), make("W_hh", 3, 3))
+    lower, upper = (
+        (make("W_xh", 3, 2), make("W_hh", 3, 3)),
+        (make("W_xh", 3, 3), make("W_hh", 3, 3)),
+    )
     g = h = Tensor(np.zeros((1, 3)), name="h0")
     for t in range(1, T + 1):
         with timestep(t):
@@ -116,7 +119,7 @@ def lstm(T=3, H=3):
         with timestep(t):
             x = Tensor(rng.normal(size=(1, 2)), name="x")
             z = ops.linear(x, W) + ops.linear(h, U) + b
-            i, f, g, o = (z[:, k * H:(k + 1) * H] for k in range(4))
+            i, f, g, o = (z[:, k * H : (k + 1) * H] for k in range(4))
             i, f = ops.sigmoid(i).named("i"), ops.sigmoid(f).named("f")
             g, o = np.tanh(g).named("g"), ops.sigmoid(o).named("o")
             c = (f * c + i * g).named("c")
@@ -132,9 +135,15 @@ def gru(T=3, H=2):
     for t in range(1, T + 1):
         with timestep(t):
             x = Tensor(rng.normal(size=(1, H)), name="x")
-            r, z = (ops.sigmoid(ops.linear(x, weights[f"W_{k}"]) + ops.linear(h, weights[f"U_{k}"]))
-                    .named(k) for k in "rz")
-            n = np.tanh(ops.linear(x, weights["W_n"]) + r * ops.linear(h, weights["U_n"])).named("n")
+            r, z = (
+                ops.sigmoid(
+                    ops.linear(x, weights[f"W_{k}"]) + ops.linear(h, weights[f"U_{k}"])
+                ).named(k)
+                for k in "rz"
+            )
+            n = np.tanh(ops.linear(x, weights["W_n"]) + r * ops.linear(h, weights["U_n"])).named(
+                "n"
+            )
             h = ((1.0 - z) * n + z * h).named("h")
     return (h**2).sum().named("L")
 
@@ -143,16 +152,24 @@ def bidirectional(T=3, H=2):
     """A second layer that reads from the end."""
     make, rng = maker()
     there, back = (make("W_xh", H, 2), make("W_hh", H, H)), (make("W_xh", H, 2), make("W_hh", H, H))
-    xs, f, b = [], {0: Tensor(np.zeros((1, H)), name="h0")}, {T + 1: Tensor(np.zeros((1, H)), name="h0")}
+    xs, f, b = (
+        [],
+        {0: Tensor(np.zeros((1, H)), name="h0")},
+        {T + 1: Tensor(np.zeros((1, H)), name="h0")},
+    )
     for t in range(1, T + 1):
         with timestep(t):
             xs.append(Tensor(rng.normal(size=(1, 2)), name="x", requires_grad=True))
     for t in range(1, T + 1):
         with timestep(t), scope("forward"):
-            f[t] = np.tanh(ops.linear(xs[t - 1], there[0]) + ops.linear(f[t - 1], there[1])).named("h")
+            f[t] = np.tanh(ops.linear(xs[t - 1], there[0]) + ops.linear(f[t - 1], there[1])).named(
+                "h"
+            )
     for t in range(T, 0, -1):
         with timestep(t), scope("backward"):
-            b[t] = np.tanh(ops.linear(xs[t - 1], back[0]) + ops.linear(b[t + 1], back[1])).named("h")
+            b[t] = np.tanh(ops.linear(xs[t - 1], back[0]) + ops.linear(b[t + 1], back[1])).named(
+                "h"
+            )
     total = 0
     for t in range(1, T + 1):
         with timestep(t):
@@ -176,7 +193,7 @@ def skipping(T=5):
 
 def prepared(T=3):
     """A weight computed before the first step, and two results joined after the last."""
-    make, rng = maker()
+    make, _ = maker()
     W, mask = make("W_hh", 2, 2), Tensor(np.eye(2), name="mask")
     masked = (W * mask).named("W_m")
     h, outputs = make("h0", 1, 2), []
@@ -188,12 +205,30 @@ def prepared(T=3):
 
 
 GRAPHS = {
-    "vanilla": vanilla, "many to one": lambda: vanilla(losses="last"),
-    "timed total": lambda: vanilla(total="timed"), "no bias": lambda: vanilla(bias=False),
-    "one step": lambda: vanilla(1), "two steps": lambda: vanilla(2), "elided": lambda: vanilla(40),
-    "layer": layer, "layer, last": lambda: layer(many=False), "layer, long": lambda: layer(30),
-    "power": power, "power, long": lambda: power(50), "scalar rnn": scalar_rnn, "neuron": neuron,
-    "transposed": transposed, "stacked": stacked, "stacked, long": lambda: stacked(20), "lstm": lstm,
-    "lstm, long": lambda: lstm(20), "gru": gru, "bidirectional": bidirectional, "skipping": skipping,
-    "bidirectional, long": lambda: bidirectional(20), "prepared": prepared,
+    "vanilla": vanilla,
+    "many to one": lambda: vanilla(losses="last"),
+    "timed total": lambda: vanilla(total="timed"),
+    "no bias": lambda: vanilla(bias=False),
+    "one step": lambda: vanilla(1),
+    "two steps": lambda: vanilla(2),
+    "elided": lambda: vanilla(40),
+    "layer": layer,
+    "layer, last": lambda: layer(many=False),
+    "layer, long": lambda: layer(30),
+    "LSTM": lambda: layer(3, kind=nn.LSTM),
+    "GRU": lambda: layer(3, kind=nn.GRU),
+    "power": power,
+    "power, long": lambda: power(50),
+    "scalar rnn": scalar_rnn,
+    "neuron": neuron,
+    "transposed": transposed,
+    "stacked": stacked,
+    "stacked, long": lambda: stacked(20),
+    "lstm": lstm,
+    "lstm, long": lambda: lstm(20),
+    "gru": gru,
+    "bidirectional": bidirectional,
+    "skipping": skipping,
+    "bidirectional, long": lambda: bidirectional(20),
+    "prepared": prepared,
 }

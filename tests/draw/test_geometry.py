@@ -14,8 +14,10 @@ from .graphs import GRAPHS
 
 def drawings(name):
     root = GRAPHS[name]()
-    return {"unrolled": draw.unrolled(root).drawing,
-            "flow": draw.gradient_flow(gradient_flow(root)).drawing}
+    return {
+        "unrolled": draw.unrolled(root).drawing,
+        "flow": draw.gradient_flow(gradient_flow(root)).drawing,
+    }
 
 
 def things(drawing):
@@ -41,8 +43,10 @@ def faults(drawing):
                 if not own and meets(p, q, box.sides, -0.5):
                     found.append(f"{line.id} runs through {box.id}")
     paper = (drawing.left, drawing.top, drawing.left + drawing.width, drawing.top + drawing.height)
-    for rect, what in [*((label_rect(n), n.text) for n in drawing.labels),
-                       *((b.sides, b.id) for b in (*drawing.boxes, *drawing.frames))]:
+    for rect, what in [
+        *((label_rect(n), n.text) for n in drawing.labels),
+        *((b.sides, b.id) for b in (*drawing.boxes, *drawing.frames)),
+    ]:
         inside = paper[0] <= rect[0] and rect[2] <= paper[2] and paper[1] <= rect[1]
         if not (inside and rect[3] <= paper[3]):
             found.append(f"{what} is cut")

@@ -54,7 +54,7 @@ def roman(text: str) -> Text:
     return (Run(clean(text, LONGEST_TITLE)),)
 
 
-PARTS = re.compile(r"([^\W\d_]{1,2}[\u0302]?)_?(\w{1,4})?\Z")
+PARTS = re.compile(r"([^\W\d_]{1,2}\u0302?)(?:_(\w{1,4})|(\d{1,3}))?\Z")  # W_hh, h0, y
 
 
 def symbol(name: str, step: int | None = None, bold: bool = False) -> Text:
@@ -72,7 +72,7 @@ def symbol(name: str, step: int | None = None, bold: bool = False) -> Text:
         head = Run(clean(name), style if len(name) < 3 else "")
         return (head, Run(below, "_")) if below else (head,)
     head = Run(parts[1], style)
-    below = ",".join(filter(None, (parts[2], below)))
+    below = ",".join(filter(None, (parts[2] or parts[3], below)))
     return (head, Run(below, "_")) if below else (head,)
 
 

@@ -11,6 +11,7 @@ It works on keys (places within a step, the same at every step), so all steps lo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable
 
 import numpy as np
@@ -43,7 +44,7 @@ class Steps:
                 self.above.setdefault(wire.tail.key, {})[wire.head.key] = None
                 self.below.setdefault(wire.head.key, {})[wire.tail.key] = None
         if not self.leaves:  # a single step: the state is what has the name of the one before
-            names = {g.node.name for g in scene.initial if g.node is not None}
+            names = {base_name(g.node) for g in scene.initial if g.node is not None}
             self.leaves = dict.fromkeys(self.by_name(names, scene))
         self.kind = self.classify()
 
@@ -104,9 +105,10 @@ def assign_roles(scene: Scene) -> None:
             glyph.role = "loss"
     taken: set[str] = set()
     for rail in scene.rails:
-        wanted = [rail_role(wire, steps) for wire in rail.taps]
+        wanted = Counter(rail_role(wire, steps) for wire in rail.taps).most_common()
         spare = ["weight 0", "weight 1", "weight 2", "weight 3"]
-        rail.role = next((r for r in [*wanted, *spare] if r not in taken), "weight 3")
+        choice = (role for role in (*(r for r, _ in wanted), *spare) if role not in taken)
+        rail.role = next(choice, "weight 3")
         if rail.glyph.node is not None and not rail.glyph.node.requires_grad:
             rail.role = "input"
         taken.add(rail.role)
@@ -130,6 +132,11 @@ def assign_roles(scene: Scene) -> None:
     for wire in scene.wires:
         if wire.kind == "carried":
             wire.role, wire.width = "carried", 2.0
+
+
+def base_name(x: Node) -> str | None:
+    """The name of the state that a first state starts: h for h0."""
+    return None if x.name is None else x.name.rstrip("0").rstrip("_")
 
 
 def weightlike(x: Node) -> bool:

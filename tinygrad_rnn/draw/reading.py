@@ -15,7 +15,7 @@ from dataclasses import replace
 from ..core import walk
 from ..core.graph import Node, leaf
 from . import wording
-from .parts import assign_roles, weightlike
+from .parts import assign_roles, base_name, weightlike
 from .scene import Column, Glyph, Rail, Scene, Wire
 from .survey import Survey, Total, running_total
 
@@ -234,17 +234,24 @@ class Reader:
             x = wire.tail
             if x in given and x.node is not None:
                 state = ports.get((wire.head.key, wire.position))
-                if state is not None or x.node.at.step not in (None, wire.head.step):
+                earlier = x.node.at.step not in (None, wire.head.step)
+                if state is not None or earlier or self.starts_alone(x.node):
                     entries.setdefault(x, {}).setdefault(state, []).append(wire)
                 else:
                     others.add(x)
         for x, by_state in entries.items():
             for i, (state, wires) in enumerate(by_state.items()):
-                own = i == 0 and x not in others
-                glyph = x if own else replace(x, id=self.names.unique(x.id))  # zeros start several
+                own = i == 0 and x not in others  # zeros may start several states
+                glyph = x if own else replace(x, id=self.names.unique(x.id))
                 self.first_state(glyph, state)
                 for wire in wires:
                     wire.tail, wire.kind = glyph, "carried"
+
+    def starts_alone(self, x: Node) -> bool:
+        """Whether `x` is called h0 and a single step makes an h: nothing else tells it from an
+        input."""
+        names = {n.name for n in self.value if n.op.rules} if len(self.at) == 1 else set()
+        return (x.name or "").endswith("0") and base_name(x) in names
 
     def first_state(self, x: Glyph, state: Hashable) -> None:
         """Make an input the state from before the first step."""
@@ -252,6 +259,8 @@ class Reader:
             if x in column.glyphs:
                 column.glyphs.remove(x)
         x.key = state if state is not None else x.key
+        if x.node is not None and x.node.step is None:  # it was named after the step that uses it
+            x.id = self.names.give(x.node.name or "initial")
         wording.make_initial(x, state, self.columns)
         self.initial.append(x)
 

@@ -1,0 +1,277 @@
+"""What is in the picture: rails, states, inputs, totals, gaps, numbers; and what is refused."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn import draw
+from tinygrad_rnn.bptt.flow import gradient_flow
+from tinygrad_rnn.core import ops
+from tinygrad_rnn.core.place import timestep
+from tinygrad_rnn.core.values import Tensor, Value
+from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.errors import InputError
+
+from . import graphs
+
+
+def boxes(picture):
+    return {box.id: box for box in picture.drawing.boxes}
+
+
+def said(picture):
+    """All words that stand on their own."""
+    return [plain(label.text) for label in picture.drawing.labels]
+
+
+def lines(picture):
+    return {line.id: line for line in picture.drawing.lines}
+
+
+def test_each_part_of_a_vanilla_network_plays_its_role():
+    found = boxes(draw.unrolled(graphs.vanilla(3)))
+    roles = {
+        name: found[name].role
+        for name in (
+            "W_hh",
+            "W_xh",
+            "W_hy",
+            "b_h",
+            "b_y",
+            "t1.h",
+            "t3.h",
+            "t2.x",
+            "t2.y",
+            "t2.L",
+            "h0",
+        )
+    }
+    assert roles == {
+        "W_hh": "weight recurrent",
+        "W_xh": "weight input",
+        "W_hy": "weight output",
+        "b_h": "weight bias h",
+        "b_y": "weight bias y",
+        "t1.h": "state",
+        "t3.h": "state",
+        "t2.x": "input",
+        "t2.y": "output",
+        "t2.L": "loss",
+        "h0": "initial",
+    }
+    assert found["h0"].dashed
+    assert plain(found["t2.h"].text) == "h₂"
+    assert plain(found["h0"].text) == "h₀"
+
+
+@pytest.mark.parametrize("build", [graphs.vanilla, graphs.layer, graphs.scalar_rnn])
+def test_a_shared_weight_is_drawn_once_with_a_tap_into_every_step(build):
+    picture = draw.unrolled(build(3))
+    rails = [
+        name
+        for name, box in boxes(picture).items()
+        if box.role.startswith("weight") and "tap" not in name
+    ]
+    assert len(rails) in (3, 5)
+    for rail in rails:
+        taps = [n for n in picture.drawing.lines if (n.tail or "").startswith(f"{rail}.tap")]
+        assert [line.head.partition(".")[0] for line in taps] == ["t1", "t2", "t3"]
+
+
+def test_by_hand_and_by_the_layer_the_states_stand_in_one_row():
+    for root in (graphs.vanilla(3), graphs.layer(3)):
+        found = boxes(draw.unrolled(root))
+        rows = {found[f"t{t}.h"].y for t in (1, 2, 3)} | {found["t1.h.op"].y}
+        assert len(rows) == 1
+        assert found["t1.x"].y > found["t1.h"].y > found["t1.y"].y > found["t1.L"].y
+
+
+@pytest.mark.parametrize("total", ["chain", "timed"])
+def test_a_total_over_the_steps_is_one_box_at_the_end_of_a_rail(total):
+    picture = draw.unrolled(graphs.vanilla(3, total=total))
+    ends = [box for box in picture.drawing.boxes if box.role == "total"]
+    assert [plain(box.text) for box in ends] == ["Σ L_t"]
+    terms = [line for line in picture.drawing.lines if line.tail in ("t1.L", "t2.L", "t3.L")]
+    assert len(terms) == 3
+    assert all(line.head.startswith("total.term") for line in terms)
+    assert plain(boxes(draw.unrolled(graphs.layer(3)))["L"].text) == "L = Σ L_t"
+
+
+def test_a_residual_state_is_no_total():
+    """h_t = f(h_{t-1}) + h_{t-1} is a chain of + as well, but its terms are used again."""
+    w, h = Value(0.5, name="w"), Value(1.0, name="h0")
+    for t in range(1, 4):
+        with timestep(t):
+            h = ops.tanh(w * h) + h
+    assert not [box for box in draw.unrolled(h).drawing.boxes if box.role == "total"]
+
+
+def test_slices_of_a_sequence_are_inputs_and_transposed_weights_are_the_weights():
+    found = boxes(draw.unrolled(graphs.transposed(3)))
+    texts = [plain(box.text) for box in found.values() if box.role == "input"]
+    assert texts == ["X[0]", "X[1]", "X[2]"]
+    assert {"W", "U"} <= found.keys()
+    assert not any(plain(box.text) == "ᵀ" for box in found.values())
+
+
+def test_a_long_sequence_is_elided_in_the_middle():
+    picture = draw.unrolled(graphs.vanilla(100))
+    frames = [frame.id for frame in picture.drawing.frames]
+    assert frames == [
+        "t1.frame",
+        "t2.frame",
+        "t3.frame",
+        "gap.frame",
+        "t98.frame",
+        "t99.frame",
+        "t100.frame",
+    ]
+    assert "94 steps" in said(picture)
+    found = lines(picture)
+    assert {"t3.h--gap", "gap--t98.linear"} <= {name.rsplit(".2", 1)[0] for name in found}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "count"), [(5, 0, 5), (2, 2, 5), (1, 1, 3), (0, 2, 3), (2, 0, 3)]
+)
+def test_first_and_last_choose_the_steps(first, last, count):
+    picture = draw.unrolled(graphs.power(5), first=first, last=last)
+    assert len(picture.drawing.frames) == count
+
+
+def test_no_gap_for_a_single_hidden_step():
+    assert len(draw.unrolled(graphs.power(7)).drawing.frames) == 7
+
+
+def test_a_graph_without_time_shows_its_values():
+    picture = draw.unrolled(graphs.neuron())
+    assert not picture.drawing.frames
+    assert {"2", "−3", "6.88", "0.706"} <= set(said(picture))
+
+
+def test_a_long_chain_without_time_is_elided():
+    x = Value(1.0, name="a")
+    for _ in range(5_000):
+        x = x * 0.999
+    picture = draw.unrolled(x)
+    assert any("4,984 operations" in plain(box.text) for box in picture.drawing.boxes)
+    assert len(picture.drawing.boxes) < 30
+
+
+@pytest.mark.parametrize("root", [Value(1.0, name="a"), Tensor(np.ones(2)), Value(2.0)])
+def test_a_single_value_is_a_picture_too(root):
+    assert (
+        draw.unrolled(root).svg().count("<circle") + draw.unrolled(root).svg().count("<rect") >= 2
+    )
+
+
+# --- the gradient flow ----------------------------------------------------------------------------
+
+
+def test_the_numbers_of_the_flow_are_those_of_the_ledger():
+    """x_3 = w^3 x_0 with w = 0.2 and x_0 = 0.9: 0.036 + 0.036 + 0.036 = 0.108."""
+    picture = draw.gradient_flow(gradient_flow(graphs.power(3)))
+    words = said(picture)
+    assert [w for w in words if w.startswith("Δ")] == ["Δ₁ = 0.036", "Δ₂ = 0.036", "Δ₃ = 0.036"]
+    assert "∂h₃/∂w = 0.108" in words
+    assert [w for w in words if w.startswith("×")] == ["×0.2", "×0.2", "×0.2"]
+    assert {"∂h₃/∂h₁ = 0.04", "∂h₃/∂h₂ = 0.2", "∂h₃/∂h₃ = 1", "∂h₃/∂x₀ = 0.008"} <= set(words)
+
+
+def test_norms_and_sums_of_tensors():
+    root = graphs.vanilla(3)
+    flow = gradient_flow(root)
+    picture = draw.gradient_flow(flow)
+    words = said(picture)
+    norms = flow.norms("h")
+    for t, below in ((1, "₁"), (2, "₂"), (3, "₃")):
+        assert f"‖∂L/∂h{below}‖ = {norms[t]:.3g}" in words
+    W = next(n for n in flow.arrived if n.name == "W_hh")
+    assert f"‖∂L/∂W_hh‖ = {np.linalg.norm(W.grad):.3g}" in words
+    rows = {row.step: row.norm for row in flow.ledger(W)}
+    assert f"Δ₃ = {rows[3]:.3g}" in words
+
+
+def test_arrows_run_backwards_and_the_larger_gradient_is_wider():
+    picture = draw.gradient_flow(gradient_flow(graphs.power(4)))
+    passages = [n for n in picture.drawing.lines if (n.head or "") in ("t1.h", "t2.h", "t3.h")]
+    assert [n.head for n in passages] == ["t1.h", "t2.h", "t3.h"]
+    widths = [n.width for n in passages]
+    assert widths == sorted(widths)
+    assert len({n.colour for n in passages}) == 3
+    assert all(n.points[0][0] > n.points[-1][0] for n in passages)
+
+
+def test_what_gets_no_gradient_is_dim_and_dashed():
+    picture = draw.gradient_flow(gradient_flow(graphs.vanilla(2)))
+    dead = lines(picture)["t1.x--t1.linear"]
+    assert (dead.role, dead.dash) == ("dim", "3 3")
+    assert dead.tail == "t1.x"  # not turned round: nothing comes back
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_zero_nan_and_infinite_gradients_look_different():
+    looks = {}
+    for value in (0.0, math.nan, math.inf, 0.5):
+        w, h = Value(value, name="w"), Value(1.0, name="h0")
+        for t in range(1, 4):
+            with timestep(t):
+                h = (w * h).named("h")
+        picture = draw.gradient_flow(gradient_flow(h))
+        picture.svg()
+        picture.dot()
+        line = next(n for n in picture.drawing.lines if n.head == "t1.h")
+        looks[str(value)] = (line.colour, line.role, line.dash, line.width)
+    assert len(set(looks.values())) == 4
+    assert [looks[v][1] for v in ("0.0", "nan", "inf")] == ["zero", "nan", "inf"]
+
+
+def test_all_zero_gradients_draw():
+    w, h = Value(0.0, name="w"), Value(0.0, name="h0")
+    for t in range(1, 3):
+        with timestep(t):
+            h = (w * h).named("h")
+    assert "zero" in said(draw.gradient_flow(gradient_flow(h * 0.0)))
+
+
+def test_a_long_flow_has_strips_over_all_steps():
+    flow = gradient_flow(graphs.vanilla(100))
+    picture = draw.gradient_flow(flow)
+    strips = [s for s in picture.drawing.strips if s.id != "legend.strip"]
+    assert [len(s.cells) for s in strips] == [100] * 6  # h, and five weights
+    norms = flow.norms("h")
+    assert f"t = 50: {norms[50]:.3g}" in strips[0].cells[49].title
+    assert any(w.startswith("Σ Δ = ") for w in said(picture))
+    assert any(w.endswith(" per step") for w in said(picture))
+
+
+def test_more_than_a_thousand_steps_share_cells():
+    picture = draw.gradient_flow(gradient_flow(graphs.power(2_500)))
+    assert max(len(strip.cells) for strip in picture.drawing.strips) == 1_000
+
+
+def test_before_a_backward_there_is_no_flow_to_draw():
+    with pytest.raises(
+        InputError, match=r"expected a gradient flow, got Value 'h_3'.*tg\.gradient_flow"
+    ):
+        draw.gradient_flow(graphs.power(3))
+
+
+@pytest.mark.parametrize("wrong", [3, "loss", None, [graphs.power(2)]])
+def test_what_is_not_a_node_is_refused(wrong):
+    with pytest.raises(InputError, match="expected a Value or a Tensor"):
+        draw.unrolled(wrong)
+
+
+@pytest.mark.parametrize("window", [{"first": -1}, {"last": 1.5}, {"first": 0, "last": 0}])
+def test_a_window_that_cannot_be_is_refused(window):
+    with pytest.raises(InputError):
+        draw.unrolled(graphs.power(3), **window)
+    with pytest.raises(InputError):
+        draw.gradient_flow(gradient_flow(graphs.power(3)), **window)
+
+
+def test_an_unknown_theme_is_refused():
+    with pytest.raises(InputError, match="light, dark, auto"):
+        draw.unrolled(graphs.power(3), theme="blue")
