@@ -16,7 +16,6 @@ import numpy as np
 from ..errors import DTypeError, InputError, ShapeError
 from .graph import Node
 from .ops import Array, broadcast_to, either, exp, primitive, sigmoid, spread, sum_, tanh, where
-from .protocol import NumpyProtocol
 from .reductions import axes_of, one_axis
 
 # --- activations, entry by entry ------------------------------------------------------------------
@@ -268,24 +267,3 @@ squared_error = primitive(
     "squared error", either(lambda x, t: (x - t) * (x - t), lambda x, t: np.square(x - t)),
     lambda g, y, x, t: g * (2.0 * (x - t)), lambda g, y, x, t: -g * (2.0 * (x - t)),
     doc="(x - t)², entry by entry.")
-
-# --- the same as methods: x.softmax(axis=-1), v.gelu() --------------------------------------------
-
-
-def method(function: Any, name: str) -> Any:
-    """The function as a method of both types."""
-
-    def call(self: Any, *args: Any, **params: Any) -> Any:
-        return function(self, *args, **params)
-
-    call.__name__, call.__doc__ = name, function.__doc__
-    return call
-
-
-METHODS: dict[str, Any] = {
-    "softmax": softmax, "log_softmax": log_softmax, "logsumexp": logsumexp, "softplus": softplus,
-    "log_sigmoid": log_sigmoid, "silu": silu, "elu": elu, "selu": selu, "leaky_relu": leaky_relu,
-    "gelu": gelu, "hard_sigmoid": hard_sigmoid, "hard_tanh": hard_tanh, "erf": erf,
-}
-for _name, _function in METHODS.items():
-    setattr(NumpyProtocol, _name, method(_function, _name))

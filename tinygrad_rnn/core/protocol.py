@@ -65,30 +65,25 @@ def as_index(index: Any) -> Any:
     return np.array(index) if isinstance(index, (list, np.ndarray)) else index
 
 
+def network_method(name: str) -> Method:
+    """A method that calls the function of that name in functions.py, loaded when first needed."""
+
+    def method(self: Any, *args: Any, **params: Any) -> Any:
+        return getattr(import_module(".functions", __package__), name)(self, *args, **params)
+
+    method.__name__, method.__doc__ = name, f"tinygrad_rnn.{name} of this node."
+    return method
+
+
 class NumpyProtocol(Node):
     """What makes NumPy's functions accept a node."""
 
     __slots__ = ()
-    # the functions of networks as methods: functions.py puts them here
-    softmax: Method
-    log_softmax: Method
-    logsumexp: Method
-    softplus: Method
-    log_sigmoid: Method
-    silu: Method
-    elu: Method
-    selu: Method
-    leaky_relu: Method
-    gelu: Method
-    hard_sigmoid: Method
-    hard_tanh: Method
-    erf: Method
-
-    def __getattr__(self, name: str) -> Any:
-        """A method that is not there yet: those of functions.py come when first asked for."""
-        if not name.startswith("_"):
-            import_module(".functions", __package__)
-        return object.__getattribute__(self, name)
+    softmax, log_softmax, logsumexp = map(network_method, ("softmax", "log_softmax", "logsumexp"))
+    softplus, log_sigmoid, silu = map(network_method, ("softplus", "log_sigmoid", "silu"))
+    elu, selu, leaky_relu, gelu = map(network_method, ("elu", "selu", "leaky_relu", "gelu"))
+    hard_sigmoid, hard_tanh = map(network_method, ("hard_sigmoid", "hard_tanh"))
+    erf = network_method("erf")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if ufunc not in UFUNCS and ufunc not in QUESTIONS:

@@ -186,7 +186,9 @@ def test_constants_may_become_arrays():
 def test_methods_are_the_functions():
     x = tg.Tensor([[0.5, -1.0], [2.0, 3.0]], requires_grad=True)
     v = tg.Value(0.5)
-    for name, function in functions.METHODS.items():
+    for name in ("softmax", "log_softmax", "softplus", "log_sigmoid", "silu", "elu", "selu",
+                 "leaky_relu", "gelu", "hard_sigmoid", "hard_tanh", "erf", "logsumexp"):
+        function = getattr(functions, name)
         np.testing.assert_array_equal(getattr(x, name)().numpy(), function(x).numpy())
         assert getattr(x, name).__doc__
     assert v.gelu().item() == functions.gelu(0.5)
