@@ -3,15 +3,20 @@
 Legend of all docstrings: B batch, T time, I input, H hidden, O output.
 """
 
+from .activations import ACTIVATIONS
+from .bidirectional import Bidirectional
 from .cells import Cell, RNNCell
 from .gated import GRUCell, LSTMCell, LSTMState
 from .generate import generate, one_hot
+from .layer import Layer
 from .linear import Linear
 from .losses import cross_entropy
 from .module import Module
 from .recurrent import GRU, LSTM, RNN, Recurrent, unroll
+from .stacked import Stacked
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "Cell", "GRUCell", "LSTMCell", "LSTMState", "Linear", "Module",
-    "RNNCell", "Recurrent", "cross_entropy", "generate", "one_hot", "unroll",
+    "ACTIVATIONS", "GRU", "LSTM", "RNN", "Bidirectional", "Cell", "GRUCell", "LSTMCell",
+    "LSTMState", "Layer", "Linear", "Module", "RNNCell", "Recurrent", "Stacked", "cross_entropy",
+    "generate", "one_hot", "unroll",
 ]

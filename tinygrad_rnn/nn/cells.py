@@ -8,6 +8,7 @@ cell has no memory of its own, and any function of that form is a cell.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -46,16 +47,17 @@ class Cell(Module):
         """The size of an output: of the last axis of what a layer around this cell returns."""
         return self.hidden_size
 
-    def initial_state(self, batch: tuple[int, ...] = ()) -> Any:
-        """The state to start from: zeros (*batch, H), constants one step before now."""
-        return self.joined([self.before(np.zeros((*batch, self.hidden_size)), k)
+    def initial_state(self, batch: tuple[int, ...] = (), sign: int = 1) -> Any:
+        """The state to start from: zeros (*batch, H), constants one step before now (or after it,
+        with sign -1, where time runs in reverse)."""
+        return self.joined([self.before(np.zeros((*batch, self.hidden_size)), k, sign)
                             for k in range(len(self.state_names))])
 
-    def given_state(self, state: Any, batch: tuple[int, ...]) -> Any:
+    def given_state(self, state: Any, batch: tuple[int, ...], sign: int = 1) -> Any:
         """A state that a user gave, as nodes. Raises `ShapeError` if it does not fit.
 
-        What no gradient reaches (an array, a detached state) becomes a constant, one step before
-        now. Of several parts, one that is None starts from zeros.
+        What no gradient reaches (an array, a detached state) becomes a constant, as in
+        `initial_state`. Of several parts, one that is None starts from zeros.
         """
         parts = self.split(state)
         expected = (*batch, self.hidden_size)
@@ -64,15 +66,15 @@ class Cell(Module):
                 which = "an initial state" if len(parts) == 1 else f"the initial state's {name}"
                 raise ShapeError(f"expected {which} of shape {expected}, got {shape_of(part)}",
                                  where=self.title())
-        return self.joined([self.before(np.zeros(expected) if part is None else part, k)
+        return self.joined([self.before(np.zeros(expected) if part is None else part, k, sign)
                             for k, part in enumerate(parts)])
 
-    def before(self, part: Any, k: int) -> Any:
+    def before(self, part: Any, k: int, sign: int) -> Any:
         """Part k of a first state as a node: one that a gradient can reach stays as it is."""
         if isinstance(part, Node) and (part.requires_grad or part.step is not None):
             return part
         now = here().step
-        with switch(step=None if now is None else now - self.lag(k)):
+        with switch(step=None if now is None else now - sign * self.lag(k)):
             return Tensor(part.value if isinstance(part, Node) else part,
                           name=self.state_names[k], dtype=self.dtype)
 
@@ -108,31 +110,52 @@ class AffineCell(Cell):
 
     Parameters: `W_xh` (G H, I), `W_hh` (G H, H), `b_h` (G H,) for G gates; with `stacked=True` one
     `W = [W_xh W_hh]` (G H, I + H) in the place of the two, and z = W [x_t; h_{t-1}] + b_h.
+
+    A call may give a `recurrent_mask`, an array (B, H) that multiplies h_{t-1} in these products
+    only: the same at every step of a sequence, it is recurrent dropout (Gal and Ghahramani 2016).
     """
 
     gates: str = "h"
 
-    def make_weights(self, sizes: tuple[int, int], bias: bool, stacked: bool,
-                     init: str | inits.Init, init_hh: str | inits.Init | None, seed: Any,
-                     dtype: Any) -> np.random.Generator:
-        """Set sizes and parameters; return the generator, for what else is drawn."""
+    def settle(self, sizes: tuple[int, int], bias: bool, stacked: bool, init: str | inits.Init,
+               init_hh: str | inits.Init | None, seed: Any, dtype: Any) -> None:
+        """Take the settings that all these cells share, and draw the parameters."""
         where = type(self).__name__
         self.input_size = size(sizes[0], "input_size", where)
         self.hidden_size = size(sizes[1], "hidden_size", where)
-        self.dtype, self.stacked = float_type(dtype, where), stacked
-        rng, I, H = np.random.default_rng(seed), self.input_size, self.hidden_size
-        first = inits.find(init, where)
-        first_hh = first if init_hh is None else inits.find(init_hh, where)
+        self.dtype, self.bias, self.stacked = float_type(dtype, where), bias, stacked
+        self.init = inits.find(init, where)
+        self.init_hh = self.init if init_hh is None else inits.find(init_hh, where)
+        self.draw(np.random.default_rng(seed))
+
+    def draw(self, rng: np.random.Generator) -> None:
+        """New parameters, from this generator."""
+        self.rng, I, H = rng, self.input_size, self.hidden_size
         rows = len(self.gates) * H
-        W_xh = np.asarray(first(rng, (rows, I), H), self.dtype)
-        W_hh = np.asarray(first_hh(rng, (rows, H), H), self.dtype)
-        if stacked:
-            self.W = parameter(np.concatenate([W_xh, W_hh], 1), "W")
+        W_xh = self.drawn(self.init, (rows, I), "W_xh")
+        W_hh = self.drawn(self.init_hh, (rows, H), "W_hh")
+        if self.stacked:
+            self.W = parameter(np.concatenate([W_xh.value, W_hh.value], 1), "W")
         else:
-            self.W_xh, self.W_hh = parameter(W_xh, "W_xh"), parameter(W_hh, "W_hh")
-        self.b_h = parameter(np.asarray(first(rng, (rows,), H), self.dtype), "b_h") if bias \
-            else None
-        return rng
+            self.W_xh, self.W_hh = W_xh, W_hh
+        self.b_h = self.drawn(self.init, (rows,), "b_h") if self.bias else None
+
+    def drawn(self, init: inits.Init, shape: tuple[int, ...], name: str) -> Tensor:
+        """A parameter with first values."""
+        return parameter(np.asarray(init(self.rng, shape, self.hidden_size), self.dtype), name)
+
+    def twin(self) -> Any:
+        """A cell of the same settings with parameters of its own, drawn from a spawned seed."""
+        other = copy.copy(self)
+        other.draw(self.rng.spawn(1)[0])
+        return other
+
+    def operands(self, x: Any, state: Any) -> tuple[Any, list[Any]]:
+        """The input and the parts of the state as nodes; zeros where no state is given."""
+        x = given_step(x, "x", self.dtype)
+        state = self.initial_state(x.shape[:-1]) if state is None else state
+        return x, [given_step(part, name, self.dtype)
+                   for part, name in zip(self.split(state), self.state_names)]
 
     def affine(self, x: Any, h: Any) -> Any:
         """z = W_xh x + W_hh h + b_h, or W [x; h] + b_h: (B, G H)."""
@@ -145,7 +168,7 @@ class AffineCell(Cell):
     def gate(self, z: Any, k: int) -> Any:
         """The rows of gate k: a slice of the result, never of the weight."""
         H = self.hidden_size
-        return z[..., k * H:(k + 1) * H]
+        return ops.getitem(z, index=(..., slice(k * H, (k + 1) * H)))
 
     def options(self) -> str:
         """What of these settings is not the default, for a repr."""
@@ -174,18 +197,22 @@ class RNNCell(AffineCell):
                  dtype: Any = None) -> None:
         self.nonlinearity = nonlinearity
         self.activation = activations.activation(nonlinearity, "RNNCell", "nonlinearity")
-        self.make_weights((input_size, hidden_size), bias, stacked, init, init_hh, seed, dtype)
+        self.settle((input_size, hidden_size), bias, stacked, init, init_hh, seed, dtype)
 
-    def __call__(self, x: Any, state: Any = None) -> tuple[Any, Any]:
-        x = given_step(x, "x", self.dtype)
-        if state is None:
-            state = self.initial_state(x.shape[:-1])
-        h = self.activation(self.affine(x, given_step(state, "h", self.dtype))).named("h")
+    def __call__(self, x: Any, state: Any = None, *, recurrent_mask: Any = None
+                 ) -> tuple[Any, Any]:
+        x, (h,) = self.operands(x, state)
+        h = self.activation(self.affine(x, dropped(h, recurrent_mask))).named("h")
         return h, h
 
     def settings(self) -> str:
         name = activations.title(self.nonlinearity)
         return f"{self.input_size}, {self.hidden_size}, {name}{self.options()}"
+
+
+def dropped(h: Any, mask: Any) -> Any:
+    """h with the entries of a dropout mask switched off."""
+    return h if mask is None else h * mask
 
 
 def size(n: Any, name: str, where: str) -> int:

@@ -16,9 +16,7 @@ from ..core import ops
 from . import activations
 from . import init as inits
 from .activations import Activation
-from .cells import AffineCell
-from .module import parameter
-from .sequence import given_step
+from .cells import AffineCell, dropped
 
 
 class LSTMState(NamedTuple):
@@ -69,26 +67,22 @@ class LSTMCell(AffineCell):
                                                       "gate_activation")
         self.output_activation = activations.activation(output_activation, "LSTMCell",
                                                         "output_activation")
-        rng = self.make_weights((input_size, hidden_size), bias, stacked, init, init_hh, seed,
-                                dtype)
-        H = self.hidden_size
-        if forget_bias is not None and self.b_h is not None:
-            start = self.b_h.numpy()
-            start[H:2 * H] = forget_bias
-            self.b_h.data = start
-        self.peepholes = peepholes
-        if peepholes:
-            first = inits.find(init, "LSTMCell")
-            self.p_i, self.p_f, self.p_o = (
-                parameter(np.asarray(first(rng, (H,), H), self.dtype), name)
-                for name in ("p_i", "p_f", "p_o"))
+        self.forget_bias, self.peepholes = forget_bias, peepholes
+        self.settle((input_size, hidden_size), bias, stacked, init, init_hh, seed, dtype)
 
-    def __call__(self, x: Any, state: Any = None) -> tuple[Any, LSTMState]:
-        x = given_step(x, "x", self.dtype)
-        state = self.initial_state(x.shape[:-1]) if state is None else state
-        h, c = (given_step(part, name, self.dtype)
-                for part, name in zip(self.split(state), "hc"))
-        z = self.affine(x, h)
+    def draw(self, rng: np.random.Generator) -> None:
+        super().draw(rng)
+        H = self.hidden_size
+        if self.forget_bias is not None and self.b_h is not None:
+            self.b_h.value[H:2 * H] = self.forget_bias
+        if self.peepholes:
+            self.p_i, self.p_f, self.p_o = (self.drawn(self.init, (H,), name)
+                                            for name in ("p_i", "p_f", "p_o"))
+
+    def __call__(self, x: Any, state: Any = None, *, recurrent_mask: Any = None
+                 ) -> tuple[Any, LSTMState]:
+        x, (h, c) = self.operands(x, state)
+        z = self.affine(x, dropped(h, recurrent_mask))
         z_i, z_f, z_g, z_o = (self.gate(z, k) for k in range(4))
         if self.peepholes:
             z_i, z_f = z_i + self.p_i * c, z_f + self.p_f * c
@@ -138,28 +132,28 @@ class GRUCell(AffineCell):
         self.gate_activation = activations.activation(gate_activation, "GRUCell",
                                                       "gate_activation")
         self.reset_after = reset_after
-        rng = self.make_weights((input_size, hidden_size), bias, stacked, init, init_hh, seed,
-                                dtype)
-        H = self.hidden_size
-        first = inits.find(init, "GRUCell")
-        self.b_hn = parameter(np.asarray(first(rng, (H,), H), self.dtype), "b_hn") \
-            if bias and reset_after else None
+        self.settle((input_size, hidden_size), bias, stacked, init, init_hh, seed, dtype)
 
-    def __call__(self, x: Any, state: Any = None) -> tuple[Any, Any]:
-        x = given_step(x, "x", self.dtype)
-        state = self.initial_state(x.shape[:-1]) if state is None else state
-        h = given_step(state, "h", self.dtype)
+    def draw(self, rng: np.random.Generator) -> None:
+        super().draw(rng)
+        self.b_hn = self.drawn(self.init, (self.hidden_size,), "b_hn") \
+            if self.bias and self.reset_after else None
+
+    def __call__(self, x: Any, state: Any = None, *, recurrent_mask: Any = None
+                 ) -> tuple[Any, Any]:
+        x, (h,) = self.operands(x, state)
+        seen = dropped(h, recurrent_mask)
         H, (W_xh, W_hh) = self.hidden_size, self.halves()
         from_x = ops.linear(x, W_xh)
         from_x = from_x if self.b_h is None else from_x + self.b_h
-        from_h = ops.linear(h, W_hh if self.reset_after else W_hh[:2 * H])
+        from_h = ops.linear(seen, W_hh if self.reset_after else W_hh[:2 * H])
         r = self.gate_activation(self.gate(from_x, 0) + self.gate(from_h, 0)).named("r")
         z = self.gate_activation(self.gate(from_x, 1) + self.gate(from_h, 1)).named("z")
         if self.reset_after:
             past = self.gate(from_h, 2)
             past = r * (past if self.b_hn is None else past + self.b_hn)
         else:
-            past = ops.linear(r * h, W_hh[2 * H:])  # needs r first: a product of its own
+            past = ops.linear(r * seen, W_hh[2 * H:])  # needs r first: a product of its own
         n = self.activation(self.gate(from_x, 2) + past).named("n")
         h = ((1.0 - z) * n + z * h).named("h")
         return h, h

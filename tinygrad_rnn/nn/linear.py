@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
-from ..core.place import switch
 from ..errors import InputError, ShapeError
 from . import init as inits
 from .cells import float_type, size
 from .module import Module, parameter
-from .sequence import Steps, given_step, join, stacked_steps
+from .sequence import given_step, per_step
 
 
 class Linear(Module):
@@ -53,14 +52,7 @@ class Linear(Module):
         return vars(self).get(self.b_name)
 
     def __call__(self, x: Any) -> Any:
-        steps = stacked_steps(x)
-        if steps is None and not isinstance(x, (list, tuple)):
-            return self.one(x)
-        outputs = []
-        for step in steps or Steps(x):
-            with switch(step=step.step):  # y_t belongs to the step of h_t
-                outputs.append(self.one(step))
-        return join(outputs, np.zeros((0, self.out_size), self.dtype))
+        return per_step(self.one, x, lambda: np.zeros((0, self.out_size), self.dtype))
 
     def one(self, x: Any) -> Any:
         """The output for a single input."""

@@ -1,137 +1,154 @@
-"""Recurrent layers: one cell, the same weights, applied again at every step.
+"""Recurrent layers: a cell along a sequence. RNN, LSTM, GRU, and one around any cell.
 
-The question this file answers: *what does unrolling mean?*
-
-    h_0 = 0
-    h_1 = cell(x_1, h_0)
-    h_2 = cell(x_2, h_1)      the same W_xh, W_hh, b_h each time
-    ...
-
-Each step's nodes are stamped with their step: 1..T, or from t on inside a user's `timestep(t)`.
+The question this file answers: *what is the difference between a cell and a layer?* A cell is one
+step; a layer starts a state, takes the cell along the whole sequence (`unrolling`), and returns
+what was asked for (`layer`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
-from ..core.place import timestep
-from ..errors import InputError, ShapeError
+from ..core import ops
+from ..core.place import here, switch
+from ..errors import InputError
 from . import init as inits
-from .cells import Cell, RNNCell
+from .activations import Activation
+from .cells import AffineCell, Cell, RNNCell
 from .gated import GRUCell, LSTMCell
-from .module import Module
-from .sequence import Steps, first_step, join, shape_of
+from .layer import Layer, LayerOptions
+from .masking import Masks
+from .module import Module, parameter
+from .sequence import Steps
+from .unrolling import AnyCell, Run, Unrolling, starting_state, unroll
 
-AnyCell = Callable[[Any, Any], tuple[Any, Any]]
+__all__ = ["GRU", "LSTM", "RNN", "AnyCell", "Recurrent", "unroll"]
 
-
-def unroll(cell: AnyCell, xs: Any, state: Any = None) -> tuple[list[Any], Any]:
-    """Apply `cell` to each step of `xs`: ([output_1, ..., output_T], the state after the last
-    step).
-
-    `xs` is an array or Tensor (T, B, I) or (T, I), or a list of T steps; `cell` is any function
-    `cell(x, state) -> (output, state)`. Without a `state` a `Cell` starts from its `initial_state`
-    (zeros, h_0); a plain function gets None. Raises `InputError` if there is no step and no state.
-    """
-    steps = Steps(xs, dtype=getattr(cell, "dtype", None))
-    first = first_step()
-    if isinstance(cell, Cell):
-        state = starting_state(cell, steps, state, first)
-    outputs = []
-    for t in range(len(steps)):
-        with timestep(first + t):
-            result = cell(steps[t], state)
-            if not isinstance(result, tuple) or len(result) != 2:
-                raise InputError(f"expected the cell to return (output, state), got "
-                                 f"{type(result).__name__}", where=f"step {first + t}, unroll")
-            output, state = result
-        outputs.append(output)
-    return outputs, state
+STARTS = ("zeros", "random", "learned")
+PADDINGS = ("repeat", "zero")
 
 
-def starting_state(cell: Cell, steps: Steps, state: Any, first: int) -> Any:
-    """The state that step `first` starts from: the one given, as a node, or the cell's own."""
-    shape = steps.shape()
-    if shape is None:
-        if state is None:
-            raise InputError("no steps and no initial state: the batch size is unknown",
-                             where=cell.title(),
-                             fix=f"Give an array (0, B, {cell.input_size}), or an initial state")
-        return state
-    with timestep(first):
-        batch = shape[:-1]
-        return cell.initial_state(batch) if state is None else cell.given_state(state, batch)
+class Recurrent(Layer):
+    """A layer around a cell: any `cell(x, state) -> (output, state)`, a plain function as well.
 
+    What a call takes and returns, and with it `return_sequences`, `return_state` (also spelt
+    `return_states`) and `return_all_states`: see `Layer`. The other options:
 
-class Recurrent(Module):
-    """A layer around a cell: any `cell(x, state) -> (output, state)`.
+        reverse=True           from the last step to the first; outputs stay in the order of time
+        initial_state          where a call without one starts: "zeros"; "random", standard normal
+                               numbers from the call's `rng`; or "learned", a parameter `h_0` (H,)
+                               of this layer (and `c_0`)
+        padding                the output of a masked step: "repeat" the one before (zeros before
+                               the first), or "zero"
+        recurrent_dropout=p    h_{t-1} loses a part p of its entries in W_hh h_{t-1}, the same ones
+                               at every step of a sequence, when the call has an `rng`
+        flatten=True           steps (B, ...), frames for instance, are taken as (B, I)
 
-    Called as `layer(xs, initial_state=None)` with `xs` an array or Tensor (T, B, I) or (T, I), or a
-    list of T steps, it returns
-
-        by default                             the last output             (B, H)
-        return_sequences=True                  all outputs, stacked        (T, B, H)
-        return_state=True                      (either of these, the state after the last step)
-
-    `return_states` is another spelling of `return_state`. T = 0 gives the initial state, or a
-    sequence (0, B, H). Raises `ShapeError` if xs or the initial state do not fit the cell.
+    Raises `InputError` for options that cannot be.
     """
 
     def __init__(self, cell: AnyCell, *, return_sequences: bool = False, return_state: bool = False,
-                 return_states: bool | None = None) -> None:
+                 return_states: bool | None = None, return_all_states: bool = False,
+                 reverse: bool = False, initial_state: str = "zeros", padding: str = "repeat",
+                 recurrent_dropout: float = 0.0, flatten: bool = False) -> None:
+        where = type(self).__name__
         if not callable(cell):
             raise InputError("expected a cell(x, state) -> (output, state), got "
-                             f"{type(cell).__name__}", where=type(self).__name__)
+                             f"{type(cell).__name__}", where=where)
+        known = isinstance(cell, Cell)
         self.cell: Any = cell
+        self.input_size = getattr(cell, "input_size", None)
+        self.output_size = getattr(cell, "output_size", None)
+        self.dtype = getattr(cell, "dtype", None)
         self.return_sequences = return_sequences
         self.return_state = return_state if return_states is None else return_states
+        self.return_all_states, self.reverse, self.flatten = return_all_states, reverse, flatten
+        self.start = one_of(initial_state, STARTS if known else STARTS[:1], "initial_state", where)
+        self.padding = one_of(padding, PADDINGS, "padding", where)
+        self.recurrent_dropout = rate(recurrent_dropout, "recurrent_dropout", where)
+        if recurrent_dropout and not isinstance(cell, AffineCell):
+            raise InputError("recurrent_dropout needs an RNNCell, LSTMCell or GRUCell, got "
+                             f"{type(cell).__name__}", where=where)
+        self.draw()
 
-    def __call__(self, xs: Any, initial_state: Any = None) -> Any:
-        steps = Steps(xs, dtype=getattr(self.cell, "dtype", None))
-        if isinstance(self.cell, Cell):
-            self.check(steps)
-        outputs, state = unroll(self.cell, steps, initial_state)
-        if not self.return_sequences:
-            result = outputs[-1] if outputs else self.shown(state)
-        else:
-            result = join(outputs, None if outputs else self.no_steps(state))
-        return (result, state) if self.return_state else result
+    def draw(self) -> None:
+        """The parameters of a learned initial state: zeros at first."""
+        for name in self.cell.state_names if self.start == "learned" else ():
+            first = np.zeros(self.cell.hidden_size, self.cell.dtype)
+            setattr(self, f"{name}_0", parameter(first, f"{name}_0"))
 
-    def check(self, steps: Steps) -> None:
-        """Refuse, before anything is computed, what the cell cannot take."""
-        expected = self.cell.input_size
-        whole = steps.parts_shape() if not isinstance(steps.parts, list) else None
-        if whole is not None and (len(whole) not in (2, 3) or whole[-1] != expected):
-            fix = f"For class indices: nn.one_hot(xs, {expected})" if len(whole) == 1 else ""
-            raise ShapeError(f"expected xs of shape (T, B, {expected}) or (T, {expected}), "
-                             f"got {whole}", where=self.title(), fix=fix)
-        for t in range(len(steps)) if whole is None else ():
-            got = steps.shape(t) or ()
-            if len(got) not in (1, 2) or got[-1] != expected or got != steps.shape():
-                wanted = f"(B, {expected}) or ({expected},)" if t == 0 else \
-                    f"{steps.shape()} as the first"
-                raise ShapeError(f"expected every step of xs to have shape {wanted}, got {got} at "
-                                 f"xs[{t}]", where=self.title())
+    def steps(self, xs: Any) -> Steps:
+        steps = Steps(xs, dtype=self.dtype)
+        steps = steps.flattened() if self.flatten else steps
+        self.check(steps)
+        return steps
+
+    def run(self, steps: Steps, initial_state: Any, masks: Masks, rng: Any,
+            reverse: bool = False) -> Run:
+        reverse = reverse or self.reverse
+        batch = (steps.shape() or ())[:-1]
+
+        def own(batch: tuple[int, ...]) -> Any:
+            return self.own_state(batch, rng, -1 if reverse else 1)
+
+        state = starting_state(self.cell, steps, initial_state, reverse, own)
+        fresh = None if masks.reset is None else starting_state(self.cell, steps, None, reverse,
+                                                                own)
+        extra = {}
+        if self.recurrent_dropout and rng is not None:
+            extra["recurrent_mask"] = dropout_mask(rng, (*batch, self.cell.hidden_size),
+                                                   self.recurrent_dropout, self.dtype)
+        begin = None if self.return_sequences else self.shown(state)
+        return Unrolling(self.cell, reverse=reverse, masks=masks, padding=self.padding,
+                         begin=begin, fresh=fresh, extra=extra).over(steps, state)
+
+    def own_state(self, batch: tuple[int, ...], rng: Any, sign: int) -> Any:
+        """The state to start from where a call gives none."""
+        cell = self.cell
+        if self.start == "zeros":
+            return cell.initial_state(batch, sign)
+        shape = (*batch, cell.hidden_size)
+        if self.start == "random":
+            if rng is None:
+                raise InputError("a random initial state needs a generator", where=self.title(),
+                                 fix="layer(xs, rng=np.random.default_rng(0))")
+            return cell.given_state(cell.joined([rng.standard_normal(shape)
+                                                 for _ in cell.state_names]), batch, sign)
+        now = here().step
+        parts = []
+        for k, name in enumerate(cell.state_names):
+            with switch(step=None if now is None else now - sign * cell.lag(k)):
+                learned = getattr(self, f"{name}_0")
+                parts.append(ops.broadcast_to(learned, shape=shape).named(name))
+        return cell.joined(parts)
 
     def shown(self, state: Any) -> Any:
         """What stands for the last output where there was no step: h of the initial state."""
-        return self.cell.split(state)[0] if isinstance(self.cell, Cell) else state
+        if not isinstance(self.cell, Cell):
+            return state
+        fits = self.cell.output_size == self.cell.hidden_size
+        return self.cell.split(state)[0] if fits else None
 
-    def no_steps(self, state: Any) -> Any:
-        """The sequence of no outputs: (0, *shape of the state)."""
-        return np.zeros((0, *shape_of(self.shown(state))), getattr(self.cell, "dtype", None))
-
-    def title(self) -> str:
-        """How errors speak of this layer."""
-        return f"{type(self).__name__}({self.settings()})"
+    def twin(self) -> Any:
+        """A layer of the same settings with parameters of its own, from a spawned seed."""
+        if not hasattr(self.cell, "twin"):
+            raise InputError(f"no twin can be made of a layer around {type(self.cell).__name__}",
+                             where=self.title(), fix="Give both: (forward, backward)")
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self))
+        other.cell = self.cell.twin()
+        other.draw()
+        return other
 
     def settings(self) -> str:
         parts = [self.cell.settings()] if isinstance(self.cell, Module) else []
-        options = ("return_sequences", "return_state")
-        parts += [f"{name}=True" for name in options if getattr(self, name)]
+        flags = ("return_sequences", "return_state", "return_all_states", "reverse", "flatten")
+        parts += [f"{name}=True" for name in flags if getattr(self, name)]
+        parts += [f"initial_state={self.start}"] * (self.start != "zeros")
+        parts += [f"padding={self.padding}"] * (self.padding != "repeat")
+        parts += [f"recurrent_dropout={self.recurrent_dropout}"] * bool(self.recurrent_dropout)
         return ", ".join(parts)
 
 
@@ -140,48 +157,75 @@ class RNN(Recurrent):
     1990)
 
     φ is `nonlinearity`: "tanh" (default), "relu", "identity" or a function. `.cell` is an `RNNCell`
-    and holds W_xh (H, I), W_hh (H, H), b_h (H,). What a call takes and returns: see `Recurrent`.
+    and holds W_xh (H, I), W_hh (H, H), b_h (H,). What a call takes and returns: see `Layer`; the
+    other options: see `Recurrent`.
     """
 
     def __init__(self, input_size: int, hidden_size: int,
-                 nonlinearity: str | Callable[[Any], Any] = "tanh", bias: bool = True, *,
-                 return_sequences: bool = False, return_state: bool = False,
-                 return_states: bool | None = None, init: str | inits.Init = "uniform",
-                 init_hh: str | inits.Init | None = None, seed: Any = None,
-                 dtype: Any = None) -> None:
-        cell = RNNCell(input_size, hidden_size, nonlinearity, bias, init=init, init_hh=init_hh,
-                       seed=seed, dtype=dtype)
-        super().__init__(cell, return_sequences=return_sequences, return_state=return_state,
-                         return_states=return_states)
+                 nonlinearity: str | Activation = "tanh", bias: bool = True, *,
+                 stacked: bool = False, init: str | inits.Init = "uniform",
+                 init_hh: str | inits.Init | None = None, seed: Any = None, dtype: Any = None,
+                 **options: Unpack[LayerOptions]) -> None:
+        super().__init__(RNNCell(input_size, hidden_size, nonlinearity, bias, stacked=stacked,
+                                 init=init, init_hh=init_hh, seed=seed, dtype=dtype), **options)
 
 
 class LSTM(Recurrent):
     """The LSTM layer: its equations stand at `LSTMCell`.
 
     `.cell` is an `LSTMCell` and holds W_xh (4H, I), W_hh (4H, H), b_h (4H,), gates in the order i,
-    f, g, o; its further arguments (`forget_bias`, `peepholes`, `gate_activation`, ...) are taken
-    here too. The state is a pair (h, c). What a call takes and returns: see `Recurrent`.
+    f, g, o. The state is a pair (h, c). What a call takes and returns: see `Layer`; the other
+    options: see `Recurrent`.
     """
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *,
-                 return_sequences: bool = False, return_state: bool = False,
-                 return_states: bool | None = None, **options: Any) -> None:
-        super().__init__(LSTMCell(input_size, hidden_size, bias, **options),
-                         return_sequences=return_sequences, return_state=return_state,
-                         return_states=return_states)
+                 activation: str | Activation = "tanh",
+                 gate_activation: str | Activation = "sigmoid",
+                 output_activation: str | Activation | None = None,
+                 forget_bias: float | None = None, peepholes: bool = False, stacked: bool = False,
+                 init: str | inits.Init = "uniform", init_hh: str | inits.Init | None = None,
+                 seed: Any = None, dtype: Any = None, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(LSTMCell(
+            input_size, hidden_size, bias, activation=activation, gate_activation=gate_activation,
+            output_activation=output_activation, forget_bias=forget_bias, peepholes=peepholes,
+            stacked=stacked, init=init, init_hh=init_hh, seed=seed, dtype=dtype), **options)
 
 
 class GRU(Recurrent):
     """The GRU layer: its equations stand at `GRUCell`.
 
     `.cell` is a `GRUCell` and holds W_xh (3H, I), W_hh (3H, H), b_h (3H,), gates in the order r, z,
-    n, and b_hn (H,); its further arguments (`reset_after`, `gate_activation`, ...) are taken here
-    too. What a call takes and returns: see `Recurrent`.
+    n, and b_hn (H,). What a call takes and returns: see `Layer`; the other options: see
+    `Recurrent`.
     """
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *,
-                 return_sequences: bool = False, return_state: bool = False,
-                 return_states: bool | None = None, **options: Any) -> None:
-        super().__init__(GRUCell(input_size, hidden_size, bias, **options),
-                         return_sequences=return_sequences, return_state=return_state,
-                         return_states=return_states)
+                 reset_after: bool = True, activation: str | Activation = "tanh",
+                 gate_activation: str | Activation = "sigmoid", stacked: bool = False,
+                 init: str | inits.Init = "uniform", init_hh: str | inits.Init | None = None,
+                 seed: Any = None, dtype: Any = None, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(GRUCell(
+            input_size, hidden_size, bias, reset_after=reset_after, activation=activation,
+            gate_activation=gate_activation, stacked=stacked, init=init, init_hh=init_hh,
+            seed=seed, dtype=dtype), **options)
+
+
+def one_of(name: str, known: tuple[str, ...], argument: str, where: str) -> str:
+    """An option that is one of a few words."""
+    if name not in known:
+        raise InputError(f"expected {argument} to be {' or '.join(map(repr, known))}, "
+                         f"got {name!r}", where=where)
+    return name
+
+
+def rate(p: float, argument: str, where: str) -> float:
+    """A part of the whole: 0 <= p < 1."""
+    if isinstance(p, bool) or not isinstance(p, (int, float, np.floating)) or not 0 <= p < 1:
+        raise InputError(f"expected {argument} to be a number from 0 up to but not including 1, "
+                         f"got {p!r}", where=where)
+    return float(p)
+
+
+def dropout_mask(rng: np.random.Generator, shape: tuple[int, ...], p: float, dtype: Any) -> Any:
+    """0 with probability p, else 1 / (1 - p): the expected value of an entry stays."""
+    return ((rng.random(shape) >= p) / (1.0 - p)).astype(dtype)

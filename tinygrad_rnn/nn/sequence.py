@@ -10,7 +10,8 @@ has an arrow from each h_t and the backward pass never slices a long array T tim
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from ..core import ops
 from ..core.graph import Node, constant
 from ..core.inplace import plain
-from ..core.place import here
+from ..core.place import here, switch
 from ..core.values import Tensor
 from ..errors import InputError, ShapeError
 
@@ -97,10 +98,44 @@ class Steps:
         return shape_of(self.parts[t]) if self.parts else None
 
     def __getitem__(self, t: int) -> Any:
-        part = self.parts[t]
+        return self.chosen(t, lambda part: part)
+
+    def chosen(self, t: int, choose: Callable[[Any], Any]) -> Any:
+        """The node of step t, of what `choose` makes of the step."""
+        part = choose(self.parts[t])
         if isinstance(part, Node) and not isinstance(self.parts, list):
             return part.named(self.name)  # the slice of a tensor: a new node, ours to name
         return given_step(part, self.name, self.dtype)
+
+    def flattened(self) -> Steps:
+        """Each step (B, ...) as (B, I): a frame, say, as the row of its pixels."""
+        if isinstance(self.parts, list):
+            parts: Any = [flat(part, 1) for part in self.parts]
+        else:
+            parts = flat(self.parts, 2)
+        return Steps(parts, name=self.name, dtype=self.dtype)
+
+
+def flat(x: Any, axes: int) -> Any:
+    """x with all axes after the first `axes` in one."""
+    shape = shape_of(x)
+    if len(shape) <= axes + 1:
+        return x
+    shape = (*shape[:axes], math.prod(shape[axes:]))
+    return ops.reshape(x, shape=shape) if isinstance(x, Node) else np.reshape(x, shape)
+
+
+def per_step(function: Callable[[Any], Any], x: Any, empty: Callable[[], Any]) -> Any:
+    """`function` of each step of a layer's sequence or a list, at that step: the results joined.
+    Of anything else, `function` of the whole."""
+    steps = stacked_steps(x)
+    if steps is None and not isinstance(x, (list, tuple)):
+        return function(x)
+    results = []
+    for step in steps or Steps(x):
+        with switch(step=step.step):  # y_t belongs to the step of h_t
+            results.append(function(step))
+    return join(results, empty())
 
 
 def as_list(xs: Any, name: str) -> Any:
