@@ -158,9 +158,8 @@ class Ledger(Sequence[Row]):
             share = "" if np.isnan(row.share) else f"{row.share:z.1%}"
             body.append(["" if row.step is None else str(row.step), row.scope, row.op or row.root,
                          f"{shown:.{digits}g}", share, f"{running:.{digits}g}"])
-        if not any(line[1] for line in body):
-            head, body = [*head[:1], *head[2:]], [[*line[:1], *line[2:]] for line in body]
-        return [head, *body]
+        empty = {i for i in (0, 1) if not any(line[i] for line in body)}  # no steps, no scopes
+        return [[cell for i, cell in enumerate(line) if i not in empty] for line in [head, *body]]
 
     def to_csv(self) -> str:
         """The table as CSV text."""
@@ -222,7 +221,8 @@ class GradientFlow:
             raise GradientError(f"no contribution reached {describe(node)}", where="ledger()",
                                 fix=f"It needs no gradient, or {describe(self.root)} does not "
                                     "depend on it")
-        return Ledger(node, self.root.name or "L", self.incoming[node], self.carried.get(node))
+        root = self.root.label if self.root.name else "L"
+        return Ledger(node, root, self.incoming[node], self.carried.get(node))
 
     def gradient(self, node: Node) -> Any:
         """The whole gradient that arrived at `node` in this flow; zeros if none did."""

@@ -49,10 +49,16 @@ mul = primitive("*", either(operator.mul, np.multiply), lambda g, y, a, b: g * b
 div = primitive("/", either(operator.truediv, np.divide), lambda g, y, a, b: g / b,
                                                           lambda g, y, a, b: -g * y / b)
 neg = primitive("neg", either(operator.neg, np.negative), lambda g, y, x: -g)
-# x ** 0 has slope 0 and x ** 1 slope 1, at x = 0 as well: hence no power below 0 for b = 0
+
+
+def _power_a(g: Array, y: Array, a: Array, b: Array) -> Array:
+    if type(b) is int or type(b) is float:  # x ** 0 has slope 0 and x ** 1 slope 1, also at x = 0
+        return g * (b * power(a, b - 1)) if b not in (0, 1) else g * float(b)
+    return g * (b * power(a, where(1.0, b - 1.0, condition=b == 0)))
+
+
 power: Op = primitive(
-    "**", either(math.pow, operator.pow),
-    lambda g, y, a, b: g * (b * power(a, where(1.0, b - 1.0, condition=b == 0))),
+    "**", either(math.pow, operator.pow), _power_a,
     lambda g, y, a, b: g * (y * log(where(1.0, a, condition=a == 0))))
 
 # --- functions of one variable --------------------------------------------------------------------

@@ -108,8 +108,9 @@ class Report:
 
     def __str__(self) -> str:
         entries = sum(block.size for block in self.blocks.values())
-        lines = [f"gradient check: {self.verdict}; {len(self.blocks)} parameters, "
-                 f"{entries} entries"]
+        count, few = len(self.blocks), "y" if entries == 1 else "ies"
+        lines = [f"gradient check: {self.verdict}; {count} parameter{'s' * (count != 1)}, "
+                 f"{entries} entr{few}"]
         grave = [b for b in self.blocks.values() if b.verdict in WRONG]
         for block in grave[:3]:
             lines += block.lines()
