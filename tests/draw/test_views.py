@@ -246,6 +246,19 @@ def test_a_long_flow_has_strips_over_all_steps():
     assert any(w.endswith(" per step") for w in said(picture))
 
 
+def test_a_strip_shows_steps_without_a_gradient_as_empty():
+    """The loss is at the last step only, so W_hy is used there and nowhere else."""
+    picture = draw.gradient_flow(gradient_flow(graphs.vanilla(30, losses="last")))
+    strip = next(s for s in picture.drawing.strips if s.title.endswith("W_hy"))
+    assert [cell.level > 0 for cell in strip.cells] == [False] * 29 + [True]
+
+
+def test_layers_with_weights_of_the_same_name_have_a_strip_each():
+    picture = draw.gradient_flow(gradient_flow(graphs.stacked(20)))
+    titles = [s.title for s in picture.drawing.strips]
+    assert sum(title.endswith("W_hh") for title in titles) == 2
+
+
 def test_more_than_a_thousand_steps_share_cells():
     picture = draw.gradient_flow(gradient_flow(graphs.power(2_500)))
     assert max(len(strip.cells) for strip in picture.drawing.strips) == 1_000

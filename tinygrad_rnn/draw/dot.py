@@ -131,7 +131,7 @@ class Writer:
             names.append(end)
         paint = (
             f'color="{self.colour(line.role, "stroke", line.colour)}", '
-            f"penwidth={n(line.width)}" + (", style=dashed" if line.dash else "")
+            f"penwidth={n(line.width)}" + (self.dash(line.dash))
         )
         tip = (
             f", tooltip={literal(line.title)}, edgetooltip={literal(line.title)}"
@@ -144,6 +144,10 @@ class Writer:
             self.joined.add((a, b))
             head = "" if line.arrow and i == last - 1 else ", arrowhead=none"
             yield f'  "{a}" -> "{b}" [{paint}{head}{tip}]'
+
+    def dash(self, dash: str) -> str:
+        """The style of a broken line."""
+        return "" if not dash else ", style=dotted" if dash.startswith("1.5") else ", style=dashed"
 
     def strip(self, strip: Strip) -> Iterator[str]:
         """A strip as a few boxes: neighbours are joined to the largest of them."""
@@ -162,8 +166,8 @@ class Writer:
 
 
 def is_bold(text: Text) -> bool:
-    """Whether a text begins in bold."""
-    return bool(text) and text[0].style == "b"
+    """Whether a text is bold throughout."""
+    return bool(text) and all(run.style == "b" for run in text)
 
 
 def dot(drawing: Drawing, theme: str = "light") -> str:

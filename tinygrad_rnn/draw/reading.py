@@ -43,16 +43,18 @@ class Reader:
 
     def read(self) -> None:
         """All visible steps and what has no step, operands before what uses them."""
-        hidden = self.total.adders - {self.total.node} if self.total else set()
-        skip = {*hidden, *self.found.shown, *self.found.slices}
-        chosen, around = [], []
-        for node in self.found.nodes:
-            if not node.op.rules or node in skip:
+        found, total = self.found, self.total
+        adders = total.adders if total is not None else set[Node]()
+        chosen: list[Node] = []
+        around: list[Node] = []
+        for node in found.nodes:
+            step = node.at.step
+            top = total is not None and node is total.node
+            if step is not None and step not in self.at and not top or not node.op.rules:
                 continue
-            if self.total and node is self.total.node or node.at.step is None:
-                around.append(node)
-            elif node.at.step in self.at:
-                chosen.append(node)
+            if node in found.shown or node in found.slices or node in adders and not top:
+                continue
+            (around if top or step is None else chosen).append(node)
         for node in sorted([*chosen, *around[-MOST_AROUND:]], key=lambda n: n.order):
             self.add(node)
         self.leave_for_gaps()
@@ -291,7 +293,14 @@ def read(found: Survey, title: str) -> Scene:
     reader.read()
     rails = [rail for rail in reader.rails.values() if rail.taps]
     scene = Scene(
-        title, found.columns, rails, reader.initial, reader.around, reader.totals, reader.wires
+        title,
+        found.columns,
+        found.steps,
+        rails,
+        reader.initial,
+        reader.around,
+        reader.totals,
+        reader.wires,
     )
     assign_roles(scene)
     return scene

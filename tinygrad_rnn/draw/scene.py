@@ -93,11 +93,12 @@ class Column:
 
 @dataclass(slots=True, eq=False)
 class Scene:
-    """All of it. `initial` are states from before the first step, `around` what has no step at
-    all."""
+    """All of it. `steps` are all that there are, in view or not; `initial` are states from before
+    the first step, `around` what has no step at all."""
 
     title: str
     columns: list[Column]
+    steps: list[int] = field(default_factory=list)
     rails: list[Rail] = field(default_factory=list)
     initial: list[Glyph] = field(default_factory=list)
     around: list[Glyph] = field(default_factory=list)

@@ -24,6 +24,7 @@ from .scene import Scene
 
 MOST, HEAT, BARS, TICKS = 1000, 16.0, 30.0, 10
 Series = dict[int, float]  # step -> norm
+Height = Callable[[float], float]
 
 
 def with_strips(
@@ -35,69 +36,29 @@ def with_strips(
     y = drawing.top + drawing.height + 4.0
     strips: list[Strip] = []
     labels: list[Label] = []
+
+    def add(title: Text, series: Series, high: float, height: Height) -> None:
+        name = f"all.strip{len(strips)}"
+        cells = cells_of(series, scene.steps, scale, height)
+        strips.append(Strip(name, left, y, wide, high, cells, plain(title)))
+        labels.append(Label(left - 8, y + high / 2 + 4, title, "text", style.SMALL, "end"))
+
     for name, series in states(scene, flow).items():
-        title: Text = (
-            Run("all steps: ‖∂"),
-            *root,
-            Run("/∂"),
-            *symbol(name),
-            Run("t", "_"),
-            Run("‖"),
-        )
-        strips.append(
-            strip(
-                f"all.strip{len(strips)}",
-                left,
-                y,
-                wide,
-                HEAT,
-                series,
-                scale,
-                lambda _: 1.0,
-                plain(title),
-            )
-        )
-        labels.append(Label(left - 8, y + HEAT - 4, title, "text", style.SMALL, "end"))
-        labels += ticks(left, y + HEAT + 12, wide, list(series))
+        title = (*symbol(name), Run("t", "_"), Run("‖"))
+        add((Run("all steps: ‖∂"), *root, Run("/∂"), *title), series, HEAT, lambda _: 1.0)
+        labels += ticks(left, y + HEAT + 12, wide, scene.steps)
         y += HEAT + 26
-    for weight, series in weights(scene, flow).items():
+    for weight, series in weights(scene, flow):
         sizes = [x for x in series.values() if x > 0 and math.isfinite(x)]
         low, high = min(sizes, default=1.0), max(sizes, default=1.0)
         title = (Run("log"), Run("10", "_"), Run(" ‖Δ"), Run("t", "_"), Run("‖ of "), *weight)
-        strips.append(
-            strip(
-                f"all.strip{len(strips)}",
-                left,
-                y,
-                wide,
-                BARS,
-                series,
-                scale,
-                bar_height(low, high),
-                plain(title),
-            )
-        )
-        labels.append(Label(left - 8, y + BARS / 2 + 4, title, "text", style.SMALL, "end"))
-        labels.append(
-            Label(
-                left + wide + 6,
-                y + 8,
-                roman(f"{number(high)} largest"),
-                "quiet",
-                style.TINY,
-                "start",
-            )
-        )
-        labels.append(
-            Label(
-                left + wide + 6,
-                y + BARS,
-                roman(f"{number(low)} smallest"),
-                "quiet",
-                style.TINY,
-                "start",
-            )
-        )
+        add(title, series, BARS, bar_height(low, high))
+        for level, words in (
+            (y + 8, f"{number(high)} largest"),
+            (y + BARS, f"{number(low)} smallest"),
+        ):
+            text = roman(words)
+            labels.append(Label(left + wide + 6, level, text, "quiet", style.TINY, "start"))
         y += BARS + 12
     return framed(
         replace(drawing, strips=(*drawing.strips, *strips), labels=(*drawing.labels, *labels))
@@ -123,16 +84,16 @@ def states(scene: Scene, flow: GradientFlow) -> dict[str, Series]:
     }
 
 
-def weights(scene: Scene, flow: GradientFlow) -> dict[Text, Series]:
+def weights(scene: Scene, flow: GradientFlow) -> list[tuple[Text, Series]]:
     """‖Δ_t‖ at every step, for each rail; two uses at one step count together."""
-    found: dict[Text, Series] = {}
+    found = []
     for rail in scene.rails:
         uses: dict[int, list[Contribution]] = {}
         for use in flow.incoming.get(rail.glyph.node, ()) if rail.glyph.node is not None else ():
             if use.step is not None:
                 uses.setdefault(use.step, []).append(use)
         if uses:
-            found[rail.glyph.text] = {step: together(parts) for step, parts in sorted(uses.items())}
+            found.append((rail.glyph.text, {t: together(parts) for t, parts in uses.items()}))
     return found
 
 
@@ -143,27 +104,21 @@ def together(parts: list[Contribution]) -> float:
     return float(np.linalg.norm(np.asarray(sum((p.array() for p in parts[1:]), parts[0].array()))))
 
 
-def strip(
-    name: str,
-    x: float,
-    y: float,
-    wide: float,
-    high: float,
-    series: Series,
-    scale: Scale,
-    height: Callable[[float], float],
-    title: str,
-) -> Strip:
-    """The cells of a series, at most `MOST` of them."""
-    steps = list(series)
+def cells_of(series: Series, steps: list[int], scale: Scale, height: Height) -> tuple[Cell, ...]:
+    """The cells of a series over all steps, at most `MOST` of them; a step without a gradient is
+    empty."""
     count = min(len(steps), MOST)
     cells = []
     for i in range(count):
         part = steps[i * len(steps) // count : (i + 1) * len(steps) // count]
-        size = max((series[t] for t in part), key=lambda x: math.inf if math.isnan(x) else x)
+        sizes = [series[t] for t in part if t in series]
         where = f"t = {part[0]}" if len(part) == 1 else f"t = {part[0]} … {part[-1]}, the largest"
+        if not sizes:
+            cells.append(Cell(0.0, "dim", f"{where}: no gradient"))
+            continue
+        size = max(sizes, key=lambda x: math.inf if math.isnan(x) else x)
         cells.append(Cell(height(size), scale.paint(size), f"{where}: {number(size)}"))
-    return Strip(name, x, y, wide, high, tuple(cells), title)
+    return tuple(cells)
 
 
 def bar_height(low: float, high: float) -> Callable[[float], float]:
