@@ -13,7 +13,9 @@ from tinygrad_rnn.errors import GradientError, InputError, ShapeError
 GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden" / "optim_steps.npz"
 CLOSE = {"rtol": 1e-7, "atol": 1e-9}
 KNOWN = {"sgd": optim.SGD, "momentum": optim.SGD, "nesterov": optim.SGD, "sgd_wd": optim.SGD,
-         "adagrad": optim.Adagrad}
+         "adagrad": optim.Adagrad, "rmsprop": optim.RMSprop, "rmsprop_centered_mom": optim.RMSprop,
+         "adam": optim.Adam, "adamw": optim.AdamW}
+MAKERS = [optim.SGD, optim.Adagrad, optim.RMSprop, optim.Adam, optim.AdamW]
 
 
 def cases(wanted):
@@ -31,7 +33,7 @@ def leaf(data, name=None):
 
 
 @pytest.mark.parametrize(("facts", "arrays"),
-                         cases(lambda case, f: f.get("optimizer") in KNOWN))
+                         cases(lambda case, f: case.startswith("opt")))
 def test_trajectories(facts, arrays):
     a, b = leaf(arrays["a"]), leaf(arrays["b"])
     optimizer = KNOWN[facts["optimizer"]]([a, b], **facts["opt_args"])
@@ -91,7 +93,7 @@ def test_scalars_and_missing_gradients():
     assert v.grad is None
 
 
-@pytest.mark.parametrize("make", [optim.SGD, optim.Adagrad])
+@pytest.mark.parametrize("make", MAKERS)
 def test_float32_stays_float32(make):
     p = leaf(np.ones(3, np.float32))
     p.grad = np.ones(3, np.float32)
@@ -126,7 +128,10 @@ def test_the_ordinary_loop_while_the_graph_is_alive():
 
 
 @pytest.mark.parametrize("make", [
-    lambda ps: optim.SGD(ps, lr=0.1, momentum=0.9), lambda ps: optim.Adagrad(ps, lr=0.1)])
+    lambda ps: optim.SGD(ps, lr=0.1, momentum=0.9), lambda ps: optim.Adagrad(ps, lr=0.1),
+    lambda ps: optim.RMSprop(ps, momentum=0.5, centered=True),
+    lambda ps: optim.Adam(ps, amsgrad=True), optim.AdamW,
+    lambda ps: optim.Adam(ps, lr=optim.cosine_decay(0.1, 5))])
 def test_going_on_from_a_state(make):
     def three_steps(optimizer, p):
         for g in (1.0, -2.0, 3.0):
@@ -179,10 +184,109 @@ def test_a_parameter_given_twice():
 
 @pytest.mark.parametrize("options", [
     {"lr": -1.0}, {"lr": float("nan")}, {"lr": 1.0, "momentum": -1.0},
-    {"lr": 1.0, "nesterov": True}])
+    {"lr": 1.0, "nesterov": True},
+    {"lr": 1.0, "nesterov": True, "momentum": 0.9, "dampening": 0.1}])
 def test_options_that_cannot_be(options):
     with pytest.raises(InputError):
         optim.SGD([leaf([1.0])], **options)
+
+
+@pytest.mark.parametrize("options", [
+    {"betas": (0.9, 1.0)}, {"betas": (-0.1, 0.9)}, {"betas": (0.9,)}, {"eps": -1.0}])
+def test_options_of_adam_that_cannot_be(options):
+    with pytest.raises(InputError):
+        optim.Adam([leaf([1.0])], **options)
+
+
+def after(make, gradients, start=1.0, **options):
+    """Where a single number stands after these gradients."""
+    p = leaf([start])
+    optimizer = make([p], **options)
+    for g in gradients:
+        p.grad = np.array([g])
+        optimizer.step()
+    return p.numpy()[0]
+
+
+def test_eps_beside_the_root_or_under_it():
+    for make, others in [(optim.Adagrad, {}), (optim.Adam, {}), (optim.RMSprop, {"alpha": 0.0})]:
+        for inside, step in [(False, 3 / (3 + 16)), (True, 3 / 5)]:
+            found = after(make, [3.0], lr=1.0, eps=16.0, eps_inside_root=inside, **others)
+            assert found == pytest.approx(1.0 - step)
+
+
+def test_the_first_step_of_adam_is_lr_whatever_the_gradient():
+    for g in (1e-3, 1.0, 1e3):
+        assert after(optim.Adam, [g], lr=0.1, eps=0.0) == pytest.approx(0.9)
+
+
+def test_weight_decay_of_adam_and_of_adamw():
+    """The penalty goes through Adam's averages, which forget its size; the decay does not."""
+    coupled = after(optim.Adam, [0.0], 2.0, lr=0.1, eps=0.0, weight_decay=0.5)
+    apart = after(optim.AdamW, [0.0], 2.0, lr=0.1, weight_decay=0.5)
+    assert coupled == pytest.approx(2.0 - 0.1)
+    assert apart == pytest.approx(2.0 - 0.1 * 0.5 * 2.0)
+
+
+def test_amsgrad_remembers_the_largest():
+    """A large gradient once: the average of squares forgets it, its largest value does not."""
+    gradients = [10.0] + [1.0] * 300
+    plain = after(optim.Adam, gradients, 0.0, betas=(0.0, 0.9))
+    largest = after(optim.Adam, gradients, 0.0, betas=(0.0, 0.9), amsgrad=True)
+    assert plain < 2 * largest < 0
+
+
+def test_dampening():
+    v = 3.0
+    v = 0.9 * v + 0.5 * 2.0
+    found = after(optim.SGD, [3.0, 2.0], lr=0.1, momentum=0.9, dampening=0.5)
+    assert found == pytest.approx(1.0 - 0.1 * 3.0 - 0.1 * v)  # the first velocity is g itself
+
+
+# --- learning rates -----------------------------------------------------------------------------
+
+
+def test_schedules_are_functions_of_the_step():
+    assert [optim.step_decay(8.0, 2, 0.5)(k) for k in range(6)] == [8, 8, 4, 4, 2, 2]
+    assert [optim.exponential_decay(8.0, 0.5)(k) for k in range(4)] == [8, 4, 2, 1]
+    cosine = optim.cosine_decay(1.0, 4, lr_min=0.2)
+    np.testing.assert_allclose([cosine(k) for k in (0, 2, 4, 5, 100)], [1.0, 0.6, 0.2, 0.2, 0.2])
+    assert [optim.warm_up(8.0, 4)(k) for k in range(6)] == [2, 4, 6, 8, 8, 8]
+    both = optim.warm_up(optim.exponential_decay(8.0, 0.5), 4)
+    assert [both(k) for k in range(7)] == [2, 4, 6, 8, 8, 4, 2]
+
+
+@pytest.mark.parametrize("make", [
+    lambda: optim.step_decay(1.0, 0), lambda: optim.cosine_decay(1.0, 0),
+    lambda: optim.warm_up(1.0, 0), lambda: optim.warm_up(1.0, 2.5)])
+def test_schedules_that_cannot_be(make):
+    with pytest.raises(InputError, match="whole number"):
+        make()
+
+
+def test_an_optimiser_follows_its_schedule():
+    p = leaf([0.0])
+    optimizer = optim.SGD([p], lr=optim.exponential_decay(1.0, 0.5))
+    for expected in (-1.0, -1.5, -1.75):
+        p.grad = np.array([1.0])
+        optimizer.step()
+        assert p.numpy() == pytest.approx(expected)
+    assert optimizer.lr == 0.125
+    assert "lr=0.125" in repr(optimizer)
+    optimizer.lr = 1.0
+    optimizer.step()
+    optimizer.step()
+    assert p.numpy() == pytest.approx(-3.75)
+
+
+def test_a_schedule_goes_on_where_it_stood():
+    p = leaf([0.0])
+    first, second = (optim.SGD({"p": p}, lr=optim.exponential_decay(1.0, 0.5)) for _ in range(2))
+    p.grad = np.array([1.0])
+    first.step()
+    first.step()
+    second.load_state_dict(first.state_dict())
+    assert second.lr == first.lr == 0.25
 
 
 def test_a_norm_that_is_not_finite():

@@ -1,0 +1,44 @@
+"""Clipping: gradients that are too large are made smaller before the update.
+
+The question this file answers: *what can be done about an exploding gradient?*
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.words import describe
+from ..errors import GradientError
+from .optimizer import named
+
+
+def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2,
+                   error_if_nonfinite: bool = False) -> float:
+    """Scale all gradients by min(1, max_norm / (norm + 1e-6)) and return the norm before it.
+
+    The norm is that of all gradients as one vector (Pascanu et al. 2013); `norm_type` may be inf.
+    With `error_if_nonfinite` a norm that is NaN or Inf raises `GradientError` and nothing is
+    scaled.
+    """
+    leaves = [p for p in named(params, "clip_grad_norm").values() if p.grad is not None]
+    entries = [np.ravel(p.grad) for p in leaves]
+    norm = float(np.linalg.norm(np.concatenate(entries), norm_type)) if entries else 0.0
+    if error_if_nonfinite and not np.isfinite(norm):
+        bad = [describe(p) for p in leaves if not np.all(np.isfinite(p.grad))]
+        raise GradientError(f"the norm of the gradients is {norm}: see "
+                            f"{', '.join(bad) or 'their size'}", where="clip_grad_norm")
+    scale = max_norm / (norm + 1e-6)
+    if not scale >= 1.0:
+        for p in leaves:
+            p.grad = p.grad * scale
+    return norm
+
+
+def clip_grad_value(params: Any, clip_value: float) -> None:
+    """Cut every entry of every gradient to [-clip_value, clip_value]."""
+    for p in named(params, "clip_grad_value").values():
+        if p.grad is not None:
+            clipped = np.clip(p.grad, -clip_value, clip_value)
+            p.grad = float(clipped) if p.is_scalar else clipped

@@ -1,0 +1,190 @@
+"""Optimisers: a rule, its options, and the parameters it moves.
+
+The question this file answers: *who remembers what, from one update to the next?*
+
+An `Optimizer` holds no formula: it looks its rule up in `RULES`. The functions below it have the
+argument names and defaults of PyTorch's classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..core.graph import Node, leaf
+from ..core.words import describe
+from ..errors import InputError, ShapeError
+from ..nn.module import Module
+from .rules import DECOUPLED, RULES, Memory
+from .schedules import Schedule
+
+
+class Optimizer:
+    """A rule of `RULES`, its options, and the parameters it moves.
+
+    `params` is a Module, a dict of leaves by name, or an iterable of leaves. `lr` is a number, or a
+    schedule: a function of the number of updates made before (see `schedules`). `weight_decay` λ
+    adds λ p to each gradient; with AdamW it takes lr λ p off the parameter itself. `steps` counts
+    the updates. Raises `InputError` for what is no parameter, and for options that cannot be.
+    """
+
+    def __init__(self, params: Any, rule: str, lr: float | Schedule, weight_decay: float = 0.0,
+                 **options: Any) -> None:
+        self.params = named(params, rule)
+        self.rule, self.steps = rule, 0
+        self.schedule = lr if callable(lr) else None
+        first = lr(0) if callable(lr) else lr
+        self.options = {"lr": first, **options, "weight_decay": weight_decay}
+        self.memory: dict[str, Memory] = {name: {} for name in self.params}
+        for name in ("lr", "weight_decay", "momentum", "eps", "alpha"):
+            if not self.options.get(name, 0) >= 0:
+                raise InputError(f"expected {name} of at least 0, got {self.options[name]!r}",
+                                 where=rule)
+        betas = self.options.get("betas", (0.0, 0.0))
+        if len(betas) != 2 or not all(0 <= b < 1 for b in betas):
+            raise InputError(f"expected two betas from 0 to below 1, got {betas!r}", where=rule)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next update. Assigning one ends a schedule."""
+        return self.options["lr"] if self.schedule is None else self.schedule(self.steps)
+
+    @lr.setter
+    def lr(self, lr: float) -> None:
+        self.options["lr"], self.schedule = lr, None
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient: p.data = p.data - step, all of them at the
+        end."""
+        options = {**self.options, "lr": self.lr}
+        decay, rule = options.pop("weight_decay"), RULES[self.rule]
+        moves = []
+        for name, p in self.params.items():
+            if p.grad is None:
+                continue
+            apart = self.rule in DECOUPLED
+            g = p.grad + decay * p.value if decay and not apart else p.grad
+            step, memory = rule(g, self.memory[name], **options)
+            if decay and apart:
+                step = step + options["lr"] * decay * p.value
+            moves.append((name, p, p.value - step, memory))
+        for name, p, new, memory in moves:
+            p.data, self.memory[name] = new, memory
+        self.options["lr"], self.steps = options["lr"], self.steps + 1
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for p in self.params.values():
+            p.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it takes to go on later: {"rule", "steps", "options", "memory": {name: {...}}}.
+
+        A schedule is a function, and stays in the program: `steps` says where it stands.
+        """
+        return {"rule": self.rule, "steps": self.steps,
+                "options": {**self.options, "lr": self.lr},
+                "memory": copied(self.memory, self.params)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`. Rule, names and shapes must fit, or nothing is changed."""
+        where = f"{self.rule}.load_state_dict"
+        if state.get("rule") != self.rule:
+            raise InputError(f"expected the state of {self.rule}, got that of {state.get('rule')}",
+                             where=where)
+        memory = state["memory"]
+        if set(memory) != set(self.params):
+            raise InputError(f"expected the parameters {', '.join(self.params)}, got "
+                             f"{', '.join(memory) or 'none'}", where=where)
+        for name, p in self.params.items():
+            for key, x in memory[name].items():
+                if np.ndim(x) and np.shape(x) != np.shape(p.value):
+                    raise ShapeError(f"expected {key} of {name} in shape {np.shape(p.value)}, got "
+                                     f"{np.shape(x)}", where=where)
+        self.options = {**self.options, **state["options"]}
+        self.memory, self.steps = copied(memory, self.params), state.get("steps", 0)
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value}"
+                            for name, value in {**self.options, "lr": self.lr}.items())
+        return f"{self.rule}({len(self.params)} parameters, {options})"
+
+
+# --- one function per rule ----------------------------------------------------------------------
+
+
+def SGD(params: Any, lr: float | Schedule = 1e-3, momentum: float = 0.0, nesterov: bool = False, *,
+        dampening: float = 0.0, weight_decay: float = 0.0) -> Optimizer:
+    """Stochastic gradient descent: see `rules.sgd`. Raises `InputError` for nesterov without
+    momentum, or with dampening."""
+    if nesterov and (not momentum > 0 or dampening):
+        raise InputError("nesterov needs a momentum above 0 and no dampening", where="SGD")
+    return Optimizer(params, "SGD", lr, weight_decay, momentum=momentum, dampening=dampening,
+                     nesterov=nesterov)
+
+
+def Adagrad(params: Any, lr: float | Schedule = 1e-2, lr_decay: float = 0.0,
+            weight_decay: float = 0.0, initial_accumulator_value: float = 0.0, eps: float = 1e-10,
+            *, eps_inside_root: bool = False) -> Optimizer:
+    """Steps that shrink with the squares seen so far: see `rules.adagrad`. `eps_inside_root=True`
+    is the form of min-char-rnn."""
+    return Optimizer(params, "Adagrad", lr, weight_decay, lr_decay=lr_decay, eps=eps,
+                     initial_accumulator_value=initial_accumulator_value,
+                     eps_inside_root=eps_inside_root)
+
+
+def RMSprop(params: Any, lr: float | Schedule = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
+            weight_decay: float = 0.0, momentum: float = 0.0, centered: bool = False, *,
+            eps_inside_root: bool = False) -> Optimizer:
+    """Steps divided by a running size of the gradient: see `rules.rmsprop`. `eps_inside_root=True`
+    is the form of TensorFlow."""
+    return Optimizer(params, "RMSprop", lr, weight_decay, alpha=alpha, eps=eps, momentum=momentum,
+                     centered=centered, eps_inside_root=eps_inside_root)
+
+
+def Adam(params: Any, lr: float | Schedule = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+         eps: float = 1e-8, weight_decay: float = 0.0, amsgrad: bool = False, *,
+         eps_inside_root: bool = False) -> Optimizer:
+    """Running averages of the gradient and of its square: see `rules.adam`."""
+    return Optimizer(params, "Adam", lr, weight_decay, betas=betas, eps=eps, amsgrad=amsgrad,
+                     eps_inside_root=eps_inside_root)
+
+
+def AdamW(params: Any, lr: float | Schedule = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+          eps: float = 1e-8, weight_decay: float = 1e-2, amsgrad: bool = False, *,
+          eps_inside_root: bool = False) -> Optimizer:
+    """Adam, with a weight decay that its averages do not see: see `rules.DECOUPLED`."""
+    return Optimizer(params, "AdamW", lr, weight_decay, betas=betas, eps=eps, amsgrad=amsgrad,
+                     eps_inside_root=eps_inside_root)
+
+
+# --- helpers ------------------------------------------------------------------------------------
+
+
+def copied(memory: Mapping[str, Memory], names: Iterable[str]) -> dict[str, Memory]:
+    """The memory of these parameters, with arrays of its own."""
+    return {name: {key: np.copy(x) if isinstance(x, np.ndarray) else x
+                   for key, x in memory[name].items()} for name in names}
+
+
+def named(params: Any, where: str) -> dict[str, Any]:
+    """The parameters by name: those of a Module, a dict as it is, others numbered."""
+    if isinstance(params, Module):
+        found = dict(params.named_parameters())
+    elif isinstance(params, Mapping):
+        found = {str(name): p for name, p in params.items()}
+    elif isinstance(params, Iterable) and not isinstance(params, Node):
+        found = {str(i): p for i, p in enumerate(params)}
+    else:
+        raise InputError(f"expected a Module, a dict or an iterable of parameters, got "
+                         f"{type(params).__name__}", where=where)
+    for p in found.values():
+        if not isinstance(p, Node) or p.op is not leaf:
+            raise InputError(f"expected parameters (leaves with requires_grad=True), got "
+                             f"{describe(p) if isinstance(p, Node) else type(p).__name__}",
+                             where=where)
+    if not found or len(set(found.values())) < len(found):
+        raise InputError("expected at least one parameter, and each once", where=where)
+    return found
