@@ -1,131 +1,217 @@
-"""The vanilla recurrence against numbers computed elsewhere (PyTorch): states, losses, gradients of
-all weights, inputs and initial states, and the contribution of every step."""
-
-import json
-from pathlib import Path
+"""Recurrent layers against numbers computed elsewhere (PyTorch): states, losses, gradients of all
+weights, inputs and initial states, masks, the contribution of every step, and second order."""
 
 import numpy as np
 import pytest
 
+import tinygrad_rnn as tg
 from tinygrad_rnn import nn, optim
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.core.values import Tensor
 
-GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden"
-CLOSE = {"rtol": 1e-7, "atol": 1e-9}
-CURVE = {"rtol": 1e-5, "atol": 1e-7}
+from .reference import (
+    CLOSE,
+    CURVE,
+    check_states,
+    check_weights,
+    close,
+    family,
+    head,
+    last_states,
+    loss_of,
+    network,
+    single,
+    states,
+)
 
 
-def family(name, wanted=lambda case, facts: True):
-    """(case, facts, arrays) of a file; a single skipped case where the numbers are absent."""
-    path = GOLDEN / f"{name}.npz"
-    if not path.exists():
-        skip = pytest.mark.skip(reason=f"no reference numbers {name}.npz beside it")
-        return [pytest.param(None, None, marks=skip, id=name)]
-    z = np.load(path)
-    facts = json.loads(str(z["__meta__"]))["cases"]
-    return [pytest.param(f, {k.split("/", 1)[1]: z[k] for k in z.files if k.startswith(case + "/")},
-                         id=case) for case, f in facts.items() if wanted(case, f)]
-
-
-def rnn(facts, arrays, k=0, **options):
-    """Layer k of a case, with its weights."""
-    bias = f"bias_ih_l{k}" in arrays
-    H, width = arrays[f"weight_ih_l{k}"].shape
-    layer = nn.RNN(width, H, facts["kind"].removeprefix("rnn_"), bias, seed=0, **options)
-    layer.cell.W_xh.data = arrays[f"weight_ih_l{k}"]
-    layer.cell.W_hh.data = arrays[f"weight_hh_l{k}"]
-    if bias:
-        layer.cell.b_h.data = arrays[f"bias_ih_l{k}"] + arrays[f"bias_hh_l{k}"]
-    return layer
-
-
-def head(arrays):
-    layer = nn.Linear(*arrays["W_hy"].shape[::-1], name="hy")
-    layer.load_state_dict({"W_hy": arrays["W_hy"], "b_y": arrays.get("b_hy", arrays.get("by"))})
-    return layer
-
-
-def check_weights(layer, arrays, k=0):
-    np.testing.assert_allclose(layer.cell.W_xh.grad, arrays[f"grad_weight_ih_l{k}"], **CLOSE)
-    np.testing.assert_allclose(layer.cell.W_hh.grad, arrays[f"grad_weight_hh_l{k}"], **CLOSE)
-    if layer.cell.b_h is not None:
-        np.testing.assert_allclose(layer.cell.b_h.grad, arrays[f"grad_bias_ih_l{k}"], **CLOSE)
-
-
-def mean_squared(y, target):
-    return ((y - target) * (y - target)).sum() / (y.shape[1] * y.shape[2])
-
-
-vanilla = family("rnn_cases", lambda case, f: f["kind"].startswith("rnn") and f["D"] == 1)
-
-
-@pytest.mark.parametrize(("facts", "arrays"), vanilla)
-def test_layers_in_a_row(facts, arrays):
-    layers = [rnn(facts, arrays, k, return_sequences=True, return_state=True)
-              for k in range(facts["L"])]
+@pytest.mark.parametrize(("facts", "arrays"), family("rnn_cases"))
+def test_networks(facts, arrays):
+    model, suffixes = network(facts, arrays)
     x = Tensor(arrays["x"], requires_grad=True, name="x")
-    h0 = [Tensor(h, requires_grad=True, name="h") for h in arrays["h0"]]
-    out, last = x, []
-    for layer, h in zip(layers, h0):
-        out, state = layer(out, h)
-        last.append(state.numpy())
-    np.testing.assert_allclose(out.numpy(), arrays["output"], **CLOSE)
-    np.testing.assert_allclose(last, arrays["h_n"], **CLOSE)
+    leaves, start = states(facts, arrays)
+    out, state = model(x, start)
+    close(out, arrays["output"])
+    h, c = last_states(state, facts["D"])
+    close([part.numpy() for part in h], arrays["h_n"])
+    if c:
+        close([part.numpy() for part in c], arrays["c_n"])
     top = head(arrays)
     y = top(out)
-    np.testing.assert_allclose(y.numpy(), arrays["y"], **CLOSE)
+    close(y, arrays["y"])
+    loss = loss_of(facts, arrays, y)
     if facts["loss"] == "ce":
-        loss = nn.cross_entropy(y, arrays["target"])
-        np.testing.assert_allclose([L.item() for L in loss.operands], arrays["loss_steps"], **CLOSE)
-    else:
-        loss = mean_squared(y, arrays["target"])
-    np.testing.assert_allclose(loss.item(), arrays["loss"], **CLOSE)
+        close([L.item() for L in loss.operands], arrays["loss_steps"])
+    close(loss.item(), arrays["loss"])
     loss.backward()
-    for k, layer in enumerate(layers):
-        check_weights(layer, arrays, k)
-        np.testing.assert_allclose(h0[k].grad, arrays["grad_h0"][k], **CLOSE)
-    np.testing.assert_allclose(x.grad, arrays["grad_x"], **CLOSE)
-    np.testing.assert_allclose(top.W.grad, arrays["grad_W_hy"], **CLOSE)
-    np.testing.assert_allclose(top.b.grad, arrays["grad_b_hy"], **CLOSE)
+    check_weights(facts, arrays, suffixes)
+    check_states(arrays, leaves)
+    close(x.grad, arrays["grad_x"])
+    close(top.W.grad, arrays["grad_W_hy"])
+    close(top.b.grad, arrays["grad_b_hy"])
 
 
-uni = family("rnn_vjp", lambda case, f: f["kind"].startswith("rnn") and f["D"] == 1)
-
-
-@pytest.mark.parametrize(("facts", "arrays"), uni)
-def test_gradients_enter_through_outputs_and_state(facts, arrays):
-    layers = [rnn(facts, arrays, k, return_sequences=True, return_state=True)
-              for k in range(facts["L"])]
-    out, h_n = arrays["x"], []
-    for layer, h in zip(layers, arrays["h0"]):
-        out, state = layer(out, h)
-        h_n.append(state)
+def entering(arrays, out, state, D=1):
+    """<output, up_output> + <h_n, up_h_n> + <c_n, up_c_n>."""
     loss = (out * arrays["up_output"]).sum()
-    for state, up in zip(h_n, arrays["up_h_n"]):
-        loss = loss + (state * up).sum()
-    np.testing.assert_allclose(loss.item(), arrays["loss"], **CLOSE)
+    for name, parts in zip(("up_h_n", "up_c_n"), last_states(state, D)):
+        if parts and name in arrays:
+            up = arrays[name].reshape(-1, *parts[0].shape)
+            for part, row in zip(parts, up):
+                loss = loss + (part * row).sum()
+    return loss
+
+
+@pytest.mark.parametrize(("facts", "arrays"), family("rnn_vjp"))
+def test_gradients_enter_through_outputs_and_states(facts, arrays):
+    model, suffixes = network(facts, arrays)
+    x = Tensor(arrays["x"], requires_grad=True)
+    leaves, start = states(facts, arrays)
+    loss = entering(arrays, *model(x, start), facts["D"])
+    close(loss.item(), arrays["loss"])
     loss.backward()
-    for k, layer in enumerate(layers):
-        check_weights(layer, arrays, k)
+    check_weights(facts, arrays, suffixes)
+    check_states(arrays, leaves)
+    close(x.grad, arrays["grad_x"])
+
+
+# --- masks --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("facts", "arrays"),
-                         family("whh_contrib", lambda case, f: f["kind"].startswith("rnn")))
+                         family("masked", lambda case, f: case.startswith("packed")))
+@pytest.mark.parametrize("given", ["lengths", "mask"])
+def test_sequences_of_different_lengths(facts, arrays, given):
+    model, suffixes = network(facts, arrays, padding="zero")
+    x = Tensor(arrays["x"], requires_grad=True)
+    leaves, start = states(facts, arrays)
+    lengths = arrays["lengths"]
+    valid = np.arange(len(arrays["x"]))[:, None] < lengths
+    out, state = model(x, start, **({"lengths": lengths} if given == "lengths" else
+                                    {"mask": valid}))
+    close(out, arrays["output"])
+    h, c = last_states(state, facts["D"])
+    close([part.numpy() for part in h], arrays["h_n"])
+    if c:
+        close([part.numpy() for part in c], arrays["c_n"])
+    top = head(arrays)
+    losses = tg.cross_entropy(top(out), arrays["target"])
+    loss = (losses * valid).sum() / valid.sum()
+    close(loss.item(), arrays["loss"])
+    loss.backward()
+    check_weights(facts, arrays, suffixes)
+    check_states(arrays, leaves)
+    close(x.grad, arrays["grad_x"])
+    assert np.all(x.grad[~valid] == 0.0)
+    close(top.W.grad, arrays["grad_W_hy"])
+
+
+@pytest.mark.parametrize(("facts", "arrays"),
+                         family("masked", lambda case, f: case.startswith("keras")))
+def test_any_mask_with_both_paddings(facts, arrays):
+    x = Tensor(arrays["x"], requires_grad=True)
+    leaves, start = states(facts, arrays)
+    mask = arrays["mask"].astype(bool)
+    zeroed = single(facts, arrays, padding="zero", return_sequences=True)
+    close(zeroed(x, start[0], mask=mask), arrays["output_zeroed"])
+    layer = single(facts, arrays, return_sequences=True, return_state=True)
+    out, state = layer(x, start[0], mask=mask)
+    close(out, arrays["output"])
+    loss = entering(arrays, out, [state])
+    close(loss.item(), arrays["loss"])
+    loss.backward()
+    check_weights(facts, arrays, {"_l0": layer})
+    check_states(arrays, leaves)
+    close(x.grad, arrays["grad_x"])
+    assert np.all(x.grad[~mask] == 0.0)
+
+
+# --- contributions ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("facts", "arrays"), family("whh_contrib"))
 def test_contribution_of_every_step(facts, arrays):
-    layer = rnn(facts, arrays, return_sequences=True)
-    y = head(arrays)(layer(arrays["x"], arrays["h0"]))
-    loss = nn.cross_entropy(y, arrays["target"]) if facts["loss"] == "ce" else \
-        mean_squared(y, arrays["target"])
-    flow = gradient_flow(loss)
-    cell = layer.cell
-    for p, name in ((cell.W_hh, "weight_hh"), (cell.W_xh, "weight_ih"), (cell.b_h, "bias_ih")):
+    layer = single(facts, arrays, return_sequences=True)
+    leaves, start = states(facts, arrays)
+    out = layer(arrays["x"], start[0])
+    flow = gradient_flow(loss_of(facts, arrays, head(arrays)(out)))
+    cell, T, H = layer.cell, facts["T"], layer.cell.hidden_size
+    checks = [(cell.W_hh, arrays["contrib_weight_hh_l0"]),
+              (cell.W_xh, arrays["contrib_weight_ih_l0"]),
+              (cell.b_h, arrays["contrib_bias_ih_l0"])]
+    if facts["kind"] == "gru":
+        checks.append((cell.b_hn, arrays["contrib_bias_hh_l0"][:, 2 * H:]))
+    for p, expected in checks:
         rows = sorted(flow.ledger(p), key=lambda row: row.step)
-        assert [row.step for row in rows] == list(range(1, facts["T"] + 1))
-        np.testing.assert_allclose([row.contribution for row in rows], arrays[f"contrib_{name}_l0"],
-                                   **CLOSE)
-    norms = np.linalg.norm(arrays["dL_dh"].reshape(facts["T"], -1), axis=1)
-    np.testing.assert_allclose(list(flow.norms("h").values())[-facts["T"]:], norms, **CLOSE)
+        assert [row.step for row in rows] == list(range(1, T + 1))
+        close([row.contribution for row in rows], expected)
+    for t, h in enumerate(out.operands):
+        close(flow.gradient(h), arrays["dL_dh"][t])
+    norms = flow.norms("h")
+    close([norms[t] for t in range(1, T + 1)],
+          np.linalg.norm(arrays["dL_dh"].reshape(T, -1), axis=1))
+    check_weights(facts, arrays, {"_l0": layer})
+    check_states(arrays, leaves)
+
+
+# --- reset before the product; second order -----------------------------------------------------
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+@pytest.mark.parametrize(("facts", "arrays"),
+                         family("rnn_extra", lambda case, f: case.startswith("gru")))
+def test_gru_with_reset_before_the_product(facts, arrays, stacked):
+    W_xh, W_hh = arrays["weight_ih"], arrays["weight_hh"]
+    layer = nn.GRU(facts["I"], facts["H"], reset_after=False, stacked=stacked,
+                   return_sequences=True)
+    W = {"W": np.hstack([W_xh, W_hh])} if stacked else {"W_xh": W_xh, "W_hh": W_hh}
+    layer.cell.load_state_dict({**W, "b_h": arrays["bias"]})
+    x = Tensor(arrays["x"], requires_grad=True)
+    h0 = Tensor(arrays["h0"].reshape(x.shape[1], -1), requires_grad=True)
+    out = layer(x, h0)
+    close(out, arrays["output"])
+    loss = (out * arrays["up_output"]).sum()
+    loss.backward()
+    expected = arrays["grad_weight_ih"], arrays["grad_weight_hh"]
+    if stacked:
+        close(layer.cell.W.grad, np.hstack(expected))
+    else:
+        close(layer.cell.W_xh.grad, expected[0])
+        close(layer.cell.W_hh.grad, expected[1])
+    close(layer.cell.b_h.grad, arrays["grad_bias"])
+    close(x.grad, arrays["grad_x"])
+    close(h0.grad.reshape(arrays["grad_h0"].shape), arrays["grad_h0"])
+
+
+@pytest.mark.parametrize(("facts", "arrays"),
+                         family("rnn_extra", lambda case, f: case.startswith("second")))
+def test_second_order(facts, arrays):
+    """S = sum of all squared gradients (two biases in the reference: theirs counts twice)."""
+    layer = single(facts, arrays, return_sequences=True)
+    top = head(arrays)
+    x, h0 = (Tensor(arrays[k], requires_grad=True) for k in ("x", "h0"))
+    named = {"weight_ih_l0": layer.cell.W_xh, "weight_hh_l0": layer.cell.W_hh,
+             "bias_ih_l0": layer.cell.b_h, "W_hy": top.W, "b_hy": top.b}
+    loss = loss_of(facts, arrays, top(layer(x, h0)))
+    grads = dict(zip(named, tg.grad(loss, list(named.values()), create_graph=True)))
+    for name, g in grads.items():
+        close(g, arrays[f"grad_{name}"])
+    squares = [(g * g).sum() * (2.0 if name == "bias_ih_l0" else 1.0)
+               for name, g in grads.items()]
+    S = sum(squares[1:], squares[0])
+    close(S.item(), arrays["S"])
+    for (name, p), g in zip({**named, "x": x, "h0": h0}.items(),
+                            tg.grad(S, [*named.values(), x, h0])):
+        close(g, arrays[f"gg_{name}"], CURVE)
+        assert p.grad is None
+    v = {name: arrays[f"v_{name}"] for name in named}
+    v["bias_ih_l0"] = v["bias_ih_l0"] + arrays["v_bias_hh_l0"]
+    along = [(g * v[name]).sum() for name, g in grads.items()]
+    for name, g in zip(named, tg.grad(sum(along[1:], along[0]), list(named.values()))):
+        close(g, arrays[f"hvp_{name}"], CURVE)
+
+
+# --- hello --------------------------------------------------------------------------------------
 
 
 class Given:
