@@ -9,6 +9,7 @@ Everything here is a loop over a growing list: no recursion, however long the se
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 from ..errors import InputError
 from .graph import Node, released
@@ -19,9 +20,16 @@ Edge = tuple[Node, int, Node]  # operand, position, node
 
 def parents(node: Node) -> Iterator[tuple[int, Node]]:
     """The operands of a node that are nodes (constants too), with their positions."""
-    for position, operand in enumerate((node.a, node.b, *(x for x, _ in node.rest or ()))):
+    for position, operand in enumerate(operands(node)):
         if operand is not None:
             yield position, operand
+
+
+def operands(node: Node) -> tuple[Node | None, ...]:
+    """What stands in the operands' places; None for a plain number or array."""
+    if node.rest is None:
+        return node.a, node.b
+    return node.a, node.b, *(x for x, _ in node.rest)
 
 
 def nodes(*roots: Node) -> list[Node]:
@@ -37,18 +45,16 @@ def nodes(*roots: Node) -> list[Node]:
     found = list(dict.fromkeys(roots))
     seen = set(found)
     for node in found:
-        for _, operand in parents(node):
-            if operand not in seen:
-                seen.add(operand)
-                found.append(operand)
-    ordered = dict[Node, None]()
-    for node in sorted((n for n in found if not n.is_leaf), key=lambda n: n.order):
-        for _, operand in parents(node):
-            ordered.setdefault(operand)
-        ordered.setdefault(node)
-    for root in roots:
-        ordered.setdefault(root)
-    return list(ordered)
+        for x in operands(node):
+            if x is not None and x not in seen:
+                seen.add(x)
+                found.append(x)
+    ordered = dict[Node | None, None]()
+    for node in sorted([n for n in found if not n.is_leaf], key=attrgetter("order")):
+        ordered.update(dict.fromkeys(operands(node)))
+        ordered[node] = None
+    ordered.update(dict.fromkeys(roots))
+    return [node for node in ordered if node is not None]
 
 
 def edges(*roots: Node) -> list[Edge]:
