@@ -8,8 +8,9 @@ from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.core import walk
 from tinygrad_rnn.core.gradients import grad
 from tinygrad_rnn.core.ops import stack, sum_
-from tinygrad_rnn.core.values import Tensor
+from tinygrad_rnn.core.values import Tensor, Value
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
+from tinygrad_rnn.testing import check_gradients
 
 T, B, O = 4, 3, 5
 rng = np.random.default_rng(0)
@@ -134,7 +135,7 @@ def test_targets_that_do_not_fit(targets, error, words):
 
 
 def test_a_reduction_that_is_not_there():
-    with pytest.raises(InputError, match="batch, sum, mean, got 'max'"):
+    with pytest.raises(InputError, match="batch, sum, mean, valid, got 'max'"):
         nn.cross_entropy(LOGITS, CLASSES, "max")
 
 
@@ -144,3 +145,145 @@ def test_stacked_by_the_user():
     loss = nn.cross_entropy(joined, CLASSES[:2])
     assert loss.item() == pytest.approx(each(LOGITS[:2], CLASSES[:2]).mean(1).sum())
     assert sum_(joined).item() == pytest.approx(LOGITS[:2].sum())
+
+
+# --- masks --------------------------------------------------------------------------------------
+
+MASK = np.array([[1, 1, 1], [1, 0, 1], [1, 0, 0], [0, 0, 0]], bool)
+VALUES = rng.normal(size=(T, B, O))
+BINARY = rng.integers(0, 2, (T, B, O)).astype(float)
+LOSSES = {
+    "cross_entropy": (nn.cross_entropy, CLASSES, lambda y, t: each(y, t)),
+    "distributions": (nn.cross_entropy, np.eye(O)[CLASSES], lambda y, t: each(y, CLASSES)),
+    "binary": (nn.binary_cross_entropy, BINARY, lambda y, t: -np.log(
+        np.where(t == 1, 1 / (1 + np.exp(-y)), 1 / (1 + np.exp(y))))),
+    "squared": (nn.squared_error, VALUES, lambda y, t: (y - t) ** 2),
+    "huber": (nn.huber, 3 * VALUES, lambda y, t: np.where(
+        abs(y - t) <= 1, (y - t) ** 2 / 2, abs(y - t) - 0.5)),
+}
+
+
+def reduced(costs, mask, reduction):
+    """What each reduction means, written out: costs (T, B) or (T, B, O)."""
+    costs = costs if costs.ndim == 3 else costs[..., None]
+    rows = costs.mean(-1) * mask
+    return {"batch": (rows.sum(1) / B).sum(), "sum": (costs.sum(-1) * mask).sum(),
+            "mean": (rows.sum(1) / B).mean(), "valid": rows.sum() / mask.sum()}[reduction]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("reduction", ["batch", "sum", "mean", "valid"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_all_losses(name, reduction, masked):
+    function, targets, costs = LOSSES[name]
+    mask = MASK if masked else np.ones((T, B), bool)
+    leaf, outputs = sequence()
+    loss = function(outputs, targets, reduction, mask if masked else None)
+    assert loss.item() == pytest.approx(reduced(costs(LOGITS, targets), mask, reduction), rel=1e-12)
+    loss.backward()
+    if masked:
+        assert (leaf.grad[~MASK] == 0.0).all()
+        assert (leaf.grad[MASK] != 0.0).any(-1).all()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("reduction", ["batch", "sum", "mean", "valid"])
+def test_gradients_of_all_losses(name, reduction):
+    function, targets, _ = LOSSES[name]
+    y = Tensor(LOGITS, requires_grad=True, name="y")
+    report = check_gradients(lambda: function(y, targets, reduction, MASK), [y])
+    assert report, report
+    g = grad(function(y, targets, reduction, MASK), y, create_graph=True)
+    if name != "huber":
+        assert check_gradients(lambda: (grad(function(y, targets, reduction, MASK), y,
+                                             create_graph=True) ** 2).sum(), [y])
+    assert (g.numpy()[~MASK] == 0.0).all()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("reduction", ["sum", "valid"])
+def test_anything_may_stand_in_the_padding(name, reduction):
+    """The same bits, in the loss and in the gradient, for clean numbers, for NaN, and without the
+    padded steps at all."""
+    function, targets, _ = LOSSES[name]
+    found = []
+    for rubbish in (0.0, np.nan, np.inf):
+        logits, dirty = LOGITS.copy(), targets.copy()
+        logits[~MASK] = rubbish
+        dirty[~MASK] = -100 if dirty.dtype.kind == "i" else rubbish
+        leaf = Tensor(logits, requires_grad=True)
+        loss = function(leaf, dirty, reduction, MASK)
+        loss.backward()
+        found.append((loss.item(), leaf.grad))
+    short = Tensor(LOGITS[:3], requires_grad=True)
+    loss = function(short, targets[:3], reduction, MASK[:3])
+    loss.backward()
+    found.append((loss.item(), np.concatenate([short.grad, np.zeros((1, B, O))])))
+    for value, g in found[1:]:
+        assert value == found[0][0]
+        np.testing.assert_array_equal(g, found[0][1])
+
+
+def test_a_wholly_masked_step_is_not_in_the_graph():
+    _, outputs = sequence()
+    loss = nn.cross_entropy(outputs, CLASSES, "sum", MASK)
+    assert [L.label for L in loss.operands] == ["L_1", "L_2", "L_3", "L_4"]
+    assert loss.operands[3].item() == 0.0
+    assert not loss.operands[3].requires_grad
+    assert {n.step for n in walk.nodes(loss) if n.name == "x"} <= {None, 1, 2, 3}
+
+
+@pytest.mark.parametrize("function", [nn.squared_error, nn.huber, nn.binary_cross_entropy])
+def test_every_loss_has_its_steps(function):
+    _, outputs = sequence()
+    loss = function(outputs, BINARY)
+    assert [n.label for n in loss.operands] == ["L_1", "L_2", "L_3", "L_4"]
+    assert (loss.name, loss.step) == ("L", None)
+
+
+def test_scalars_take_part():
+    a, b = Value(1.0), Value(5.0)
+    loss = nn.squared_error([a, b], [0.0, 2.0])
+    assert loss.item() == 10.0
+    loss.backward()
+    assert (a.grad, b.grad) == (2.0, 6.0)
+    assert nn.huber([Value(1.0), Value(5.0)], [0.5, 2.0], delta=2.0).item() == 0.125 + 2 * (3 - 1)
+    assert nn.squared_error([a, b], [0.0, 2.0], mask=[True, False]).item() == 1.0
+    assert nn.squared_error([a, b], [0.0, 2.0], "valid", [True, False]).item() == 1.0
+
+
+def test_single_steps_with_a_mask():
+    y = Tensor(LOGITS[0], requires_grad=True)
+    valid = np.array([True, False, True])
+    loss = nn.cross_entropy(y, CLASSES[0], "valid", valid)
+    assert loss.item() == pytest.approx(each(LOGITS[0], CLASSES[0])[valid].mean())
+    one = nn.squared_error(Tensor(LOGITS[0, 0]), VALUES[0, 0], mask=False)
+    assert one.item() == 0.0
+
+
+def test_targets_that_are_nodes_get_their_gradient():
+    target = Tensor(VALUES, requires_grad=True)
+    nn.squared_error(LOGITS, target, "sum", MASK).backward()
+    np.testing.assert_allclose(target.grad, -2 * (LOGITS - VALUES) * MASK[..., None])
+
+
+def test_targets_are_never_broadcast():
+    with pytest.raises(ShapeError, match=r"shape of the outputs, \(3, 1\), got \(3,\)"):
+        nn.squared_error(Tensor(np.zeros((4, 3, 1))), np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize(("mask", "error", "words"), [
+    (MASK[:-1], ShapeError, r"\(4, 3\).*got \(3, 3\)"), (MASK.T, ShapeError, "got"),
+    (MASK * 0.5, InputError, "True"), (np.zeros((T, B), bool), InputError, "no valid entry")])
+def test_masks_that_do_not_fit(mask, error, words):
+    with pytest.raises(error, match=words):
+        nn.cross_entropy(LOGITS, CLASSES, "valid", mask)
+
+
+def test_nothing_valid_costs_nothing():
+    assert nn.cross_entropy(LOGITS, CLASSES, "sum", np.zeros((T, B), bool)).item() == 0.0
+
+
+def test_a_delta_that_cannot_be():
+    with pytest.raises(InputError, match="delta"):
+        nn.huber(LOGITS, VALUES, delta=0.0)

@@ -10,13 +10,14 @@ from .gated import GRUCell, LSTMCell, LSTMState
 from .generate import generate, one_hot
 from .layer import Layer
 from .linear import Linear
-from .losses import cross_entropy
+from .losses import binary_cross_entropy, cross_entropy, huber, squared_error
 from .module import Module
 from .recurrent import GRU, LSTM, RNN, Recurrent, unroll
 from .stacked import Stacked
 
 __all__ = [
     "ACTIVATIONS", "GRU", "LSTM", "RNN", "Bidirectional", "Cell", "GRUCell", "LSTMCell",
-    "LSTMState", "Layer", "Linear", "Module", "RNNCell", "Recurrent", "Stacked", "cross_entropy",
-    "generate", "one_hot", "unroll",
+    "LSTMState", "Layer", "Linear", "Module", "RNNCell", "Recurrent", "Stacked",
+    "binary_cross_entropy", "cross_entropy", "generate", "huber", "one_hot", "squared_error",
+    "unroll",
 ]

@@ -1,10 +1,17 @@
 """The loss of a sequence: one loss at each step, and their sum.
 
 The question this file answers: *what does "the loss" mean when there are T outputs?*
+
+    L = sum over t of L_t,   L_t = the mean over the batch of what each sample costs at step t
+
+Every L_t is a node of its own, stamped with its step. All losses share the frame; they differ in
+what a sample costs.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,71 +22,196 @@ from ..core.place import switch
 from ..core.reductions import sum_of
 from ..core.values import Tensor
 from ..errors import InputError, ShapeError
-from .sequence import Steps, first_step, stacked_steps
+from .sequence import Steps, first_step, shape_of, stacked_steps
 
-REDUCTIONS = {  # reduction: (mean over B?, mean over T?)
-    "batch": (True, False),
-    "sum": (False, False),
-    "mean": (True, True),
+Cost = Callable[[Any, Any], Any]  # (outputs, targets) -> what each sample, or each entry, costs
+
+REDUCTIONS = {  # reduction: (mean over B at each step?, what the sum over t is divided by)
+    "batch": (True, ""),
+    "sum": (False, ""),
+    "mean": (True, "the steps"),
+    "valid": (False, "the valid entries"),
 }
 
 
-def cross_entropy(outputs: Any, targets: Any, reduction: str = "batch") -> Any:
+def cross_entropy(outputs: Any, targets: Any, reduction: str = "batch", mask: Any = None) -> Any:
     """Softmax cross-entropy:  L_t = -log softmax(y_t)[target_t],  L = sum over t of L_t.
 
     `outputs` are the logits y_t: a layer's sequence (T, B, O) or (T, O), a list of T steps, or a
     single step (B, O) or (O,), which has a single loss. `targets` are class indices, the same shape
     without O, or distributions of the same shape. Returns a 0-d node L; every L_t is a node stamped
-    with its step.
+    with its step. L is in nats.
 
     `reduction`: "batch" (default) takes the mean over B and the sum over T, "sum" the sum over
-    both, "mean" the mean over both; all three agree for B = T = 1. L is in nats. Raises
-    `ShapeError` if outputs and targets differ, `InputError` for a class that is not there.
+    both, "mean" the mean over both, and "valid" the mean over the valid entries. `mask`, (T, B) or
+    (T,), is True where an entry is valid. What is masked costs exactly 0 and sends back exactly 0,
+    whatever the outputs and targets hold there, NaN included; a step that is masked for the whole
+    batch has no arrow into the graph at all. "batch" and "mean" count it among those they divide
+    by, "valid" does not.
+
+    Raises `ShapeError` if outputs, targets and mask differ, `InputError` for a class that is not
+    there, or if there is nothing to take the mean of.
     """
+    return over_time(functions.cross_entropy, outputs, targets, reduction, mask, "cross_entropy")
+
+
+def binary_cross_entropy(outputs: Any, targets: Any, reduction: str = "batch",
+                         mask: Any = None) -> Any:
+    """Binary cross-entropy of logits:  -t log p - (1 - t) log(1 - p),  p = sigmoid(y_t).
+
+    `targets` has the shape of the outputs, entries between 0 and 1. L_t is the mean over B and O
+    (or the sum, with reduction="sum"); all else is as in `cross_entropy`.
+    """
+    return over_time(functions.binary_cross_entropy_with_logits, outputs, targets, reduction, mask,
+                     "binary_cross_entropy", by_entry=True)
+
+
+def squared_error(outputs: Any, targets: Any, reduction: str = "batch", mask: Any = None) -> Any:
+    """Squared error:  (y_t - target_t)².
+
+    `targets` has the shape of the outputs. L_t is the mean over B and O (or the sum, with
+    reduction="sum"); all else is as in `cross_entropy`.
+    """
+    return over_time(functions.squared_error, outputs, targets, reduction, mask, "squared_error",
+                     by_entry=True)
+
+
+def huber(outputs: Any, targets: Any, reduction: str = "batch", mask: Any = None,
+          delta: float = 1.0) -> Any:
+    """Huber's loss: d²/2 for |d| up to δ, and δ (|d| - δ/2) beyond, with d = y_t - target_t
+    (Huber 1964).
+
+    `targets` has the shape of the outputs. L_t is the mean over B and O (or the sum, with
+    reduction="sum"); all else is as in `cross_entropy`.
+    """
+    if not delta > 0:
+        raise InputError(f"expected a delta above 0, got {delta!r}", where="huber")
+
+    def cost(y: Any, target: Any) -> Any:
+        d = y - target
+        near = ops.minimum(ops.maximum(d, -delta), delta)
+        return near * (d - 0.5 * near)  # both cases at once: near is d, or ±δ
+
+    return over_time(cost, outputs, targets, reduction, mask, "huber", by_entry=True)
+
+
+# --- the frame ----------------------------------------------------------------------------------
+
+
+def over_time(cost: Cost, outputs: Any, targets: Any, reduction: str, mask: Any, where: str,
+              by_entry: bool = False) -> Any:
+    """The losses of all steps, and their sum L. With `by_entry` every entry of y_t has a cost of
+    its own, else every row."""
     if reduction not in REDUCTIONS:
         raise InputError(f"expected reduction to be one of {', '.join(REDUCTIONS)}, "
-                         f"got {reduction!r}", where="cross_entropy")
-    over_batch, over_time = REDUCTIONS[reduction]
-    if not is_sequence(outputs):
+                         f"got {reduction!r}", where=where)
+    mean, divided_by = REDUCTIONS[reduction]
+    frame = StepLoss(cost, mean, by_entry, where)
+    if is_sequence(outputs):
+        steps = Steps(outputs, name="y")
+        T, shape = len(steps), steps.shape() or ()
+        valid = frame.valid(mask, (T, *shape[:-1]))
+        rows = frame.rows(targets, T)
+        losses = [frame.timed(steps, t, rows[t], None if valid is None else valid[t])
+                  for t in range(T)]
+        if not losses:
+            return (ops.sum_(outputs) if isinstance(outputs, Node) else Tensor(0.0)).named("L")
+        L = sum_of(*losses)  # one circle with an arrow from every step
+    else:
         y: Any = outputs if isinstance(outputs, Node) else Tensor(outputs)
-        return step_loss(y, targets, over_batch).named("L")
-    steps = Steps(outputs, name="y")
-    T = len(steps)
-    if not isinstance(targets, (Node, list, tuple)):
-        targets = np.asarray(targets)
-    if len(targets) != T:
-        raise ShapeError(f"expected targets for the {T} steps of outputs, got {len(targets)}",
-                         where="cross_entropy")
-    if T == 0:
-        return ops.sum_(outputs).named("L") if isinstance(outputs, Node) else Tensor(0.0, name="L")
-    losses = [timed_loss(steps, t, targets[t], over_batch) for t in range(T)]
-    L = sum_of(*losses)  # one circle with an arrow from every step
-    return (L * (1.0 / T) if over_time and T > 1 else L).named("L")
+        T, shape = 1, shape_of(y)
+        valid = frame.valid(mask, shape[:-1])
+        L = frame(y, targets, valid)
+    n = {"": 1, "the steps": T, "the valid entries": frame.count(T, shape, valid)}[divided_by]
+    if n == 0:
+        raise InputError("there is no valid entry to take the mean of", where=where,
+                         fix='reduction="sum" gives 0')
+    return (L * (1.0 / n) if n > 1 else L).named("L")
 
 
 def is_sequence(outputs: Any) -> bool:
     """Whether there is a step axis: a layer's sequence, a list of steps, or three axes."""
     return (stacked_steps(outputs) is not None or isinstance(outputs, (list, tuple))
-            or np.ndim(getattr(outputs, "value", outputs)) == 3)
+            or len(shape_of(outputs)) == 3)
 
 
-def timed_loss(steps: Steps, t: int, target: Any, mean: bool) -> Any:
-    """L_t, at the step of y_t."""
-    made = steps.parts[t] if isinstance(steps.parts, list) else None
-    step = made.step if isinstance(made, Node) else None
-    with switch(step=first_step() + t if step is None else step):
-        y = steps[t]
-        return step_loss(y, target, mean).named("L")
+class StepLoss:
+    """L_t: what the samples of one step cost, as one number. `mean` over them, or their sum."""
+
+    def __init__(self, cost: Cost, mean: bool, by_entry: bool, where: str) -> None:
+        self.cost, self.mean, self.by_entry, self.where = cost, mean, by_entry, where
+
+    def timed(self, steps: Steps, t: int, target: Any, valid: Any) -> Any:
+        """L_t, at the step of y_t."""
+        made = steps.parts[t] if isinstance(steps.parts, list) else None
+        step = made.step if isinstance(made, Node) else None
+        with switch(step=first_step() + t if step is None else step):
+            if valid is not None and not valid.any():
+                return Tensor(0.0, name="L")  # no arrow from y_t: nothing of it counts
+            return self(steps[t], target, valid).named("L")
+
+    def __call__(self, y: Any, target: Any, valid: Any = None) -> Any:
+        if self.by_entry:
+            target = self.fitting(target, y)
+        costs = self.cost(y, target) if valid is None else self.masked(y, target, valid)
+        n = math.prod(shape_of(costs))
+        if self.mean and n == 0:
+            raise InputError(f"there is nothing to average in outputs of shape {shape_of(y)}",
+                             where=self.where, fix='reduction="sum" gives 0')
+        summed = ops.sum_(costs) if shape_of(costs) else costs
+        return summed * (1.0 / n) if self.mean and n > 1 else summed
+
+    def masked(self, y: Any, target: Any, valid: Any) -> Any:
+        """The costs, exactly 0 where masked. Zeros are put in before a cost is computed, and again
+        after: in between, 0 times NaN would be NaN."""
+        rows = valid[..., None] if shape_of(y) else valid
+        like_y = len(shape_of(target)) == len(shape_of(y))
+        zeros = ops.where if isinstance(target, Node) else select
+        target = zeros(target, 0, condition=rows if like_y else valid)
+        costs = self.cost(ops.where(y, 0.0, condition=rows), target)
+        return ops.where(costs, 0.0, condition=rows if self.by_entry else valid)
+
+    # --- what fits ------------------------------------------------------------------------------
+
+    def rows(self, targets: Any, T: int) -> Any:
+        """Targets by step: a node or a list as it is, else an array."""
+        rows: Any = targets if isinstance(targets, (Node, list, tuple)) else np.asarray(targets)
+        got = len(rows) if isinstance(rows, (list, tuple)) else (*shape_of(rows), "a number")[0]
+        if got != T:
+            raise ShapeError(f"expected targets for the {T} steps of outputs, got {got}",
+                             where=self.where)
+        return rows
+
+    def fitting(self, target: Any, y: Any) -> Any:
+        """Targets of the shape of y, as real numbers of its type: (B,) beside (B, 1) would quietly
+        become (B, B)."""
+        got, expected = shape_of(target), shape_of(y)
+        if got != expected:
+            raise ShapeError(f"expected targets of the shape of the outputs, {expected}, got {got}",
+                             where=self.where)
+        if isinstance(target, Node):
+            return target
+        return float(target) if y.is_scalar else np.asarray(target).astype(y.dtype, copy=False)
+
+    def valid(self, mask: Any, samples: tuple[int, ...]) -> Any:
+        """The mask as an array of bools, one for each sample; None if there is none."""
+        if mask is None:
+            return None
+        valid = np.asarray(mask)
+        if valid.shape != samples:
+            raise ShapeError(f"expected a mask of shape {samples}, one entry for each sample of "
+                             f"the outputs, got {valid.shape}", where=self.where)
+        if valid.dtype.kind != "b" and not np.isin(valid, (0, 1)).all():
+            raise InputError("expected a mask of True (valid) and False", where=self.where)
+        return valid.astype(bool)
+
+    def count(self, T: int, shape: tuple[int, ...], valid: Any) -> int:
+        """How many costs are valid."""
+        rows = T * math.prod(shape[:-1]) if valid is None else int(valid.sum())
+        return rows * shape[-1] if self.by_entry and shape else rows
 
 
-def step_loss(y: Any, target: Any, mean: bool) -> Any:
-    """The loss of one step: the mean (or sum) over the batch."""
-    losses = functions.cross_entropy(y, target)
-    B = losses.size
-    if losses.ndim == 0:
-        return losses
-    if mean and B == 0:
-        raise InputError(f"there is nothing to average in outputs of shape {y.shape}",
-                         where="cross_entropy", fix='reduction="sum" gives 0')
-    summed = ops.sum_(losses)
-    return summed * (1.0 / B) if mean and B > 1 else summed
+def select(x: Any, zero: Any, condition: Any) -> Any:
+    """x where the condition holds, 0 elsewhere, in x's own type: classes stay whole numbers."""
+    x = np.asarray(x)
+    return np.where(condition, x, np.zeros((), x.dtype))
