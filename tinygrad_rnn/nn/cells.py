@@ -18,7 +18,7 @@ from ..core import ops
 from ..core.graph import Node
 from ..core.place import here, switch
 from ..core.values import Tensor
-from ..errors import InputError, ShapeError
+from ..errors import InputError, ShapeError, UnsupportedError
 from . import activations
 from . import init as inits
 from .module import Module, parameter
@@ -35,6 +35,7 @@ class Cell(Module):
     input_size: int
     hidden_size: int
     dtype: Any
+    rng: np.random.Generator
     state_names: tuple[str, ...] = ("h",)
     State: Callable[..., Any] | None = None
 
@@ -99,6 +100,28 @@ class Cell(Module):
         """A state from its parts."""
         return parts[0] if self.State is None else self.State(*parts)
 
+    def draw(self, rng: np.random.Generator) -> None:
+        """New parameters, from this generator. A cell that says how can have a twin."""
+        raise UnsupportedError(f"{type(self).__name__} does not say how to draw new parameters",
+                               fix="Give both layers: nn.Bidirectional(forward, backward)")
+
+    def drawn(self, init: inits.Init, shape: tuple[int, ...], name: str) -> Tensor:
+        """A parameter with first values."""
+        return parameter(np.asarray(init(self.rng, shape, self.hidden_size), self.dtype), name)
+
+    def twin(self) -> Any:
+        """A cell of the same settings with parameters of its own, drawn from a spawned seed."""
+        other = copy.copy(self)
+        other.draw(self.rng.spawn(1)[0])
+        return other
+
+    def operands(self, x: Any, state: Any) -> tuple[Any, list[Any]]:
+        """The input and the parts of the state as nodes; zeros where no state is given."""
+        x = given_step(x, "x", self.dtype)
+        state = self.initial_state(x.shape[:-1]) if state is None else state
+        return x, [given_step(part, name, self.dtype)
+                   for part, name in zip(self.split(state), self.state_names)]
+
     def title(self) -> str:
         """How errors speak of this cell."""
         return f"{type(self).__name__}({self.settings()})"
@@ -129,7 +152,6 @@ class AffineCell(Cell):
         self.draw(np.random.default_rng(seed))
 
     def draw(self, rng: np.random.Generator) -> None:
-        """New parameters, from this generator."""
         self.rng, I, H = rng, self.input_size, self.hidden_size
         rows = len(self.gates) * H
         W_xh = self.drawn(self.init, (rows, I), "W_xh")
@@ -139,23 +161,6 @@ class AffineCell(Cell):
         else:
             self.W_xh, self.W_hh = W_xh, W_hh
         self.b_h = self.drawn(self.init, (rows,), "b_h") if self.bias else None
-
-    def drawn(self, init: inits.Init, shape: tuple[int, ...], name: str) -> Tensor:
-        """A parameter with first values."""
-        return parameter(np.asarray(init(self.rng, shape, self.hidden_size), self.dtype), name)
-
-    def twin(self) -> Any:
-        """A cell of the same settings with parameters of its own, drawn from a spawned seed."""
-        other = copy.copy(self)
-        other.draw(self.rng.spawn(1)[0])
-        return other
-
-    def operands(self, x: Any, state: Any) -> tuple[Any, list[Any]]:
-        """The input and the parts of the state as nodes; zeros where no state is given."""
-        x = given_step(x, "x", self.dtype)
-        state = self.initial_state(x.shape[:-1]) if state is None else state
-        return x, [given_step(part, name, self.dtype)
-                   for part, name in zip(self.split(state), self.state_names)]
 
     def affine(self, x: Any, h: Any) -> Any:
         """z = W_xh x + W_hh h + b_h, or W [x; h] + b_h: (B, G H)."""

@@ -30,25 +30,73 @@ def glorot(rng: np.random.Generator, shape: tuple[int, ...], hidden: int) -> Any
     return rng.uniform(-bound, bound, shape)
 
 
+def by_gate(make: Callable[[int, int], Any], shape: tuple[int, ...], hidden: int) -> Any:
+    """A matrix of several gates (G H, n), made gate by gate: `make(H, n)` for each."""
+    rows, columns = shape
+    if hidden and rows > hidden and rows % hidden == 0:
+        return np.concatenate([make(hidden, columns) for _ in range(rows // hidden)])
+    return make(rows, columns)
+
+
 def orthogonal(rng: np.random.Generator, shape: tuple[int, ...], hidden: int) -> Any:
-    """Orthonormal rows or columns (Saxe et al. 2014): every singular value is 1; a bias starts at
+    """Orthonormal rows or columns (Saxe et al. 2014): every singular value is 1. A bias starts at
     0.
 
-    A taller matrix of several (H, H) blocks, a gated cell's W_hh, is made orthogonal block by
-    block.
+    A gated cell's matrix is made orthogonal gate by gate.
     """
     if len(shape) < 2:
         return np.zeros(shape)
-    rows, columns = shape
-    if hidden and rows > hidden and rows % hidden == 0:
-        blocks = rows // hidden
-        return np.concatenate([orthogonal(rng, (hidden, columns), 0) for _ in range(blocks)])
-    q, r = np.linalg.qr(rng.standard_normal((max(shape), min(shape))))
-    q = q * np.sign(np.diag(r))  # without this the draw would favour some directions
-    return q if rows >= columns else q.T
+
+    def make(rows: int, columns: int) -> Any:
+        q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+        q = q * np.sign(np.diag(r))  # without this the draw would favour some directions
+        return q if rows >= columns else q.T
+
+    return by_gate(make, shape, hidden)
 
 
-INITS: dict[str, Init] = {"uniform": uniform, "glorot": glorot, "orthogonal": orthogonal}
+def identity(rng: np.random.Generator, shape: tuple[int, ...], hidden: int) -> Any:
+    """Ones on the diagonal, gate by gate (Le et al. 2015, for W_hh with relu). A bias starts at
+    0."""
+    return np.zeros(shape) if len(shape) < 2 else by_gate(np.eye, shape, hidden)
+
+
+def normal(rng: np.random.Generator, shape: tuple[int, ...], hidden: int) -> Any:
+    """Standard normal numbers, as in PyTorch's embedding. A bias starts at 0."""
+    return np.zeros(shape) if len(shape) < 2 else rng.standard_normal(shape)
+
+
+def zeros(rng: np.random.Generator, shape: tuple[int, ...], hidden: int) -> Any:
+    """0 everywhere."""
+    return np.zeros(shape)
+
+
+def spectral(radius: float, init: str | Init = "uniform") -> Init:
+    """`init`, with every square matrix scaled so that its largest |eigenvalue| is `radius`, gate by
+    gate.
+
+        nn.RNN(4, 3, init_hh=nn.init.spectral(0.9))
+
+    Over many steps a linear recurrence grows or dies like radius ** t (Jaeger 2001).
+    """
+    if not radius >= 0:
+        raise InputError(f"expected a spectral radius of 0 or more, got {radius!r}",
+                         where="init.spectral")
+    base = find(init, "init.spectral")
+
+    def scaled(rng: np.random.Generator, shape: tuple[int, ...], hidden: int) -> Any:
+        values = base(rng, shape, hidden)
+        if len(shape) < 2 or shape[1] != hidden:
+            return values
+        gates = values.reshape(-1, hidden, hidden)
+        largest = np.abs(np.linalg.eigvals(gates)).max(-1)[:, None, None]
+        return (gates * (radius / np.where(largest == 0, 1.0, largest))).reshape(shape)
+
+    return scaled
+
+
+INITS: dict[str, Init] = {"uniform": uniform, "glorot": glorot, "orthogonal": orthogonal,
+                          "identity": identity, "normal": normal, "zeros": zeros}
 
 
 def find(init: str | Init, where: str) -> Init:

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from ..errors import ShapeError
+from . import describe
 from .masking import Masks, read_masks
 from .module import Module
 from .sequence import Steps, join, shape_of
@@ -121,6 +122,11 @@ class Layer(Module):
                     f"{steps.shape()} as the first"
                 raise ShapeError(f"expected every step of xs to have shape {wanted}, got {got} at "
                                  f"xs[{t}]", where=self.title())
+
+    def describe(self, xs: Any) -> None:
+        """Print the table of shapes for this input: outputs and states, how to get them here, and
+        what PyTorch and Keras call them."""
+        print(describe.text(self, xs))
 
     def title(self) -> str:
         """How errors speak of this layer."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core import ops
 from ..core.place import here, switch
+from ..core.values import Tensor
 from ..errors import InputError
 from . import init as inits
 from .activations import Activation
@@ -21,7 +22,7 @@ from .gated import GRUCell, LSTMCell
 from .layer import Layer, LayerOptions
 from .masking import Masks
 from .module import Module, parameter
-from .sequence import Steps
+from .sequence import Steps, shape_of
 from .unrolling import AnyCell, Run, Unrolling, starting_state, unroll
 
 __all__ = ["GRU", "LSTM", "RNN", "AnyCell", "Recurrent", "unroll"]
@@ -125,15 +126,18 @@ class Recurrent(Layer):
         return cell.joined(parts)
 
     def shown(self, state: Any) -> Any:
-        """What stands for the last output where there was no step: h of the initial state."""
+        """What stands for the last output where there was no step: h of the initial state, or
+        zeros where an output is no state."""
         if not isinstance(self.cell, Cell):
             return state
-        fits = self.cell.output_size == self.cell.hidden_size
-        return self.cell.split(state)[0] if fits else None
+        first = self.cell.split(state)[0]
+        if self.cell.output_size == self.cell.hidden_size:
+            return first
+        return Tensor(np.zeros((*shape_of(first)[:-1], self.cell.output_size)), dtype=self.dtype)
 
     def twin(self) -> Any:
         """A layer of the same settings with parameters of its own, from a spawned seed."""
-        if not hasattr(self.cell, "twin"):
+        if not isinstance(self.cell, Cell):
             raise InputError(f"no twin can be made of a layer around {type(self.cell).__name__}",
                              where=self.title(), fix="Give both: (forward, backward)")
         other = type(self).__new__(type(self))

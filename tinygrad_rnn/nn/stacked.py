@@ -62,8 +62,8 @@ class Stacked(Layer):
             if not below.return_sequences:
                 raise ShapeError(
                     f"stacked layer {k} expects a sequence (T, B, {size or 'I'}) but layer {k - 1} "
-                    f"returns only its last step (B, {got or 'H'})",
-                    fix=f"set return_sequences=True on layer {k - 1}")
+                    f"returns only its last step (B, {got or 'H'}): set return_sequences=True on "
+                    f"layer {k - 1}")
             if size is not None and got is not None and size != got:
                 raise ShapeError(f"stacked layer {k} expects a sequence (T, B, {size}) but layer "
                                  f"{k - 1} gives (T, B, {got})")
