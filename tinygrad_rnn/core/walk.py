@@ -100,13 +100,14 @@ def path(start: Node, end: Node) -> list[Node]:
     return []
 
 
-def release(*roots: Node) -> None:
+def release(*roots: Node, after: int = 0) -> None:
     """Free the history of `roots` now: values and names stay, operands go, and a later backward is
-    refused.
+    refused. With `after`, only that of nodes with a higher `order`: what was made before may still
+    have other users.
 
     A graph is also freed by itself when nothing refers to its result any more (`del loss`).
     """
     for node in nodes(*roots):
-        if node.op.rules:
+        if node.op.rules and node.order > after:
             node.op = released
             node.a = node.b = node.u = node.v = node.rest = node.params = None
