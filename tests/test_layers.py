@@ -32,6 +32,7 @@ CORE = [
     {"inplace"},
     {"graph"},
     {"hooks", "guards", "ops"},
+    {"totals"},
     {"backprop"},
     {"gradients"},
     {"protocol"},

@@ -22,9 +22,10 @@ from typing import Any, overload
 import numpy as np
 
 from ..core import hooks, ops
-from ..core.backprop import Totals, commit, contributions, local
+from ..core.backprop import commit, contributions, local
 from ..core.graph import Node
 from ..core.guards import plain_seed
+from ..core.totals import Totals
 from ..core.walk import is_alias
 from ..core.words import describe
 from ..errors import GradientError, InputError

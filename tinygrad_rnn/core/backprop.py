@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from operator import attrgetter
 from typing import Any
 
@@ -33,9 +34,9 @@ from . import hooks, ops
 from .graph import Node, constant
 from .guards import check_ends, check_operands, plain_seed
 from .place import Place, at, here
+from .totals import Totals
 
 Edge = tuple[Node, int, Node, Any, Any]
-Late = Callable[[list[tuple[Any, Any]]], Any]
 set_grad: Callable[[Node, Any], None] = Node.__dict__["grad"].__set__
 
 
@@ -61,60 +62,6 @@ def history(roots: Iterable[Node], until: Collection[Node] = ()) -> list[Node]:
     return found
 
 
-class Totals(dict[Node, Any]):
-    """Gradients by node, while they are being added up.
-
-    The first contribution is borrowed, the second allocates, later ones are added in place: arrays
-    that this dict made itself are in `owned`, and nothing else is ever written to. With `late`, the
-    uses of a weight (δ_t and x_t at every step) are only collected, and summed in one product at
-    the end; without, each contribution is added in its turn.
-    """
-
-    def __init__(self, start: Iterable[tuple[Node, Any]] = (), late: bool = False) -> None:
-        super().__init__(start)
-        self.owned = set[Node]()
-        self.late: dict[Node, tuple[Late, list[tuple[Any, Any]]]] | None = {} if late else None
-
-    def add(self, node: Node, position: int, x: Node, g: Any, c: Any = None,
-            graph: bool = False) -> Any:
-        """Add what leaves `node` through operand `x` when `g` arrives; return it, or None if not
-        built."""
-        if node.op.into is not None and not graph:
-            if x not in self.owned:
-                self[x] = (np.array(self[x], order="C") if x in self
-                           else np.zeros(x.value.shape, x.value.dtype))
-                self.owned.add(x)
-            node.op.into(self[x], g, **node.params or {})
-            return None
-        c = local(node, position, g, graph) if c is None else c
-        if x in self.owned:
-            self[x] += c
-        elif x in self and graph:
-            with at(gradient_place(node)):
-                self[x] = self[x] + c
-        elif x in self:
-            self[x] = self[x] + c
-            if type(self[x]) is np.ndarray:
-                self.owned.add(x)
-        else:
-            self[x] = c
-        return c
-
-    def collect(self, node: Node, x: Node, g: Any) -> Any:
-        """Note the use of a weight; add and return its contribution if it cannot be added late."""
-        if self.late is None or node.op.late is None or x.op.rules:
-            return self.add(node, 1, x, g)
-        self.late.setdefault(x, (node.op.late, []))[1].append((g, node.u))
-        return None
-
-    def settle(self) -> None:
-        """Add up the uses that were collected: one product per weight."""
-        for x, (product, uses) in (self.late or {}).items():
-            total = product(uses)
-            self[x] = fit(self[x] + total if x in self else total, x.value)
-            self.owned.add(x)
-
-
 def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | None = None,
                   keep: Collection[Node] = (), until: Collection[Node] = ()) -> Iterator[Edge]:
     """Send the gradients in `arriving` back; yield `(node, position, operand, g, c)` for every use.
@@ -136,11 +83,18 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
             g = hooks.run(node, g, arriving)
         op = node.op
         if not common or not op.simple or node.params is not None:
-            shares = local(node, 0, g, graph) if op.joint else {}
+            shares = local(node, 0, g, graph) if op.joint else None
             for position, x in uses(node):
-                if wanted is None or x in wanted:
-                    share = shares[position] if op.joint else None
-                    yield node, position, x, g, arriving.add(node, position, x, g, share, graph)
+                if wanted is not None and x not in wanted:
+                    continue
+                c = None
+                if op.into is not None and not graph:
+                    arriving.add_into(node, x, g)
+                else:
+                    c = shares[position] if shares else local(node, position, g, graph)
+                    with at(gradient_place(node)) if graph else nullcontext():
+                        arriving.add(x, c)
+                yield node, position, x, g, c
             continue
         # the common case, one or two operands and no parameters, without a call per use
         y, a, b, u, v = node.value, node.a, node.b, node.u, node.v
@@ -160,8 +114,11 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
             there = arriving.get(a)
             arriving[a] = c if there is None else there + c
             yield node, 0, a, g, c
-        if b is not None and op.late is not None:
-            yield node, 1, b, g, arriving.collect(node, b, g)
+        if b is not None and op.late is not None:  # a weight
+            if not arriving.collect(node, b, g):
+                d = local(node, 1, g)
+                arriving.add(b, d)
+            yield node, 1, b, g, d
         elif b is not None:
             d = d if type(d) is float else fit(d, v)
             there = arriving.get(b)

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from . import hooks
-from .backprop import Totals, contributions, history, uses
+from .backprop import contributions, history, uses
 from .graph import Node, constant, given
 from .guards import check_targets, seeded
 from .place import here
+from .totals import Totals
 
 
 def grad(y: Node, xs: Any, seed: Any = None, *, create_graph: bool = False) -> Any:

@@ -1,0 +1,65 @@
+"""Adding up gradients: each node's total, while contributions arrive, in as few arrays as can be.
+
+The question this file answers: *who owns the array that a gradient is summed in?*
+
+The first contribution is borrowed, the second allocates, later ones are added in place. Only arrays
+that `Totals` made itself are ever written to: they are in `owned`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from .graph import Node
+
+Late = Callable[[list[tuple[Any, Any]]], Any]
+
+
+class Totals(dict[Node, Any]):
+    """Gradients by node, while they are being added up.
+
+    With `late`, the uses of a weight (δ_t and x_t at every step) are only collected, and summed in
+    one product at the end; without, each contribution is added in its turn.
+    """
+
+    def __init__(self, start: Iterable[tuple[Node, Any]] = (), late: bool = False) -> None:
+        super().__init__(start)
+        self.owned = set[Node]()
+        self.late: dict[Node, tuple[Late, list[tuple[Any, Any]]]] | None = {} if late else None
+
+    def add(self, x: Node, c: Any) -> None:
+        """Add a contribution `c` to what has arrived at `x`."""
+        if x in self.owned:
+            self[x] += c
+        elif x in self:
+            self[x] = self[x] + c
+            if type(self[x]) is np.ndarray:
+                self.owned.add(x)
+        else:
+            self[x] = c
+
+    def add_into(self, node: Node, x: Node, g: Any) -> None:
+        """Add what leaves `node` through its first operand without building it (`Op.into`)."""
+        assert node.op.into is not None
+        if x not in self.owned:
+            self[x] = (np.array(self[x], order="C") if x in self
+                       else np.zeros(x.value.shape, x.value.dtype))
+            self.owned.add(x)
+        node.op.into(self[x], g, **node.params or {})
+
+    def collect(self, node: Node, x: Node, g: Any) -> bool:
+        """Note the use of a weight, to be added late (`Op.late`); False if it has to be now."""
+        if self.late is None or node.op.late is None or x.op.rules:
+            return False
+        self.late.setdefault(x, (node.op.late, []))[1].append((g, node.u))
+        return True
+
+    def settle(self) -> None:
+        """Add up the uses that were collected: one product per weight."""
+        for x, (product, uses) in (self.late or {}).items():
+            total = product(uses).astype(x.value.dtype, copy=False)
+            self[x] = self[x] + total if x in self else total
+            self.owned.add(x)
