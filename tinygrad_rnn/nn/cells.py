@@ -111,8 +111,9 @@ class Cell(Module):
 
     def twin(self) -> Any:
         """A cell of the same settings with parameters of its own, drawn from a spawned seed."""
+        rng = getattr(self, "rng", None)
         other = copy.copy(self)
-        other.draw(self.rng.spawn(1)[0])
+        other.draw(np.random.default_rng() if rng is None else rng.spawn(1)[0])
         return other
 
     def operands(self, x: Any, state: Any) -> tuple[Any, list[Any]]:
