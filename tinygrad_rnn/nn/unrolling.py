@@ -107,7 +107,7 @@ class Unrolling:
         if self.masks is not None:
             valid, anew = self.masks.missing(t), self.masks.anew(t)
         if anew is not None:
-            state = mapped(lambda old, new: choose(anew, new, old), state, self.fresh)
+            state = mapped(lambda old, new: choose(~anew, old, new), state, self.fresh)
         if valid is None:
             self.last, state = self.apply(steps[t], state)
             return self.last, state
