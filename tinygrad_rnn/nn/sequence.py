@@ -129,7 +129,8 @@ def per_step(function: Callable[[Any], Any], x: Any, empty: Callable[[], Any]) -
     """`function` of each step of a layer's sequence or a list, at that step: the results joined.
     Of anything else, `function` of the whole."""
     steps = stacked_steps(x)
-    if steps is None and not isinstance(x, (list, tuple)):
+    one = not isinstance(x, (list, tuple)) or len(x) > 0 and shape_of(x[0]) == ()
+    if steps is None and one:  # a list of numbers is a single input as well
         return function(x)
     results = []
     for step in steps or Steps(x):
