@@ -28,7 +28,9 @@ from .errors import (
 )
 
 if _TYPE_CHECKING:  # at run time these come when they are first asked for: see `__getattr__`
-    from .bptt.flow import Contribution, GradientFlow, Ledger, gradient_flow
+    from .bptt.flow import GradientFlow, gradient_flow
+    from .bptt.ledger import Contribution, Ledger, Row
+    from .bptt.truncated import truncated_bptt
     from .core.checkpoint import checkpoint
     from .core.custom import op
     from .core.functions import (
@@ -58,7 +60,7 @@ __all__ = [  # noqa: RUF022  (in reading order)
     "Value", "Tensor", "Node", "Op",
     "timestep", "scope", "no_grad", "record_sites", "detect_anomaly", "strict",
     "grad", "jacobian", "hessian", "hvp", "vjp", "jvp", "value_and_grad", "checkpoint", "op",
-    "gradient_flow", "GradientFlow", "Ledger", "Contribution",
+    "gradient_flow", "GradientFlow", "Ledger", "Row", "Contribution", "truncated_bptt",
     "nodes", "edges", "uses", "path", "release",
     "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "maximum", "minimum", "where",
     "linear", "softmax", "log_softmax", "logsumexp", "softplus", "log_sigmoid", "gelu", "silu",
@@ -69,7 +71,9 @@ __all__ = [  # noqa: RUF022  (in reading order)
 ]
 
 _LATER = {
-    "bptt.flow": "Contribution GradientFlow Ledger gradient_flow",
+    "bptt.flow": "GradientFlow gradient_flow",
+    "bptt.ledger": "Contribution Ledger Row",
+    "bptt.truncated": "truncated_bptt",
     "core.checkpoint": "checkpoint",
     "core.custom": "op",
     "core.functions": "binary_cross_entropy_with_logits cross_entropy elu erf gelu hard_sigmoid "

@@ -31,7 +31,8 @@ from ..nn.recurrent import Recurrent
 from ..nn.sequence import Steps, first_step, join
 from ..nn.states import mapped, parts_of
 from ..nn.unrolling import Run
-from .flow import GradientFlow, gradient_flow, norm
+from .flow import GradientFlow, gradient_flow
+from .ledger import norm
 
 
 def truncated_bptt(layer: Any, xs: Any, k1: int, k2: int | None = None, initial_state: Any = None,

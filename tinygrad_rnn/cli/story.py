@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from .. import draw, optim
-from ..bptt.flow import GradientFlow, Ledger, gradient_flow
+from ..bptt.flow import GradientFlow, gradient_flow
+from ..bptt.ledger import Ledger
 from ..core import walk
 from ..testing import check_gradients
 from ..train import CharacterModel, Text, train

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ..bptt.flow import Contribution, GradientFlow, accumulate
+from ..bptt.flow import GradientFlow
+from ..bptt.ledger import Contribution, accumulate
 from ..core.graph import Node
 from ..errors import InputError
 from . import style

@@ -14,7 +14,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..bptt.flow import Contribution, GradientFlow
+from ..bptt.flow import GradientFlow
+from ..bptt.ledger import Contribution
 from . import style
 from .labels import Run, Text, number, plain, roman, symbol
 from .model import Cell, Drawing, Label, Strip
