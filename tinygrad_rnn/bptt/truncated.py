@@ -24,10 +24,9 @@ from ..core import backprop, walk
 from ..core.graph import Node, constant, given, leaf, tick
 from ..core.place import no_grad, timestep
 from ..errors import InputError
-from ..nn.bidirectional import Bidirectional
+from ..nn.feedback import as_layer, onward
 from ..nn.layer import Layer
 from ..nn.masking import Masks, read_masks
-from ..nn.recurrent import Recurrent
 from ..nn.sequence import Steps, first_step, join
 from ..nn.states import mapped, parts_of
 from ..nn.unrolling import Run
@@ -72,10 +71,7 @@ def truncated_bptt(layer: Any, xs: Any, k1: int, k2: int | None = None, initial_
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
             raise InputError(f"expected {name} to be a whole number of at least 1, got {k!r}",
                              where="truncated_bptt")
-    layer = layer if isinstance(layer, Layer) else Recurrent(layer, return_sequences=True)
-    if needs_the_end(layer):
-        raise InputError("a layer that runs in reverse needs the end of the sequence first",
-                         where="truncated_bptt", fix="Give it whole sequences")
+    layer = onward(as_layer(layer), "truncated_bptt")
     steps = layer.steps(xs)
     batch = (steps.shape() or ())[:-1]
     masks = read_masks(len(steps), batch, mask, lengths, reset_mask, layer.title())
@@ -227,10 +223,3 @@ def cut(state: Any) -> tuple[Any, list[Cut]]:
         return node
 
     return mapped(carried, state), cuts
-
-
-def needs_the_end(layer: Any) -> bool:
-    """Whether a layer, or one in its stack, starts at the last step."""
-    inner = getattr(layer, "layers", ())
-    return (isinstance(layer, Bidirectional) or getattr(layer, "reverse", False)
-            or any(needs_the_end(x) for x in inner))

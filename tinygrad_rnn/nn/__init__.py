@@ -7,20 +7,23 @@ from .activations import ACTIVATIONS
 from .bidirectional import Bidirectional
 from .cells import Cell, RNNCell
 from .deep import DeepRNNCell, ReadoutCell, SkipRNNCell
+from .feedback import FEEDBACKS, OutputFeedback
 from .feedforward import MLP, Dropout, Embedding, LayerNorm, Sequential
 from .gated import GRUCell, LSTMCell, LSTMState
-from .generate import generate, one_hot
+from .generate import generate, greedy, one_hot, sampled
 from .layer import Layer
 from .linear import Linear
 from .losses import binary_cross_entropy, cross_entropy, huber, squared_error
 from .module import Module
 from .recurrent import GRU, LSTM, RNN, Recurrent, unroll
+from .seq2seq import EncoderDecoder
 from .stacked import Stacked
+from .vector2seq import VectorToSequence
 
 __all__ = [
-    "ACTIVATIONS", "GRU", "LSTM", "MLP", "RNN", "Bidirectional", "Cell", "DeepRNNCell", "Dropout",
-    "Embedding", "GRUCell", "LSTMCell", "LSTMState", "Layer", "LayerNorm", "Linear", "Module",
-    "RNNCell", "ReadoutCell", "Recurrent", "Sequential", "SkipRNNCell", "Stacked",
-    "binary_cross_entropy", "cross_entropy", "generate", "huber", "one_hot", "squared_error",
-    "unroll",
+    "ACTIVATIONS", "FEEDBACKS", "GRU", "LSTM", "MLP", "RNN", "Bidirectional", "Cell", "DeepRNNCell",
+    "Dropout", "Embedding", "EncoderDecoder", "GRUCell", "LSTMCell", "LSTMState", "Layer",
+    "LayerNorm", "Linear", "Module", "OutputFeedback", "RNNCell", "ReadoutCell", "Recurrent",
+    "Sequential", "SkipRNNCell", "Stacked", "VectorToSequence", "binary_cross_entropy",
+    "cross_entropy", "generate", "greedy", "huber", "one_hot", "sampled", "squared_error", "unroll",
 ]

@@ -15,7 +15,9 @@ from ..core.graph import Node
 from ..core.place import no_grad
 from ..errors import InputError
 from .cells import size
-from .recurrent import Recurrent, unroll
+from .feedback import as_layer, onward
+from .layer import Layer
+from .masking import Masks
 
 Feedback = Callable[[Any], Any]
 
@@ -36,57 +38,86 @@ def generate(cell_or_layer: Any, head: Callable[[Any], Any] | None, start: Any, 
              state: Any = None) -> Any:
     """Run on by itself for `steps` steps: y_t = head(h_t), and x_{t+1} follows from y_t.
 
-    `start` is what comes first: one class index, one step (I,), or a sequence (T, I) or (T, B, I)
-    that is read before the first output is used. `head` maps a state to outputs y (None: the output
-    is the cell's). What is fed back, and returned:
+    `cell_or_layer` is a cell, a recurrent layer or a stack of them, and `state` what it starts from
+    (None: its own initial state). `start` is what comes first: one class index, one step (I,), or a
+    sequence (T, I) or (T, B, I) that is read before the first output is used. `head` maps an output
+    of the layer to y (None: it is y). What is fed back, and returned:
 
-        "sample"     a class drawn from softmax(y / temperature), one-hot      indices (steps,) or
-        (steps, B) "greedy"     the class with the largest y, one-hot                     indices
-        "output"     y itself                                                  the outputs (steps,
-        ..., O) a function   feedback(y), an array of shape (..., I)                   the outputs
+        "sample"     a class drawn from softmax(y / temperature), one-hot    indices (steps, ...)
+        "greedy"     the class with the largest y, one-hot                   indices (steps, ...)
+        "output"     y itself                                                outputs (steps, ..., O)
+        a function   feedback(y), an array of shape (..., I)                 outputs (steps, ..., O)
 
     `rng` is a seed or a `numpy.random.Generator`. The draw compares one uniform number with the
     running sum of the probabilities. Nothing is recorded. Raises `InputError` for options that
     cannot be.
     """
-    cell = cell_or_layer.cell if isinstance(cell_or_layer, Recurrent) else cell_or_layer
+    layer = onward(as_layer(cell_or_layer), "generate")
     if not callable(feedback) and feedback not in ("sample", "greedy", "output"):
         raise InputError(f'expected feedback to be "sample", "greedy", "output" or a function, got '
                          f"{feedback!r}", where="generate")
-    if not temperature > 0:
-        raise InputError(f"expected a temperature above 0, got {temperature!r}", where="generate",
-                         fix='feedback="greedy" always takes the likeliest class')
+    draw = sampled(temperature, rng) if feedback == "sample" else greedy
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
         raise InputError(f"expected steps to be a whole number, 0 or more, got {steps!r}",
                          where="generate")
-    draws = rng if hasattr(rng, "random") else np.random.default_rng(rng)
     found = []
     with no_grad():
-        xs = first_inputs(cell, start)
+        xs = first_inputs(layer, start)
         for _ in range(steps):
-            outputs, state = unroll(cell, xs, state)
-            y = outputs[-1] if head is None else head(outputs[-1])
+            run = layer.run(layer.steps(xs), state, Masks(len(xs)), None)
+            y, state = run.outputs[-1], run.state
+            y = y if head is None else head(y)
             y = y.value if isinstance(y, Node) else np.asarray(y)
             if callable(feedback) or feedback == "output":
                 found.append(y)
                 x = feedback(y) if callable(feedback) else y
             else:
-                index = np.argmax(y, -1) if feedback == "greedy" else sample(y, temperature, draws)
-                found.append(index)
-                x = one_hot(index, y.shape[-1], y.dtype)
+                x = draw(y)
+                found.append(np.argmax(x, -1))
             xs = [x]
     return np.stack(found) if found else np.zeros((0,), np.intp)
 
 
-def first_inputs(cell: Any, start: Any) -> Any:
+def first_inputs(layer: Layer, start: Any) -> Any:
     """What is read first, as a sequence of steps."""
     values = start.value if isinstance(start, Node) else np.asarray(start)
     if values.ndim == 0:
-        values = one_hot(values, cell.input_size)
+        if layer.input_size is None:
+            raise InputError("the number of classes is unknown for a plain function",
+                             where="generate", fix="Give start as a one-hot row")
+        values = one_hot(values, layer.input_size)
     xs = values[None] if values.ndim == 1 else values
     if len(xs) == 0:
         raise InputError("expected start to hold at least one step, got none", where="generate")
     return xs
+
+
+# --- from an output to a class ------------------------------------------------------------------
+
+
+def sampled(temperature: float = 1.0, rng: Any = None) -> Feedback:
+    """The function that draws one class for each row of y (..., O) from softmax(y / temperature),
+    as one-hot rows: to be fed back, in generation or as `feed` in training.
+
+    `rng` is a seed or a `numpy.random.Generator`. Nothing goes back through a draw. Raises
+    `InputError` for a temperature that is not above 0.
+    """
+    if not temperature > 0:
+        raise InputError(f"expected a temperature above 0, got {temperature!r}", where="sampled",
+                         fix="The likeliest class is what feedback=\"greedy\" takes")
+    draws = rng if hasattr(rng, "random") else np.random.default_rng(rng)
+
+    def draw(y: Any) -> Any:
+        y = y.value if isinstance(y, Node) else np.asarray(y)
+        return one_hot(sample(y, temperature, draws), y.shape[-1], y.dtype)
+
+    return draw
+
+
+def greedy(y: Any) -> Any:
+    """The likeliest class of each row of y (..., O), as one-hot rows."""
+    y = y.value if isinstance(y, Node) else np.asarray(y)
+    return one_hot(np.argmax(y, -1), y.shape[-1], y.dtype)
 
 
 def sample(y: Any, temperature: float, draws: Any) -> Any:

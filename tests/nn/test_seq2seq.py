@@ -1,0 +1,503 @@
+"""Encoder and decoder, vector to sequence, and outputs that are fed back: against numbers computed
+elsewhere (PyTorch), by hand, and by differences."""
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+from tinygrad_rnn.bptt.flow import gradient_flow
+from tinygrad_rnn.core import walk
+from tinygrad_rnn.core.values import Tensor
+from tinygrad_rnn.errors import InputError, ShapeError
+from tinygrad_rnn.testing import check_gradients
+
+from .reference import check_weights, close, family, head, single
+
+
+def under(arrays, prefix):
+    """The arrays of one part of a model, and their gradients, without its prefix."""
+    found = {}
+    for name, array in arrays.items():
+        grad, _, rest = name.rpartition(prefix)
+        if rest and grad in ("", "grad_"):
+            found[grad + rest] = array
+    return found
+
+
+def check_head(top, arrays):
+    close(top.W.grad, arrays["grad_W_hy"])
+    close(top.b.grad, arrays["grad_b_hy"])
+
+
+# --- numbers computed elsewhere -----------------------------------------------------------------
+
+CONTEXTS = {"init": "state", "step": "input", "both": "both"}
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize(("facts", "arrays"),
+                         family("seq2seq", lambda case, f: case.startswith("encdec")))
+def test_encoder_and_decoder(facts, arrays, inside):
+    enc, dec, top = under(arrays, "enc_"), under(arrays, "dec_"), head(arrays)
+    encoder, decoder = single(facts, enc), single(facts, dec)
+    model = nn.EncoderDecoder(encoder, decoder, CONTEXTS[facts["mode"]], bridge=facts["proj"],
+                              head=top if inside else None)
+    for bridge, weight, bias in [("bridge", "P", "p"), ("bridge_c", "Pc", "pc")]:
+        assert hasattr(model, bridge) == (weight in arrays)
+        if weight in arrays:
+            assert isinstance(getattr(model, bridge), nn.Linear)
+            getattr(model, bridge).load_state_dict({"W": arrays[weight], "b": arrays[bias]})
+    x = Tensor(arrays["enc_x"], requires_grad=True)
+    y = model(x, arrays["dec_x"])
+    y = y if inside else top(y)
+    close(y, arrays["y"])
+    loss = nn.cross_entropy(y, arrays["target"])
+    close([L.item() for L in loss.operands], arrays["loss_steps"])
+    close(loss.item(), arrays["loss"])
+    loss.backward()
+    check_weights(facts, enc, {"_l0": encoder})
+    check_weights(facts, dec, {"_l0": decoder})
+    check_head(top, arrays)
+    close(x.grad, arrays["grad_enc_x"])
+    for bridge, weight, bias in [("bridge", "P", "p"), ("bridge_c", "Pc", "pc")]:
+        if weight in arrays:
+            close(getattr(model, bridge).W.grad, arrays[f"grad_{weight}"])
+            close(getattr(model, bridge).b.grad, arrays[f"grad_{bias}"])
+
+
+@pytest.mark.parametrize(("facts", "arrays"),
+                         family("seq2seq", lambda case, f: case.startswith("vec2seq")))
+def test_vector_to_sequence(facts, arrays):
+    layer, top = single(facts, arrays), head(arrays)
+    model = nn.VectorToSequence(layer, facts["K"])
+    model.R.data = arrays["R"]
+    x, c, h0 = (Tensor(arrays[name], requires_grad=True) for name in ("x", "context", "h0"))
+    states = model(c, x, initial_state=h0)
+    close(states, arrays["output"])
+    y = top(states)
+    close(y, arrays["y"])
+    loss = nn.cross_entropy(y, arrays["target"])
+    close([L.item() for L in loss.operands], arrays["loss_steps"])
+    loss.backward()
+    check_weights(facts, arrays, {"_l0": layer})
+    check_head(top, arrays)
+    close(model.R.grad, arrays["grad_R"])
+    close(x.grad, arrays["grad_x"])
+    close(c.grad, arrays["grad_context"])
+    close(h0.grad, arrays["grad_h0"])
+
+
+@pytest.mark.parametrize(("facts", "arrays"),
+                         family("seq2seq", lambda case, f: case.startswith("many_to_one")))
+def test_many_to_one_with_a_classifier_on_top(facts, arrays):
+    layer, top = single(facts, arrays, return_state=True), head(arrays)
+    x = Tensor(arrays["x"], requires_grad=True)
+    last, state = layer(x)
+    close(last, arrays["h_n"])
+    if "c_n" in arrays:
+        close(state.c, arrays["c_n"])
+    y = top(last)
+    close(y, arrays["y"])
+    loss = nn.cross_entropy(y, arrays["target"])
+    close(loss.item(), arrays["loss"])
+    loss.backward()
+    check_weights(facts, arrays, {"_l0": layer})
+    check_head(top, arrays)
+    close(x.grad, arrays["grad_x"])
+
+
+FEEDS = {"linear": None, "softmax": tg.softmax, "tanh": tg.tanh}
+
+
+@pytest.mark.parametrize(("facts", "arrays"),
+                         family("seq2seq", lambda case, f: case.startswith("one_to_many")))
+def test_one_to_many(facts, arrays):
+    layer, top = single(facts, arrays), head(arrays)
+    model = nn.OutputFeedback(layer, top, feed=FEEDS[facts["feedback"]])
+    x0, h0 = (Tensor(arrays[name], requires_grad=True) for name in ("x0", "h0"))
+    y = model(x0, steps=facts["T"],
+              initial_state=nn.LSTMState(h0, None) if facts["kind"] == "lstm" else h0)
+    close(y, arrays["y"])
+    loss = nn.squared_error(y, arrays["target"])
+    close([L.item() for L in loss.operands], arrays["loss_steps"])
+    close(loss.item(), arrays["loss"])
+    loss.backward()
+    check_weights(facts, arrays, {"_l0": layer})
+    check_head(top, arrays)
+    close(x0.grad, arrays["grad_x0"])
+    close(h0.grad, arrays["grad_h0"])
+
+
+@pytest.mark.parametrize(("facts", "arrays"),
+                         family("seq2seq", lambda case, f: case.startswith("append_y")))
+def test_the_output_before_is_appended_to_the_input(facts, arrays):
+    layer, top = single(facts, arrays), head(arrays)
+    model = nn.OutputFeedback(layer, top, facts["feeding"], append=True)
+    x = Tensor(arrays["x"], requires_grad=True)
+    y = model(x, arrays["target"])
+    close(y, arrays["y"])
+    loss = nn.squared_error(y, arrays["target"])
+    close([L.item() for L in loss.operands], arrays["loss_steps"])
+    loss.backward()
+    check_weights(facts, arrays, {"_l0": layer})
+    check_head(top, arrays)
+    close(x.grad, arrays["grad_x"])
+
+
+# --- feedback -----------------------------------------------------------------------------------
+
+B, I, H, O, T = 2, 3, 4, 3, 5
+rng = np.random.default_rng(0)
+XS, TARGETS, CLASSES = rng.normal(size=(T, B, I)), rng.normal(size=(T, B, O)), \
+    rng.integers(0, O, (T, B))
+CELLS = {"rnn": nn.RNNCell, "gru": nn.GRUCell, "lstm": nn.LSTMCell}
+
+
+def parts(kind="rnn", width=I):
+    return CELLS[kind](width, H, seed=1), nn.Linear(H, O, name="hy", seed=2)
+
+
+@pytest.mark.parametrize("kind", CELLS)
+@pytest.mark.parametrize("feedback", nn.FEEDBACKS)
+@pytest.mark.parametrize("append", [False, True])
+def test_feedback_by_hand(kind, feedback, append):
+    cell, top = parts(kind, I + O if append else O)
+    model = nn.OutputFeedback(cell, top, feedback, append=append)
+    y = model(XS if append else XS[0], TARGETS)
+    nn.squared_error(y, TARGETS).backward()
+    found = [p.grad for p in model.parameters()]
+    model.zero_grad()
+
+    state, fed, ys = cell.initial_state((B,)), np.zeros((B, O)), []
+    for t in range(T):
+        if append:
+            x = np.concatenate([XS[t], fed], -1)
+        else:
+            x = fed if t else XS[0]
+        output, state = cell(x, state)
+        ys.append(top(output))
+        fed = {"teacher": TARGETS[t], "free": ys[-1],
+               "free_detached": ys[-1].numpy()}[feedback]
+    np.testing.assert_array_equal(y.numpy(), [s.numpy() for s in ys])
+    nn.squared_error(ys, TARGETS).backward()
+    for p, g in zip(model.parameters(), found):
+        np.testing.assert_allclose(p.grad, g, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("kind", CELLS)
+@pytest.mark.parametrize("append", [False, True])
+def test_the_gradient_through_the_feedback(kind, append):
+    """Free: right by differences, and not that of the detached one. Detached: what the differences
+    say once the outputs that are read are held fast. One step to go: the two agree."""
+    cell, top = parts(kind, I + O if append else O)
+    model = nn.OutputFeedback(cell, top, append=append)
+    x = XS if append else XS[0]
+
+    def loss(feedback, T=T):
+        return nn.squared_error(model(x, TARGETS[:T], T, feedback=feedback), TARGETS[:T])
+
+    assert check_gradients(lambda: loss("free"), model)
+    assert check_gradients(lambda: loss("teacher"), model)
+    if kind == "rnn" and append:  # to say what is wrong takes a while
+        assert not check_gradients(lambda: loss("free_detached"), model)
+    read = model(x, TARGETS, feedback="free").numpy()
+    held = nn.OutputFeedback(cell, top, "teacher", append=append)
+    assert loss("free").item() == loss("free_detached").item()
+    grads = {}
+    for name, root in [("free", loss("free")), ("detached", loss("free_detached")),
+                       ("held", nn.squared_error(held(x, read), TARGETS))]:
+        model.zero_grad()
+        root.backward()
+        grads[name] = cell.W_hh.grad
+    np.testing.assert_allclose(grads["detached"], grads["held"], rtol=1e-12)
+    assert np.linalg.norm(grads["free"] - grads["detached"]) > 1e-3 * np.linalg.norm(grads["free"])
+    model.zero_grad()
+    loss("free", 1).backward()
+    once = cell.W_hh.grad
+    model.zero_grad()
+    loss("free_detached", 1).backward()
+    np.testing.assert_array_equal(once, cell.W_hh.grad)
+
+
+def test_class_indices_are_read_one_hot():
+    cell, top = parts(width=I + O)
+    model = nn.OutputFeedback(cell, top, "teacher", append=True)
+    np.testing.assert_array_equal(model(XS, CLASSES).numpy(), model(XS, np.eye(O)[CLASSES]).numpy())
+    single = model(XS[:, 0], CLASSES[:, 0]).numpy()
+    np.testing.assert_allclose(single, model(XS, CLASSES).numpy()[:, 0], rtol=1e-12)
+
+
+def test_sampled_outputs_in_training():
+    cell, top = parts(width=O)
+    runs = []
+    for seed in (0, 0, 1):
+        model = nn.OutputFeedback(cell, top, feed=nn.sampled(0.5, seed))
+        y = model(np.eye(O)[[0, 1]], steps=20)
+        runs.append(y.numpy())
+        xs = [n for n in walk.nodes(y) if n.name == "x" and n.step and n.step > 1]
+        assert all(set(np.ravel(n.value)) == {0.0, 1.0} for n in xs)
+        assert check_gradients(lambda: nn.cross_entropy(  # the draw is repeated, not differenced
+            nn.OutputFeedback(cell, top, feed=nn.sampled(1e-3, 0))(np.eye(O)[[0, 1]], steps=3),
+            CLASSES[:3]), [top.W, top.b])
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert (runs[0] != runs[2]).any()
+    indices = nn.generate(cell, top, np.eye(O)[[[0, 1]]], 20, temperature=0.5, rng=0)
+    assert indices.shape == (20, B)
+
+
+def test_free_running_is_what_generate_does():
+    cell, top = parts("gru", O)
+    y = nn.OutputFeedback(cell, top)(XS[0], steps=6).numpy()
+    np.testing.assert_array_equal(nn.generate(cell, top, XS[:1], 6, "output"), y)
+    greedy = nn.OutputFeedback(cell, top, feed=nn.greedy)(XS[0], steps=6).numpy()
+    np.testing.assert_array_equal(nn.generate(cell, top, XS[:1], 6, "greedy"), greedy.argmax(-1))
+
+
+def test_stacks_and_cells_of_the_users_own():
+    stack = nn.Stacked([nn.GRU(O, H, seed=0, return_sequences=True), nn.LSTM(H, H, seed=1)])
+    model = nn.OutputFeedback(stack, nn.Linear(H, O, seed=2))
+    assert check_gradients(lambda: nn.squared_error(model(XS[0], steps=4), TARGETS[:4]), model)
+    y = model(XS[0], steps=4)
+    assert {n.scope for n in walk.nodes(y) if n.name == "h"} == {"layer 0", "layer 1"}
+    np.testing.assert_array_equal(nn.generate(stack, model.head, XS[:1], 4, "output"), y.numpy())
+    w = tg.Tensor(np.eye(O), requires_grad=True)
+    own = nn.OutputFeedback(lambda x, state: (x @ w, state))
+    assert own(XS[0], steps=3).shape == (3, B, O)
+
+
+def test_steps_and_names_of_feedback():
+    cell, top = parts(width=O)
+    with tg.timestep(3):
+        y = nn.OutputFeedback(cell, top)(XS[0], steps=3)
+    assert [n.label for n in y.operands] == ["y_3", "y_4", "y_5"]
+    flow = gradient_flow(nn.squared_error(y, TARGETS[:3]))
+    assert [row.step for row in flow.ledger(cell.W_xh)] == [5, 4, 3]
+
+
+@pytest.mark.parametrize(("make", "call", "error", "words"), [
+    (lambda c, h: nn.OutputFeedback(c, h, "forced"), None, InputError, "teacher, free"),
+    (lambda c, h: nn.OutputFeedback(c, h, "teacher"), lambda m: m(XS[0], steps=3), InputError,
+     "needs the targets"),
+    (lambda c, h: nn.OutputFeedback(c, h), lambda m: m(XS[0]), InputError, "how many steps"),
+    (lambda c, h: nn.OutputFeedback(c, h), lambda m: m(XS[0], steps=0), InputError, "at least one"),
+    (lambda c, h: nn.OutputFeedback(c, h, append=True), lambda m: m(XS), ShapeError, "larger than"),
+    (lambda c, h: nn.OutputFeedback(nn.RNN(I + O, H), h, append=True), lambda m: m(XS, steps=9),
+     InputError, "inputs for 9 steps, got 5"),
+    (lambda c, h: nn.OutputFeedback(nn.Bidirectional(nn.RNN(I, H))), None, InputError, "reverse"),
+    (lambda c, h: nn.OutputFeedback(nn.RNN(I, H, reverse=True)), None, InputError, "reverse"),
+    (lambda c, h: nn.OutputFeedback(c), lambda m: m(XS[0], steps=2), ShapeError, r"\(2, 4\)"),
+])
+def test_what_cannot_be_fed_back(make, call, error, words):
+    with pytest.raises(error, match=words):
+        call(make(*parts()))
+
+
+# --- encoder and decoder ------------------------------------------------------------------------
+
+SOURCE, LATER = rng.normal(size=(6, B, I)), rng.normal(size=(T, B, O))
+
+
+@pytest.mark.parametrize("context", ["state", "input", "both"])
+@pytest.mark.parametrize(("one", "other"), [
+    (nn.RNN, nn.RNN), (nn.LSTM, nn.LSTM), (nn.GRU, nn.LSTM), (nn.LSTM, nn.GRU)])
+@pytest.mark.parametrize("run", ["teacher", "free", "context only"])
+def test_gradients_of_encoder_and_decoder(context, one, other, run):
+    width = {"state": O, "input": H + O, "both": H + O}[context]
+    if run == "context only":
+        if context == "state":
+            return
+        width = H
+    model = nn.EncoderDecoder(one(I, H, seed=0), other(width, H + 1, seed=1), context,
+                              head=nn.Linear(H + 1, O, name="hy", seed=2), seed=3)
+    given = {"target_inputs": LATER} if run == "teacher" else {"steps": T}
+
+    def loss():
+        return nn.squared_error(model(SOURCE, **given), TARGETS)
+
+    report = check_gradients(loss, model)
+    assert report, report
+    assert model(SOURCE, **given).shape == (T, B, O)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 9])
+def test_lengths_are_independent(steps):
+    model = nn.EncoderDecoder(nn.RNN(I, H, seed=0), nn.RNN(O, H + 2, seed=1),
+                              head=nn.Linear(H + 2, O, seed=2))
+    for Te in (1, 4):
+        assert model(SOURCE[:Te], steps=steps).shape == (steps, B, O)
+        assert model(SOURCE[:Te, 0], steps=steps).shape == (steps, O)
+    both = model(SOURCE, steps=steps).numpy()
+    np.testing.assert_allclose(both[:, 1], model(SOURCE[:, 1], steps=steps).numpy(), rtol=1e-12)
+
+
+def test_scopes_steps_and_the_bridge():
+    model = nn.EncoderDecoder(nn.LSTM(I, H, seed=0), nn.LSTM(O, H, seed=1), seed=2)
+    loss = nn.squared_error(nn.Linear(H, O, name="hy", seed=3)(model(SOURCE, LATER)), TARGETS)
+    flow = gradient_flow(loss)
+    assert list(flow.norms("encoder/h")) == [1, 2, 3, 4, 5, 6]
+    assert list(flow.norms("decoder/h")) == [0, 1, 2, 3, 4, 5]
+    assert list(flow.norms("decoder/c")) == [0, 1, 2, 3, 4, 5]
+    assert [name for name, _ in model.named_parameters()][-4:] == [
+        "bridge.W", "bridge.b", "bridge_c.W", "bridge_c.b"]
+    assert not hasattr(nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(H, H), "input"), "bridge")
+    same = nn.EncoderDecoder(nn.RNN(I, H, seed=0), nn.RNN(O, H, seed=1), bridge=False)
+    first = nn.RNN(O, H, seed=1, return_sequences=True)(LATER, nn.RNN(I, H, seed=0)(SOURCE))
+    np.testing.assert_array_equal(same(SOURCE, LATER).numpy(), first.numpy())
+
+
+def test_the_seed_is_that_of_the_bridge():
+    def bridge(seed):
+        return nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H), seed=seed).bridge.W.numpy()
+
+    np.testing.assert_array_equal(bridge(1), bridge(1))
+    assert (bridge(1) != bridge(2)).any()
+
+
+def test_stacks_are_bridged_layer_by_layer():
+    def stack(size, seed):
+        return nn.Stacked([nn.LSTM(size, H, seed=seed, return_sequences=True),
+                           nn.GRU(H, H + 1, seed=seed + 1)])
+
+    model = nn.EncoderDecoder(stack(I, 0), stack(O, 2), head=nn.Linear(H + 1, O, seed=4), seed=5)
+    assert [b.settings() for b in model.bridge] == ["4, 4", "5, 5"]
+    assert [b.settings() for b in model.bridge_c] == ["4, 4"]
+    assert check_gradients(lambda: nn.squared_error(model(SOURCE, steps=T), TARGETS), model)
+    top = nn.EncoderDecoder(nn.RNN(I, H, seed=0), stack(O, 2), seed=5)
+    assert [b.settings() for b in top.bridge] == ["4, 4", "4, 5"]
+    assert check_gradients(lambda: nn.squared_error(
+        nn.Linear(H + 1, O, seed=4)(top(SOURCE, LATER)), TARGETS), top)
+
+
+def test_a_bidirectional_encoder():
+    encoder = nn.Bidirectional(nn.GRU(I, H, seed=0))
+    model = nn.EncoderDecoder(encoder, nn.GRU(O + 2 * H, H, seed=1), "both",
+                              head=nn.Linear(H, O, seed=2), seed=3)
+    assert model.bridge.settings() == "8, 4"
+    assert check_gradients(lambda: nn.squared_error(model(SOURCE, LATER), TARGETS), model)
+    f, b = encoder.forward_layer, encoder.backward_layer
+    c = np.concatenate([f(SOURCE).numpy(), b(SOURCE[::-1]).numpy()], -1)
+    out = nn.Recurrent(model.decoder.cell)(
+        np.concatenate([LATER, np.broadcast_to(c, (T, B, 2 * H))], -1), model.bridge(c))
+    np.testing.assert_allclose(model(SOURCE, LATER).numpy()[-1], model.head(out).numpy(),
+                               rtol=1e-12)
+
+
+@pytest.mark.parametrize("context", ["state", "input", "both"])
+def test_padding_of_the_source(context):
+    width = O if context == "state" else O + H
+    model = nn.EncoderDecoder(nn.LSTM(I, H, seed=0), nn.LSTM(width, H, seed=1), context)
+    padded = np.concatenate([SOURCE, np.full((3, B, I), np.nan)])
+    found = model(padded, LATER, lengths=[6, 6]).numpy()
+    np.testing.assert_array_equal(found, model(SOURCE, LATER).numpy())
+    uneven = model(padded, LATER, lengths=[6, 2]).numpy()
+    np.testing.assert_allclose(uneven[:, 1], model(SOURCE[:2, 1], LATER[:, 1]).numpy(), rtol=1e-12)
+
+
+def test_start_and_feedback_of_a_free_decoder():
+    model = nn.EncoderDecoder(nn.RNN(I, H, seed=0), nn.RNN(O, H, seed=1),
+                              head=nn.Linear(H, O, seed=2), feed=tg.softmax)
+    first = np.eye(O)[[0, 2]]
+    free = model(SOURCE, steps=3, start=first)
+    again = model(SOURCE, [first, tg.softmax(free.operands[0]), tg.softmax(free.operands[1])])
+    np.testing.assert_allclose(free.numpy(), again.numpy(), rtol=1e-12)
+
+    def grad(feedback):
+        model.zero_grad()
+        nn.squared_error(model(SOURCE, steps=3, start=first, feedback=feedback),
+                         TARGETS[:3]).backward()
+        return model.decoder.cell.W_hh.grad
+
+    assert np.abs(grad("free") - grad("free_detached")).max() > 1e-6
+
+
+@pytest.mark.parametrize(("make", "call", "error", "words"), [
+    (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H), "hidden"), None, InputError, "'both'"),
+    (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H + 1), bridge=False), None, ShapeError,
+     "size 4, the decoder's 5.*bridge=True"),
+    (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H), "input"), None, ShapeError,
+     r"at least 4.*RNN\(3, 4"),
+    (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H)), lambda m: m(SOURCE), InputError,
+     "how many steps"),
+    (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H)), lambda m: m(SOURCE, LATER, 9),
+     InputError, "target_inputs for 9 steps, got 5"),
+    (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H)), lambda m: m(SOURCE, SOURCE[..., :2]),
+     ShapeError, r"\(2, 2\)"),
+    (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.Bidirectional(nn.RNN(O, H))), None, InputError,
+     "reverse"),
+    (lambda: nn.EncoderDecoder(lambda x, s: (x, s), nn.RNN(O, H)), None, InputError, "bridge"),
+])
+def test_encoders_and_decoders_that_do_not_fit(make, call, error, words):
+    with pytest.raises(error, match=words):
+        call(make())
+
+
+# --- vector to sequence -------------------------------------------------------------------------
+
+C = rng.normal(size=(B, 2))
+
+
+@pytest.mark.parametrize("kind", CELLS)
+@pytest.mark.parametrize("reads", ["nothing", "inputs", "outputs", "both"])
+def test_gradients_of_vector_to_sequence(kind, reads):
+    width = {"nothing": I, "inputs": I, "outputs": O, "both": I + O}[reads]
+    cell, top = parts(kind, width)
+    feedback = "free" if reads in ("outputs", "both") else None
+    model = nn.VectorToSequence(cell, 2, top, feedback, seed=3)
+    xs = XS if reads in ("inputs", "both") else None
+    c = Tensor(C, requires_grad=True, name="c")
+    steps = None if xs is not None else T
+    params = {**dict(model.named_parameters()), "c": c}
+    assert model(c, xs, steps).shape == (T, B, O)
+    report = check_gradients(lambda: nn.squared_error(model(c, xs, steps), TARGETS), params)
+    assert report, report
+    assert model.R.shape == ({"rnn": 1, "gru": 3, "lstm": 4}[kind] * H, 2)
+    if feedback:
+        teacher = model(c, xs, targets=TARGETS, feedback="teacher")
+        assert (teacher.numpy()[0] == model(c, xs, steps).numpy()[0]).all()
+        assert (teacher.numpy()[1] != model(c, xs, steps).numpy()[1]).any()
+
+
+def test_the_context_is_used_at_every_step():
+    cell, top = parts()
+    model = nn.VectorToSequence(cell, 2, top, seed=3)
+    flow = gradient_flow(nn.squared_error(model(C, XS), TARGETS))
+    assert [row.step for row in flow.ledger(model.R)] == [5, 4, 3, 2, 1]
+    assert [row.step for row in flow.ledger(cell.b_h)] == [5, 4, 3, 2, 1]
+    assert list(flow.norms("h")) == [1, 2, 3, 4, 5]
+
+
+def test_no_bias_and_no_batch():
+    cell = nn.RNNCell(I, H, bias=False, seed=0)
+    model = nn.VectorToSequence(cell, 2, seed=1)
+    one = model(C[0], XS[:, 0]).numpy()
+    np.testing.assert_allclose(one, model(C, XS).numpy()[:, 0], rtol=1e-12)
+    h = np.zeros(H)
+    for x in XS[:, 0]:
+        h = np.tanh(cell.W_xh.value @ x + cell.W_hh.value @ h + model.R.value @ C[0])
+    np.testing.assert_allclose(one[-1], h, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("make", "call", "error", "words"), [
+    (lambda: nn.VectorToSequence(lambda x, s: (x, s), 2), None, InputError, "RNNCell"),
+    (lambda: nn.VectorToSequence(nn.RNNCell(I, H), 0), None, InputError, "context_size"),
+    (lambda: nn.VectorToSequence(nn.RNNCell(I, H), 3), lambda m: m(C, XS), ShapeError,
+     r"\(B, 3\).*got \(2, 2\)"),
+    (lambda: nn.VectorToSequence(nn.RNNCell(I, H), 2), lambda m: m(C[0], XS), ShapeError,
+     r"context for x of shape \(2, 3\)"),
+    (lambda: nn.VectorToSequence(nn.RNNCell(I, H), 2), lambda m: m(C), InputError, "how many"),
+    (lambda: nn.VectorToSequence(nn.RNNCell(I, H), 2), lambda m: m(C, XS, 9), InputError, "9"),
+])
+def test_vectors_that_do_not_fit(make, call, error, words):
+    with pytest.raises(error, match=words):
+        call(make())
+
+
+@pytest.mark.parametrize("make", [
+    lambda d: nn.OutputFeedback(nn.LSTM(I + O, H, dtype=d), nn.Linear(H, O, dtype=d), append=True),
+    lambda d: lambda xs: nn.EncoderDecoder(nn.GRU(I, H, dtype=d), nn.LSTM(O, H, dtype=d),
+                                           head=nn.Linear(H, O, dtype=d))(xs, steps=3),
+    lambda d: lambda xs: nn.VectorToSequence(nn.GRU(O, H, dtype=d), 2, nn.Linear(H, O, dtype=d),
+                                             "free")(C, steps=3)])
+def test_float32_stays_float32(make):
+    assert make("float32")(XS).dtype == np.float32
