@@ -200,6 +200,8 @@ def test_twins_differ_and_repeat():
             a, b = (getattr(twin, name).numpy() for twin in twins)
             np.testing.assert_array_equal(a, b)
             assert not np.array_equal(a, p.numpy())
+        spawned = make(I, H, seed=np.random.default_rng(7).spawn(1)[0])
+        np.testing.assert_array_equal(twins[0].W_xh.numpy(), spawned.W_xh.numpy())
         other = make(I, H, seed=7)
         other.twin()
         np.testing.assert_array_equal(other.W_hh.numpy(), one.W_hh.numpy())
@@ -260,6 +262,18 @@ def test_a_gru_keeps_what_dropout_hides():
     cell.b_h.data = b_h
     cell.b_hn.data = b_hn
     np.testing.assert_allclose(cell(x, h, recurrent_mask=np.zeros((B, H)))[0].numpy(), h)
+
+
+@pytest.mark.parametrize("after", [True, False])
+def test_a_dropped_past_is_not_in_the_candidate(after):
+    cell = nn.GRUCell(I, H, reset_after=after, seed=0)
+    x, h = inputs(B, I), inputs(B, H, seed=1)
+    W_xh, W_hh, b = weights(cell)
+    b_hn = cell.b_hn.numpy() if after else None
+    z = sigmoid(x @ W_xh[H:2 * H].T + b[H:2 * H])
+    n = gru_by_hand(x, 0 * h, W_xh, W_hh, b, b_hn, after) / (1 - z)
+    got, _ = cell(x, h, recurrent_mask=np.zeros((B, H)))
+    np.testing.assert_allclose(got.numpy(), (1 - z) * n + z * h, **TIGHT)
 
 
 # --- backpropagation through time, by hand ------------------------------------------------------

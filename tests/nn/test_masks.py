@@ -153,6 +153,26 @@ def test_steps_masked_for_everybody_are_trimmed():
     assert "where" not in {n.op.name for n in walk.nodes(full)}
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("padding", ["repeat", "zero"])
+def test_the_places_of_trimmed_steps(reverse, padding):
+    layer = nn.LSTM(I, H, return_sequences=True, return_state=True, reverse=reverse,
+                    padding=padding, seed=0)
+    xs, mask = inputs(T, B, I), np.zeros((T, B), bool)
+    mask[1:3] = True
+    out, state = layer(xs, mask=mask)
+    inner, its_state = layer(xs[1:3])
+    expected = np.zeros((T, B, H))
+    expected[1:3] = inner.numpy()
+    if padding == "repeat" and reverse:
+        expected[0] = expected[1]
+    elif padding == "repeat":
+        expected[3:] = expected[2]
+    np.testing.assert_array_equal(out.numpy(), expected)
+    np.testing.assert_array_equal(state.c.numpy(), its_state.c.numpy())
+    assert state.c.label == ("c_2" if reverse else "c_3")  # nothing was added behind it
+
+
 def test_norms_of_masked_states():
     layer = nn.RNN(I, H, return_sequences=True, seed=0)
     out = layer(inputs(T, B, I), lengths=LENGTHS)
@@ -189,6 +209,16 @@ def test_reset_is_two_sequences_in_one(make, reverse):
     before = slice(3, T) if reverse else slice(0, 2)
     np.testing.assert_allclose(out[fresh, 1], layer(xs[fresh, 1]).numpy(), rtol=1e-12)
     np.testing.assert_array_equal(out[before, 1], plain[before, 1])
+
+
+def test_a_reset_in_the_padding_counts():
+    layer = nn.GRU(I, H, return_state=True, seed=0)
+    reset = np.zeros((T, B), bool)
+    reset[-1, 0] = True
+    _, plain = layer(inputs(T, B, I), lengths=[3, 3, 2])
+    _, state = layer(inputs(T, B, I), lengths=[3, 3, 2], reset_mask=reset)
+    np.testing.assert_array_equal(state.numpy()[0], 0.0)
+    np.testing.assert_array_equal(state.numpy()[1:], plain.numpy()[1:])
 
 
 def test_reset_to_a_learned_state_sends_it_a_gradient():
