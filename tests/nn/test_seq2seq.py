@@ -369,6 +369,16 @@ def test_stacks_are_bridged_layer_by_layer():
         nn.Linear(H + 1, O, seed=4)(top(SOURCE, LATER)), TARGETS), top)
 
 
+def test_a_deep_encoder_hands_on_its_top():
+    deep = nn.Stacked([nn.RNN(I, H, seed=0, return_sequences=True), nn.RNN(H, H + 1, seed=1)])
+    model = nn.EncoderDecoder(deep, nn.RNN(O + H + 1, H, seed=2), "both", seed=3)
+    assert model.bridge.settings() == "5, 4"
+    c = deep(SOURCE)
+    out = nn.Recurrent(model.decoder.cell)(
+        [np.concatenate([x, c.numpy()], -1) for x in LATER], model.bridge(c))
+    np.testing.assert_allclose(model(SOURCE, LATER).numpy()[-1], out.numpy(), rtol=1e-12)
+
+
 def test_a_bidirectional_encoder():
     encoder = nn.Bidirectional(nn.GRU(I, H, seed=0))
     model = nn.EncoderDecoder(encoder, nn.GRU(O + 2 * H, H, seed=1), "both",
