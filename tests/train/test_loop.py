@@ -7,11 +7,12 @@ import pytest
 
 from tinygrad_rnn import optim
 from tinygrad_rnn.core import walk
+from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.train import CharacterModel, Text, train
 
 
-def trained(text, hidden, steps, window=25, seed=0, lr=0.1):
-    model = CharacterModel(Text(text), hidden, seed)
+def trained(text, hidden, steps, window=25, seed=0, lr=0.1, **options):
+    model = CharacterModel(Text(text), hidden, seed, **options)
     losses = list(train(model, optim.Adagrad(model, lr=lr), steps=steps, window=window))
     return model, losses
 
@@ -26,6 +27,21 @@ def test_a_short_text_is_learned_by_heart(text):
 def test_windows_learn_what_a_window_holds():
     _, losses = trained("abcdefgh" * 30, 16, 150, window=10)
     assert np.mean(losses[-20:]) < 0.2
+
+
+@pytest.mark.parametrize("options", [
+    {"kind": "lstm"}, {"kind": "gru"}, {"kind": "gru", "layers": 2}, {"layers": 2}])
+def test_other_recurrences(options):
+    model, losses = trained("hello", 8, 80, **options)
+    assert losses[0] > 1.0 > 0.2 > losses[-1]
+    assert model.generate("h", 4, "greedy") == "hello"
+    _, losses = trained("abcd" * 20, 8, 60, window=6, **options)  # states are carried
+    assert np.mean(losses[-10:]) < 0.5
+
+
+def test_a_recurrence_that_is_not_there():
+    with pytest.raises(InputError, match="rnn, lstm, gru, got 'RNN'"):
+        CharacterModel(Text("ab"), 2, kind="RNN")
 
 
 def test_the_same_seed_is_the_same_training():

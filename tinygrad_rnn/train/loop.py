@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import optim
+from ..nn.states import mapped
 from .model import CharacterModel
 
 
@@ -32,5 +33,5 @@ def train(model: CharacterModel, optimizer: optim.Optimizer, *, steps: int, wind
         loss.backward()
         optim.clip_grad_value(model, clip)
         optimizer.step()
-        state = state.detach()
+        state = mapped(lambda part: part.detach(), state)
         yield loss.item() / len(pair[0])
