@@ -205,10 +205,22 @@ def test_reset_is_two_sequences_in_one(make, reverse):
     out = layer(xs, start, reset_mask=reset).numpy()
     plain = layer(xs, start).numpy()
     np.testing.assert_array_equal(out[:, [0, 2]], plain[:, [0, 2]])
-    fresh = slice(0, 3) if reverse else slice(2, T)
-    before = slice(3, T) if reverse else slice(0, 2)
+    fresh, before = slice(2, T), slice(0, 2)
+    if reverse:
+        fresh, before = before, fresh
     np.testing.assert_allclose(out[fresh, 1], layer(xs[fresh, 1]).numpy(), rtol=1e-12)
     np.testing.assert_array_equal(out[before, 1], plain[before, 1])
+
+
+@layers
+def test_sequences_packed_into_one_row(kind):
+    xs = inputs(T, B, I)
+    reset = np.zeros((T, B), bool)
+    reset[0] = reset[2] = True
+    model = LAYERS[kind](return_sequences=True)
+    packed = model(xs, reset_mask=reset).numpy()
+    np.testing.assert_allclose(packed[:2], model(xs[:2]).numpy(), rtol=1e-12)
+    np.testing.assert_allclose(packed[2:], model(xs[2:]).numpy(), rtol=1e-12)
 
 
 def test_a_reset_in_the_padding_counts():

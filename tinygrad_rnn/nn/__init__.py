@@ -1,6 +1,10 @@
 """Recurrent networks: cells, layers, losses and generation, on the graph of the core.
 
 Legend of all docstrings: B batch, T time, I input, H hidden, O output.
+
+To read the source: `cells` (one step), `unrolling` (that step again and again), `recurrent` and
+`layer` (what a layer takes and returns), `gated` (LSTM, GRU), `stacked` and `bidirectional`; then
+`masking`, `deep`, `seq2seq` and the rest as they are needed.
 """
 
 from .activations import ACTIVATIONS

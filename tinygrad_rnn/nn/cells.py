@@ -66,7 +66,7 @@ class Cell(Module):
             if part is not None and shape_of(part) != expected:
                 which = "an initial state" if len(parts) == 1 else f"the initial state's {name}"
                 raise ShapeError(f"expected {which} of shape {expected}, got {shape_of(part)}",
-                                 where=self.title())
+                                 where=self.place())
         return self.joined([self.before(np.zeros(expected) if part is None else part, k, sign)
                             for k, part in enumerate(parts)])
 
@@ -91,7 +91,7 @@ class Cell(Module):
         if not isinstance(state, (tuple, list)) or len(state) != len(names):
             got = f"{len(state)} parts" if isinstance(state, (tuple, list)) else "a single array"
             raise InputError(f"expected a state ({', '.join(names)}), got {got}",
-                             where=self.title(),
+                             where=self.place(),
                              fix=f"None in place of a part starts it from zeros: "
                                  f"({names[0]}, {', '.join(['None'] * (len(names) - 1))})")
         return list(state)
@@ -122,6 +122,11 @@ class Cell(Module):
         state = self.initial_state(x.shape[:-1]) if state is None else state
         return x, [given_step(part, name, self.dtype)
                    for part, name in zip(self.split(state), self.state_names)]
+
+    def place(self) -> str:
+        """Which of several layers this cell is in, and its title."""
+        scope = here().scope
+        return f"{scope}, {self.title()}" if scope else self.title()
 
     def title(self) -> str:
         """How errors speak of this cell."""

@@ -48,9 +48,10 @@ class Layer(Module):
 
     `mask` (T, B) is True where a step of a sample is valid, in any pattern; `lengths` (B,) says the
     same of samples that are padded at the end. At a masked step nothing happens to the sample: its
-    state stays, and x, which may hold anything there, even NaN, is not looked at. A sample starts
-    anew, from the layer's own initial state, where `reset_mask` (T, B) is True. `rng` (a
-    `numpy.random.Generator` or a seed) switches dropout on, for this call.
+    state stays, and x, which may hold anything there, even NaN, is not looked at. Where
+    `reset_mask` (T, B) is True another sequence begins in the row of a sample: its state starts
+    anew there, from the layer's own initial state. `rng` (a `numpy.random.Generator` or a seed)
+    switches dropout on, for this call.
 
     Raises `ShapeError` where shapes do not fit, naming both.
     """

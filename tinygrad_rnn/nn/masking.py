@@ -35,6 +35,14 @@ class Masks:
         """The samples whose state starts anew at step t, if there are any; else None."""
         return None if self.reset is None or not self.reset[t].any() else self.reset[t]
 
+    def backwards(self) -> Masks:
+        """The same for a pass in reverse: where a sequence begins at t, the one before it ends, so
+        that the state starts anew at t - 1."""
+        if self.reset is None:
+            return self
+        shifted = np.concatenate([self.reset[1:], np.zeros_like(self.reset[:1])])
+        return Masks(self.steps, self.valid, shifted)
+
     def window(self) -> range:
         """The steps from the first to the last at which something happens to some sample."""
         if self.valid is None:
@@ -49,7 +57,7 @@ def read_masks(steps: int, batch: tuple[int, ...], mask: Any, lengths: Any, rese
     """What the arguments of a call say. Raises `ShapeError` and `InputError`, naming both sides.
 
     `mask` (T, B), True where a step is valid; or `lengths` (B,), how many steps of each sample
-    are; `reset_mask` (T, B), True where a sample starts anew. Without a batch: (T,), a number.
+    are; `reset_mask` (T, B), True where another sequence begins. Without a batch: (T,), a number.
     """
     if mask is not None and lengths is not None:
         raise InputError("expected a mask or lengths, got both", where=where)

@@ -89,6 +89,7 @@ class Recurrent(Layer):
     def run(self, steps: Steps, initial_state: Any, masks: Masks, rng: Any,
             reverse: bool = False) -> Run:
         reverse = reverse or self.reverse
+        masks = masks.backwards() if reverse else masks
         batch = (steps.shape() or ())[:-1]
 
         def own(batch: tuple[int, ...]) -> Any:
