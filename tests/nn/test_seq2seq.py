@@ -273,6 +273,14 @@ def test_steps_and_names_of_feedback():
     assert [n.label for n in y.operands] == ["y_3", "y_4", "y_5"]
     flow = gradient_flow(nn.squared_error(y, TARGETS[:3]))
     assert [row.step for row in flow.ledger(cell.W_xh)] == [5, 4, 3]
+    cell, top = parts(width=I + O)
+    x = Tensor(XS, requires_grad=True)  # else [x; y] is a constant, and forgets what it was made of
+    for feedback in ("teacher", "free_detached"):
+        y = nn.OutputFeedback(cell, top, feedback, append=True)(x, TARGETS)
+        read = [n.label for n in walk.nodes(y) if n.name == "y" and not n.requires_grad]
+        assert read == ["y_0", "y_1", "y_2", "y_3", "y_4"]
+    y = nn.OutputFeedback(cell, top, "teacher", append=True)(XS, TARGETS)
+    assert [n.label for n in walk.nodes(y) if n.name == "x"] == ["x_1", "x_2", "x_3", "x_4", "x_5"]
 
 
 @pytest.mark.parametrize(("make", "call", "error", "words"), [
@@ -340,6 +348,7 @@ def test_scopes_steps_and_the_bridge():
     assert list(flow.norms("decoder/c")) == [0, 1, 2, 3, 4, 5]
     assert [name for name, _ in model.named_parameters()][-4:] == [
         "bridge.W", "bridge.b", "bridge_c.W", "bridge_c.b"]
+    assert {"P", "p", "P_c", "p_c"} <= {n.name for n in walk.nodes(loss)}
     assert not hasattr(nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(H, H), "input"), "bridge")
     same = nn.EncoderDecoder(nn.RNN(I, H, seed=0), nn.RNN(O, H, seed=1), bridge=False)
     first = nn.RNN(O, H, seed=1, return_sequences=True)(LATER, nn.RNN(I, H, seed=0)(SOURCE))
@@ -440,6 +449,24 @@ def test_start_and_feedback_of_a_free_decoder():
 def test_encoders_and_decoders_that_do_not_fit(make, call, error, words):
     with pytest.raises(error, match=words):
         call(make())
+
+
+def test_second_order():
+    """A penalty on the gradient, through encoder, bridge, decoder, head and feedback."""
+    model = nn.EncoderDecoder(nn.LSTM(I, 2, seed=0), nn.GRU(O + 2, 2, seed=1), "both",
+                              head=nn.Linear(2, O, seed=2), seed=3)
+    vector = nn.VectorToSequence(nn.RNN(I + O, 2, seed=4), 2, nn.Linear(2, O, seed=5), "free")
+    writer = nn.OutputFeedback(nn.LSTM(O, 2, seed=6), nn.Linear(2, O, seed=7), feed=tg.softmax)
+    for module, call in [(model, lambda: model(SOURCE, steps=3)),
+                         (vector, lambda: vector(C, XS[:3])),
+                         (writer, lambda: writer(XS[0], steps=3))]:
+        def penalty(module=module, call=call):
+            loss = nn.squared_error(call(), TARGETS[:3])
+            grads = tg.grad(loss, module.parameters(), create_graph=True)
+            return loss + sum((g ** 2).sum() for g in grads)
+
+        report = check_gradients(penalty, module)
+        assert report, report
 
 
 # --- vector to sequence -------------------------------------------------------------------------

@@ -37,6 +37,8 @@ def bridges(encoder: Layer, decoder: Layer, rng: np.random.Generator,
                                      where="EncoderDecoder", fix="bridge=False, or an nn.Cell")
                 width = source.get(name, next(iter(source.values())))
                 linear = Linear(width, cell.hidden_size, seed=rng, dtype=cell.dtype)
+                linear.W.named("P" if name == "h" else f"P_{name}")
+                linear.b.named("p" if name == "h" else f"p_{name}")
                 made.setdefault(name, []).append(linear)
             elif source.get(name, cell.hidden_size) != cell.hidden_size:
                 raise ShapeError(f"the encoder's {name} has size {source[name]}, the decoder's "

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core import functions, ops
 from ..core.graph import Node
-from ..core.place import timestep
+from ..core.place import switch, timestep
 from ..core.values import Tensor
 from ..errors import InputError, ShapeError
 from .bidirectional import Bidirectional
@@ -100,12 +100,14 @@ class Heard:
 
     def __call__(self, t: int, y: Any) -> Any:
         """What is read at position t, after y: at the first, zeros."""
-        if t == 0:
-            return Tensor(np.zeros(self.shape), name="y", dtype=self.dtype)
-        if self.feedback == "teacher":
-            return self.target(t - 1)
-        x = y if self.feed is None else self.feed(y)
-        return x.detach() if self.feedback == "free_detached" and hasattr(x, "detach") else x
+        if t and self.feedback != "teacher":
+            x = y if self.feed is None else self.feed(y)
+            if self.feedback == "free" or not hasattr(x, "detach"):
+                return x
+        with switch(step=first_step() - 1):  # a constant of the step before: y_{t-1}
+            if t == 0:
+                return Tensor(np.zeros(self.shape), name="y", dtype=self.dtype)
+            return self.target(t - 1) if self.feedback == "teacher" else x.detach()
 
     def target(self, t: int) -> Any:
         """The target of position t as it is read: class indices as one-hot rows."""
@@ -132,8 +134,9 @@ def run_on(layer: Layer, head: Function | None, T: int, state: Any,
 
 
 def beside(x: Any, y: Any) -> Any:
-    """[x; y], along the last axis."""
-    return ops.concatenate(x, y, axis=-1)
+    """[x; y], along the last axis: what the cell reads at this step."""
+    joined = ops.concatenate(x, y, axis=-1)
+    return joined if joined.requires_grad else joined.named("x")
 
 
 # --- what can be fed back -----------------------------------------------------------------------
