@@ -287,3 +287,26 @@ def test_nothing_valid_costs_nothing():
 def test_a_delta_that_cannot_be():
     with pytest.raises(InputError, match="delta"):
         nn.huber(LOGITS, VALUES, delta=0.0)
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+@pytest.mark.parametrize("reduction", ["batch", "sum", "valid"])
+def test_padding_to_twice_the_length_changes_no_bit(kind, reduction):
+    """Layer, head and loss together: NaN in inputs and targets, and every gradient the same."""
+    layer, head = kind(O, 4, seed=0, return_sequences=True), nn.Linear(4, O, seed=1)
+    lengths = np.array([4, 2, 3])
+    found = []
+    for length in (T, 2 * T):
+        valid = np.arange(length)[:, None] < lengths
+        xs, targets = np.full((2, length, B, O), np.nan)
+        xs[:T][valid[:T]], targets[:T][valid[:T]] = LOGITS[valid[:T]], VALUES[valid[:T]]
+        x = Tensor(xs, requires_grad=True)
+        loss = nn.squared_error(head(layer(x, lengths=lengths)), targets, reduction, valid)
+        layer.zero_grad()
+        head.zero_grad()
+        loss.backward()
+        assert (x.grad[~valid] == 0.0).all()
+        found.append([loss.item(), x.grad[:T],
+                      *(p.grad for p in [*layer.parameters(), *head.parameters()])])
+    for one, other in zip(*found):
+        np.testing.assert_array_equal(one, other)
