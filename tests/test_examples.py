@@ -24,8 +24,26 @@ SAYS = {
     "05_your_own_op": ["1.0 0.5000 0.2500 -0.2500", "For a float: softsign'(1) = 0.25",
                        "pass: x"],
     "06_gradient_of_a_gradient": ["3 -0.565209 -0.565209 22", "0.6775 0.2678", "0.2678 0.8445"],
+    "07_hello": ["0 5.4888 0.203 0.345 0.265 0.223 hhlll",
+                 "60 0.0124 0.997 0.997 0.998 0.996 hello"],
+    "08_five_patterns": ["one to one a single step (2, 3) (2, 3) 1",
+                         "many to one the last output (5, 2, 3) (2, 3) 1 2 3 4 5",
+                         "many to many every output (5, 2, 3) (5, 2, 3) 1 2 3 4 5",
+                         "one to many y_t becomes x_{t+1} (2, 3) (5, 2, 3) 1 2 3 4 5",
+                         "many to many read, then write (5, 2, 3) (3, 2, 3) encoder 1 2 3 4 5",
+                         "decoder 1 2 3"],
+    "09_encoder_decoder": ["0 6.4324 0 of 51 0 of 13", "100 0.0126 51 of 51 11 of 13",
+                           "abd -> dba."],
+    "10_bidirectional": ["from left to right 98 0.3504", "in both directions 66 0.0024",
+                         "log 2 at half of them 0.3466"],
+    "11_order_matters": ["bag 82 0.6931 0.499 0.499", "recurrence 146 0.0001 1.000 0.000",
+                         "bag 34 0.6932 32 of 64", "recurrence 98 0.0010 64 of 64"],
+    "12_truncated": ["Window(steps 9 to 16, the gradient is cut at h_8, |dL/dh_8| = 0.587)",
+                     "8 8 3 25.1% #############", "24 24 1 0.0%", "1 8 24 4.5% ##"],
 }
-PICTURE = {name: [] if name == "05_your_own_op" else [f"{name}.svg"] for name in SAYS}
+TABLE_ONLY = {"05_your_own_op", "07_hello", "08_five_patterns", "09_encoder_decoder",
+              "11_order_matters"}
+PICTURE = {name: [] if name in TABLE_ONLY else [f"{name}.svg"] for name in SAYS}
 
 
 def run(name, folder):
