@@ -50,7 +50,8 @@ def truncated_bptt(layer: Any, xs: Any, k1: int, k2: int | None = None, initial_
     or a list of T steps. Each `Window` holds the outputs of its k1 new steps (fewer in the last
     one, if k1 does not divide T), whatever the layer itself returns. `initial_state`, `mask`,
     `lengths`, `reset_mask` and `rng` (drawn from anew in each window) are those of a layer's call,
-    for the whole sequence. A gradient does reach an initial state that wants one.
+    for the whole sequence. A gradient does reach an initial state that wants one. (Where a sample
+    is masked from the start of a window on, its outputs there are 0: nothing of it is repeated.)
 
     k2 = k1: a window's gradient ends where the window begins.
 
