@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from .core.gradients import grad
 from .core.graph import Node, Op
-from .core.ops import cos, exp, linear, log, maximum, minimum, relu, sigmoid, sin, sqrt, tanh, where
+from .core.ops import cos, exp, linear, log, maximum, minimum, relu, sigmoid, sin, sqrt, tanh
 from .core.place import no_grad, record_sites, scope, timestep
 from .core.values import Tensor, Value
 from .core.walk import edges, nodes, path, release, uses
@@ -52,6 +52,7 @@ if _TYPE_CHECKING:  # at run time these come when they are first asked for: see 
         softplus,
         squared_error,
     )
+    from .core.numpy_ops import choose as where
     from .core.transforms import hessian, hvp, jacobian, jvp, value_and_grad, vjp
     from .core.watch import detect_anomaly, strict
 
@@ -82,13 +83,15 @@ _LATER = {
     "core.transforms": "hessian hvp jacobian jvp value_and_grad vjp",
     "core.watch": "detect_anomaly strict",
 }
-_HOME = {name: module for module, names in _LATER.items() for name in names.split()}
+_HOME = {name: (module, name) for module, names in _LATER.items() for name in names.split()}
+_HOME["where"] = ("core.numpy_ops", "choose")
 
 
 def __getattr__(name: str) -> object:
     """Load what is not needed at once when it is first asked for: `import tinygrad_rnn` is fast."""
     if name in _HOME:
-        found = getattr(_import_module(f"{__name__}.{_HOME[name]}"), name)
+        module, attribute = _HOME[name]
+        found = getattr(_import_module(f"{__name__}.{module}"), attribute)
     elif name in ("bptt", "draw", "nn", "optim", "testing", "train"):
         found = _import_module(f"{__name__}.{name}")
     else:

@@ -193,7 +193,7 @@ def test_data_changed_after_it_was_used(W):
 
 
 def test_data_of_the_wrong_shape(W):
-    with pytest.raises(InputError) as info:
+    with pytest.raises(ShapeError) as info:
         W.data = np.ones(3)
     says(info, "'W_xh'", "(4, 16)", "(3,)")
 

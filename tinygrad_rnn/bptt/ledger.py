@@ -175,6 +175,7 @@ class Ledger(Sequence[Row]):
         end = None if self.node.is_scalar else norm(self.rows[-1].running)
         shown = f"‖·‖ = {end:.6g}" if end is not None else f"{self.rows[-1].running:.6g}"
         foot = f"sum = {name}.grad" if self.node.is_leaf else f"sum = the gradient of {name}"
+        foot += " before its hooks" if self.node.hooks else ""
         title = f"∂{self.root}/∂{name}: one row per use, in the order they were added"
         return "\n".join([title, text[0], rule, *text[1:], rule, f"{foot}: {shown}"])
 

@@ -218,7 +218,7 @@ def cholesky(a: Array) -> Array:
 length = primitive("norm", lambda x, axis=None, keepdims=False:
                    np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims)),
                    lambda g, y, x, axis=None, keepdims=False: x * spread(
-                       g / where(1.0, y, condition=y == 0), x, axis, keepdims))
+                       g / where(1.0, y, condition=y == 0), x.shape, axis, keepdims))
 
 
 def norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Array:

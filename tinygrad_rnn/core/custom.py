@@ -74,6 +74,7 @@ def build(function: Callable[..., Any], rules: tuple[Rule | None, ...], name: st
               array(function, name, operands, variadic),
               tuple(checked(rule, name, i, variadic) for i, rule in enumerate(rules)),
               variadic=variadic, doc=function.__doc__ or "")
+    made.arity = None  # check_call counts, and knows the names of the operands
     functools.update_wrapper(made, function)
     return made
 
@@ -168,7 +169,7 @@ def checked(rule: Rule | None, name: str, place: int, variadic: bool) -> Rule:
     @functools.wraps(rule)
     def call(g: Any, y: Any, *xs: Any, **params: Any) -> Any:
         position = params["position"] if variadic else place
-        c = rule(g, y, *xs, **params)
+        c = rule(locked(g), locked(y), *map(locked, xs), **params)
         where = f"rule of operand {position} of op '{name}'"
         if isinstance(g, Node) and not isinstance(c, Node):
             raise GradientError("gave a plain result when nodes came in: higher derivatives would "

@@ -151,7 +151,7 @@ softmax_ = primitive("softmax", _softmax, lambda g, y, x, axis=-1:
 log_softmax_ = primitive("log softmax", _log_softmax, lambda g, y, x, axis=-1:
                          g - exp(y) * sum_(g, axis=axis, keepdims=True))
 logsumexp_ = primitive("logsumexp", _logsumexp, lambda g, y, x, axis=None, keepdims=False:
-                       spread(g, x, axis, keepdims) * softmax_(x, axis=axis))
+                       spread(g, x.shape, axis, keepdims) * softmax_(x, axis=axis))
 
 
 def softmax(x: Array, axis: Any = -1) -> Array:
@@ -217,13 +217,15 @@ def _cross_entropy(x: Array, t: Array, axis: int = -1) -> Array:
 
 class_cross_entropy = primitive(
     "cross entropy", _class_cross_entropy, lambda g, y, x, t, axis=-1:
-    spread(g, x, axis, False) * (softmax_(x, axis=axis) - one_hot(t, x.shape[axis], axis)),
+    spread(g, x.shape, axis, False) * (softmax_(x, axis=axis) - one_hot(t, x.shape[axis], axis)),
+    lambda g, y, x, t, axis=-1: 0.0 * t,
     doc="-log softmax(x)[t], for classes t.")
 cross_entropy_ = primitive(
     "cross entropy", _cross_entropy,
     lambda g, y, x, t, axis=-1:
-    spread(g, x, axis, False) * (softmax_(x, axis=axis) * sum_(t, axis=axis, keepdims=True) - t),
-    lambda g, y, x, t, axis=-1: spread(g, x, axis, False) * -log_softmax_(x, axis=axis),
+    spread(g, x.shape, axis, False)
+    * (softmax_(x, axis=axis) * sum_(t, axis=axis, keepdims=True) - t),
+    lambda g, y, x, t, axis=-1: spread(g, x.shape, axis, False) * -log_softmax_(x, axis=axis),
     doc="-sum_k t_k log softmax(x)_k, for distributions t.")
 
 

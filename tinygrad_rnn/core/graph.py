@@ -175,9 +175,10 @@ class Op:
         self.name, self.scalar, self.array, self.rules = name, scalar, array, rules
         self.variadic, self.joint, self.alias, self.into, self.late = (
             variadic, joint, alias, into, late)
+        self.arity = None if variadic or joint else len(rules)  # operands it takes; None: any
         self.simple = len(rules) <= 2 and not (variadic or joint or into)
         self.of = short_way(self)
-        self.__doc__ = doc
+        self.__doc__ = doc or f"The row {name!r} of the op table: for floats, arrays and nodes."
 
     def __repr__(self) -> str:
         return f"<op {self.name!r}>"
@@ -197,7 +198,7 @@ class Op:
         if not known:
             return self.compute(operands, params)
         for n in known:
-            if n.params is LENT:
+            if n.params is LENT:  # the user may still hold its array: see inplace.py
                 settle(n)
         values = [plain(o, self) if n is None else n.value for o, n in zip(operands, nodes)]
         if all(n.is_scalar for n in known):  # a NumPy number among plain ones
@@ -227,6 +228,9 @@ class Op:
 
     def compute(self, values: Sequence[Any], params: dict[str, Any]) -> Any:
         """The value from plain operands. Floats follow IEEE: where Python raises, NumPy answers."""
+        if self.arity is not None and len(values) != self.arity:  # NumPy would write to a third
+            raise TypeError(f"it takes {self.arity} operand{'s' * (self.arity != 1)}, "
+                            f"got {len(values)} (None is no operand)")
         scalar = type(values[0]) in (float, int) and all(type(v) in (float, int) for v in values)
         if not scalar or self.scalar is None:
             if self.array is None or scalar and not params:
@@ -246,7 +250,7 @@ def short_way(op: Op) -> Callable[..., Any]:
     A function that knows its op, since each call more costs as much as the arithmetic. Whatever is
     not simple it leaves to `Op.record`.
     """
-    scalar, array, record = op.scalar, op.array, op.record
+    scalar, array, record, alone = op.scalar, op.array, op.record, op.arity == 1
 
     def of(a: Any, b: Any = None) -> Any:
         place = here()
@@ -254,6 +258,8 @@ def short_way(op: Op) -> Callable[..., Any]:
             kind, x, u, needs = type(a), a, a.value, a.op is not constant
             if b is None:
                 y = v = None
+            elif alone:
+                return record(place, (a, b), {})  # refuses
             elif type(b) is kind and b.params is not LENT:
                 y, v = b, b.value
                 needs = needs or b.op is not constant

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import GradientError, ShapeError
 from .graph import Node, Op, constant, released
+from .inplace import plain
 from .words import describe
 
 
@@ -49,6 +50,7 @@ def seeded(root: Node, seed: Any, call: str) -> Any:
                          f"got {shape}", where=call)
     if isinstance(seed, Node):
         return seed
+    seed = plain(seed)
     return float(seed) if root.is_scalar else np.array(seed, value.dtype)
 
 

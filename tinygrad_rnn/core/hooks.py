@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import GradientError, InputError, ShapeError
 from .graph import Node
+from .inplace import plain
 from .place import here
 from .words import describe
 
@@ -44,8 +45,31 @@ def run(node: Node, g: Any, totals: dict[Node, Any]) -> Any:
             totals[node] = g
         else:
             changed = hook(look(g))
-            g = g if changed is None else changed
+            g = g if changed is None else fitting(node, changed, g)
     return g
+
+
+def fitting(node: Node, changed: Any, g: Any) -> Any:
+    """What a hook gave in place of `g`: a gradient of the same shape and kind, or an error."""
+    if isinstance(changed, Node) and isinstance(g, Node) and changed.is_scalar == g.is_scalar:
+        got, expected = np.shape(changed.value), np.shape(g.value)
+    elif isinstance(changed, Node) or isinstance(g, Node):
+        raise GradientError(f"a hook on {describe(node)} got {kind(g)} and gave {kind(changed)}",
+                            fix="Give back what came: compute with the gradient itself")
+    else:
+        changed = plain(changed)
+        got, expected = np.shape(changed), np.shape(g)
+    if got != expected:
+        raise ShapeError(f"a hook on {describe(node)} gave a gradient of shape {got}, "
+                         f"expected {expected}")
+    if isinstance(changed, Node):
+        return changed
+    return np.array(changed, g.dtype) if isinstance(g, (np.ndarray, np.generic)) else float(changed)
+
+
+def kind(g: Any) -> str:
+    """A node, or plain numbers."""
+    return "a node" if isinstance(g, Node) else "plain numbers"
 
 
 def look(g: Any) -> Any:

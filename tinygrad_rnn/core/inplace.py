@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DTypeError, GradientError, InputError
+from ..errors import DTypeError, GradientError, ShapeError
 from .words import describe
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def assign(node: Node, new: Any, time: int) -> None:
         raise GradientError(f"{describe(node)} is computed: its data cannot be assigned",
                             fix="Assign the data of a leaf, or make a new one from .detach()")
     if np.shape(new) != np.shape(node.value):
-        raise InputError(f"{describe(node)} holds shape {np.shape(node.value)}, "
+        raise ShapeError(f"{describe(node)} holds shape {np.shape(node.value)}, "
                          f"got data of shape {np.shape(new)}")
     if node.is_scalar:
         node.value = float(new)

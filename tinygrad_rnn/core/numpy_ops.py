@@ -95,7 +95,7 @@ def clip(x: Array, a_min: Array = None, a_max: Array = None, *, min: Array = Non
 
 
 def choose(condition: Any, *branches: Array) -> Any:
-    """np.where: x where the condition holds, else y; with the condition alone, where it holds."""
+    """np.where: a where the condition holds, else b; with the condition alone, where it holds."""
     condition = np.array(bare(condition))
     if not branches:
         return np.where(condition)

@@ -93,8 +93,8 @@ minimum = primitive("min", either(lambda a, b: float(np.minimum(a, b)), np.minim
                     lambda g, y, a, b: g * ((a < b) + 0.5 * (a == b)),
                     lambda g, y, a, b: g * ((b < a) + 0.5 * (a == b)))
 where: Op = primitive(
-    "where", either(lambda a, b, condition: a if condition else b,
-                    lambda a, b, condition: np.where(condition, a, b)),
+    "where", either(lambda a, b, *, condition: a if condition else b,
+                    lambda a, b, *, condition: np.where(condition, a, b)),
     lambda g, y, a, b, condition: where(g, 0.0, condition=condition),
     lambda g, y, a, b, condition: where(0.0, g, condition=condition))
 
@@ -151,12 +151,12 @@ outer_sum: Op = primitive("outer", _outer_sum, lambda g, y, d, x: linear(x, g),
 # --- shape ----------------------------------------------------------------------------------------
 
 
-def spread(g: Array, x: Array, axis: Any, keepdims: bool) -> Array:
+def spread(g: Array, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Array:
     """Give the result of a reduction over `axis` its reduced axes back, with size 1."""
     if keepdims or axis is None:
         return g
-    axes = {a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))}
-    return reshape(g, shape=tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
+    axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    return reshape(g, shape=tuple(1 if i in axes else n for i, n in enumerate(shape)))
 
 
 def swap(x: Array) -> Array:
@@ -198,7 +198,7 @@ def scatter_into(total: Array, g: Array, index: Any) -> None:
 
 
 sum_ = primitive("sum", _sum, lambda g, y, x, axis=None, keepdims=False:
-                 broadcast_to(spread(g, x, axis, keepdims), shape=x.shape))
+                 broadcast_to(spread(g, x.shape, axis, keepdims), shape=x.shape))
 broadcast_to: Op = primitive("broadcast", _broadcast, lambda g, y, x, shape: g)
 cast = primitive("cast", lambda x, dtype: np.asarray(x).astype(dtype), lambda g, y, x, dtype: g)
 reshape: Op = primitive("reshape", lambda x, shape: np.reshape(x, shape),

@@ -183,6 +183,14 @@ class ArrayMethods(Node):
         """Permute the axes (reverse them if none are given)."""
         return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)  # type: ignore[call-overload]
 
+    def flatten(self) -> Any:
+        """All entries along one axis."""
+        return ops.reshape(self, shape=(-1,))
+
+    def tolist(self) -> Any:
+        """The numbers as nested Python lists, outside the graph."""
+        return np.asarray(self.value).tolist()
+
     def astype(self, dtype: Any) -> Any:
         """Convert to another float type; the gradient comes back in this one's."""
         return ops.cast(self, dtype=np.dtype(dtype))

@@ -131,8 +131,9 @@ def flattened(x: Array, axis: int | None) -> tuple[Array, int]:
 
 
 def _share(g: Array, y: Array, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    hit = (x == spread(y, x, axis, keepdims)) | (x != x)  # nan is the extreme wherever there is one
-    return spread(g, x, axis, keepdims) * (hit / np.sum(hit, axis=axis, keepdims=True))
+    # nan is the extreme wherever there is one
+    hit = (x == spread(y, x.shape, axis, keepdims)) | (x != x)
+    return spread(g, x.shape, axis, keepdims) * (hit / np.sum(hit, axis=axis, keepdims=True))
 
 
 largest = primitive("amax", np.max, _share)

@@ -71,10 +71,10 @@ class Operators(Conversions):
             hooks.register(self, hooks.retain)
 
     def detach(self: Self) -> Self:
-        """The same value as a constant: no gradient goes back from it."""
+        """The same value as a constant: no gradient goes back from it. It keeps its step."""
         if self.params is LENT:
             settle(self)
-        node = given(type(self), self.value, here(), constant)
+        node = given(type(self), self.value, self.at, constant)
         node.name = self.name
         return node
 

@@ -39,9 +39,7 @@ def nodes(*roots: Node) -> list[Node]:
     Computed nodes come in the order of their creation, and a given one just before its first use,
     so the same program gives the same list.
     """
-    for root in roots:
-        if not isinstance(root, Node):
-            raise InputError(f"a graph starts from a Value or a Tensor, got {type(root).__name__}")
+    check(*roots)
     found = list(dict.fromkeys(roots))
     seen = set(found)
     for node in found:
@@ -55,6 +53,13 @@ def nodes(*roots: Node) -> list[Node]:
         ordered[node] = None
     ordered.update(dict.fromkeys(roots))
     return [node for node in ordered if node is not None]
+
+
+def check(*roots: Node) -> None:
+    """A graph is walked from nodes."""
+    for root in roots:
+        if not isinstance(root, Node):
+            raise InputError(f"a graph starts from a Value or a Tensor, got {type(root).__name__}")
 
 
 def edges(*roots: Node) -> list[Edge]:
@@ -73,6 +78,7 @@ def uses(root: Node, x: Node) -> list[tuple[Node, int]]:
     A transpose, reshape or basic slice of `x` is not a use: what consumes the alias is, at its
     step.
     """
+    check(root, x)
     names = {x}
     found = []
     for operand, position, node in edges(root):
@@ -86,6 +92,7 @@ def uses(root: Node, x: Node) -> list[tuple[Node, int]]:
 
 def path(start: Node, end: Node) -> list[Node]:
     """The nodes of a shortest path from `start` to `end`, both included; empty if there is none."""
+    check(start, end)
     came_from: dict[Node, Node | None] = {end: None}
     for node in (queue := [end]):
         if node is start:

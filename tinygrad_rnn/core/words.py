@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DTypeError, ShapeError, TinygradRNNError
+from ..errors import DTypeError, InputError, ShapeError, TinygradRNNError
 
 if TYPE_CHECKING:
     from .graph import Node, Op
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 WITHOUT_OP = {"leaf": "an unnamed leaf", "constant": "an unnamed constant",
               "released": "an unnamed result"}
+
+
+SHAPES = re.compile("shape|dimension|broadcast|ax[ei]s|size|mismatch|square|align|ind[ei]|element")
 
 
 def describe(node: Node) -> str:
@@ -45,6 +49,8 @@ def explain(op: Op, place: Place, operands: tuple[Any, ...],
             by = " transposed" if op.name == "linear" else ""
             return ShapeError(f"cannot multiply {parts[0]} by {parts[1]}{by}: "
                               f"inner sizes {shapes[0][-1]} and {inner} differ", where=where)
+    if isinstance(problem, ArithmeticError) or not SHAPES.search(str(problem)):
+        return InputError(f"cannot take {' and '.join(parts)}: {problem}", where=where)
     if "broadcast" in str(problem):
         return ShapeError(f"{' and '.join(parts)} do not fit: sizes must be equal, or 1, "
                           "counted from the last axis", where=where)

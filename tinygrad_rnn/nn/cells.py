@@ -72,10 +72,11 @@ class Cell(Module):
 
     def before(self, part: Any, k: int, sign: int) -> Any:
         """Part k of a first state as a node: one that a gradient can reach stays as it is."""
-        if isinstance(part, Node) and (part.requires_grad or part.step is not None):
-            return part
         now = here().step
-        with switch(step=None if now is None else now - sign * self.lag(k)):
+        step = None if now is None else now - sign * self.lag(k)
+        if isinstance(part, Node) and (part.requires_grad or None is not part.step == step):
+            return part
+        with switch(step=step):
             return Tensor(part.value if isinstance(part, Node) else part,
                           name=self.state_names[k], dtype=self.dtype)
 
