@@ -45,6 +45,7 @@ def history(roots: Iterable[Node], until: Collection[Node] = ()) -> list[Node]:
     found, ends = [n for n in dict.fromkeys(roots) if n.op.rules and n not in until], list[Node]()
     seen = {*found, *until}
     for node in found:  # the list grows while we read it: no recursion, however deep the graph
+        # an operand with rules was computed; leaves, constants and released nodes are ends
         x = node.a
         if x is not None and x not in seen:
             seen.add(x)
@@ -96,7 +97,7 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
                         arriving.add(x, c)
                 yield node, position, x, g, c
             continue
-        # the common case, one or two operands and no parameters, without a call per use
+        # the same for the common case, one or two operands and no parameters, with no call per use
         y, a, b, u, v = node.value, node.a, node.b, node.u, node.v
         a = None if a is None or a.op is constant else a
         b = None if b is None or b.op is constant else b
