@@ -190,6 +190,37 @@ def test_long_tables_show_both_ends():
     assert terminal.elided(rows[:12]) == rows[:12]
 
 
+@pytest.mark.parametrize("width", [12, 20, 30, 40, 60, 80, 120])
+def test_narrow_tables_keep_their_first_columns_whole(told, width, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(width))
+    screen = terminal.Screen()
+    terminal.tell_steps(screen, told)
+    terminal.tell_ledger(screen, told)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert "…" not in "".join(lines)
+    firsts = [line.split()[0] for line in lines if line.strip()]
+    for first in ("t", "1", "2", "3", "4", "step", "Σ"):
+        assert first in firsts
+    missing = [name for name in ("‖∂L/∂h_t‖", "‖running") if name not in " ".join(lines)]
+    assert missing == []
+    assert ("narrow" in " ".join(lines)) == (width < 60)
+
+
+def test_how_many_columns_fit():
+    rows = [["ab", "c", "def"], ["a", "四四", "d"], []]
+    assert [terminal.fitting(rows, width) for width in (0, 5, 11, 12, 17, 18)] == [1, 1, 1, 2, 2, 3]
+
+
+def test_a_second_demo_replaces_the_first(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(story, "training_steps", lambda text: 3)
+    demo("hello", out=str(tmp_path), seed=1)
+    first = (tmp_path / "index.html").read_text(encoding="utf-8")
+    demo("hello", out=str(tmp_path), seed=2)
+    check_files(tmp_path)
+    assert (tmp_path / "index.html").read_text(encoding="utf-8") != first
+
+
 def test_small_curves():
     assert terminal.spark([]) == ""
     assert terminal.spark([2.0, 1.0]) == "█▁"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NoReturn
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.panel import Panel
@@ -27,11 +29,19 @@ from .story import (
 ROWS = 12  # longer tables are shown in part
 
 
+class Paper(Console):
+    """A console that leaves it to the command line how to end when nobody reads any more."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Pass the error on that is being handled."""
+        raise
+
+
 class Screen:
     """Where the story is printed."""
 
     def __init__(self) -> None:
-        self.console = Console(highlight=False, soft_wrap=False)
+        self.console = Paper(highlight=False, soft_wrap=False)
 
     def heading(self, number: int, title: str) -> None:
         """The start of a part."""
@@ -44,14 +54,19 @@ class Screen:
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], foot: Sequence[str] = (),
               left: Sequence[int] = ()) -> None:
-        """A table; numbers to the right, the columns in `left` to the left."""
+        """A table; numbers to the right, the columns in `left` to the left. Where it is too narrow
+        for all columns, the last ones are left out, and named."""
+        n = fitting([head, *rows, foot], self.console.width - 2)
         table = Table(box=SIMPLE_HEAD, show_footer=bool(foot), padding=(0, 1))
-        for i, name in enumerate(head):
+        for i, name in enumerate(head[:n]):
+            widest = max(cell_len(row[i]) for row in (head, *rows))
             table.add_column(Line(name), justify="left" if i in left else "right", no_wrap=True,
-                             footer=Line(foot[i]) if foot else "")
+                             footer=Line(foot[i]) if foot else "", min_width=0 if i else widest)
         for row in rows:
-            table.add_row(*map(Line, row))
+            table.add_row(*map(Line, row[:n]))
         self.console.print(Padding(table, (0, 0, 0, 1), expand=False))
+        if missing := [name for name in head[n:] if name]:
+            self.say(f"(too narrow for {', '.join(missing)})")
 
     def progress(self, losses: Iterator[float], total: int) -> Iterable[float]:
         """Pass the losses on, with a bar while it lasts; quiet when this is no terminal."""
@@ -132,6 +147,17 @@ def tell_ledger(screen: Screen, story: Story) -> None:
     screen.table(head, elided(rows), foot)
     for line in (ledger_sum(story), *first_use(story)):
         screen.say(line)
+
+
+def fitting(rows: Sequence[Sequence[str]], width: int) -> int:
+    """How many columns, from the first one on, can be shown whole; the first one always."""
+    n, used = 0, 0
+    for column in zip(*filter(None, rows)):
+        used += max(map(cell_len, column)) + 3  # two blanks and a line
+        if n and used > width:
+            break
+        n += 1
+    return n
 
 
 def elided(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
