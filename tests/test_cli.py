@@ -1,5 +1,6 @@
 """The command line: what it prints, how it ends, and that nothing half-written stays behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tinygrad_rnn import __version__
+from tinygrad_rnn.cli import folder as folders
 from tinygrad_rnn.cli import main
-from tinygrad_rnn.cli.folder import Folder
+from tinygrad_rnn.cli.folder import COMMENTS, Folder, hold
 from tinygrad_rnn.cli.main import COMMANDS, parser
 from tinygrad_rnn.errors import InputError
+
+OLD = "old\n" + COMMENTS[".html"]
 
 
 def run(*arguments, **options):
@@ -131,7 +136,12 @@ def test_ops_prints_the_table(capsys):
         assert name in out
 
 
-@pytest.mark.parametrize("arguments", [["ops"], ["--help"], []])
+def test_the_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr() == (f"tinygrad-rnn {__version__}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [["ops"], ["demo"], ["--help"], []])
 def test_a_reader_that_stops(place, arguments):
     """`tinygrad-rnn ops | head -1` ends quietly."""
     process = subprocess.Popen([sys.executable, "-m", "tinygrad_rnn", *arguments],
@@ -139,8 +149,27 @@ def test_a_reader_that_stops(place, arguments):
     process.stdout.close()
     err = process.stderr.read()
     process.stderr.close()
-    assert process.wait(60) in ({141} if arguments == ["ops"] else {0, 141})
+    assert process.wait(60) in ({141} if arguments in (["ops"], ["demo"]) else {0, 141})
     assert err == b""
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+@pytest.mark.parametrize("arguments", [["ops"], ["demo"]])
+def test_an_output_that_is_full(place, arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "tinygrad_rnn", *arguments], stdout=full,
+                              stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 74
+    assert done.stderr == ("tinygrad-rnn: the output cannot be written: No space left on device\n")
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such redirection")
+def test_no_output_at_all(place):
+    command = f"'{sys.executable}' -m tinygrad_rnn ops >&-"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_an_output_that_knows_only_ascii(place):
@@ -150,19 +179,29 @@ def test_an_output_that_knows_only_ascii(place):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_an_interrupt_is_one_line_and_leaves_nothing(place):
-    text = place / "text.txt"
-    text.write_text("".join(chr(97 + i % 23) for i in range(100_000)))
-    process = subprocess.Popen([sys.executable, "-m", "tinygrad_rnn", "demo", "--file", "text.txt"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@pytest.mark.parametrize(("number", "word"), [
+    ("SIGINT", "interrupted"), ("SIGTERM", "terminated"), ("SIGHUP", "terminated")])
+def test_a_signal_is_one_line_and_leaves_nothing(place, number, word):
+    """The demo prints into a pipe that is full, so that it surely is at work when told to stop."""
+    number = getattr(signal, number)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x")
+    os.set_blocking(writer, True)
+    process = subprocess.Popen([sys.executable, "-m", "tinygrad_rnn", "demo", "--out", "a/b"],
+                               stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
     deadline = time.monotonic() + 60
     while not list(place.rglob(".tinygrad_rnn-*")) and time.monotonic() < deadline:
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err.decode().splitlines() == ["tinygrad-rnn: interrupted"]
-    assert list(place.iterdir()) == [text]
+    os.close(reader)
+    assert process.returncode == 128 + number
+    assert err.decode().splitlines() == [f"tinygrad-rnn: {word}"]
+    assert list(place.iterdir()) == []
 
 
 def test_the_parser_is_the_table():
@@ -174,17 +213,17 @@ def test_the_parser_is_the_table():
 
 
 def test_files_appear_together(place):
-    with Folder("a/b/out", ("x.txt",)) as folder:
-        folder.write("x.txt", "one")
-        assert not (place / "a/b/out/x.txt").exists()
-    assert (place / "a/b/out/x.txt").read_text() == "one"
-    assert sorted(p.name for p in place.rglob("*")) == ["a", "b", "out", "x.txt"]
+    with Folder("a/b/out", ("x.html",)) as folder:
+        folder.write("x.html", "one")
+        assert not (place / "a/b/out/x.html").exists()
+    assert (place / "a/b/out/x.html").read_text() == "one\n" + COMMENTS[".html"]
+    assert sorted(p.name for p in place.rglob("*")) == ["a", "b", "out", "x.html"]
 
 
 def write_and_fail(out, problem):
     """Write a file into a folder, and then run into a problem."""
-    with Folder(out, ("x.txt",)) as folder:
-        folder.write("x.txt", "new")
+    with Folder(out, ("x.html",)) as folder:
+        folder.write("x.html", "new")
         raise problem
 
 
@@ -196,27 +235,40 @@ def test_after_a_failure_nothing_is_left(place):
 
 def test_after_a_failure_the_old_files_stay(place):
     (place / "out").mkdir()
-    (place / "out/x.txt").write_text("old")
+    (place / "out/x.html").write_text(OLD)
     (place / "out/mine.txt").write_text("mine")
     with pytest.raises(KeyboardInterrupt):
         write_and_fail("out", KeyboardInterrupt())
-    assert (place / "out/x.txt").read_text() == "old"
-    assert sorted(p.name for p in (place / "out").iterdir()) == ["mine.txt", "x.txt"]
-    with Folder("out", ("x.txt",)) as folder:
-        folder.write("x.txt", "new")
-    assert (place / "out/x.txt").read_text() == "new"
+    assert (place / "out/x.html").read_text() == OLD
+    assert sorted(p.name for p in (place / "out").iterdir()) == ["mine.txt", "x.html"]
+    with Folder("out", ("x.html",)) as folder:
+        folder.write("x.html", "new")
+    assert (place / "out/x.html").read_text() == "new\n" + COMMENTS[".html"]
     assert (place / "out/mine.txt").read_text() == "mine"
+
+
+def there(text):
+    """A file where the result would go."""
+    Path("out").mkdir()
+    Path("out/x.html").write_text(text)
+    return Path("out/x.html")
 
 
 @pytest.mark.parametrize("prepare", [
     lambda: Path("out").write_text("a file"),
-    lambda: Path("out/x.txt").mkdir(parents=True),
+    lambda: Path("out/x.html").mkdir(parents=True),
     lambda: Path("out").symlink_to("nowhere"),
+    lambda: there("somebody's own page"),
+    lambda: there(""),
+    lambda: there(COMMENTS[".html"] + "continued by somebody"),
+    lambda: there(OLD).chmod(0o444),
+    lambda: there(OLD).rename("out/mine").parent.joinpath("x.html").symlink_to("mine"),
+    lambda: there(OLD).unlink() or Path("out/x.html").symlink_to("nowhere"),
 ])
 def test_places_that_are_taken(place, prepare):
     prepare()
     before = sorted(place.rglob("*"))
-    with pytest.raises(InputError, match="cannot write there"), Folder("out", ("x.txt",)):
+    with pytest.raises(InputError, match="cannot write there"), Folder("out", ("x.html",)):
         pytest.fail("must refuse before anything is done")
     assert sorted(place.rglob("*")) == before
 
@@ -229,3 +281,67 @@ def test_a_full_disk(place, monkeypatch):
     with pytest.raises(InputError, match="no space left on device"):
         write_and_fail("a/b/out", None)
     assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["index.html", "unrolled.svg", "gradient_flow.dot"])
+def test_the_demo_never_replaces_somebody_s_own_file(place, name, capsys):
+    (place / "out").mkdir()
+    (place / "out" / name).write_text("mine")
+    assert main(["demo", "--out", "out"]) == 2
+    assert f"{name} is there and is not from an earlier demo" in one_line(capsys)
+    assert [p.read_text() for p in (place / "out").iterdir()] == ["mine"]
+
+
+def come_in_between(out):
+    """Somebody writes a file of that name while the demo runs."""
+    with Folder(out, ("x.html",)) as folder:
+        folder.write("x.html", "new")
+        Path(out, "x.html").write_text("mine")
+
+
+def test_a_file_that_comes_while_it_runs_stays(place):
+    with pytest.raises(InputError, match="is not from an earlier demo"):
+        come_in_between("out")
+    assert [p.read_text() for p in (place / "out").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("where", ["mkdir", "hold"])
+def test_an_interrupt_while_the_folder_is_made(place, monkeypatch, where):
+    """It comes after the hidden folder is there and before `with` knows of it."""
+    owner = Path if where == "mkdir" else folders
+    real = getattr(owner, where)
+
+    def interrupted(path, *arguments, **options):
+        real(path, *arguments, **options)
+        if path.name.startswith(".tinygrad_rnn-"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(owner, where, interrupted)
+    with pytest.raises(KeyboardInterrupt), Folder("a/b", ("x.html",)):
+        pytest.fail("was interrupted before")
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no locks on folders")
+def test_what_a_kill_left_is_swept_and_nothing_else(place):
+    for name in ("orphan", "alive", "notes"):
+        (place / f"out/.tinygrad_rnn-{name}").mkdir(parents=True)
+        (place / f"out/.tinygrad_rnn-{name}/x.html").write_text("half")
+    (place / "out/.tinygrad_rnn-notes/mine.txt").write_text("mine")
+    lock = hold(place / "out/.tinygrad_rnn-alive")
+    try:
+        with Folder("out", ("x.html",)) as folder:
+            folder.write("x.html", "new")
+    finally:
+        os.close(lock)
+    assert sorted(str(p.relative_to(place / "out")) for p in (place / "out").rglob("*")) == [
+        ".tinygrad_rnn-alive", ".tinygrad_rnn-alive/x.html", ".tinygrad_rnn-notes",
+        ".tinygrad_rnn-notes/mine.txt", "x.html"]
+
+
+def test_two_at_once_do_not_disturb_each_other(place):
+    with Folder("out", ("x.html",)) as first:
+        first.write("x.html", "first")
+        with Folder("out", ("x.html",)) as second:
+            second.write("x.html", "second")
+    assert [p.read_text().split()[0] for p in (place / "out").iterdir()] == ["first"]

@@ -2,17 +2,21 @@
 
 The question this file answers: *what can be asked on the command line?*
 
-Exit codes: 0 done, 2 bad input, 130 interrupted, 141 nobody reads the output any more.
+Exit codes: 0 done, 2 bad input, 74 the output cannot be written, 129 hung up, 130 interrupted,
+141 nobody reads the output any more, 143 terminated.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, NoReturn
 
 from ..errors import TinygradRNNError
@@ -90,8 +94,11 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """The parser that the table describes."""
+    from .. import __version__
+
     top = Parser(prog="tinygrad-rnn",
                  description="A glass-box autograd engine for recurrent networks.")
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
     for row in COMMANDS:
         command = commands.add_parser(row.name, help=row.summary, description=row.summary + ".")
@@ -111,17 +118,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        code = run(arguments)
-        sys.stdout.flush()  # here, not at exit, where nobody could catch what goes wrong
+        with stoppable():
+            code = run(arguments)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, not at exit, where nobody could catch what goes wrong
         return code
     except TinygradRNNError as problem:
-        return failed(str(problem))
+        return failed(str(problem), 2)
     except KeyboardInterrupt:
-        print("tinygrad-rnn: interrupted", file=sys.stderr)
-        return 130
+        return failed("interrupted", 130)
+    except Stopped as stop:
+        return failed("terminated", 128 + stop.number)
     except BrokenPipeError:
         hush()
         return 141
+    except OSError as problem:
+        hush()
+        return failed(f"the output cannot be written: {problem.strerror or problem}", 74)
 
 
 def run(arguments: Sequence[str] | None) -> int:
@@ -138,11 +151,40 @@ def run(arguments: Sequence[str] | None) -> int:
     return 0
 
 
-def failed(problem: str) -> int:
-    """One line on stderr, whatever the problem holds."""
+def failed(problem: str, code: int) -> int:
+    """One line on stderr, whatever the problem holds; the exit code."""
     shown = "".join(c if c.isprintable() else "?" for c in " ".join(problem.split()))
-    print(f"tinygrad-rnn: {shown}", file=sys.stderr)
-    return 2
+    with contextlib.suppress(OSError):  # a terminal that is gone
+        print(f"tinygrad-rnn: {shown}", file=sys.stderr)
+    return code
+
+
+class Stopped(BaseException):
+    """Another process asked this one to end; like `KeyboardInterrupt`, for other signals."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP run the `finally` parts, as Ctrl-C does, instead of ending at once."""
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # once is enough: some send it twice
+        raise Stopped(number)
+
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
+            with contextlib.suppress(ValueError):  # not in the main thread
+                before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def hush() -> None:
