@@ -64,14 +64,16 @@ def history(roots: Iterable[Node], until: Collection[Node] = ()) -> list[Node]:
 
 
 def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | None = None,
-                  keep: Collection[Node] = (), until: Collection[Node] = ()) -> Iterator[Edge]:
+                  keep: Collection[Node] = (), until: Collection[Node] = (),
+                  tell: bool = True) -> Iterator[Edge]:
     """Send the gradients in `arriving` back; yield `(node, position, operand, g, c)` for every use.
 
     `g` is the whole gradient of `node`, and `c` what leaves it through that operand, or None where
     it was added up without being built (see `Op.into` and `Op.late`). A node's gradient stands in
     `arriving` until its turn comes. What remains at the end are the gradients of the leaves and of
     the nodes in `keep`. With `graph=True` all of it happens on nodes. `wanted` limits the walk to
-    these nodes, and it does not go beyond the nodes in `until`.
+    these nodes, and it does not go beyond the nodes in `until`. With `tell=False` nobody looks on:
+    only the sums are wanted, and the common case yields nothing.
     """
     common = not graph and wanted is None
     for node in history(arriving, until):
@@ -114,7 +116,8 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
             c = c if type(c) is float else fit(c, u)
             there = arriving.get(a)
             arriving[a] = c if there is None else there + c
-            yield node, 0, a, g, c
+            if tell:
+                yield node, 0, a, g, c
         if b is not None and op.late is not None:  # a weight
             if not arriving.collect(node, b, g):
                 d = local(node, 1, g)
@@ -124,7 +127,8 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
             d = d if type(d) is float else fit(d, v)
             there = arriving.get(b)
             arriving[b] = d if there is None else there + d
-            yield node, 1, b, g, d
+            if tell:
+                yield node, 1, b, g, d
     arriving.settle()
 
 
@@ -195,7 +199,8 @@ def backward(root: Node, seed: Any = None) -> None:
     the end, at once: an interrupt leaves all old ones or all new ones.
     """
     arriving = Totals([(root, plain_seed(root, seed, "backward()"))], late=True)
-    deque(hooks.watched(contributions(arriving)), maxlen=0)  # let them all pass
+    walk = contributions(arriving, tell=bool(here().watchers))
+    deque(hooks.watched(walk), maxlen=0)  # let them all pass
     commit(arriving)
 
 
