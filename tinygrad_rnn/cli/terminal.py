@@ -59,9 +59,8 @@ class Screen:
         n = fitting([head, *rows, foot], self.console.width - 2)
         table = Table(box=SIMPLE_HEAD, show_footer=bool(foot), padding=(0, 1))
         for i, name in enumerate(head[:n]):
-            widest = max(cell_len(row[i]) for row in (head, *rows))
             table.add_column(Line(name), justify="left" if i in left else "right", no_wrap=True,
-                             footer=Line(foot[i]) if foot else "", min_width=0 if i else widest)
+                             footer=Line(foot[i]) if foot else "")
         for row in rows:
             table.add_row(*map(Line, row[:n]))
         self.console.print(Padding(table, (0, 0, 0, 1), expand=False))
