@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from . import style
-from .labels import Text, clean, plain, width
+from .labels import Run, Text, clean, plain, width
 from .model import Box, Drawing, Label, Line, Strip
 
 STRIP_CELLS = 60  # a strip has at most so many pieces here: each is a node for Graphviz to handle
+ROOM = 8.0  # what a box keeps free beside its words
 
 
 def quoted(text: str) -> str:
@@ -101,7 +102,7 @@ class Writer:
             f"width={inch(b.w)}, height={inch(b.h)}, {self.pos(b.x, b.y)}, "
             f'fillcolor="{self.colour(b.role, "fill", b.fill)}", '
             f'color="{self.colour(b.role, "stroke", b.stroke)}", penwidth={n(b.width)}, '
-            f'fontcolor="{self.colour(b.role, "ink", b.ink)}", fontsize={n(b.size)}, '
+            f'fontcolor="{self.colour(b.role, "ink", b.ink)}", fontsize={n(font_size(b))}, '
             f"label={literal(plain(b.text))}{tip}]"
         )
 
@@ -163,6 +164,12 @@ class Writer:
                 f'  "{strip.id}.{i}" [shape=box, style=filled, penwidth=0, width={inch(wide)}, '
                 f'height={inch(tall)}, {self.pos(x, y)}, fillcolor="{colour}"]'
             )
+
+
+def font_size(b: Box) -> float:
+    """As large as the text fits: plain text is wider, since its subscripts are not small."""
+    wide = width((Run(plain(b.text)),), b.size)
+    return b.size * min(1.0, (b.w - ROOM) / wide) if wide else b.size
 
 
 def is_bold(text: Text) -> bool:

@@ -25,6 +25,7 @@ class Paint(NamedTuple):
 # What leads a weight through the picture, by where it is used; then further ones, in turn.
 WEIGHTS = {"recurrent": "#D55E00", "input": "#56B4E9", "output": "#009E73", "bias h": "#E69F00",
            "bias y": "#999933", "0": "#CC79A7", "1": "#882255", "2": "#44AA99", "3": "#AA7744"}
+LEAST_CONTRAST = 4.5  # of text on what is behind it (WCAG 2.1, level AA)
 STATE, OUTPUT, LOSS = "#0072B2", "#009E73", "#CC79A7"
 
 
@@ -32,6 +33,31 @@ def mix(a: str, b: str, share: float) -> str:
     """The colour `share` of the way from `a` to `b`."""
     parts = ((int(a[i:i + 2], 16), int(b[i:i + 2], 16)) for i in (1, 3, 5))
     return "#" + "".join(f"{round(p + (q - p) * share):02x}" for p, q in parts)
+
+
+def brightness(colour: str) -> float:
+    """The relative luminance of a colour (WCAG 2.1): 0 is black, 1 white."""
+    parts = (int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5))
+    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def contrast(a: str, b: str) -> float:
+    """The contrast ratio of two colours (WCAG 2.1): 1 is none, 21 black on white."""
+    low, high = sorted((brightness(a), brightness(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def ink_on(colour: str) -> str:
+    """Black or white, whichever reads better on `colour`: one of them has a contrast above 4.5."""
+    return max("#000000", "#ffffff", key=lambda ink: contrast(ink, colour))
+
+
+def readable(paint: Paint) -> Paint:
+    """The same, in black or white if its own ink could hardly be read on its fill."""
+    if paint.fill == "none" or contrast(paint.ink, paint.fill) >= LEAST_CONTRAST:
+        return paint
+    return paint._replace(ink=ink_on(paint.fill))
 
 
 def theme(paper: str, ink: str, frame: str, edge: str, quiet: str, pale: float) -> dict[str, Paint]:
@@ -61,10 +87,12 @@ def theme(paper: str, ink: str, frame: str, edge: str, quiet: str, pale: float) 
         "nan": Paint("none", "#AA3377", "#AA3377"),
         "inf": Paint("none", ink, ink),
     }
+    violet = table["nan"].stroke if paper == "#ffffff" else mix("#AA3377", ink, 0.35)
+    table["nan"] = Paint("none", violet, violet)
     for name, colour in WEIGHTS.items():
         lively = colour if paper == "#ffffff" else mix(colour, ink, 0.15)
         table[f"weight {name}"] = Paint(mix(colour, paper, pale * 0.9), lively, ink)
-    return table
+    return {role: readable(paint) for role, paint in table.items()}
 
 
 THEMES = {
@@ -85,12 +113,6 @@ def gradient_colour(level: float) -> str:
     place = min(max(level, 0.0), 1.0) * (len(GRADIENT) - 1)
     low = min(int(place), len(GRADIENT) - 2)
     return mix(GRADIENT[low], GRADIENT[low + 1], place - low)
-
-
-def ink_on(colour: str) -> str:
-    """Black or white, whichever reads better on `colour`."""
-    r, g, b = (int(colour[i:i + 2], 16) for i in (1, 3, 5))
-    return "#000000" if 0.299 * r + 0.587 * g + 0.114 * b > 125 else "#ffffff"
 
 
 # Sizes in points. OP and VAR are the diameters of circles; GAP lies between neighbours in a step.
