@@ -204,6 +204,45 @@ def prepared(T=3):
     return (ops.stack(*outputs, axis=0) * 0.5).sum().named("L")
 
 
+def used_twice(T=4):
+    """h_t = w tanh(w h_{t-1}) + w: three uses of one weight in every step."""
+    w, h = Value(0.5, name="w"), Value(0.3, name="h0")
+    for t in range(1, T + 1):
+        with timestep(t):
+            h = (w * ops.tanh(w * h) + w).named("h")
+    return h
+
+
+def entered_again(T=3):
+    """Every step is entered twice: the second pass goes on from where the first one ended."""
+    w, h = Value(0.5, name="w"), Value(0.3, name="h0")
+    for t in [*range(1, T + 1), *range(1, T + 1)]:
+        with timestep(t):
+            h = ops.tanh(w * h).named("h")
+    return h
+
+
+def tied(T=3):
+    """A weight that serves the state and the output, between others that serve one of them."""
+    w, u, b, v = (Value(x, name=n) for n, x in {"w": 0.5, "u": 0.3, "b": 0.1, "v": 0.7}.items())
+    h, total = Value(0.1, name="h0"), 0
+    for t in range(1, T + 1):
+        with timestep(t):
+            x = Value(float(t), name="x", requires_grad=False)
+            h = ops.tanh(w * h + u * (w * x) + b).named("h")
+            y = (w * (v * h) + b).named("y")
+            total = total + ((y - 0.5 * v) ** 2).named("L")
+    return total
+
+
+def unstamped(T=6):
+    """A recurrence whose steps nobody marked."""
+    w, h = Value(0.5, name="w"), Value(0.3, name="h0")
+    for _ in range(T):
+        h = ops.tanh(w * h)
+    return h
+
+
 GRAPHS = {
     "vanilla": vanilla,
     "many to one": lambda: vanilla(losses="last"),
@@ -231,4 +270,10 @@ GRAPHS = {
     "skipping": skipping,
     "bidirectional, long": lambda: bidirectional(20),
     "prepared": prepared,
+    "used twice": used_twice,
+    "used twice, long": lambda: used_twice(30),
+    "entered again": entered_again,
+    "tied": tied,
+    "unstamped": unstamped,
+    "unstamped, long": lambda: unstamped(14),
 }

@@ -54,6 +54,12 @@ def faults(drawing):
         for box in boxes:
             if overlap(label_rect(label), box.sides, 2.0):
                 found.append(f"{label.text} lies on {box.id}")
+        if label.halo:  # clears what is behind it
+            continue
+        rect = label_rect(label)
+        for line in drawing.lines:
+            if any(meets(p, q, rect, -2.0) for p, q in itertools.pairwise(line.points)):
+                found.append(f"{line.id} strikes through {label.text}")
     for a, b in itertools.combinations(drawing.labels, 2):
         if overlap(label_rect(a), label_rect(b), 2.0):
             found.append(f"{a.text} lies on {b.text}")

@@ -173,9 +173,10 @@ def test_the_numbers_of_the_flow_are_those_of_the_ledger():
     """x_3 = w^3 x_0 with w = 0.2 and x_0 = 0.9: 0.036 + 0.036 + 0.036 = 0.108."""
     picture = draw.gradient_flow(gradient_flow(graphs.power(3)))
     words = said(picture)
-    assert [w for w in words if w.startswith("Δ")] == ["Δ₁ = 0.036", "Δ₂ = 0.036", "Δ₃ = 0.036"]
+    deltas = [w for w in words if w.startswith("Δ") and "=" in w]
+    assert deltas == ["Δ₁ = 0.036", "Δ₂ = 0.036", "Δ₃ = 0.036"]
     assert "∂h₃/∂w = 0.108" in words
-    assert [w for w in words if w.startswith("×")] == ["×0.2", "×0.2", "×0.2"]
+    assert [w for w in words if w.startswith("×") and ":" not in w] == ["×0.2", "×0.2", "×0.2"]
     assert {"∂h₃/∂h₁ = 0.04", "∂h₃/∂h₂ = 0.2", "∂h₃/∂h₃ = 1", "∂h₃/∂x₀ = 0.008"} <= set(words)
 
 
@@ -249,14 +250,82 @@ def test_a_long_flow_has_strips_over_all_steps():
 def test_a_strip_shows_steps_without_a_gradient_as_empty():
     """The loss is at the last step only, so W_hy is used there and nowhere else."""
     picture = draw.gradient_flow(gradient_flow(graphs.vanilla(30, losses="last")))
-    strip = next(s for s in picture.drawing.strips if s.title.endswith("W_hy"))
+    strip = next(s for s in picture.drawing.strips if "W_hy" in s.title)
     assert [cell.level > 0 for cell in strip.cells] == [False] * 29 + [True]
 
 
 def test_layers_with_weights_of_the_same_name_have_a_strip_each():
     picture = draw.gradient_flow(gradient_flow(graphs.stacked(20)))
     titles = [s.title for s in picture.drawing.strips]
-    assert sum(title.endswith("W_hh") for title in titles) == 2
+    assert sum("W_hh" in title for title in titles) == 2
+
+
+def test_a_weight_used_more_than_once_in_a_step_has_one_number_there():
+    """Its uses together, as in the ledger: what is drawn adds up to the whole gradient."""
+    for root in (graphs.used_twice(), graphs.entered_again()):
+        flow = gradient_flow(root)
+        w = next(n for n in flow.arrived if n.name == "w")
+        words = said(draw.gradient_flow(flow))
+        deltas = [float(x.split(" = ")[1]) for x in words if x.startswith("Δ") and " = " in x]
+        assert len(deltas) == root.step
+        assert sum(deltas) == pytest.approx(w.grad, rel=2e-3)
+
+
+def test_an_unnamed_result_is_called_as_the_ledger_calls_it():
+    y, L = Value(2.0, name="y"), Value(2.0, name="L")
+    texts = [[plain(b.text) for b in draw.unrolled(z).drawing.boxes] for z in (y * 3, L * 3)]
+    assert [sorted(t) for t in texts] == [["L", "y", "× 3"], ["L", "result", "× 3"]]
+    y = Tensor(np.ones(2), name="y", requires_grad=True)
+    array = y * 3  # no single number: the op's sign stands for it
+    assert sorted(plain(b.text) for b in draw.unrolled(array).drawing.boxes) == ["y", "× 3"]
+
+
+def strips_of(picture, name):
+    return next(s for s in picture.drawing.strips if name in s.title)
+
+
+def test_bars_are_as_high_as_the_words_beside_them_say():
+    """W_hy's parts differ by less than a factor of two: the largest is still the highest."""
+    picture = draw.gradient_flow(gradient_flow(graphs.layer(30)))
+    for name in ("W_hy", "W_hh"):
+        strip = strips_of(picture, name)
+        assert strip.title == f"‖Δ_t‖ of {name}, log scale"
+        sizes = {float(c.title.split(": ")[1]): c.level for c in strip.cells if c.level}
+        assert sizes[max(sizes)] == pytest.approx(1.0)
+        assert [level for _, level in sorted(sizes.items())] == sorted(sizes.values())
+        beside = [w for w in said(picture) if w.endswith(("largest", "smallest"))]
+        assert {f"{max(sizes):.3g} largest", f"{min(sizes):.3g} smallest"} <= set(beside)
+    even = strips_of(draw.gradient_flow(gradient_flow(graphs.power(30))), "w, log")
+    assert {round(cell.level, 6) for cell in even.cells} == {1.0}
+
+
+def legend(picture):
+    """The largest norm that the legend names."""
+    return next(float(w.removeprefix("largest ")) for w in said(picture) if w[:8] == "largest ")
+
+
+@pytest.mark.parametrize("build", [lambda: graphs.layer(30), graphs.used_twice, graphs.vanilla])
+def test_the_largest_in_the_legend_is_the_largest_of_all(build):
+    picture = draw.gradient_flow(gradient_flow(build()))
+    cells = [c.title.rpartition(": ")[2].split(",")[0] for s in picture.drawing.strips
+             for c in s.cells if c.title]
+    sizes = [float(c) for c in cells if c[:1].isdigit()]
+    words = [w for w in said(picture) if w[0] in "Δ∂‖" and " = " in w]
+    rails = {b.id for b in picture.drawing.boxes if b.role.startswith("weight")}
+    whole = [w for w in words if not any(f"∂{rail}" in w for rail in rails)]  # sums have no colour
+    sizes += [abs(float(w.split(" = ")[1].replace("−", "-"))) for w in whole]
+    assert legend(picture) == max(sizes)
+
+
+def test_the_legend_shows_what_occurs_and_says_what_the_signs_mean():
+    every = said(draw.gradient_flow(gradient_flow(graphs.vanilla(3))))
+    assert {"no gradient", "zero"} <= set(every)
+    assert "Δ_t: what step t adds to the gradient of a weight" in every
+    assert any(w.startswith("×: the factor") for w in every)
+    bare = said(draw.gradient_flow(gradient_flow(graphs.power(3))))
+    assert not {"no gradient", "zero", "NaN", "infinite"} & set(bare)
+    assert not [w for w in said(draw.gradient_flow(gradient_flow(graphs.neuron())))
+                if w.startswith(("Δ", "×:"))]
 
 
 def test_more_than_a_thousand_steps_share_cells():

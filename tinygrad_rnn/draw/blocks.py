@@ -49,8 +49,11 @@ class Block:
         """Straight from centre to centre if nothing is in between, else level across each layer."""
         a, b = self.rects[wire.tail], self.rects[wire.head]
         others = [r for g, r in self.rects.items() if g is not wire.tail and g is not wire.head]
+        words = [below(g, r) for g, r in self.rects.items() if g.note]
         p, q = centre(a), centre(b)
-        if not any(meets(p, q, rect) for rect in others):
+        if not any(meets(p, q, rect) for rect in others) and not any(
+            meets(p, q, rect, 1.0) for rect in words
+        ):
             return edge(wire.tail, a, q), edge(wire.head, b, p)
         return fitted(layers.way(i), a, b)
 
@@ -91,10 +94,17 @@ def outer(glyph: Glyph) -> tuple[float, float]:
     return max(w, width(glyph.note, style.TINY)), h + 2 * NOTE
 
 
+def below(glyph: Glyph, rect: Rect) -> Rect:
+    """Where the note of a glyph stands."""
+    (x, _), wide = centre(rect), width(glyph.note, style.TINY)
+    return x - wide / 2, rect[3] + 1, x + wide / 2, rect[3] + NOTE
+
+
 def fitted(way: Way, a: Rect, b: Rect) -> Way:
-    """A way that begins and ends at the outlines, where a note made the layer's box wider."""
+    """A way that begins and ends at the outlines, level past a note that made the layer's box
+    wider."""
     start, end = (a[2], way[0][1]), (b[0], way[-1][1])
-    return start, *[p for p in way[1:-1] if a[2] < p[0] < b[0]], end
+    return start, *[p for p in way if a[2] < p[0] < b[0]], end
 
 
 def draw_block(scene: Scene) -> Drawing:

@@ -27,8 +27,9 @@ from .legend import with_legend
 from .picture import Picture
 from .scale import Scale
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .strips import with_strips
+from .strips import Strips, series_of, with_strips
 from .unrolled import place, scene_of
+from .wording import unnamed_root
 
 EXACT = 2_000  # contributions of hidden steps that are added up again for their sum
 
@@ -58,8 +59,8 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, theme: str = "aut
     dressed = Dresser(scene, flow)
     drawing = place(scene)
     if any(column.hidden for column in scene.columns):
-        drawing = with_strips(drawing, scene, flow, dressed.scale, dressed.root)
-    return Picture(with_legend(drawing, dressed.scale, dressed.root), theme)
+        drawing = with_strips(drawing, scene, dressed.series, dressed.scale, dressed.root)
+    return Picture(with_legend(drawing, dressed.scale, dressed.root, dressed.signs()), theme)
 
 
 class Dresser:
@@ -68,13 +69,16 @@ class Dresser:
     def __init__(self, scene: Scene, flow: GradientFlow) -> None:
         self.scene, self.flow = scene, flow
         root = flow.root
-        self.root: Text = symbol(root.name, root.step) if root.name else (Run("L", "i"),)
+        self.root: Text = unnamed_root(root, flow.arrived)
+        if root.name:
+            self.root = symbol(root.name, root.step)
         self.nodes = {g.node for g in scene.glyphs() if g.node is not None}
         self.uses = self.visible_uses()
         self.amounts = {wire: self.amount(wire) for wire in self.wires()}
-        self.scale = Scale(
-            [a for a in self.amounts.values() if a is not None], strip_norms(scene, flow)
-        )
+        self.deltas = {rail: self.step_deltas(rail) for rail in scene.rails}
+        hidden = any(column.hidden for column in scene.columns)
+        self.series = series_of(scene, flow) if hidden else Strips({}, [])
+        self.scale = Scale(self.amounts.values(), self.whole_norms(), self.series.norms())
         scene.backwards = True
         first = Run("Gradient flow", "b")
         scene.caption = (
@@ -90,6 +94,7 @@ class Dresser:
             self.dress_glyph(glyph)
         for rail in scene.rails:
             self.dress_rail(rail)
+            self.dress_steps(rail)
         self.dress_passages()
         self.dress_gap()
 
@@ -116,6 +121,18 @@ class Dresser:
             if e.node in users
         }
 
+    def step_deltas(self, rail: Rail) -> dict[int, Any]:
+        """What each step in view contributes to a weight: the sum of its uses there."""
+        node = rail.glyph.node
+        if node is None:
+            return {}
+        uses: dict[int, list[Contribution]] = {}
+        for wire in rail.taps:
+            use = self.uses.get((wire.node, wire.position)) if wire.node is not None else None
+            if use is not None and wire.head.step is not None:
+                uses.setdefault(wire.head.step, []).append(use)
+        return {step: accumulate(node, parts) for step, parts in uses.items()}
+
     def amount(self, wire: Wire) -> float | None:
         """The norm of what runs back along a wire; None where no gradient goes."""
         if wire.kind == "result":
@@ -129,6 +146,23 @@ class Dresser:
             return None
         hidden = [e.array() for e in self.flow.incoming.get(x, ()) if e.node not in self.nodes]
         return float(np.linalg.norm(np.asarray(sum(hidden[1:], hidden[0])))) if hidden else None
+
+    def whole_norms(self) -> list[float]:
+        """The norms in view that are sums: of a state's gradient, of a step's uses of a weight."""
+        states = [g.node for g in self.scene.glyphs() if g.role in ("state", "initial")]
+        norms = [self.flow.norm(x) for x in states if x is not None and x in self.flow.arrived]
+        every = [delta for deltas in self.deltas.values() for delta in deltas.values()]
+        return [*norms, *(float(np.linalg.norm(np.asarray(delta))) for delta in every)]
+
+    def signs(self) -> tuple[Text, ...]:
+        """What the legend has to explain: the signs that stand beside the numbers."""
+        said = []
+        if any(wire.kind == "carried" and wire.note for wire in self.scene.wires):
+            said.append(roman("×: the factor by which a step changes the gradient on its way back"))
+        if any(rail.step_notes for rail in self.scene.rails):
+            said.append((Run("Δ"), Run("t", "_"), Run(": what step "), Run("t", "i"),
+                         Run(" adds to the gradient of a weight")))
+        return tuple(said)
 
     def signed(self, node: Node, x: Any) -> Text:
         """A gradient as a number: itself for a scalar, else its norm."""
@@ -148,18 +182,15 @@ class Dresser:
             where = "" if wire.node.step is None else f"step {wire.node.step}: "
             name = plain(wire.tail.text if wire.kind != "result" else wire.head.text)
             wire.title = f"{where}contributes {number(amount)} to ∂{plain(self.root)}/∂{name}"
-        if wire.kind == "tap":
-            wire.note = self.tap_note(wire)
 
-    def tap_note(self, wire: Wire) -> Text:
-        """Δ₂ = 0.042: a step's part of the gradient of a weight."""
-        use = self.uses[wire.node, wire.position] if wire.node is not None else None
-        if use is None or wire.node is None or wire.tail.node is None:
-            return ()
-        x = wire.tail.node
-        size = self.signed(x, use.array()) if x.is_scalar else roman(number(use.norm()))
-        step = "" if wire.node.step is None else str(wire.node.step)
-        return (Run("Δ"), Run(step, "_"), Run(" = "), *size)
+    def dress_steps(self, rail: Rail) -> None:
+        """Δ₂ = 0.042: a step's part of the gradient of a weight, all its uses there together."""
+        node = rail.glyph.node
+        if node is None:
+            return
+        for step, delta in self.deltas[rail].items():
+            size = self.signed(node, delta)
+            rail.step_notes[step] = (Run("Δ"), Run(str(step), "_"), Run(" = "), *size)
 
     def norm_text(self, node: Node, name: Text, value: Any) -> Text:
         """‖∂L/∂h₁‖ = 0.016, or ∂L/∂w = 0.108 for a scalar."""
@@ -299,18 +330,3 @@ class Dresser:
                         steps = (b.step or 0) - (a.step or 0)
                         return (roman(f"×{number((low / high) ** (1 / steps))} per step"),)
         return ()
-
-
-def strip_norms(scene: Scene, flow: GradientFlow) -> list[float]:
-    """The norms that only the strips show: they are in view too."""
-    if not any(column.hidden for column in scene.columns):
-        return []
-    states = {
-        (g.node.scope, g.node.name)
-        for c in scene.columns
-        for g in c.glyphs
-        if g.role == "state" and g.node is not None and g.node.name is not None
-    }
-    return [
-        flow.norm(n) for n in flow.arrived if n.name is not None and (n.scope, n.name) in states
-    ]

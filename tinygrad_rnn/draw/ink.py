@@ -6,6 +6,7 @@ The question this file answers: *what is put on the paper, and how does it look?
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 from . import style
 from .blocks import box_of, line_of
@@ -17,6 +18,7 @@ from .scene import Column, Glyph, Rail, Wire
 from .timegrid import TOTAL, TimeGrid, around, gap_lines, shifted
 
 Spot = tuple[Point, str]  # where words stand, and which end of them is there
+Places = dict[int, list[Rect]]  # by stretches of x, so that what is near is found quickly
 BUCKET = 100.0
 
 
@@ -30,19 +32,22 @@ class Ink:
         self.lines: list[Line] = []
         self.labels: list[Label] = []
         self.ids: Counter[str] = Counter()
-        self.taken: dict[int, list[Rect]] = {}  # where glyphs and words are, by stretches of x
+        self.taken: Places = {}  # where glyphs and words are
+        self.lanes: Places = {}  # where lines run
         for i, column in enumerate(self.scene.columns):
             self.frame(column, grid.left[i])
         self.name_scopes()
         for wire in self.scene.wires:
             if wire.kind != "term":
-                self.lines.append(line_of(wire, grid.way(wire), self.ids))
+                self.lay(line_of(wire, grid.way(wire), self.ids))
         for rail in self.scene.rails:
             self.rail(rail)
         for i, total in enumerate(self.scene.totals):
             self.total(total, self.template.top - TOTAL - 16 * i)
         for glyph in self.scene.glyphs():
             self.glyph(glyph)
+        for rail in self.scene.rails:
+            self.step_notes(rail)
         for wire in self.scene.wires:
             if wire.note:
                 self.number(wire)
@@ -104,25 +109,31 @@ class Ink:
                      for dy in (-7, 14, -20, 27)]
         near = y - 7 if y2 < y else y + 14
         spots += [((x + 8, near), "start"), ((x - 8, near), "end")]
+        spots += [((x + 28, near), "start"), ((x - 28, near), "end")]  # past a tap that runs by
         for dy in (-22, -28, 32, -40, 46, -54):
             spots += [((x + side, y + dy), anchor) for side, anchor in
                       ((4, "start"), (-4, "end"), (-wide, "end"), (wide / 2, "start"))]
-        (at, anchor) = next((spot for spot in spots if self.free(spot, wire.note)), spots[0])
+        (at, anchor) = self.best(spots, wire.note)
         size = style.SMALL if wire.kind == "carried" else style.TINY
         self.say(at, wire.note, "text" if wire.kind == "carried" else "quiet", size, anchor,
                  halo=wire.kind == "carried")
 
-    def free(self, spot: Spot, text: Text) -> bool:
-        """Whether words at a spot would lie on no glyph and no other words."""
-        rect = label_rect(Label(*spot[0], text, size=style.SMALL, anchor=spot[1]))
-        buckets = range(int(rect[0] // BUCKET), int(rect[2] // BUCKET) + 1)
-        return not any(rect[0] < r[2] and r[0] < rect[2] and rect[1] < r[3] and r[1] < rect[3]
-                       for bucket in buckets for r in self.taken.get(bucket, ()))
+    def best(self, spots: list[Spot], text: Text) -> Spot:
+        """The first spot where words would lie on nothing; if there is none, on lines only."""
+        free = [spot for spot in spots if not touches(self.taken, said_at(spot, text))]
+        clear = (spot for spot in free if not touches(self.lanes, said_at(spot, text)))
+        return next(clear, next(iter(free), spots[0]))
 
     def take(self, rect: Rect) -> None:
         """Remember that a place is taken."""
-        for bucket in range(int(rect[0] // BUCKET), int(rect[2] // BUCKET) + 1):
-            self.taken.setdefault(bucket, []).append(rect)
+        remember(self.taken, rect)
+
+    def lay(self, line: Line) -> None:
+        """Draw a line, and remember where it runs."""
+        self.lines.append(line)
+        for p, q in pairwise(line.points):
+            remember(self.lanes, (min(p[0], q[0]), min(p[1], q[1]),
+                                  max(p[0], q[0]), max(p[1], q[1])))
 
     def rail(self, rail: Rail) -> None:
         """The rail from its weight to the last tap, and the sum at its end."""
@@ -138,17 +149,25 @@ class Ink:
             self.say((box[0] - 8, y + 4), rail.note, anchor="end")
 
     def tap(self, rail: Rail, wire: Wire, dot: str) -> float:
-        """A tap with its dot on the rail and its number beside; returns where it is."""
+        """A tap with its dot on the rail; returns where it is."""
         tap = self.template.tap(rail, wire)
         way = shifted(tap.way, self.grid.left[self.grid.column_of[wire.head]])
-        x, y = way[0]
         self.dot(dot, way[0], wire.colour or wire.role)
-        self.lines.append(line_of(wire, way, self.ids, tail=dot))
-        if wire.note and tap.note_left:
-            self.say((x - 9, y - 6), wire.note, anchor="end")
-        elif wire.note:
-            self.say((x + 8, y - 6), wire.note, anchor="start")
-        return x
+        self.lay(line_of(wire, way, self.ids, tail=dot))
+        return way[0][0]
+
+    def step_notes(self, rail: Rail) -> None:
+        """What is said of each step, beside its last tap: one number, however many taps."""
+        for i, column in enumerate(self.scene.columns):
+            note = rail.step_notes.get(column.step) if column.step is not None else None
+            if note:
+                left = self.template.tap(rail, rail.taps[0]).note_left
+                ends = self.template.ends(rail, column.step)
+                y, x = self.template.rail_y[rail.glyph.id] - 6, self.grid.left[i]
+                spots = [((x + ends[0] - 9, y), "end"), ((x + ends[-1] + 8, y), "start")]
+                spots += [((x + end + d, y), "start") for d in (8, 32, 56) for end in ends[::-1]]
+                at, anchor = self.best(spots if left else spots[1:] + spots[:1], note)
+                self.say(at, note, anchor=anchor)
 
     def total(self, total: Glyph, y: float) -> None:
         """The rail above all frames that gathers a term from each step."""
@@ -198,3 +217,21 @@ class Ink:
             return
         (x, y), anchor = self.template.notes[glyph.key]
         self.say((self.grid.left[column] + x, y), glyph.note, anchor=anchor, bold=True)
+
+
+def said_at(spot: Spot, text: Text) -> Rect:
+    """The box that words at a spot would fill."""
+    return label_rect(Label(*spot[0], text, size=style.SMALL, anchor=spot[1]))
+
+
+def remember(places: Places, rect: Rect) -> None:
+    """Add a place."""
+    for bucket in range(int(rect[0] // BUCKET), int(rect[2] // BUCKET) + 1):
+        places.setdefault(bucket, []).append(rect)
+
+
+def touches(places: Places, rect: Rect) -> bool:
+    """Whether a box lies on any of the places."""
+    buckets = range(int(rect[0] // BUCKET), int(rect[2] // BUCKET) + 1)
+    return any(rect[0] < r[2] and r[0] < rect[2] and rect[1] < r[3] and r[1] < rect[3]
+               for bucket in buckets for r in places.get(bucket, ()))

@@ -17,8 +17,10 @@ from .scale import Scale
 BAR, CELLS, SAMPLE = 190.0, 48, 30.0
 
 
-def with_legend(drawing: Drawing, scale: Scale, root: Text) -> Drawing:
-    """The drawing with its legend below, on the right."""
+def with_legend(
+    drawing: Drawing, scale: Scale, root: Text, signs: tuple[Text, ...] = ()
+) -> Drawing:
+    """The drawing with its legend below, on the right; `signs` are further lines of words."""
     left, right = drawing.left + style.MARGIN, drawing.left + drawing.width - style.MARGIN
     y = drawing.top + drawing.height + 6.0
     words = (
@@ -26,8 +28,12 @@ def with_legend(drawing: Drawing, scale: Scale, root: Text) -> Drawing:
         *root,
         Run("/∂·‖, relative to the largest in view"),
     )
-    x = max(left + width(words, style.SMALL) + 12, right - BAR)
-    labels = [Label(x - 12, y + 9, words, "quiet", style.SMALL, "end")]
+    wide = max(width(line, style.SMALL) for line in (words, *signs))
+    x = max(left + wide + 12, right - BAR)
+    labels = [
+        Label(x - 12, y + 9 + 16 * i, line, "quiet", style.SMALL, "end")
+        for i, line in enumerate((words, *signs))
+    ]
     strips: list[Strip] = []
     if scale.largest > 0:
         low = scale.level(scale.smallest)
@@ -68,7 +74,7 @@ def with_legend(drawing: Drawing, scale: Scale, root: Text) -> Drawing:
 
 def samples(scale: Scale, right: float, y: float) -> list[Line]:
     """A short line for each look that has no place on the scale, ending at `right`."""
-    kinds = [("no gradient", "dim", 1.0, "3 3")]
+    kinds = [("no gradient", "dim", 1.0, "3 3")] if scale.has_none else []
     for there, name, norm in (
         (scale.has_zero, "zero", 0.0),
         (scale.has_nan, "NaN", float("nan")),

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import replace
 
+import numpy as np
+
 from ..core import walk
 from ..core.graph import Node, leaf
 from . import wording
@@ -76,8 +78,10 @@ class Reader:
         for position, tail in tails:
             self.connect(tail, op, node, position)
         self.value[node] = op
-        if node.name is not None or node is self.found.root:
-            variable = wording.variable_glyph(node, self.names)
+        nameless = node.name is None and node is self.found.root and np.size(node.value) == 1
+        if node.name is not None or nameless:
+            text = wording.unnamed_root(node, self.found.nodes) if nameless else ()
+            variable = wording.variable_glyph(node, self.names, text)
             self.put(variable, (*key, "var"), node, column)
             self.wires.append(Wire(op, variable, "result", node))
             self.value[node] = variable

@@ -20,10 +20,12 @@ THIN, THICK = 0.9, 5.0
 
 class Scale:
     """`largest` and `smallest` are the extreme finite norms above zero in view, 0 if there are
-    none."""
+    none. A norm of None is a place where no gradient goes."""
 
-    def __init__(self, *norms: Iterable[float]) -> None:
-        every = [x for part in norms for x in part]
+    def __init__(self, *norms: Iterable[float | None]) -> None:
+        places = [x for part in norms for x in part]
+        every = [x for x in places if x is not None]
+        self.has_none = len(every) < len(places)
         sizes = [x for x in every if x > 0 and math.isfinite(x)]
         self.largest, self.smallest = max(sizes, default=0.0), min(sizes, default=0.0)
         self.has_zero = any(x == 0 for x in every)

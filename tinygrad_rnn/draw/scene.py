@@ -71,11 +71,13 @@ class Wire:
 
 @dataclass(slots=True, eq=False)
 class Rail:
-    """What all steps share, drawn once: its glyph, and a tap into every step that uses it."""
+    """What all steps share, drawn once: its glyph, and a tap for every use in a step. `step_notes`
+    holds what is said of a step, once, however many taps it has."""
 
     glyph: Glyph
     role: str
     taps: list[Wire] = field(default_factory=list)
+    step_notes: dict[int | None, Text] = field(default_factory=dict)
     note: Text = ()
     gap_note: Text = ()
 

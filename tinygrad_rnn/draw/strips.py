@@ -2,8 +2,9 @@
 
 The question this file answers: *what happened in the steps between?*
 
-One heat strip for each state (‖∂L/∂h_t‖), and one row of bars for each weight: log10 of the norm of
-each step's contribution Δ_t. More than 1,000 steps share cells; a cell shows its largest.
+One heat strip for each state (‖∂L/∂h_t‖), and one row of bars for each weight: the norm of each
+step's contribution Δ_t, on a log scale of at least one decade. More than 1,000 steps share cells; a
+cell shows its largest.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,8 +30,25 @@ Series = dict[int, float]  # step -> norm
 Height = Callable[[float], float]
 
 
+class Strips(NamedTuple):
+    """What the strips show: a series for each state, and one for each weight with its name."""
+
+    states: dict[str, Series]
+    weights: list[tuple[Text, Series]]
+
+    def norms(self) -> list[float]:
+        """Every norm that can be seen; a bar of height zero cannot."""
+        cells = [x for series in self.states.values() for x in series.values()]
+        return cells + [x for _, series in self.weights for x in series.values() if x != 0]
+
+
+def series_of(scene: Scene, flow: GradientFlow) -> Strips:
+    """The series of everything in view."""
+    return Strips(states(scene, flow), weights(scene, flow))
+
+
 def with_strips(
-    drawing: Drawing, scene: Scene, flow: GradientFlow, scale: Scale, root: Text
+    drawing: Drawing, scene: Scene, shown: Strips, scale: Scale, root: Text
 ) -> Drawing:
     """The drawing with a strip for each state and each weight below it."""
     left = min(frame.sides[0] for frame in drawing.frames)
@@ -44,22 +63,20 @@ def with_strips(
         strips.append(Strip(name, left, y, wide, high, cells, plain(title)))
         labels.append(Label(left - 8, y + high / 2 + 4, title, "text", style.SMALL, "end"))
 
-    for name, series in states(scene, flow).items():
+    for name, series in shown.states.items():
         title = (*symbol(name), Run("t", "_"), Run("‖"))
         add((Run("all steps: ‖∂"), *root, Run("/∂"), *title), series, HEAT, lambda _: 1.0)
         labels += ticks(left, y + HEAT + 12, wide, scene.steps)
         y += HEAT + 26
-    for weight, series in weights(scene, flow):
+    for weight, series in shown.weights:
         sizes = [x for x in series.values() if x > 0 and math.isfinite(x)]
         low, high = min(sizes, default=1.0), max(sizes, default=1.0)
-        title = (Run("log"), Run("10", "_"), Run(" ‖Δ"), Run("t", "_"), Run("‖ of "), *weight)
-        add(title, series, BARS, bar_height(low, high))
-        for level, words in (
-            (y + 8, f"{number(high)} largest"),
-            (y + BARS, f"{number(low)} smallest"),
-        ):
+        height = bar_height(low, high)
+        title = (Run("‖Δ"), Run("t", "_"), Run("‖ of "), *weight, Run(", log scale"))
+        add(title, series, BARS, height)
+        for level, words in extremes(low, high, height) if sizes else ():
             text = roman(words)
-            labels.append(Label(left + wide + 6, level, text, "quiet", style.TINY, "start"))
+            labels.append(Label(left + wide + 6, y + level, text, "quiet", style.TINY, "start"))
         y += BARS + 12
     return framed(
         replace(drawing, strips=(*drawing.strips, *strips), labels=(*drawing.labels, *labels))
@@ -122,18 +139,29 @@ def cells_of(series: Series, steps: list[int], scale: Scale, height: Height) -> 
     return tuple(cells)
 
 
-def bar_height(low: float, high: float) -> Callable[[float], float]:
-    """The height of a bar: log10 of the norm between the smallest and the largest."""
+def bar_height(low: float, high: float) -> Height:
+    """The height of a bar: the log of the norm, from the smallest to the largest; over one decade
+    at least, so that bars of nearly the same size look alike."""
     bottom, span = math.log10(low), math.log10(high) - math.log10(low)
+    if span < 1:
+        bottom, span = math.log10(high) - 1, 1.0
 
     def height(size: float) -> float:
         if not math.isfinite(size):
             return 1.0
         if size == 0:
             return 0.0
-        return 0.06 + 0.94 * ((math.log10(size) - bottom) / span if span > 0.3 else 0.5)
+        return 0.06 + 0.94 * (math.log10(size) - bottom) / span
 
     return height
+
+
+def extremes(low: float, high: float, height: Height) -> list[tuple[float, str]]:
+    """The words beside a row of bars, each level with the top of its bar where there is room."""
+    if number(low) == number(high):
+        return [(8.0, f"{number(high)}, all")]
+    level = min(max(BARS * (1 - height(low)) + 4, 20.0), BARS)
+    return [(8.0, f"{number(high)} largest"), (level, f"{number(low)} smallest")]
 
 
 def ticks(left: float, y: float, wide: float, steps: list[int]) -> list[Label]:

@@ -42,7 +42,7 @@ class Template:
                 before = self.sizes.get(glyph.key, (0.0, 0.0))
                 self.sizes[glyph.key] = max(w, before[0]), max(h, before[1])
         self.noted = any(g.note for c in scene.columns for g in c.glyphs) or any(
-            w.note for r in scene.rails for w in r.taps
+            r.step_notes for r in scene.rails
         )
         self.zones = self.rails_by_zone()
         self.x, self.width, self.xs = self.measure_columns()
@@ -113,15 +113,16 @@ class Template:
         return rows, rails, ys, y + style.GAP_Y / 2 - TITLE, bottom
 
     def order_rails(self) -> None:
-        """In each zone, so that a note beside a tap meets no other tap: in a lower zone the rail
-        tapped furthest on the right is on top, in an upper one the rail that serves the highest
-        row."""
+        """In each zone, so that a note beside a step's last tap meets no other tap: in a lower zone
+        the rail tapped furthest on the right is on top, in an upper one the rail that serves the
+        highest row."""
         for band, rails in self.zones.items():
 
             def place(rail: Rail, upper: bool = self.grid.uppers[band]) -> tuple[int, int]:
                 spots = [self.grid.spots[w.head.key] for w in rail.taps]
                 first = min(spots, key=lambda s: (s.band, s.col, s.row))
-                return (first.row, -first.col) if upper else (first.col, -first.row)
+                last = max(spots, key=lambda s: (-s.band, s.col, -s.row))
+                return (first.row, -first.col) if upper else (last.col, -last.row)
 
             rails.sort(key=place, reverse=True)
         self.y, self.rail_y, self.ys, self.top, self.bottom = self.measure_rows(self.zones)
@@ -206,17 +207,20 @@ class Template:
         return inside and all(around.clear(way) for way in self.field.wires)
 
     def widen(self) -> None:
-        """Make room to the right of the taps for their notes, up to the next step's taps."""
+        """Make room beside the taps for their notes, up to the neighbouring step's taps."""
         for rails in self.zones.values():
+            taps = [self.tap(rail, wire).way[0][0] for rail in rails for wire in rail.taps]
             for rail in rails:
-                ends = [
-                    (self.tap(rail, w).way[0][0], width(w.note, style.SMALL))
-                    for w in rail.taps
-                    if w.note
-                ]
-                if ends:
-                    first = min(x for x, _ in ends)
-                    self.width = max(self.width, max(x + wide for x, wide in ends) + 14 - first)
+                wide = max((width(n, style.SMALL) for n in rail.step_notes.values()), default=0.0)
+                if wide:
+                    own = [self.tap(rail, wire).way[0][0] for wire in rail.taps]
+                    left = self.tap(rail, rail.taps[0]).note_left
+                    room = max(taps) - min(own) if left else max(own) - min(taps)
+                    self.width = max(self.width, room + wide + 14)
+
+    def ends(self, rail: Rail, step: int | None) -> list[float]:
+        """Where a step taps a rail, from the left."""
+        return sorted(self.tap(rail, w).way[0][0] for w in rail.taps if w.head.step == step)
 
 
 def tap_ways(rect: Rect, y: float, left_only: bool = False) -> Iterable[Way]:
@@ -237,7 +241,11 @@ def note_spots(rect: Rect, wide: float, frame: float) -> Iterable[tuple[Point, s
         yield ((left + right) / 2, y), "middle"
         yield (left, y), "start"
         yield (right + 3, y), "start"
-    yield (right + 4, bottom + 14), "start"
+    for y in (bottom + 14, top - 6):
+        yield (right + 4, y), "start"
+        for distance in (10, 20, 30):  # past taps that run by
+            yield (left - distance, y), "end"
+            yield (right + distance, y), "start"
 
 
 def note_rect(spot: tuple[Point, str], wide: float) -> Rect:

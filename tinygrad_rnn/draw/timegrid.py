@@ -13,7 +13,7 @@ from . import style
 from .blocks import Block
 from .labels import Run, Text, width
 from .routing import Field, Rect, Way, centre
-from .scene import Column, Glyph, Scene, Wire
+from .scene import Column, Glyph, Rail, Scene, Wire
 from .template import Template
 
 BETWEEN, GAP, TOTAL = 16.0, 118.0, 20.0  # between frames; width of a gap; the rail above the frames
@@ -85,7 +85,8 @@ class TimeGrid:
         for glyph in self.scene.initial:
             head = next(wire.head for wire in self.scene.wires if wire.tail is glyph)
             last = len(self.left) > 1 and self.column_of[head] == len(self.left) - 1
-            x = self.right + 40 if last else min(-14 - glyph.size()[0] / 2, -40.0)
+            wide = max(glyph.size()[0] + 16, width(glyph.note, style.SMALL))  # clear of the frame
+            x = self.right + max(40, wide / 2 + 6) if last else min(-6 - wide / 2, -40.0)
             y = centre(self.template.rects.get(glyph.key) or self.template.rects[head.key])[1]
             self.rects[glyph] = below(around((x, y), glyph), placed)
             placed.append(self.rects[glyph])
@@ -96,6 +97,11 @@ class TimeGrid:
             w, _ = rail.glyph.size()
             y = self.template.rail_y[rail.glyph.id]
             self.rects[rail.glyph] = (-18 - w, y - 10, -18, y + 10)
+
+    def sum_rect(self, rail: Rail) -> Rect:
+        """Where the sum of a rail stands, on the left of its box."""
+        left, top, _, bottom = self.rects[rail.glyph]
+        return left - 8 - width(rail.note, style.SMALL), top + 3, left - 8, bottom - 3
 
     # --- what has no step -----------------------------------------------------------------------
 
@@ -187,6 +193,8 @@ class TimeGrid:
         xs += [-9.0, -5.0, self.right + 9, self.right + 15, self.right + 21]
         others = (*self.scene.initial, *self.scene.around, *(r.glyph for r in self.scene.rails))
         boxes += [self.rects[g] for g in others if g in self.rects]
+        boxes += [self.sum_rect(rail) for rail in self.scene.rails if rail.note]
+        boxes += [note_below(self.rects[g], g.note) for g in self.scene.initial if g.note]
         field = Field([r for r in boxes if r[2] > r[0]], wires)
         return field.route(a, b, sorted(xs), [*t.ys, t.top - 6, t.top - 10])
 
@@ -227,6 +235,12 @@ def below(rect: Rect, others: list[Rect]) -> Rect:
         if left < other[2] and right > other[0] and top < other[3] + 6 and bottom > other[1] - 6:
             top, bottom = other[3] + 8, other[3] + 8 + bottom - top
     return left, top, right, bottom
+
+
+def note_below(rect: Rect, note: Text) -> Rect:
+    """Where the note of a state from before the first step stands."""
+    middle, wide = centre(rect)[0], width(note, style.SMALL)
+    return middle - wide / 2, rect[3] + 3, middle + wide / 2, rect[3] + 16
 
 
 def moved(rect: Rect, dx: float) -> Rect:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -155,9 +155,16 @@ def index_text(index: Any) -> str:
     return ", ".join(words)
 
 
-def variable_glyph(node: Node, names: Names) -> Glyph:
-    """The circle of a named result; a nameless root is just its dot of a name."""
-    text = name_of(node) if node.name is not None else (Run("y", "i"),)
+def unnamed_root(node: Node, nodes: Iterable[Node]) -> Text:
+    """What a root without a name is called: L, as in the ledger; if the user has an L already, the
+    result."""
+    taken = any(x.name == "L" and x.step is None for x in nodes if x is not node)
+    return roman("result") if taken else (Run("L", "i"),)
+
+
+def variable_glyph(node: Node, names: Names, text: Text = ()) -> Glyph:
+    """The circle of a named result; a nameless one is called `text`."""
+    text = text or name_of(node)
     name = node.name or "result"
     title = f"{plain(text)} = {worth(node.value)}"
     return Glyph(
