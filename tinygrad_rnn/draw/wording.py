@@ -107,23 +107,26 @@ def op_glyph(node: Node, names: Names) -> Glyph:
     """The circle or pill of an operation; a plain number among its operands is written into it."""
     sign = style.SYMBOLS.get(node.op.name, node.op.name)
     numbers = [x for x in node.operands if not isinstance(x, Node) and np.ndim(x) == 0]
+    classes = [x for x in numbers if isinstance(x, np.ndarray) and x.dtype.kind in "iu"]
     text = clean(sign, 16)
     if node.op.name == "[]":
         text = clean(f"[{index_text((node.params or {}).get('index'))}]", 14)
-    elif node.arity == 2 and len(numbers) == 1:
+    elif node.arity == 2 and len(numbers) == 1 and not classes:
         left = node.a is None
         text = f"{number(numbers[0])} {text}" if left else f"{text} {number(numbers[0])}"
     circle = len(text) == 1
     role = "op" if circle or node.op.name in LINEAR else "function"
     name, part = (clean_id(node.op.name), "") if node.name is None else (node.name, "op")
     title = f"{where(node)}: " if where(node) else ""
+    title += f"op {clean(node.op.name, 60)}"
+    title += f" of class {classes[0]}" if classes else ""
     return Glyph(
         names.give(name, node.step, node.scope, part),
         (Run(text),),
         role,
         "circle" if circle else "pill",
         node,
-        title=f"{title}op {clean(node.op.name, 60)}, gives {worth(node.value)}",
+        title=f"{title}, gives {worth(node.value)}",
     )
 
 
