@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from html import escape
 
@@ -58,7 +59,7 @@ pre.text b { font-weight: 600; }
 
 def page(story: Story) -> str:
     """The whole page."""
-    T, source = len(story.read), printable(story.text.source)
+    T, source = len(story.read), printable(os.path.basename(story.text.source))
     what = quoted(story.text.text) if story.short else source
     parts = [
         f"<h1>Backpropagation through time, over {counted(T, 'step')} of {escape(what)}</h1>",
@@ -91,7 +92,7 @@ def sequence(story: Story) -> list[str]:
     about = (f"{quoted(text.text)} has {len(text)} characters, {text.size} different ones. The "
              f"model reads {quoted(story.read)} and is to predict {quoted(story.following)}, one "
              "step later.") if story.short else (
-        f"{printable(text.source)}: {len(text):,} characters, {text.size} different ones, read in "
+        f"{printable(os.path.basename(text.source))}: {len(text):,} characters, {text.size} different ones, read in "
         f"windows of {len(story.read)} steps. What follows shows the first window.")
     return [heading(1, "The sequence"), paragraph(about)]
 
