@@ -538,3 +538,23 @@ def test_vectors_that_do_not_fit(make, call, error, words):
                                              "free")(C, steps=3)])
 def test_float32_stays_float32(make):
     assert make("float32")(XS).dtype == np.float32
+
+
+# --- stacks in stacks ---------------------------------------------------------------------------
+
+
+def nested(**options):
+    """A stack in a stack, with the options at its innermost layer."""
+    inner = nn.RNN(4, 4, return_sequences=True, seed=0, **options)
+    return nn.Stacked([nn.Stacked([inner]), nn.RNN(4, 4, return_sequences=True, seed=1)])
+
+
+@pytest.mark.parametrize("use", [
+    lambda layer: tg.truncated_bptt(layer, np.ones((4, 2, 4)), 2),
+    lambda layer: nn.generate(layer, None, 0, 2),
+    nn.OutputFeedback,
+    lambda layer: nn.EncoderDecoder(nn.RNN(4, 4), layer),
+], ids=["truncated_bptt", "generate", "OutputFeedback", "EncoderDecoder"])
+def test_a_reverse_layer_deep_inside_is_refused(use):
+    with pytest.raises(InputError, match="runs in reverse"):
+        use(nested(reverse=True))

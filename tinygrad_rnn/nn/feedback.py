@@ -149,10 +149,11 @@ def as_layer(layer: Any) -> Layer:
 
 def onward(layer: Layer, where: str) -> Layer:
     """The layer, if it goes forward in time: one that runs in reverse needs the end first."""
-    for part in (layer, *getattr(layer, "layers", ())):
-        if isinstance(part, Bidirectional) or getattr(part, "reverse", False):
-            raise InputError(f"{part.title()} runs in reverse: it needs the end of the sequence "
-                             "first", where=where, fix="Give it whole sequences")
+    if isinstance(layer, Bidirectional) or getattr(layer, "reverse", False):
+        raise InputError(f"{layer.title()} runs in reverse: it needs the end of the sequence first",
+                         where=where, fix="Give it whole sequences")
+    for inner in getattr(layer, "layers", ()):
+        onward(inner, where)  # a stack in a stack, however deep
     return layer
 
 
