@@ -343,3 +343,50 @@ def test_a_deep_bidirectional_network_in_scopes():
     assert {"layer 0/forward", "layer 0/backward", "layer 1/forward", "layer 1/backward",
             "layer 0", "layer 1"} <= scopes(last)
     assert last.step == T
+
+
+# --- combinations that mean nothing -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layers", [
+    lambda: [nn.RNN(4, 4, return_sequences=True), nn.RNN(4, 4, reverse=True)],
+    lambda: [nn.RNN(4, 4, return_sequences=True, reverse=True), nn.RNN(4, 4)],
+    lambda: [nn.Bidirectional(nn.RNN(4, 2, return_sequences=True)), nn.RNN(4, 4)],
+    lambda: [nn.RNN(4, 4, return_sequences=True), nn.Bidirectional(nn.RNN(4, 2))],
+])
+def test_a_residual_stack_with_two_last_steps_is_refused(layers):
+    with pytest.raises(InputError, match="all go the same way"):
+        nn.Stacked(layers(), residual=True)
+    assert nn.Stacked(layers()).output_size == 4
+
+
+def test_a_residual_stack_in_reverse_ends_at_the_first_step():
+    def stack(every):
+        return nn.Stacked([nn.RNN(4, 4, return_sequences=True, reverse=True, seed=0),
+                           nn.RNN(4, 4, return_sequences=every, reverse=True, seed=1)],
+                          residual=True)
+
+    xs = inputs(T, B, 4)
+    np.testing.assert_array_equal(stack(False)(xs).numpy(), stack(True)(xs).numpy()[0])
+
+
+def test_a_direction_that_turns_itself_is_refused():
+    turned = nn.RNN(I, H, return_sequences=True, reverse=True)
+    plain = nn.RNN(I, H, return_sequences=True)
+    both = nn.Stacked([nn.Bidirectional(plain), nn.RNN(2 * H, H, return_sequences=True)])
+    for wrong in (turned, nn.Stacked([turned]), both):
+        with pytest.raises(InputError, match="left to right"):
+            nn.Bidirectional(wrong)
+        with pytest.raises(InputError, match="left to right"):
+            nn.Bidirectional(wrong, plain)
+    with pytest.raises(InputError, match="all layers go the same way"):
+        nn.Bidirectional(plain, both)
+    assert nn.Bidirectional(plain, turned)(inputs(T, B, I)).shape == (T, B, 2 * H)
+
+
+def test_a_layer_above_a_pair_is_refused():
+    pair = nn.Bidirectional(nn.RNN(4, 4, return_sequences=True), merge="none")
+    with pytest.raises(InputError, match="layer 0 gives a pair"):
+        nn.Stacked([pair, nn.RNN(4, 4)])
+    with pytest.raises(InputError, match="layer 1 gives a pair"):
+        nn.Stacked([nn.RNN(4, 4, return_sequences=True), pair], residual=True)

@@ -44,7 +44,8 @@ class Bidirectional(Layer):
     `initial_state`. `return_state` and `return_all_states` are on if they are in one of the
     layers. In the graph the layers are the scopes `forward` and `backward`.
 
-    Raises `ShapeError` if the two layers do not fit each other.
+    Raises `ShapeError` if the two layers do not fit each other, and `InputError` for a first layer
+    that goes in reverse by itself.
     """
 
     def __init__(self, layer: Any, backward_layer: Any = None, *, merge: str = "concat",
@@ -60,6 +61,7 @@ class Bidirectional(Layer):
                 raise InputError("a direction cannot be bidirectional itself",
                                  where="Bidirectional")
         self.merge = one_of(merge, (*MERGES, "none"), "merge", "Bidirectional")
+        only_one_way(layer, backward_layer)
         self.forward_layer = layer
         self.backward_layer = layer.twin() if backward_layer is None else backward_layer
         both = self.forward_layer, self.backward_layer
@@ -68,6 +70,9 @@ class Bidirectional(Layer):
         self.return_all_states = any(x.return_all_states for x in both) \
             if return_all_states is None else return_all_states
         self.fit()
+
+    def directions(self) -> set[str]:
+        return {"forward", "reverse"}
 
     def fit(self) -> None:
         """Refuse layers that do not fit each other; together they say what the whole gives."""
@@ -133,3 +138,14 @@ class Bidirectional(Layer):
 
     def settings(self) -> str:
         return f"merge={self.merge}"
+
+
+def only_one_way(forward: Layer, backward: Layer | None) -> None:
+    """Refuse layers that choose another direction than the one they are here for."""
+    if forward.directions() != {"forward"}:
+        raise InputError("expected a layer that goes from left to right, and so does every layer "
+                         f"in it, got {forward.title()}", where="Bidirectional",
+                         fix="Leave out reverse=True: the backward layer is turned here")
+    if backward is not None and len(backward.directions()) > 1:
+        raise InputError("expected a backward layer in which all layers go the same way, got "
+                         f"{backward.title()}", where="Bidirectional")

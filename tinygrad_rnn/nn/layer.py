@@ -129,6 +129,10 @@ class Layer(Module):
         what PyTorch and Keras call them."""
         print(describe.text(self, xs))
 
+    def directions(self) -> set[str]:
+        """Which ways it goes over a sequence: "forward", "reverse" or both."""
+        return {"forward"}
+
     def title(self) -> str:
         """How errors speak of this layer."""
         return f"{type(self).__name__}({self.settings()})"

@@ -106,6 +106,9 @@ class Recurrent(Layer):
         return Unrolling(self.cell, reverse=reverse, masks=masks, padding=self.padding,
                          begin=begin, fresh=fresh, extra=extra).over(steps, state)
 
+    def directions(self) -> set[str]:
+        return {"reverse" if self.reverse else "forward"}
+
     def own_state(self, batch: tuple[int, ...], rng: Any, sign: int) -> Any:
         """The state to start from where a call gives none."""
         cell = self.cell

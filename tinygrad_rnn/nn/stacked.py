@@ -30,7 +30,9 @@ class Stacked(Layer):
     `dropout=p` switches off a part p of what goes from layer to layer, anew at each step, when the
     call has an `rng`. `return_state` and `return_all_states` are on if they are in any layer.
 
-    Raises `ShapeError` if a layer does not fit the one before it.
+    Raises `ShapeError` if a layer does not fit the one before it, and `InputError` for
+    `residual=True` without `return_sequences` where not all layers go the same way: their last
+    steps are different ones then.
     """
 
     def __init__(self, layers: Iterable[Any], *, residual: bool = False, dropout: float = 0.0,
@@ -59,6 +61,10 @@ class Stacked(Layer):
         for k in range(1, len(self.layers)):
             below, layer = self.layers[k - 1], self.layers[k]
             size, got = layer.input_size, below.output_size
+            if merge_none(below) or self.residual and merge_none(layer):
+                pair = k - 1 if merge_none(below) else k
+                raise InputError(f"layer {pair} gives a pair of sequences, which no layer can take",
+                                 where="Stacked", fix="Bidirectional(..., merge='concat')")
             if not below.return_sequences:
                 raise ShapeError(
                     f"stacked layer {k} expects a sequence (T, B, {size or 'I'}) but layer {k - 1} "
@@ -70,6 +76,15 @@ class Stacked(Layer):
             if self.residual and got is not None and layer.output_size not in (None, got):
                 raise ShapeError(f"with residual=True stacked layer {k} adds its input (T, B, "
                                  f"{got}) to its output (T, B, {layer.output_size})")
+        if self.residual and len(self.layers) > 1 and not self.return_sequences \
+                and len(self.directions()) > 1:
+            raise InputError("with residual=True and only the last output, expected layers that "
+                             "all go the same way; got forward and reverse ones, whose last steps "
+                             "are not the same", where="Stacked",
+                             fix="Set return_sequences=True on the last layer, and choose a step")
+
+    def directions(self) -> set[str]:
+        return set[str]().union(*(layer.directions() for layer in self.layers))
 
     def steps(self, xs: Any) -> Steps:
         self.fit()
@@ -126,6 +141,13 @@ class Stacked(Layer):
         parts = [f"{len(self.layers)} layers"] + ["residual"] * self.residual
         parts += [f"dropout={self.dropout}"] * bool(self.dropout)
         return ", ".join(parts)
+
+
+def merge_none(layer: Any) -> bool:
+    """Is its output a pair, that of a bidirectional layer which merges nothing?"""
+    while isinstance(layer, Stacked):
+        layer = layer.layers[-1]
+    return getattr(layer, "merge", None) == "none"
 
 
 def shortcut(steps: Steps, last: Any, run: Run) -> Run:
