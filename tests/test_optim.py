@@ -296,3 +296,117 @@ def test_a_norm_that_is_not_finite():
         optim.clip_grad_norm([p, q], 1.0, error_if_nonfinite=True)
     assert q.grad == 1.0
     assert optim.clip_grad_norm([leaf([1.0])], 1.0) == 0.0
+
+
+# --- bounds, options and types that cannot be ---------------------------------------------------
+
+
+def with_gradient(gradient, dtype=np.float64):
+    p = leaf(np.ones(2, dtype))
+    p.grad = np.asarray(gradient, dtype)
+    return p
+
+
+@pytest.mark.parametrize("clip", [optim.clip_grad_norm, optim.clip_grad_value])
+@pytest.mark.parametrize("bound", [-1.0, 0.0, float("nan"), "a", None, True])
+def test_a_bound_for_clipping_is_above_zero(clip, bound):
+    p = with_gradient([3.0, 4.0])
+    with pytest.raises(InputError, match=r"expected (max_norm|clip_value)"):
+        clip([p], bound)
+    np.testing.assert_array_equal(p.grad, [3.0, 4.0])
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(1e30, np.float32), (1e200, np.float64)])
+def test_large_finite_gradients_are_clipped_and_not_lost(size, dtype):
+    p = with_gradient([3 * size, 4 * size], dtype)
+    assert np.isclose(optim.clip_grad_norm([p], 1.0), 5 * size)
+    np.testing.assert_allclose(p.grad, [0.6, 0.8], rtol=1e-6)
+    assert p.grad.dtype == dtype
+
+
+@pytest.mark.parametrize("clip", [optim.clip_grad_norm, optim.clip_grad_value])
+def test_clipping_leaves_float32(clip):
+    p = with_gradient([3.0, 4.0], np.float32)
+    clip([p], np.float64(0.5))
+    assert p.grad.dtype == np.float32
+
+
+@pytest.mark.parametrize("maker", [
+    lambda p: optim.SGD(p, np.float64(0.1), np.float64(0.9)),
+    lambda p: optim.SGD(p, lambda k: np.float64(0.1), weight_decay=np.float64(0.1)),
+    lambda p: optim.Adam(p, betas=(np.float64(0.9), np.float64(0.99)), eps=np.float64(1e-8)),
+    lambda p: optim.AdamW(p, weight_decay=np.float64(0.1), amsgrad=True),
+    lambda p: optim.RMSprop(p, alpha=np.float64(0.9), momentum=np.float64(0.9), centered=True),
+    lambda p: optim.Adagrad(p, lr_decay=np.float64(0.1),
+                            initial_accumulator_value=np.float64(0.1)),
+])
+def test_memory_of_float32_parameters_is_float32(maker):
+    p = with_gradient([3.0, 4.0], np.float32)
+    optimizer = maker([p])
+    for _ in range(2):
+        p.grad = np.ones(2, np.float32)
+        optimizer.step()
+    arrays = [x for x in optimizer.memory["0"].values() if np.ndim(x)]
+    assert {x.dtype for x in (p.data, *arrays)} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize(("maker", "options", "name"), [
+    (optim.RMSprop, {"alpha": 2.0}, "alpha"), (optim.RMSprop, {"alpha": -0.1}, "alpha"),
+    (optim.Adagrad, {"lr_decay": -1.0}, "lr_decay"),
+    (optim.Adagrad, {"initial_accumulator_value": -1.0}, "initial_accumulator_value"),
+    (optim.SGD, {"lr": np.inf}, "lr"), (optim.SGD, {"lr": "a"}, "lr"),
+    (optim.SGD, {"lr": None}, "lr"),
+    (optim.SGD, {"momentum": "a", "nesterov": True}, "momentum"),
+    (optim.SGD, {"momentum": 0.9, "dampening": 2.0}, "dampening"),
+    (optim.Adam, {"betas": 0.9}, "betas"), (optim.Adam, {"betas": ("a", 0.9)}, "betas"),
+    (optim.Adam, {"eps": float("nan")}, "eps"), (optim.Adam, {"weight_decay": "a"}, "weight_decay"),
+])
+def test_options_out_of_range(maker, options, name):
+    with pytest.raises(InputError, match=name):
+        maker([leaf([1.0])], **options)
+
+
+@pytest.mark.parametrize("lr", [-1.0, np.inf, float("nan"), "a", None])
+def test_a_learning_rate_that_cannot_be_is_refused_later_too(lr):
+    p = with_gradient([1.0, 1.0])
+    optimizer = optim.SGD([p], 0.5)
+    with pytest.raises(InputError, match="lr"):
+        optimizer.lr = lr
+    assert optimizer.lr == 0.5
+    optimizer = optim.SGD([p], lambda k: lr if k else 0.5)
+    optimizer.step()
+    with pytest.raises(InputError, match="lr"):
+        optimizer.step()
+    np.testing.assert_array_equal(p.data, [0.5, 0.5])
+    assert optimizer.steps == 1
+
+
+@pytest.mark.parametrize("change", [
+    lambda s: {k: x for k, x in s.items() if k != "memory"},
+    lambda s: {k: x for k, x in s.items() if k != "steps"},
+    lambda s: {**s, "more": 1},
+    lambda s: {**s, "options": {**s["options"], "lt": 1.0}},
+    lambda s: {**s, "options": {**s["options"], "lr": -1.0}},
+    lambda s: {**s, "memory": {"1": {}}},
+    lambda s: {**s, "memory": None}, lambda s: {**s, "memory": {"0": None}},
+    lambda s: {**s, "memory": {"0": {"mean": np.ones(2)}}},
+    lambda s: {**s, "steps": "many"}, lambda s: {**s, "steps": -1}, lambda s: None,
+])
+def test_keys_and_options_of_a_state_that_do_not_fit(change):
+    p = with_gradient([1.0, 1.0])
+    optimizer = optim.Adam([p])
+    optimizer.step()
+    before = repr(optimizer.state_dict())
+    with pytest.raises(InputError, match="load_state_dict"):
+        optimizer.load_state_dict(change(optimizer.state_dict()))
+    assert repr(optimizer.state_dict()) == before
+
+
+@pytest.mark.parametrize("make", [
+    lambda: optim.step_decay(1, "a"), lambda: optim.step_decay("a", 1),
+    lambda: optim.exponential_decay(1.0, None), lambda: optim.cosine_decay(1.0, float("nan")),
+    lambda: optim.warm_up("a", 3),
+])
+def test_schedules_take_numbers(make):
+    with pytest.raises(InputError, match="expected"):
+        make()

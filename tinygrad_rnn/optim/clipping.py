@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..core.words import describe
-from ..errors import GradientError
+from ..errors import GradientError, InputError
 from .optimizer import named
+from .schedules import number
 
 
 def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2,
@@ -20,11 +21,13 @@ def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2,
 
     The norm is that of all gradients as one vector (Pascanu et al. 2013); `norm_type` may be inf.
     With `error_if_nonfinite` a norm that is NaN or Inf raises `GradientError` and nothing is
-    scaled.
+    scaled. Raises `InputError` for a `max_norm` that is not above 0.
     """
+    max_norm = above_zero(max_norm, "max_norm", "clip_grad_norm")
+    norm_type = number(norm_type, "norm_type", "clip_grad_norm")
     leaves = [p for p in named(params, "clip_grad_norm").values() if p.grad is not None]
     entries = [np.ravel(p.grad) for p in leaves]
-    norm = float(np.linalg.norm(np.concatenate(entries), norm_type)) if entries else 0.0
+    norm = norm_of(np.concatenate(entries), norm_type) if entries else 0.0
     if error_if_nonfinite and not np.isfinite(norm):
         bad = [describe(p) for p in leaves if not np.all(np.isfinite(p.grad))]
         raise GradientError(f"the norm of the gradients is {norm}: see "
@@ -37,8 +40,33 @@ def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2,
 
 
 def clip_grad_value(params: Any, clip_value: float) -> None:
-    """Cut every entry of every gradient to [-clip_value, clip_value]."""
+    """Cut every entry of every gradient to [-clip_value, clip_value].
+
+    Raises `InputError` for a `clip_value` that is not above 0.
+    """
+    clip_value = above_zero(clip_value, "clip_value", "clip_grad_value")
     for p in named(params, "clip_grad_value").values():
         if p.grad is not None:
             clipped = np.clip(p.grad, -clip_value, clip_value)
             p.grad = float(clipped) if p.is_scalar else clipped
+
+
+# --- helpers ------------------------------------------------------------------------------------
+
+
+def norm_of(entries: Any, norm_type: float) -> float:
+    """The norm, in double precision and of entries divided by the largest one: squares of large
+    numbers would overflow."""
+    entries = entries.astype(np.float64, copy=False)
+    largest = float(np.max(np.abs(entries), initial=0.0))
+    if largest < 1e30 or not np.isfinite(largest):
+        return float(np.linalg.norm(entries, norm_type))
+    return largest * float(np.linalg.norm(entries / largest, norm_type))
+
+
+def above_zero(bound: float, name: str, where: str) -> float:
+    """A bound as a plain float, which leaves the gradients their type."""
+    bound = number(bound, name, where)
+    if not bound > 0:
+        raise InputError(f"expected {name} above 0, got {bound!r}", where=where)
+    return bound

@@ -18,7 +18,7 @@ from ..core.words import describe
 from ..errors import InputError, ShapeError
 from ..nn.module import Module
 from .rules import DECOUPLED, RULES, Memory
-from .schedules import Schedule
+from .schedules import Schedule, number
 
 
 class Optimizer:
@@ -36,24 +36,19 @@ class Optimizer:
         self.rule, self.steps = rule, 0
         self.schedule = lr if callable(lr) else None
         first = lr(0) if callable(lr) else lr
-        self.options = {"lr": first, **options, "weight_decay": weight_decay}
+        self.options = checked({"lr": first, **options, "weight_decay": weight_decay}, rule)
         self.memory: dict[str, Memory] = {name: {} for name in self.params}
-        for name in ("lr", "weight_decay", "momentum", "eps", "alpha"):
-            if not self.options.get(name, 0) >= 0:
-                raise InputError(f"expected {name} of at least 0, got {self.options[name]!r}",
-                                 where=rule)
-        betas = self.options.get("betas", (0.0, 0.0))
-        if len(betas) != 2 or not all(0 <= b < 1 for b in betas):
-            raise InputError(f"expected two betas from 0 to below 1, got {betas!r}", where=rule)
 
     @property
     def lr(self) -> float:
         """The learning rate of the next update. Assigning one ends a schedule."""
-        return self.options["lr"] if self.schedule is None else self.schedule(self.steps)
+        if self.schedule is None:
+            return float(self.options["lr"])
+        return within("lr", self.schedule(self.steps), self.rule)
 
     @lr.setter
     def lr(self, lr: float) -> None:
-        self.options["lr"], self.schedule = lr, None
+        self.options["lr"], self.schedule = within("lr", lr, self.rule), None
 
     def step(self) -> None:
         """Move every parameter that has a gradient: p.data = p.data - step, all of them at the
@@ -89,22 +84,28 @@ class Optimizer:
                 "memory": copied(self.memory, self.params)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`. Rule, names and shapes must fit, or nothing is changed."""
+        """Go on from a `state_dict`. Rule, names and shapes must fit, or nothing is
+        changed: `InputError`, `ShapeError`."""
         where = f"{self.rule}.load_state_dict"
-        if state.get("rule") != self.rule:
-            raise InputError(f"expected the state of {self.rule}, got that of {state.get('rule')}",
+        same_keys(state, self.state_dict(), "a state_dict of", where)
+        if state["rule"] != self.rule:
+            raise InputError(f"expected the state of {self.rule}, got that of {state['rule']}",
                              where=where)
-        memory = state["memory"]
-        if set(memory) != set(self.params):
-            raise InputError(f"expected the parameters {', '.join(self.params)}, got "
-                             f"{', '.join(memory) or 'none'}", where=where)
+        options, memory = state["options"], state["memory"]
+        same_keys(options, self.options, "the options", where)
+        options = checked(options, where)
+        same_keys(memory, self.params, "the parameters", where)
         for name, p in self.params.items():
+            if memory[name] != {}:  # not moved yet
+                _, like = RULES[self.rule](0.0, {}, **without(options, "weight_decay"))
+                same_keys(memory[name], like, f"the memory of {name}", where)
             for key, x in memory[name].items():
                 if np.ndim(x) and np.shape(x) != np.shape(p.value):
                     raise ShapeError(f"expected {key} of {name} in shape {np.shape(p.value)}, got "
                                      f"{np.shape(x)}", where=where)
-        self.options = {**self.options, **state["options"]}
-        self.memory, self.steps = copied(memory, self.params), state.get("steps", 0)
+        steps = int(within("steps", state["steps"], where))
+        self.memory, self.steps = copied(memory, self.params), steps
+        self.options = options
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value}"
@@ -119,7 +120,7 @@ def SGD(params: Any, lr: float | Schedule = 1e-3, momentum: float = 0.0, nestero
         dampening: float = 0.0, weight_decay: float = 0.0) -> Optimizer:
     """Stochastic gradient descent: see `rules.sgd`. Raises `InputError` for nesterov without
     momentum, or with dampening."""
-    if nesterov and (not momentum > 0 or dampening):
+    if nesterov and (not within("momentum", momentum, "SGD") or dampening):
         raise InputError("nesterov needs a momentum above 0 and no dampening", where="SGD")
     return Optimizer(params, "SGD", lr, weight_decay, momentum=momentum, dampening=dampening,
                      nesterov=nesterov)
@@ -161,6 +162,54 @@ def AdamW(params: Any, lr: float | Schedule = 1e-3, betas: tuple[float, float] =
 
 
 # --- helpers ------------------------------------------------------------------------------------
+
+AT_MOST_ONE = ("alpha", "dampening")  # parts of a running average
+FLAGS = ("nesterov", "centered", "amsgrad", "eps_inside_root")
+
+
+def checked(options: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The options of a rule, if they can be: numbers as plain floats, which leave a parameter its
+    type."""
+    found = dict(options)
+    for name, value in options.items():
+        if name == "betas":
+            found[name] = two_betas(value, where)
+        elif name not in FLAGS:
+            found[name] = within(name, value, where)
+    return found
+
+
+def within(name: str, value: Any, where: str) -> float:
+    """An option that is a finite number of at least 0, and alpha one of at most 1."""
+    x = number(value, name, where)
+    if not 0 <= x < np.inf:
+        raise InputError(f"expected {name} of at least 0, and finite, got {value!r}", where=where)
+    if name in AT_MOST_ONE and x > 1:
+        raise InputError(f"expected {name} from 0 to 1, got {value!r}", where=where)
+    return x
+
+
+def two_betas(betas: Any, where: str) -> tuple[float, float]:
+    """The two betas of Adam, each from 0 to below 1."""
+    pair = isinstance(betas, (tuple, list, np.ndarray)) and len(betas) == 2
+    found = tuple(number(b, "each of betas", where) for b in betas) if pair else ()
+    if len(found) != 2 or not all(0 <= b < 1 for b in found):
+        raise InputError(f"expected two betas from 0 to below 1, got {betas!r}", where=where)
+    return found[0], found[1]
+
+
+def without(options: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The options but one."""
+    return {key: value for key, value in options.items() if key != name}
+
+
+def same_keys(given: Any, expected: Mapping[str, Any], what: str, where: str) -> None:
+    """Raise `InputError` unless `given` is a dict with exactly these keys."""
+    if not isinstance(given, Mapping):
+        raise InputError(f"expected {what} as a dict, got {type(given).__name__}", where=where)
+    if set(given) != set(expected):
+        raise InputError(f"expected {what} {', '.join(expected)}, got "
+                         f"{', '.join(map(str, given)) or 'none'}", where=where)
 
 
 def copied(memory: Mapping[str, Memory], names: Iterable[str]) -> dict[str, Memory]:

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 from ..errors import InputError
 
@@ -21,18 +24,21 @@ Schedule = Callable[[int], float]
 
 def step_decay(lr: float, step_size: int, gamma: float = 0.1) -> Schedule:
     """lr γ^⌊k / step_size⌋: multiplied by `gamma` after every `step_size` updates."""
+    lr, gamma = number(lr, "lr", "step_decay"), number(gamma, "gamma", "step_decay")
     whole(step_size, "step_size", "step_decay")
     return lambda k: lr * gamma ** (k // step_size)
 
 
 def exponential_decay(lr: float, gamma: float) -> Schedule:
     """lr γ^k: multiplied by `gamma` after every update."""
+    lr, gamma = number(lr, "lr", "exponential_decay"), number(gamma, "gamma", "exponential_decay")
     return lambda k: lr * gamma ** k
 
 
 def cosine_decay(lr: float, steps: int, lr_min: float = 0.0) -> Schedule:
     """lr_min + (lr - lr_min) (1 + cos(π k / steps)) / 2: half a cosine down to `lr_min`, which it
     then keeps   (Loshchilov and Hutter 2017)."""
+    lr, lr_min = number(lr, "lr", "cosine_decay"), number(lr_min, "lr_min", "cosine_decay")
     whole(steps, "steps", "cosine_decay")
     return lambda k: lr_min + 0.5 * (lr - lr_min) * (1 + math.cos(math.pi * min(k, steps) / steps))
 
@@ -41,12 +47,27 @@ def warm_up(then: float | Schedule, steps: int) -> Schedule:
     """Rise in equal parts for `steps` updates, lr/steps, 2 lr/steps, ..., lr; then go on with
     `then`: a fixed lr, or a schedule from its beginning (lr is its first value)."""
     whole(steps, "steps", "warm_up")
-    after: Schedule = then if callable(then) else lambda k: then
+    if callable(then):
+        after: Schedule = then
+    else:
+        fixed = number(then, "lr", "warm_up")
+        after = lambda k: fixed
     return lambda k: after(0) * (k + 1) / steps if k < steps else after(k - steps)
 
 
 def whole(n: int, name: str, where: str) -> None:
     """Raise `InputError` unless n is a whole number of at least 1."""
-    if isinstance(n, bool) or n != int(n) or n < 1:
+    n_is_real = isinstance(n, (int, float, np.number)) and not isinstance(n, bool)
+    if not n_is_real or not math.isfinite(n) or n != int(n) or n < 1:
         raise InputError(f"expected {name} to be a whole number of at least 1, got {n!r}",
                          where=where)
+
+
+def number(x: Any, name: str, where: str) -> float:
+    """An option as a plain float, or `InputError`: NumPy's own float64 would turn float32
+    parameters into float64."""
+    if isinstance(x, np.ndarray) and x.ndim == 0:
+        x = x[()]
+    if isinstance(x, bool) or not isinstance(x, (int, float, np.integer, np.floating)):
+        raise InputError(f"expected {name} to be a number, got {x!r}", where=where)
+    return float(x)
