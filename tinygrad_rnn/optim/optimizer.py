@@ -96,13 +96,10 @@ class Optimizer:
         options = checked(options, where)
         same_keys(memory, self.params, "the parameters", where)
         for name, p in self.params.items():
-            if memory[name] != {}:  # not moved yet
+            fitting(memory[name], name, p, where)
+            if memory[name]:  # else it has not moved yet
                 _, like = RULES[self.rule](0.0, {}, **without(options, "weight_decay"))
-                same_keys(memory[name], like, f"the memory of {name}", where)
-            for key, x in memory[name].items():
-                if np.ndim(x) and np.shape(x) != np.shape(p.value):
-                    raise ShapeError(f"expected {key} of {name} in shape {np.shape(p.value)}, got "
-                                     f"{np.shape(x)}", where=where)
+                same_keys(memory[name], like, f"the memory of {name} to be", where)
         steps = int(within("steps", state["steps"], where))
         self.memory, self.steps = copied(memory, self.params), steps
         self.options = options
@@ -196,6 +193,17 @@ def two_betas(betas: Any, where: str) -> tuple[float, float]:
     if len(found) != 2 or not all(0 <= b < 1 for b in found):
         raise InputError(f"expected two betas from 0 to below 1, got {betas!r}", where=where)
     return found[0], found[1]
+
+
+def fitting(memory: Any, name: str, p: Any, where: str) -> None:
+    """Raise unless what is remembered of a parameter has its shape, or is a count."""
+    if not isinstance(memory, Mapping):
+        raise InputError(f"expected the memory of {name} as a dict, got {type(memory).__name__}",
+                         where=where)
+    for key, x in memory.items():
+        if np.ndim(x) and np.shape(x) != np.shape(p.value):
+            raise ShapeError(f"expected {key} of {name} in shape {np.shape(p.value)}, got "
+                             f"{np.shape(x)}", where=where)
 
 
 def without(options: Mapping[str, Any], name: str) -> dict[str, Any]:
