@@ -119,3 +119,18 @@ def test_seeds_and_nothing_recorded():
 def test_what_cannot_be(options):
     with pytest.raises(InputError):
         nn.generate(**{"cell_or_layer": layer, "head": head, "start": 0, "steps": 3, **options})
+
+
+@pytest.mark.parametrize("feedback", ["sample", "greedy"])
+@pytest.mark.parametrize("bad", [[np.nan] * V, [0.0, np.nan, 0.0, 0.0], [0.0, np.inf, 0.0, 0.0],
+                                 [-np.inf] * V])
+def test_no_class_is_made_up_where_the_output_is_no_number(feedback, bad):
+    with pytest.raises(InputError, match="NaN or Inf"):
+        nn.generate(layer, lambda h: np.array(bad), 0, 2, feedback, rng=0)
+
+
+@pytest.mark.parametrize("feedback", ["sample", "greedy"])
+def test_a_class_may_be_ruled_out(feedback):
+    allowed = np.array([-np.inf, 0.0, -np.inf, -np.inf])
+    drawn = nn.generate(layer, lambda h: allowed, 0, 3, feedback, rng=0)
+    assert drawn.tolist() == [1, 1, 1]

@@ -50,7 +50,7 @@ def generate(cell_or_layer: Any, head: Callable[[Any], Any] | None, start: Any, 
 
     `rng` is a seed or a `numpy.random.Generator`. The draw compares one uniform number with the
     running sum of the probabilities. Nothing is recorded. Raises `InputError` for options that
-    cannot be.
+    cannot be, and for a y from which no class can be taken, NaN for instance.
     """
     layer = onward(as_layer(cell_or_layer), "generate")
     if not callable(feedback) and feedback not in ("sample", "greedy", "output"):
@@ -108,7 +108,7 @@ def sampled(temperature: float = 1.0, rng: Any = None) -> Feedback:
     draws = rng if hasattr(rng, "random") else np.random.default_rng(rng)
 
     def draw(y: Any) -> Any:
-        y = y.value if isinstance(y, Node) else np.asarray(y)
+        y = comparable(y)
         return one_hot(sample(y, temperature, draws), y.shape[-1], y.dtype)
 
     return draw
@@ -116,8 +116,17 @@ def sampled(temperature: float = 1.0, rng: Any = None) -> Feedback:
 
 def greedy(y: Any) -> Any:
     """The likeliest class of each row of y (..., O), as one-hot rows."""
-    y = y.value if isinstance(y, Node) else np.asarray(y)
+    y = comparable(y)
     return one_hot(np.argmax(y, -1), y.shape[-1], y.dtype)
+
+
+def comparable(y: Any) -> Any:
+    """y as an array from which a class can be taken: with NaN, or +inf, there is no likeliest."""
+    y = y.value if isinstance(y, Node) else np.asarray(y)
+    if np.isnan(y).any() or np.isposinf(y).any() or np.isneginf(y).all(-1).any():
+        raise InputError("expected outputs from which a class can be drawn, got NaN or Inf",
+                         where="generate", fix="tg.detect_anomaly() finds the first one")
+    return y
 
 
 def sample(y: Any, temperature: float, draws: Any) -> Any:
