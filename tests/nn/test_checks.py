@@ -28,7 +28,7 @@ CELLS = {
     "rnn softplus, stacked": nn.RNNCell(I, H, "softplus", stacked=True, seed=0),
     "lstm": nn.LSTMCell(I, H, seed=0),
     "lstm peepholes": nn.LSTMCell(I, H, peepholes=True, stacked=True, seed=0),
-    "lstm others": nn.LSTMCell(I, H, bias=False, activation="softsign", forget_bias=1.0,
+    "lstm others": nn.LSTMCell(I, H, bias=False, activation="softsign",
                                output_activation="identity", seed=0),
     "gru": nn.GRUCell(I, H, seed=0),
     "gru stacked": nn.GRUCell(I, H, stacked=True, seed=0),

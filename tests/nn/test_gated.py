@@ -130,7 +130,6 @@ def test_forget_bias():
     np.testing.assert_array_equal(b[H:2 * H], np.ones(H))
     np.testing.assert_array_equal(np.delete(b, range(H, 2 * H)),
                                   np.delete(other, range(H, 2 * H)))
-    assert nn.LSTMCell(I, H, bias=False, forget_bias=1.0).b_h is None
 
 
 def test_peepholes():
@@ -420,3 +419,8 @@ def test_scalars_and_tensors_agree(make):
     for name, p in layer.cell.named_parameters():
         for index, g in np.ndenumerate(p.grad):
             assert values[(name, *index)].grad == pytest.approx(g, rel=1e-12, abs=1e-14)
+
+
+def test_a_forget_bias_needs_a_bias():
+    with pytest.raises(InputError, match="needs a bias"):
+        nn.LSTM(3, 4, forget_bias=1.0, bias=False)

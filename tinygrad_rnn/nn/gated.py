@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import ops
+from ..errors import InputError
 from . import activations
 from . import init as inits
 from .activations import Activation
@@ -67,6 +68,9 @@ class LSTMCell(AffineCell):
                                                       "gate_activation")
         self.output_activation = activations.activation(output_activation, "LSTMCell",
                                                         "output_activation")
+        if forget_bias is not None and not bias:
+            raise InputError(f"forget_bias={forget_bias!r} needs a bias, got bias=False",
+                             where="LSTMCell")
         self.forget_bias, self.peepholes = forget_bias, peepholes
         self.settle((input_size, hidden_size), bias, stacked, init, init_hh, seed, dtype)
 
