@@ -390,3 +390,23 @@ def test_a_layer_above_a_pair_is_refused():
         nn.Stacked([pair, nn.RNN(4, 4)])
     with pytest.raises(InputError, match="layer 1 gives a pair"):
         nn.Stacked([nn.RNN(4, 4, return_sequences=True), pair], residual=True)
+
+
+class GainCell(nn.RNNCell):
+    """A cell with a parameter that its `draw` does not know of."""
+
+    def __init__(self, *sizes):
+        super().__init__(*sizes, seed=0)
+        self.gain = tg.Tensor(np.ones(self.hidden_size), requires_grad=True)
+
+
+def test_a_twin_that_would_share_a_parameter_is_refused():
+    with pytest.raises(UnsupportedError, match="share gain"):
+        nn.Bidirectional(nn.Recurrent(GainCell(I, H)))
+
+
+def test_recurrent_takes_cells_not_layers_nor_classes():
+    with pytest.raises(InputError, match="RNN, which is a layer"):
+        nn.Recurrent(nn.RNN(I, H, return_state=True))
+    with pytest.raises(InputError, match="the class LSTMCell"):
+        nn.Recurrent(nn.LSTMCell)

@@ -110,3 +110,24 @@ def test_orthogonal_block_by_block():
         np.testing.assert_allclose(block @ block.T, np.eye(4), atol=1e-12)
     wide = orthogonal(np.random.default_rng(0), (3, 5), 0)
     np.testing.assert_allclose(wide @ wide.T, np.eye(3), atol=1e-12)
+
+
+def test_two_parameters_of_one_name_are_refused():
+    class Net(nn.Module):
+        def __init__(self):
+            self.parts = {1: Tensor(np.ones(2), requires_grad=True, name="a"),
+                          "1": Tensor(np.ones(3), requires_grad=True, name="b")}
+
+    with pytest.raises(InputError, match=r"'parts.1': a \(2,\) and b \(3,\)"):
+        Net().state_dict()
+
+
+def test_the_repr_shows_what_lies_in_containers_of_containers():
+    class Net(nn.Module):
+        def __init__(self):
+            self.parts = {"one": [nn.Linear(2, 3)], "two": {"w": [Tensor(
+                np.ones(4), requires_grad=True)]}}
+
+    text = repr(Net())
+    assert "parts.one.0: Linear(2, 3): 9 parameters" in text
+    assert "parts.two.w.0 (4,): 4" in text

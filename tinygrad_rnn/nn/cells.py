@@ -21,7 +21,7 @@ from ..core.values import Tensor
 from ..errors import InputError, ShapeError, UnsupportedError
 from . import activations
 from . import init as inits
-from .module import Module, parameter
+from .module import Module, parameter, refuse_shared
 from .sequence import given_step, shape_of
 
 
@@ -115,6 +115,7 @@ class Cell(Module):
         rng = getattr(self, "rng", None)
         other = copy.copy(self)
         other.draw(np.random.default_rng() if rng is None else rng.spawn(1)[0])
+        refuse_shared(other, self)
         return other
 
     def operands(self, x: Any, state: Any) -> tuple[Any, list[Any]]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.graph import Node, leaf
 from ..core.values import Tensor
-from ..errors import DTypeError, InputError, ShapeError
+from ..errors import DTypeError, InputError, ShapeError, UnsupportedError
 
 
 def parameter(array: Any, name: str) -> Tensor:
@@ -29,10 +29,17 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Any]]:
         """(dotted name, parameter), in the order of the attributes. A shared one comes once."""
-        listed = set[Node]()
+        listed, named = set[Node](), dict[str, Node]()
         for name, node in walk(self, "", set()):
             if node not in listed:
+                if name in named:
+                    raise InputError(
+                        f"two parameters are called '{name}': {labelled(named[name])} and "
+                        f"{labelled(node)}", where=type(self).__name__,
+                        fix="Keys of a dict are compared as text, and a '.' in one looks like "
+                            "a way: choose other keys")
                 listed.add(node)
+                named[name] = node
                 yield name, node
 
     def parameters(self) -> list[Any]:
@@ -108,6 +115,22 @@ def walk(thing: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Node]]:
             yield from walk(part, dotted, seen)
 
 
+def labelled(node: Node) -> str:
+    """A parameter in an error: its own name, if it has one, and its shape."""
+    return f"{node.name or 'one'} {np.shape(node.value)}"
+
+
+def refuse_shared(twin: Module, original: Module) -> None:
+    """Refuse a twin that holds a parameter of its original: two layers would train one weight."""
+    own = {node for _, node in walk(original, "", set())}
+    shared = [name for name, node in walk(twin, "", set()) if node in own]
+    if shared:
+        raise UnsupportedError(
+            f"the twin of {type(original).__name__} would share {', '.join(shared)} with it",
+            fix="Draw it in draw(rng), after super().draw(rng); or make both layers yourself: "
+                "nn.Bidirectional(forward, backward)")
+
+
 def count(thing: Any) -> int:
     """How many numbers the parameters below `thing` hold, shared ones once."""
     return sum(int(np.size(p.value)) for p in dict.fromkeys(p for _, p in walk(thing, "", set())))
@@ -118,12 +141,18 @@ def tree(module: Module, title: str, depth: int) -> Iterator[str]:
     shape."""
     settings = f"({module.settings()})" if module.settings() else ""
     yield f"{'  ' * depth}{title}{settings}: {count(module):,} parameters"
-    for name, part in children(module):
-        parts = [(name, part)] if isinstance(part, (Node, Module)) else \
-            [(f"{name}.{key}", p) for key, p in children(part)]
-        for label, p in parts:
-            if isinstance(p, Module) and depth < 20:
-                yield from tree(p, f"{label}: {type(p).__name__}", depth + 1)
-            elif isinstance(p, Node) and p.op is leaf:
-                shape = np.shape(p.value)
-                yield f"{'  ' * (depth + 1)}{label} {shape}: {np.size(p.value):,}"
+    for label, part in members(module, "", 0):
+        if isinstance(part, Module) and depth < 20:
+            yield from tree(part, f"{label}: {type(part).__name__}", depth + 1)
+        elif isinstance(part, Node) and part.op is leaf:
+            shape = np.shape(part.value)
+            yield f"{'  ' * (depth + 1)}{label} {shape}: {np.size(part.value):,}"
+
+
+def members(thing: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
+    """The nodes and modules stored on a module, also in lists and dicts, with their names."""
+    for name, part in children(thing):
+        if isinstance(part, (Node, Module)):
+            yield prefix + name, part
+        elif depth < 20:
+            yield from members(part, f"{prefix}{name}.", depth + 1)

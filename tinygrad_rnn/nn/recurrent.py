@@ -21,7 +21,7 @@ from .cells import AffineCell, Cell, RNNCell
 from .gated import GRUCell, LSTMCell
 from .layer import Layer, LayerOptions
 from .masking import Masks
-from .module import Module, parameter
+from .module import Module, parameter, refuse_shared
 from .sequence import Steps, shape_of
 from .unrolling import AnyCell, Run, Unrolling, starting_state, unroll
 
@@ -55,9 +55,12 @@ class Recurrent(Layer):
                  reverse: bool = False, initial_state: str = "zeros", padding: str = "repeat",
                  recurrent_dropout: float = 0.0, flatten: bool = False) -> None:
         where = type(self).__name__
-        if not callable(cell):
-            raise InputError("expected a cell(x, state) -> (output, state), got "
-                             f"{type(cell).__name__}", where=where)
+        if not callable(cell) or isinstance(cell, (Layer, type)):
+            kind = f"the class {cell.__name__}" if isinstance(cell, type) else \
+                f"{type(cell).__name__}, which is a layer" if isinstance(cell, Layer) else \
+                type(cell).__name__
+            raise InputError(f"expected a cell(x, state) -> (output, state), got {kind}",
+                             where=where)
         known = isinstance(cell, Cell)
         self.cell: Any = cell
         self.input_size = getattr(cell, "input_size", None)
@@ -148,6 +151,7 @@ class Recurrent(Layer):
         vars(other).update(vars(self))
         other.cell = self.cell.twin()
         other.draw()
+        refuse_shared(other, self)
         return other
 
     def settings(self) -> str:
