@@ -248,3 +248,29 @@ def test_the_table_of_a_bidirectional_stack(capsys):
 def test_describing_checks_the_input():
     with pytest.raises(ShapeError, match=r"\(T, B, 4\)"):
         nn.LSTM(4, 3).describe(np.ones((5, 2, 3)))
+
+
+@pytest.mark.parametrize("later", [
+    lambda: nn.Linear(3, 2), lambda: nn.RNN(3, 2), lambda: nn.Dropout(0.5),
+    lambda: nn.LayerNorm(3)])
+def test_an_output_with_its_state_is_no_sequence(later):
+    layer = nn.RNN(4, 3, return_sequences=True, return_state=True, seed=0)
+    xs = np.ones((5, 2, 4))
+    with pytest.raises(InputError, match="layer 0 returns \\(output, state\\)"):
+        nn.Sequential(layer, later())(xs)
+    if not isinstance(later(), nn.Dropout):
+        with pytest.raises(InputError, match="a sequence of steps is a list"):
+            later()(layer(xs))
+
+
+def test_a_function_in_a_row_keeps_the_steps():
+    layer, head = nn.RNN(4, 3, return_sequences=True, seed=0), nn.Linear(3, 2, seed=0)
+    xs, targets = np.random.default_rng(0).normal(size=(5, 4)), [0, 1, 0, 1, 1]
+    row = nn.Sequential(layer, tg.tanh, head)(xs)
+    by_hand = head([tg.tanh(h) for h in layer(xs).operands])
+    np.testing.assert_allclose(row.numpy(), by_hand.numpy(), rtol=1e-14)
+    assert [y.step for y in row.operands] == [1, 2, 3, 4, 5]
+    ours, theirs = nn.cross_entropy(row, targets), nn.cross_entropy(by_hand, targets)
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-14)
+    last = nn.Sequential(layer, lambda hs: hs[-1], head)(xs)
+    np.testing.assert_array_equal(last.numpy(), head(layer(xs)).numpy()[-1])

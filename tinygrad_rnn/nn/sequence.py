@@ -75,6 +75,7 @@ class Steps:
 
     def __init__(self, xs: Any, *, name: str = "x", dtype: Any = None) -> None:
         self.name, self.dtype = name, dtype
+        no_pair(xs)
         self.parts: Any = xs.parts if isinstance(xs, Steps) else stacked_steps(xs)
         if self.parts is None:
             self.parts = xs if isinstance(xs, (Node, np.ndarray)) else list(as_list(xs, name))
@@ -128,6 +129,7 @@ def flat(x: Any, axes: int) -> Any:
 def per_step(function: Callable[[Any], Any], x: Any, empty: Callable[[], Any]) -> Any:
     """`function` of each step of a layer's sequence or a list, at that step: the results joined.
     Of anything else, `function` of the whole."""
+    no_pair(x)
     steps = stacked_steps(x)
     one = not isinstance(x, (list, tuple)) or len(x) > 0 and shape_of(x[0]) == ()
     if steps is None and one:  # a list of numbers is a single input as well
@@ -137,6 +139,15 @@ def per_step(function: Callable[[Any], Any], x: Any, empty: Callable[[], Any]) -
         with switch(step=step.step):  # y_t belongs to the step of h_t
             results.append(function(step))
     return join(results, empty())
+
+
+def no_pair(x: Any, giver: str = "a layer") -> None:
+    """Refuse what a layer with `return_state=True` gives: its two parts are not two steps."""
+    if isinstance(x, tuple) and any(isinstance(part, (Node, tuple, list)) for part in x):
+        raise InputError(f"expected an input or a sequence, got a tuple of {len(x)}: {giver} "
+                         "returns (output, state), or a pair",
+                         fix="Set return_state=False, or pass its first part; a sequence of steps "
+                             "is a list")
 
 
 def as_list(xs: Any, name: str) -> Any:
