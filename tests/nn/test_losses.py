@@ -310,3 +310,52 @@ def test_padding_to_twice_the_length_changes_no_bit(kind, reduction):
                       *(p.grad for p in [*layer.parameters(), *head.parameters()])])
     for one, other in zip(*found):
         np.testing.assert_array_equal(one, other)
+
+
+# --- targets that cannot be ---------------------------------------------------------------------
+
+KINDS = [nn.cross_entropy, nn.binary_cross_entropy, nn.squared_error, nn.huber]
+
+
+@pytest.mark.parametrize("bad", [[-0.5, 1.5, 0, 0, 0], [0.5, 0.4, 0, 0, 0], [2, 0, 0, 0, 0],
+                                 [np.nan, 1, 0, 0, 0], [0, 0, 0, 0, 0]])
+@pytest.mark.parametrize("as_node", [False, True])
+def test_what_is_no_distribution(bad, as_node):
+    targets = np.full((T, B, O), 1 / O)
+    targets[1, 2] = bad
+    with pytest.raises(InputError, match="expected distributions"):
+        nn.cross_entropy(LOGITS, Tensor(targets) if as_node else targets)
+    mask = np.ones((T, B), bool)
+    mask[1, 2] = False
+    assert np.isfinite(nn.cross_entropy(LOGITS, targets, mask=mask).item())
+
+
+def test_distributions_in_float32():
+    targets = rng.dirichlet(np.ones(O), (T, B)).astype(np.float32)
+    assert np.isfinite(nn.cross_entropy(LOGITS, targets).item())
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.1, np.nan])
+def test_what_is_no_bit(bad):
+    targets = np.full((T, B, O), 0.5)
+    targets[1, 2, 0] = bad
+    with pytest.raises(InputError, match="from 0 to 1"):
+        nn.binary_cross_entropy(LOGITS, targets)
+    mask = np.ones((T, B), bool)
+    mask[1, 2] = False
+    assert np.isfinite(nn.binary_cross_entropy(LOGITS, targets, mask=mask).item())
+
+
+@pytest.mark.parametrize("loss", KINDS)
+@pytest.mark.parametrize("kind", ["complex", "U1", "object"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_targets_that_are_no_real_numbers(loss, kind, masked):
+    mask = np.ones((T, B), bool) if masked else None
+    with pytest.raises(DTypeError, match="targets"):
+        loss(LOGITS, np.ones((T, B, O), int).astype(kind), mask=mask)
+
+
+@pytest.mark.parametrize("delta", ["a", None, 0.0, -1.0, float("nan"), True])
+def test_delta_is_a_number_above_zero(delta):
+    with pytest.raises(InputError, match="delta"):
+        nn.huber(LOGITS, LOGITS, delta=delta)

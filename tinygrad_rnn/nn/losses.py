@@ -21,7 +21,7 @@ from ..core.graph import Node
 from ..core.place import switch
 from ..core.reductions import sum_of
 from ..core.values import Tensor
-from ..errors import InputError, ShapeError
+from ..errors import DTypeError, InputError, ShapeError
 from .sequence import Steps, first_step, shape_of, stacked_steps
 
 Cost = Callable[[Any, Any], Any]  # (outputs, targets) -> what each sample, or each entry, costs
@@ -39,8 +39,9 @@ def cross_entropy(outputs: Any, targets: Any, reduction: str = "batch", mask: An
 
     `outputs` are the logits y_t: a layer's sequence (T, B, O) or (T, O), a list of T steps, or a
     single step (B, O) or (O,), which has a single loss. `targets` are class indices, the same shape
-    without O, or distributions of the same shape. Returns a 0-d node L; every L_t is a node stamped
-    with its step. L is in nats.
+    without O, or distributions of the same shape: at least 0, with the sum 1 up to 1e-6. (Targets
+    that want a gradient themselves are taken as they are.) Returns a 0-d node L; every L_t is a
+    node stamped with its step. L is in nats.
 
     `reduction`: "batch" (default) takes the mean over B and the sum over T, "sum" the sum over
     both, "mean" the mean over both, and "valid" the mean over the valid entries. `mask`, (T, B) or
@@ -50,7 +51,8 @@ def cross_entropy(outputs: Any, targets: Any, reduction: str = "batch", mask: An
     by, "valid" does not.
 
     Raises `ShapeError` if outputs, targets and mask differ, `InputError` for a class that is not
-    there, or if there is nothing to take the mean of.
+    there or what is no distribution (where it is not masked), or if there is nothing to take the
+    mean of, `DTypeError` for targets that are no real numbers.
     """
     return over_time(functions.cross_entropy, outputs, targets, reduction, mask, "cross_entropy")
 
@@ -84,7 +86,8 @@ def huber(outputs: Any, targets: Any, reduction: str = "batch", mask: Any = None
     `targets` has the shape of the outputs. L_t is the mean over B and O (or the sum, with
     reduction="sum"); all else is as in `cross_entropy`.
     """
-    if not delta > 0:
+    if isinstance(delta, bool) or not isinstance(delta, (int, float, np.integer, np.floating)) \
+            or not delta > 0:
         raise InputError(f"expected a delta above 0, got {delta!r}", where="huber")
 
     def cost(y: Any, target: Any) -> Any:
@@ -93,6 +96,42 @@ def huber(outputs: Any, targets: Any, reduction: str = "batch", mask: Any = None
         return near * (d - 0.5 * near)  # both cases at once: near is d, or ±δ
 
     return over_time(cost, outputs, targets, reduction, mask, "huber", by_entry=True)
+
+
+# --- what a target may be -----------------------------------------------------------------------
+
+SUM = {np.dtype(np.float16): 1e-2, np.dtype(np.float32): 1e-5}  # as far as rounding goes; else 1e-6
+
+
+def distributions(given: Any) -> None:
+    """Raise `InputError` unless each row (..., O) is a distribution."""
+    sums = given.sum(-1, dtype=np.float64)
+    if not (given >= 0).all() or (abs(sums - 1) > SUM.get(given.dtype, 1e-6)).any():
+        raise InputError("expected distributions as targets, at least 0 and with the sum 1, got "
+                         f"entries down to {given.min():.6g}, sums from {sums.min():.6g} to "
+                         f"{sums.max():.6g}", where="cross_entropy")
+
+
+def bits(given: Any) -> None:
+    """Raise `InputError` unless all entries are from 0 to 1."""
+    if not ((given >= 0) & (given <= 1)).all():
+        raise InputError("expected targets from 0 to 1, got entries from "
+                         f"{given.min():.6g} to {given.max():.6g}", where="binary_cross_entropy")
+
+
+def possible(target: Any, y: Any, valid: Any, where: str) -> None:
+    """Refuse what no target can be, where it is not masked; what wants a gradient is taken as it
+    is: it is moved from outside."""
+    given = np.asarray(target.value if isinstance(target, Node) else target)
+    if given.dtype.kind not in "biuf":
+        raise DTypeError(f"expected real numbers as targets, got {given.dtype}", where=where)
+    check = {"cross_entropy": distributions, "binary_cross_entropy": bits}.get(where)
+    learned = isinstance(target, Node) and target.requires_grad
+    if check is None or learned or given.shape != shape_of(y):
+        return
+    counted = given if valid is None else given[valid]
+    if counted.size and (given.ndim or check is bits):
+        check(counted)
 
 
 # --- the frame ----------------------------------------------------------------------------------
@@ -151,6 +190,7 @@ class StepLoss:
             return self(steps[t], target, valid).named("L")
 
     def __call__(self, y: Any, target: Any, valid: Any = None) -> Any:
+        possible(target, y, valid, self.where)
         if self.by_entry:
             target = self.fitting(target, y)
         costs = self.cost(y, target) if valid is None else self.masked(y, target, valid)
