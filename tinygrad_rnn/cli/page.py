@@ -92,7 +92,8 @@ def sequence(story: Story) -> list[str]:
     about = (f"{quoted(text.text)} has {len(text)} characters, {text.size} different ones. The "
              f"model reads {quoted(story.read)} and is to predict {quoted(story.following)}, one "
              "step later.") if story.short else (
-        f"{printable(os.path.basename(text.source))}: {len(text):,} characters, {text.size} different ones, read in "
+        f"{printable(os.path.basename(text.source))}: {len(text):,} characters, {text.size} "
+        "different ones, read in "
         f"windows of {len(story.read)} steps. What follows shows the first window.")
     return [heading(1, "The sequence"), paragraph(about)]
 
