@@ -367,3 +367,70 @@ def test_a_long_sequence_costs_in_proportion():
     flow = gradient_flow(loss)
     assert len(flow.ledger(layer.cell.W_hh)) == n
     assert sum(len(entries) for entries in flow.incoming.values()) < 15 * n
+
+
+# --- what cells and weights refuse --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cell", [
+    nn.RNNCell(3, 5), nn.LSTMCell(3, 5), nn.GRUCell(3, 5), nn.SkipRNNCell(3, 5),
+    nn.DeepRNNCell(3, 5)])
+def test_a_cell_called_by_hand_broadcasts_nothing(cell):
+    x, name = np.ones((2, 3)), type(cell).__name__
+    with pytest.raises(ShapeError, match=rf"{name}.*expected x of shape.*\(2, 4\)"):
+        cell(np.ones((2, 4)))
+    for shape in ((1, 5), (5,), (2, 1), (3, 5)):
+        state = tuple(np.ones(shape) for _ in cell.state_names)
+        with pytest.raises(ShapeError, match=rf"{name}.*the state h of shape \(2, 5\), got"):
+            cell(x, state if len(state) > 1 else state[0])
+        if name != "DeepRNNCell":
+            with pytest.raises(ShapeError, match=rf"{name}.*recurrent_mask of shape \(2, 5\)"):
+                cell(x, recurrent_mask=np.ones(shape))
+
+
+def test_a_part_of_a_state_may_be_left_out():
+    cell, x, h = nn.LSTMCell(3, 5, seed=0), np.ones((2, 3)), np.ones((2, 5))
+    np.testing.assert_array_equal(cell(x, (h, None))[0].numpy(),
+                                  cell(x, (h, np.zeros((2, 5))))[0].numpy())
+    with pytest.raises(InputError, match="a single array, got a tuple of 2"):
+        nn.RNNCell(3, 5)(x, (h, None))
+
+
+def test_an_init_of_another_shape_is_refused():
+    def scalar(rng, shape, hidden):
+        return 0.5
+
+    for make in (lambda: nn.RNN(3, 5, init=scalar), lambda: nn.GRU(3, 5, init_hh=scalar),
+                 lambda: nn.Linear(3, 5, "hy", init=scalar),
+                 lambda: nn.Embedding(3, 5, init=scalar), lambda: nn.MLP([3, 5], init=scalar),
+                 lambda: nn.ReadoutCell(nn.RNNCell(3, 5), 2, init=scalar)):
+        with pytest.raises(ShapeError, match=r"expected scalar\(rng, shape, hidden\) to return W"):
+            make()
+
+
+@pytest.mark.parametrize("options", [
+    {"seed": -1}, {"seed": "a"}, {"dtype": "flot"}, {"init": ["x"]}, {"bias": "no"}])
+def test_settings_of_the_wrong_type_are_named(options):
+    name, = options
+    for make in (nn.RNN, nn.LSTM, nn.GRUCell, nn.SkipRNNCell, nn.Linear):
+        with pytest.raises(InputError, match=f"expected {name} to be"):
+            make(3, 5, **options)
+
+
+def test_other_settings_of_the_wrong_type_are_named():
+    with pytest.raises(InputError, match="nonlinearity"):
+        nn.RNN(3, 5, nonlinearity=["tanh"])
+    with pytest.raises(InputError, match="list of sizes"):
+        nn.MLP(4)
+    with pytest.raises(InputError, match="list of layers"):
+        nn.Stacked(nn.RNN(3, 5))
+    with pytest.raises(InputError, match="list of skips"):
+        nn.SkipRNNCell(3, 5, skips=2)
+
+
+def test_tied_weights():
+    emb, head = nn.Embedding(4, 3, seed=0), nn.Linear(3, 4, "hy", seed=1)
+    head.W = emb.W_e
+    assert head.W is head.W_hy is emb.W_e
+    with pytest.raises(ShapeError, match=r"shape \(4, 3\), got \(3, 4\)"):
+        head.W = nn.Linear(4, 3).W

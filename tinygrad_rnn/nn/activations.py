@@ -34,7 +34,7 @@ def activation(name: str | Activation, where: str, argument: str = "activation")
     """The activation function of that name, or the function itself."""
     if callable(name):
         return name
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         raise InputError(f"expected {argument} to be one of {', '.join(ACTIVATIONS)} or a "
                          f"function, got {name!r}", where=where)
     return ACTIVATIONS[name]

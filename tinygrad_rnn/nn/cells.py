@@ -88,6 +88,9 @@ class Cell(Module):
         """The parts of a state. Raises `InputError` if they are not as many as they should be."""
         names = self.state_names
         if len(names) == 1:
+            if isinstance(state, tuple):
+                raise InputError(f"expected a state {names[0]}, a single array, got a tuple of "
+                                 f"{len(state)}", where=self.place())
             return [state]
         if not isinstance(state, (tuple, list)) or len(state) != len(names):
             got = f"{len(state)} parts" if isinstance(state, (tuple, list)) else "a single array"
@@ -108,7 +111,8 @@ class Cell(Module):
 
     def drawn(self, init: inits.Init, shape: tuple[int, ...], name: str) -> Tensor:
         """A parameter with first values."""
-        return parameter(np.asarray(init(self.rng, shape, self.hidden_size), self.dtype), name)
+        return parameter(inits.values(init, self.rng, shape, self.hidden_size, self.dtype, name,
+                                      type(self).__name__), name)
 
     def twin(self) -> Any:
         """A cell of the same settings with parameters of its own, drawn from a spawned seed."""
@@ -119,11 +123,23 @@ class Cell(Module):
         return other
 
     def operands(self, x: Any, state: Any) -> tuple[Any, list[Any]]:
-        """The input and the parts of the state as nodes; zeros where no state is given."""
+        """The input and the parts of the state as nodes; zeros where no state, or part, is given.
+        Raises `ShapeError` if one does not fit."""
         x = given_step(x, "x", self.dtype)
-        state = self.initial_state(x.shape[:-1]) if state is None else state
-        return x, [given_step(part, name, self.dtype)
-                   for part, name in zip(self.split(state), self.state_names)]
+        if x.shape[-1:] != (self.input_size,):
+            raise ShapeError(f"expected x of shape (B, {self.input_size}) or ({self.input_size},), "
+                             f"got {x.shape}", where=self.place())
+        if state is None:
+            return x, self.split(self.initial_state(x.shape[:-1]))
+        expected, parts = (*x.shape[:-1], self.hidden_size), self.split(state)
+        for k, name in enumerate(self.state_names):
+            if parts[k] is None:
+                parts[k] = self.before(np.zeros(expected), k, 1)
+            parts[k] = given_step(parts[k], name, self.dtype)
+            if parts[k].shape != expected:
+                raise ShapeError(f"expected the state {name} of shape {expected}, got "
+                                 f"{parts[k].shape}", where=self.place())
+        return x, parts
 
     def place(self) -> str:
         """Which of several layers this cell is in, and its title."""
@@ -154,10 +170,11 @@ class AffineCell(Cell):
         where = type(self).__name__
         self.input_size = size(sizes[0], "input_size", where)
         self.hidden_size = size(sizes[1], "hidden_size", where)
-        self.dtype, self.bias, self.stacked = float_type(dtype, where), bias, stacked
+        self.dtype, self.stacked = float_type(dtype, where), stacked
+        self.bias = yes_or_no(bias, "bias", where)
         self.init = inits.find(init, where)
         self.init_hh = self.init if init_hh is None else inits.find(init_hh, where)
-        self.draw(np.random.default_rng(seed))
+        self.draw(inits.generator(seed, where))
 
     def draw(self, rng: np.random.Generator) -> None:
         self.rng, I, H = rng, self.input_size, self.hidden_size
@@ -169,6 +186,15 @@ class AffineCell(Cell):
         else:
             self.W_xh, self.W_hh = W_xh, W_hh
         self.b_h = self.drawn(self.init, (rows,), "b_h") if self.bias else None
+
+    def masked(self, h: Any, mask: Any) -> Any:
+        """h with the entries of a dropout mask switched off."""
+        if mask is None:
+            return h
+        if shape_of(mask) != shape_of(h):
+            raise ShapeError(f"expected recurrent_mask of shape {shape_of(h)}, got "
+                             f"{shape_of(mask)}", where=self.place())
+        return h * mask
 
     def affine(self, x: Any, h: Any) -> Any:
         """z = W_xh x + W_hh h + b_h, or W [x; h] + b_h: (B, G H)."""
@@ -215,17 +241,12 @@ class RNNCell(AffineCell):
     def __call__(self, x: Any, state: Any = None, *, recurrent_mask: Any = None
                  ) -> tuple[Any, Any]:
         x, (h,) = self.operands(x, state)
-        h = self.activation(self.affine(x, dropped(h, recurrent_mask))).named("h")
+        h = self.activation(self.affine(x, self.masked(h, recurrent_mask))).named("h")
         return h, h
 
     def settings(self) -> str:
         name = activations.title(self.nonlinearity)
         return f"{self.input_size}, {self.hidden_size}, {name}{self.options()}"
-
-
-def dropped(h: Any, mask: Any) -> Any:
-    """h with the entries of a dropout mask switched off."""
-    return h if mask is None else h * mask
 
 
 def size(n: Any, name: str, where: str) -> int:
@@ -236,9 +257,19 @@ def size(n: Any, name: str, where: str) -> int:
     return int(n)
 
 
+def yes_or_no(given: Any, name: str, where: str) -> bool:
+    """True or False, and nothing that merely looks like it."""
+    if not isinstance(given, (bool, np.bool_)):
+        raise InputError(f"expected {name} to be True or False, got {given!r}", where=where)
+    return bool(given)
+
+
 def float_type(dtype: Any, where: str) -> Any:
     """float64 by default, or the float type asked for."""
-    kind = np.dtype(np.float64 if dtype is None else dtype)
+    try:
+        kind = np.dtype(np.float64 if dtype is None else dtype)
+    except TypeError:  # no dtype at all
+        kind = np.dtype(object)
     if kind.kind != "f":
         raise InputError(f"expected dtype to be a float type such as 'float32', got {dtype!r}",
                          where=where)

@@ -18,7 +18,7 @@ from ..errors import InputError
 from . import activations
 from . import init as inits
 from .activations import Activation
-from .cells import AffineCell, Cell, dropped, float_type, size
+from .cells import AffineCell, Cell, float_type, size
 from .linear import Linear
 from .module import parameter
 from .sequence import given_step
@@ -63,7 +63,7 @@ class DeepRNNCell(Cell):
         if shortcut and not self.sizes["deep_transition"]:
             raise InputError("a shortcut needs a deep transition to go past", where=where,
                              fix="deep_transition=[M]")
-        self.draw(np.random.default_rng(seed))
+        self.draw(inits.generator(seed, where))
 
     @property
     def output_size(self) -> int:
@@ -129,6 +129,9 @@ class SkipRNNCell(AffineCell):
                  skips: Iterable[int] = (2,), stacked: bool = False,
                  init: str | inits.Init = "uniform", init_hh: str | inits.Init | None = None,
                  seed: Any = None, dtype: Any = None) -> None:
+        if not isinstance(skips, Iterable) or isinstance(skips, str):
+            raise InputError(f"expected a list of skips such as (2,), got {skips!r}",
+                             where="SkipRNNCell")
         self.skips = sorted({size(k, "every skip", "SkipRNNCell") for k in skips})
         if not self.skips or self.skips[0] < 2:
             raise InputError(f"expected skips of 2 steps or more, got {self.skips}",
@@ -155,10 +158,10 @@ class SkipRNNCell(AffineCell):
     def __call__(self, x: Any, state: Any = None, *, recurrent_mask: Any = None
                  ) -> tuple[Any, Any]:
         x, past = self.operands(x, state)
-        z = self.affine(x, dropped(past[0], recurrent_mask))
+        z = self.affine(x, self.masked(past[0], recurrent_mask))
         for k in self.skips:
             W = getattr(self, f"W_s{k}")
-            z = z + ops.linear(dropped(past[k - 1], recurrent_mask), W)
+            z = z + ops.linear(self.masked(past[k - 1], recurrent_mask), W)
         h = self.activation(z).named("h")
         return h, (h, *past[:-1])
 
@@ -187,7 +190,7 @@ class ReadoutCell(Cell):
         self.input_size, self.hidden_size = cell.input_size, cell.hidden_size
         self.dtype, self.state_names, self.State = cell.dtype, cell.state_names, cell.State
         self.skip, self.bias, self.init = skip, bias, inits.find(init, where)
-        self.draw_readout(np.random.default_rng(seed))
+        self.draw_readout(inits.generator(seed, where))
 
     @property
     def output_size(self) -> int:
@@ -202,8 +205,8 @@ class ReadoutCell(Cell):
     def draw_readout(self, rng: np.random.Generator) -> None:
         """New parameters of the output."""
         self.rng, width = rng, self.cell.output_size
-        W = self.init(rng, (self.O, width), width)
-        self.W_hy = parameter(np.asarray(W, self.dtype), "W_hy")
+        W = inits.values(self.init, rng, (self.O, width), width, self.dtype, "W_hy", "ReadoutCell")
+        self.W_hy = parameter(W, "W_hy")
         self.W_xy = self.drawn(self.init, (self.O, self.input_size), "W_xy") if self.skip else None
         self.b_y = self.drawn(self.init, (self.O,), "b_y") if self.bias else None
 

@@ -86,7 +86,10 @@ class MLP(Module):
     def __init__(self, sizes: Iterable[int], nonlinearity: str | Activation = "tanh", *,
                  bias: bool = True, flatten: bool = False, init: str | inits.Init = "uniform",
                  seed: Any = None, dtype: Any = None) -> None:
-        rng, sizes = np.random.default_rng(seed), list(sizes)
+        if not isinstance(sizes, Iterable) or isinstance(sizes, str):
+            raise InputError(f"expected a list of sizes such as [4, 16, 3], got {sizes!r}",
+                             where="MLP")
+        rng, sizes = inits.generator(seed, "MLP"), list(sizes)
         if len(sizes) < 2:
             raise InputError(f"expected at least two sizes, of x and of y, got {sizes}",
                              where="MLP")
@@ -137,8 +140,9 @@ class Embedding(Module):
         self.out_size = size(size_, "size", "Embedding")
         self.dtype = float_type(dtype, "Embedding")
         first = inits.find(init, "Embedding")
-        W = first(np.random.default_rng(seed), (self.classes, self.out_size), self.out_size)
-        self.W_e = parameter(np.asarray(W, self.dtype), "W_e")
+        W = inits.values(first, inits.generator(seed, "Embedding"), (self.classes, self.out_size),
+                         self.out_size, self.dtype, "W_e", "Embedding")
+        self.W_e = parameter(W, "W_e")
 
     def __call__(self, indices: Any) -> Any:
         indices = np.asarray(indices.value if isinstance(indices, Node) else indices)

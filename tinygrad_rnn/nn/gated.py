@@ -17,7 +17,7 @@ from ..errors import InputError
 from . import activations
 from . import init as inits
 from .activations import Activation
-from .cells import AffineCell, dropped
+from .cells import AffineCell
 
 
 class LSTMState(NamedTuple):
@@ -86,7 +86,7 @@ class LSTMCell(AffineCell):
     def __call__(self, x: Any, state: Any = None, *, recurrent_mask: Any = None
                  ) -> tuple[Any, LSTMState]:
         x, (h, c) = self.operands(x, state)
-        z = self.affine(x, dropped(h, recurrent_mask))
+        z = self.affine(x, self.masked(h, recurrent_mask))
         z_i, z_f, z_g, z_o = (self.gate(z, k) for k in range(4))
         if self.peepholes:
             z_i, z_f = z_i + self.p_i * c, z_f + self.p_f * c
@@ -146,7 +146,7 @@ class GRUCell(AffineCell):
     def __call__(self, x: Any, state: Any = None, *, recurrent_mask: Any = None
                  ) -> tuple[Any, Any]:
         x, (h,) = self.operands(x, state)
-        seen = dropped(h, recurrent_mask)
+        seen = self.masked(h, recurrent_mask)
         H, (W_xh, W_hh) = self.hidden_size, self.halves()
         from_x = ops.linear(x, W_xh)
         from_x = from_x if self.b_h is None else from_x + self.b_h

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, ShapeError
 
 Init = Callable[[np.random.Generator, tuple[int, ...], int], Any]
 
@@ -99,12 +99,31 @@ INITS: dict[str, Init] = {"uniform": uniform, "glorot": glorot, "orthogonal": or
                           "identity": identity, "normal": normal, "zeros": zeros}
 
 
+def values(init: Init, rng: np.random.Generator, shape: tuple[int, ...], hidden: int, dtype: Any,
+           name: str, where: str) -> Any:
+    """The first values of the parameter `name`. Raises `ShapeError` if they have another shape."""
+    array = np.asarray(init(rng, shape, hidden), dtype)
+    if array.shape != shape:
+        raise ShapeError(f"expected {getattr(init, '__name__', 'init')}(rng, shape, hidden) to "
+                         f"return {name} of shape {shape}, got {array.shape}", where=where)
+    return array
+
+
+def generator(seed: Any, where: str) -> np.random.Generator:
+    """The generator of a seed: a number, a generator itself, or None for fresh entropy."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise InputError("expected seed to be a whole number of at least 0, a numpy.random."
+                         f"Generator or None, got {seed!r}", where=where) from None
+
+
 def find(init: str | Init, where: str) -> Init:
     """The initialiser of that name, or the function itself: `init(rng, shape, hidden_size) ->
     array`."""
     if callable(init):
         return init
-    if init not in INITS:
+    if not isinstance(init, str) or init not in INITS:
         raise InputError(f"expected init to be one of {', '.join(INITS)} or a function, "
                          f"got {init!r}", where=where)
     return INITS[init]

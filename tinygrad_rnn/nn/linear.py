@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
+from ..core.graph import Node
 from ..errors import InputError, ShapeError
 from . import init as inits
-from .cells import float_type, size
+from .cells import float_type, size, yes_or_no
 from .module import Module, parameter
-from .sequence import given_step, per_step
+from .sequence import given_step, per_step, shape_of
 
 
 class Linear(Module):
@@ -22,7 +23,8 @@ class Linear(Module):
 
     Parameters: `W` (out, in), `b` (out,). With a `name` of two letters, "hy", they are called W_hy
     and b_y as in the equations, and the result is y; any other name is put behind both. They are
-    attributes under these names, and always `.W` and `.b`.
+    attributes under these names, and always `.W` and `.b`. Two weights are
+    tied by `head.W = embedding.W_e`.
 
     On a layer's sequence, or a list of steps, it is applied to each h_t at that step: y_t = W_hy
     h_t + b_y are nodes of their own. Raises `ShapeError` for an x whose last axis is not `in`.
@@ -34,17 +36,27 @@ class Linear(Module):
         self.out_size = size(out_size, "out_size", "Linear")
         self.name, self.dtype = name, float_type(dtype, "Linear")
         self.W_name, self.b_name, self.output = names(name)
-        rng, first = np.random.default_rng(seed), inits.find(init, "Linear")
-        W = first(rng, (self.out_size, self.in_size), self.in_size)
-        vars(self)[self.W_name] = parameter(np.asarray(W, self.dtype), self.W_name)
-        b = first(rng, (self.out_size,), self.in_size) if bias else None
-        if b is not None:
-            vars(self)[self.b_name] = parameter(np.asarray(b, self.dtype), self.b_name)
+        rng, first = inits.generator(seed, "Linear"), inits.find(init, "Linear")
+        shapes: dict[str, tuple[int, ...]] = {self.W_name: (self.out_size, self.in_size)}
+        if yes_or_no(bias, "bias", "Linear"):
+            shapes[self.b_name] = (self.out_size,)
+        for key, shape in shapes.items():
+            values = inits.values(first, rng, shape, self.in_size, self.dtype, key, "Linear")
+            vars(self)[key] = parameter(values, key)
 
     @property
     def W(self) -> Any:
         """The weight, whatever its name."""
         return vars(self)[self.W_name]
+
+    @W.setter
+    def W(self, weight: Any) -> None:
+        expected = (self.out_size, self.in_size)
+        if not isinstance(weight, Node) or shape_of(weight) != expected:
+            got = shape_of(weight) if isinstance(weight, Node) else type(weight).__name__
+            raise ShapeError(f"expected W, a Tensor of shape {expected}, got {got}",
+                             where=f"Linear({self.settings()})")
+        vars(self)[self.W_name] = weight
 
     @property
     def b(self) -> Any:

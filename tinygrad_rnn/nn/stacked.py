@@ -38,6 +38,9 @@ class Stacked(Layer):
     def __init__(self, layers: Iterable[Any], *, residual: bool = False, dropout: float = 0.0,
                  return_state: bool | None = None, return_states: bool | None = None,
                  return_all_states: bool | None = None) -> None:
+        if isinstance(layers, Layer) or not isinstance(layers, Iterable):
+            raise InputError(f"expected a list of layers, got {type(layers).__name__}",
+                             where="Stacked")
         self.layers = list(layers)
         self.residual, self.dropout = residual, rate(dropout, "dropout", "Stacked")
         for layer in self.layers:
