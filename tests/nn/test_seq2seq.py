@@ -558,3 +558,78 @@ def nested(**options):
 def test_a_reverse_layer_deep_inside_is_refused(use):
     with pytest.raises(InputError, match="runs in reverse"):
         use(nested(reverse=True))
+
+
+def test_a_decoder_of_nested_stacks_is_the_flat_one():
+    def model(*layers):
+        return nn.EncoderDecoder(nn.RNN(4, 3, seed=0), nn.Stacked(layers), seed=1)
+
+    below, above = nn.LSTM(4, 3, return_sequences=True, seed=2), nn.GRU(3, 2, seed=3)
+    xs = np.random.default_rng(0).normal(size=(5, 2, 4))
+    flat, deep = model(below, above), model(nn.Stacked([below]), above)
+    np.testing.assert_array_equal(deep(xs, xs).numpy(), flat(xs, xs).numpy())
+
+
+# --- what would silently do nothing -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{"recurrent_dropout": 0.5}, {"initial_state": "random"}])
+def test_what_is_drawn_is_refused_where_nothing_can_be_drawn(options):
+    for layer in nn.RNN(4, 4, **options), nested(**options):
+        with pytest.raises(InputError, match="does not act"):
+            nn.OutputFeedback(layer)
+        with pytest.raises(InputError, match="does not act"):
+            nn.EncoderDecoder(nn.RNN(4, 4), layer)
+    with pytest.raises(InputError, match="has dropout"):
+        nn.OutputFeedback(nn.Stacked([nn.RNN(4, 4)], dropout=0.5))
+
+
+def test_dropout_acts_in_the_encoder_with_a_generator():
+    model = nn.EncoderDecoder(nn.RNN(4, 3, recurrent_dropout=0.5, seed=0), nn.RNN(4, 3, seed=1))
+    xs = np.random.default_rng(0).normal(size=(5, 2, 4))
+    one, again, off = (model(xs, xs, rng=rng).numpy() for rng in (0, 0, None))
+    np.testing.assert_array_equal(one, again)
+    assert not np.allclose(one, off)
+
+
+def test_a_learned_first_state_of_a_decoder():
+    decoder = nested(initial_state="learned")
+    for context in "state", "both":
+        with pytest.raises(InputError, match="learned"):
+            nn.EncoderDecoder(nn.RNN(4, 1), decoder, context)
+    nn.EncoderDecoder(nn.RNN(4, 1), decoder, "input")
+
+
+@pytest.mark.parametrize("options", [{"reverse": True}, {"initial_state": "learned"},
+                                     {"recurrent_dropout": 0.5}, {"flatten": True}])
+def test_options_that_a_cell_would_lose(options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        nn.VectorToSequence(nn.RNN(4, 4, **options), 3)
+
+
+# --- targets that do not fit --------------------------------------------------------------------
+
+TEACHER = {
+    "OutputFeedback": lambda targets: nn.OutputFeedback(nn.RNN(4, 4), feedback="teacher")(
+        np.zeros((2, 4)), targets=targets, steps=6),
+    "append": lambda targets: nn.OutputFeedback(nn.RNN(7, 4), feedback="teacher", append=True)(
+        np.zeros((6, 2, 3)), targets=targets),
+    "VectorToSequence": lambda targets: nn.VectorToSequence(
+        nn.RNNCell(4, 4), 3, feedback="teacher")(np.zeros((2, 3)), targets=targets, steps=6),
+}
+
+
+@pytest.mark.parametrize("model", TEACHER)
+@pytest.mark.parametrize("shape", [(3, 2, 4), (6, 3, 4), (6, 2, 5), (6, 4), ()])
+def test_targets_of_a_teacher_fit(model, shape):
+    with pytest.raises(ShapeError, match="target"):
+        TEACHER[model](np.zeros(shape))
+    assert TEACHER[model](np.zeros((5, 2, 4))).shape == (6, 2, 4)
+
+
+@pytest.mark.parametrize("options", [{"target_inputs": np.zeros((5, 3, 4))},
+                                     {"steps": 3, "start": np.zeros((3, 4))}])
+def test_the_decoder_has_the_batch_of_the_source(options):
+    model = nn.EncoderDecoder(nn.RNN(4, 3), nn.RNN(4, 4))
+    with pytest.raises(ShapeError, match=f"{list(options)[-1]} with the batch of the source"):
+        model(np.zeros((5, 2, 4)), **options)

@@ -6,7 +6,7 @@ depth?*
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -64,12 +64,21 @@ def first_state(encoder: Layer, state: Any, decoder: Layer,
             with switch(step=first_step() - 1):
                 made.append(bridge(source.get(name, next(iter(source.values())))).named(name))
         found.append(cell.joined(made))
-    return found if hasattr(decoder, "layers") else found[0]
+    return nested(decoder, iter(found))
+
+
+def nested(layer: Any, states: Iterator[Any]) -> Any:
+    """One state for each cell, in lists like the layers of the stack."""
+    if hasattr(layer, "layers"):
+        return [nested(x, states) for x in layer.layers]
+    return next(states)
 
 
 def cells(layer: Any) -> list[Any]:
     """The cell of every layer of a stack, or of the one layer that it is."""
-    return [x.cell for x in getattr(layer, "layers", (layer,))]
+    if hasattr(layer, "layers"):
+        return [cell for x in layer.layers for cell in cells(x)]
+    return [layer.cell]
 
 
 def sources(decoder: Layer, encoder: list[Parts]) -> list[Parts]:

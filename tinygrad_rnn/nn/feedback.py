@@ -51,12 +51,15 @@ class OutputFeedback(Module):
     weights, a network can be trained with a teacher and run freely. "teacher" needs `targets`, in
     the form in which y is read, (T, B, O), or as class indices (T, B), which are read one-hot.
 
+    A layer with dropout, or with a random initial state, is refused: it is taken one step at a
+    time, without a generator.
+
     Raises `InputError` for what is missing, `ShapeError` for what does not fit.
     """
 
     def __init__(self, layer: Any, head: Function | None = None, feedback: str = "free", *,
                  feed: Function | None = None, append: bool = False) -> None:
-        self.layer = onward(as_layer(layer), "OutputFeedback")
+        self.layer = steady(onward(as_layer(layer), "OutputFeedback"), "OutputFeedback")
         self.head, self.feed, self.append = head, feed, append
         self.feedback = known(feedback, "OutputFeedback")
 
@@ -75,9 +78,10 @@ class OutputFeedback(Module):
         else:
             first = given_step(x, "x", self.layer.dtype)
             heard = Heard(feedback, self.feed, targets, shape_of(first), self.layer.dtype)
-            length = 0 if targets is None else len(targets)
+            length = 0 if targets is None else length_of(targets)
             input_at = lambda t, y: heard(t, y) if t else first
         T = how_many(length or None, steps, "OutputFeedback")
+        heard.enough(T)
         return join(run_on(self.layer, self.head, T, initial_state, input_at)[0])
 
     def settings(self) -> str:
@@ -109,6 +113,13 @@ class Heard:
                 return Tensor(np.zeros(self.shape), name="y", dtype=self.dtype)
             return self.target(t - 1) if self.feedback == "teacher" else x.detach()
 
+    def enough(self, T: int) -> None:
+        """Raise `ShapeError` unless there is a target to read before each of T steps but the
+        first."""
+        if self.feedback == "teacher" and length_of(self.targets) < T - 1:
+            raise ShapeError(f"expected targets for at least {T - 1} of {T} steps, got "
+                             f"{length_of(self.targets)}", where="feedback")
+
     def target(self, t: int) -> Any:
         """The target of position t as it is read: class indices as one-hot rows."""
         target = self.targets[t]
@@ -116,7 +127,17 @@ class Heard:
             target = np.asarray(target)
             if target.dtype.kind in "iu" and target.ndim < len(self.shape):
                 target = functions.one_hot(target, self.shape[-1])
+        if shape_of(target) != self.shape:
+            raise ShapeError(f"expected each target in the shape in which y is read, {self.shape}, "
+                             f"got {shape_of(target)} at position {t}", where="feedback")
         return given_step(target, "y", self.dtype)
+
+
+def length_of(targets: Any) -> int:
+    """The number of targets, or `ShapeError` for a single number."""
+    if not isinstance(targets, (list, tuple)) and not shape_of(targets):
+        raise ShapeError("expected a sequence of targets, got a single number", where="feedback")
+    return len(targets)
 
 
 def run_on(layer: Layer, head: Function | None, T: int, state: Any,
@@ -154,6 +175,19 @@ def onward(layer: Layer, where: str) -> Layer:
                          where=where, fix="Give it whole sequences")
     for inner in getattr(layer, "layers", ()):
         onward(inner, where)  # a stack in a stack, however deep
+    return layer
+
+
+def steady(layer: Layer, where: str) -> Layer:
+    """The layer, if nothing in it is drawn: a step at a time, without a generator, dropout would
+    silently do nothing."""
+    drawn = [name for name in ("dropout", "recurrent_dropout") if getattr(layer, name, 0)]
+    drawn += ['initial_state="random"'] * (getattr(layer, "start", "") == "random")
+    if drawn:
+        raise InputError(f"{layer.title()} has {drawn[0]}, which does not act one step at a time",
+                         where=where, fix="Leave it out here")
+    for inner in getattr(layer, "layers", ()):
+        steady(inner, where)
     return layer
 
 

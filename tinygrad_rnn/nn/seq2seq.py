@@ -17,7 +17,18 @@ import numpy as np
 from ..core.place import scope
 from ..errors import InputError, ShapeError
 from .bridge import bridges, first_state
-from .feedback import Function, Heard, Input, as_layer, beside, how_many, known, onward, run_on
+from .feedback import (
+    Function,
+    Heard,
+    Input,
+    as_layer,
+    beside,
+    how_many,
+    known,
+    onward,
+    run_on,
+    steady,
+)
 from .masking import read_masks
 from .module import Module
 from .recurrent import one_of
@@ -48,7 +59,9 @@ class EncoderDecoder(Module):
     `bridge=False` the encoder's state is taken as it is, and must fit. Stacks of equal depth are
     bridged layer by layer (`.bridge` is then a list), others from the encoder's top layer. A part
     that the encoder does not have is made from its h, or is 0 with `bridge=False`. `seed` is for
-    the bridge; `mask` and `lengths` are those of the source.
+    the bridge; `mask` and `lengths` are those of the source. `rng` switches the encoder's dropout
+    on; a decoder with dropout or a random first state is refused, as in `OutputFeedback`, and so is
+    a learned first state where the encoder gives it.
 
     In the graph both have a scope, `encoder` and `decoder`, and steps of their own from 1.
 
@@ -59,11 +72,13 @@ class EncoderDecoder(Module):
                  head: Function | None = None, feed: Function | None = None,
                  feedback: str = "free", seed: Any = None) -> None:
         self.encoder = as_layer(encoder)
-        self.decoder = onward(as_layer(decoder), "EncoderDecoder")
+        self.decoder = steady(onward(as_layer(decoder), "EncoderDecoder"), "EncoderDecoder")
         self.context = one_of(context, CONTEXTS, "context", "EncoderDecoder")
         self.head, self.feed, self.feedback = head, feed, known(feedback, "EncoderDecoder")
         if context != "state":
             self.room()
+        if context != "input":
+            not_learned(self.decoder)
         made = bridges(self.encoder, self.decoder, np.random.default_rng(seed), bridge) \
             if context != "input" else {}
         for name, linears in made.items():
@@ -72,13 +87,14 @@ class EncoderDecoder(Module):
 
     def __call__(self, source: Any, target_inputs: Any = None, steps: int | None = None, *,
                  start: Any = None, mask: Any = None, lengths: Any = None,
-                 feedback: str | None = None) -> Any:
+                 feedback: str | None = None, rng: Any = None) -> Any:
+        rng = None if rng is None else np.random.default_rng(rng)
         feedback = self.feedback if feedback is None else known(feedback, "EncoderDecoder")
         with scope("encoder"):
             xs = self.encoder.steps(source)
             batch = (xs.shape() or ())[:-1]
             masks = read_masks(len(xs), batch, mask, lengths, None, self.encoder.title())
-            read = self.encoder.run(xs, None, masks, None)
+            read = self.encoder.run(xs, None, masks, rng)
         with scope("decoder"):
             state = None if self.context == "input" else first_state(
                 self.encoder, read.state, self.decoder, self.bridge_of)
@@ -96,6 +112,7 @@ class EncoderDecoder(Module):
             if len(xs) < T:
                 raise InputError(f"expected target_inputs for {T} steps, got {len(xs)}",
                                  where="EncoderDecoder")
+            same_batch("target_inputs", (xs.shape() or ())[:-1], batch)
             return T, lambda t, y: xs[t]
         T = how_many(None, steps, "EncoderDecoder")
         if width == 0:
@@ -104,6 +121,7 @@ class EncoderDecoder(Module):
             raise InputError("the size of the decoder's first input is unknown",
                              where="EncoderDecoder", fix="Give start=")
         first = np.zeros((*batch, width or 0)) if start is None else start
+        same_batch("start", shape_of(first)[:-1], batch)
         heard = Heard(feedback, self.feed, target_inputs, shape_of(first), dtype)
         return T, lambda t, y: heard(t, y) if t else given_step(first, "x", dtype)
 
@@ -129,6 +147,22 @@ class EncoderDecoder(Module):
 
     def settings(self) -> str:
         return f"context={self.context}"
+
+
+def same_batch(name: str, got: tuple[int, ...], batch: tuple[int, ...]) -> None:
+    """Raise `ShapeError` unless the decoder's input has the batch of the source."""
+    if got != batch:
+        raise ShapeError(f"expected {name} with the batch of the source, {batch}, got {got}",
+                         where="EncoderDecoder")
+
+
+def not_learned(decoder: Any) -> None:
+    """Raise `InputError` for a learned first state, which the encoder's would replace."""
+    for layer in getattr(decoder, "layers", ()):
+        not_learned(layer)
+    if getattr(decoder, "start", "") == "learned":
+        raise InputError("the decoder starts from the encoder's state: a learned one has no use",
+                         where="EncoderDecoder", fix='context="input" leaves it its own')
 
 
 def bridge_name(part: str) -> str:

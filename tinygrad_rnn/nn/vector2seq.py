@@ -15,7 +15,7 @@ from ..core.values import Tensor
 from ..errors import InputError, ShapeError
 from . import init as inits
 from .cells import AffineCell, Cell, size
-from .feedback import Function, Heard, Input, beside, how_many, known, rest, run_on
+from .feedback import Function, Heard, Input, beside, how_many, known, length_of, rest, run_on
 from .module import Module, parameter
 from .recurrent import Recurrent
 from .sequence import Steps, given_step, join, shape_of
@@ -44,7 +44,7 @@ class VectorToSequence(Module):
                  feedback: str | None = None, *, feed: Function | None = None,
                  init: str | inits.Init = "uniform", seed: Any = None) -> None:
         where = "VectorToSequence"
-        cell = cell.cell if isinstance(cell, Recurrent) else cell
+        cell = plain_cell(cell, where) if isinstance(cell, Recurrent) else cell
         if not isinstance(cell, AffineCell):
             raise InputError("expected an RNNCell, LSTMCell or GRUCell, or a layer of one, got "
                              f"{type(cell).__name__}", where=where)
@@ -65,16 +65,17 @@ class VectorToSequence(Module):
                              where=f"VectorToSequence({self.settings()})")
         layer = Recurrent(ContextCell(self.cell, self.R, c), return_sequences=True)
         given = None if xs is None else Steps(xs, dtype=self.cell.dtype)
-        length = len(given) if given is not None else None if targets is None else len(targets)
+        length = len(given) if given is not None else \
+            None if targets is None else length_of(targets)
         T = how_many(length, steps, "VectorToSequence")
         if given is not None and len(given) < T:
             raise InputError(f"expected inputs for {T} steps, got {len(given)}",
                              where="VectorToSequence")
-        input_at = self.inputs(layer, given, c.shape[:-1], targets, feedback)
+        input_at = self.inputs(layer, given, c.shape[:-1], targets, feedback, T)
         return join(run_on(layer, self.head, T, initial_state, input_at)[0])
 
     def inputs(self, layer: Recurrent, xs: Steps | None, batch: tuple[int, ...], targets: Any,
-               feedback: str | None) -> Input:
+               feedback: str | None, T: int) -> Input:
         """What the cell reads at each step."""
         width, dtype = self.cell.input_size, self.cell.dtype
         if feedback is None:
@@ -84,11 +85,23 @@ class VectorToSequence(Module):
         if xs is not None:
             width = rest(layer, xs.shape() or (0,))
         heard = Heard(feedback, self.feed, targets, (*batch, width), dtype)
+        heard.enough(T)
         return heard if xs is None else lambda t, y: beside(xs[t], heard(t, y))
 
     def settings(self) -> str:
         fed = "" if self.feedback is None else f", feedback={self.feedback}"
         return f"C={self.context_size}{fed}"
+
+
+def plain_cell(layer: Recurrent, where: str) -> Any:
+    """The cell of a layer, if the layer has no options that would be lost with it."""
+    lost = [f"{name}={getattr(layer, name)}" for name in ("reverse", "recurrent_dropout", "flatten")
+            if getattr(layer, name)]
+    lost += [f"initial_state={layer.start!r}"] * (layer.start != "zeros")
+    if lost:
+        raise InputError(f"only the cell of a layer is used: {', '.join(lost)} would do nothing",
+                         where=where, fix="Give the cell, and a first state as initial_state")
+    return layer.cell
 
 
 class ContextCell(Cell):
