@@ -131,3 +131,19 @@ def test_the_repr_shows_what_lies_in_containers_of_containers():
     text = repr(Net())
     assert "parts.one.0: Linear(2, 3): 9 parameters" in text
     assert "parts.two.w.0 (4,): 4" in text
+
+
+def test_what_is_no_state_is_refused_and_tensors_are_taken():
+    head, other = nn.Linear(2, 3, seed=0), nn.Linear(2, 3, seed=1)
+    for wrong in (None, [1, 2], "W"):
+        with pytest.raises(InputError, match="expected a dict from names to arrays"):
+            head.load_state_dict(wrong)
+    before = head.W.numpy()
+    with pytest.raises(ShapeError, match="parameter 'W': expected an array, got rows"):
+        head.load_state_dict({"W": [[1, 2], [3]], "b": np.zeros(3)})
+    np.testing.assert_array_equal(head.W.numpy(), before)
+    head.load_state_dict(dict(other.named_parameters()))
+    np.testing.assert_array_equal(head.W.numpy(), other.W.numpy())
+    assert head.W is not other.W
+    other.W.data = np.zeros((3, 2))
+    assert head.W.numpy().any()

@@ -61,6 +61,10 @@ class Module:
         Raises `InputError` for missing or unknown names, `ShapeError` for a shape that differs and
         `DTypeError` for what are not real numbers.
         """
+        if not isinstance(state, Mapping):
+            raise InputError("expected a dict from names to arrays, as state_dict() gives, got "
+                             f"{type(state).__name__}", where=f"{type(self).__name__}"
+                             ".load_state_dict")
         own = dict(self.named_parameters())
         missing, unknown = [n for n in own if n not in state], [n for n in state if n not in own]
         if missing or unknown:
@@ -70,9 +74,10 @@ class Module:
                 f"{', '.join(missing) or 'none'}; "
                 f"unknown: {', '.join(map(str, unknown)) or 'none'})",
                 where=f"{type(self).__name__}.load_state_dict")
-        arrays = {name: np.asarray(state[name]) for name in own}
+        arrays = {}
         for name, p in own.items():
             where = f"{type(self).__name__}.load_state_dict, parameter '{name}'"
+            arrays[name] = numbers(state[name], where)
             if arrays[name].shape != np.shape(p.value):
                 raise ShapeError(f"expected shape {np.shape(p.value)}, got {arrays[name].shape}",
                                  where=where)
@@ -113,6 +118,14 @@ def walk(thing: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Node]]:
                 yield dotted, part
         elif isinstance(part, (Module, list, tuple, dict)):
             yield from walk(part, dotted, seen)
+
+
+def numbers(given: Any, where: str) -> Any:
+    """The array of an array, a Tensor or a list."""
+    try:
+        return np.asarray(given.value if isinstance(given, Node) else given)
+    except ValueError:
+        raise ShapeError("expected an array, got rows of different lengths", where=where) from None
 
 
 def labelled(node: Node) -> str:
