@@ -475,3 +475,19 @@ def test_layers_that_need_the_end_first(layer):
 def test_shapes_are_refused_at_once():
     with pytest.raises(ShapeError, match=r"\(T, B, 3\)"):
         truncated_bptt(nn.RNN(I, H), np.zeros((T, B, I + 1)), 4)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_masked_outputs_do_not_hang_on_what_the_layer_returns(wrapped):
+    xs, mask = np.random.default_rng(0).normal(size=(6, 2, 3)), np.ones((6, 2), bool)
+    mask[2, 0] = mask[4, 1] = False  # each at the beginning of a window
+    found = []
+    for return_sequences in True, False:
+        layer = nn.RNN(3, 4, seed=0, return_sequences=return_sequences)
+        layer = nn.Stacked([nn.Stacked([layer])]) if wrapped else layer
+        windows = truncated_bptt(layer, xs, 2, mask=mask)
+        found.append(np.concatenate([window.outputs.numpy() for window in windows]))
+        assert layer.return_sequences is return_sequences
+    np.testing.assert_array_equal(found[0], found[1])
+    assert not found[0][2, 0].any()
+    assert not found[0][4, 1].any()

@@ -14,6 +14,7 @@ what would have gone further back (`window.cut`).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,7 +73,7 @@ def truncated_bptt(layer: Any, xs: Any, k1: int, k2: int | None = None, initial_
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
             raise InputError(f"expected {name} to be a whole number of at least 1, got {k!r}",
                              where="truncated_bptt")
-    layer = onward(as_layer(layer), "truncated_bptt")
+    layer = all_outputs(onward(as_layer(layer), "truncated_bptt"))
     steps = layer.steps(xs)
     batch = (steps.shape() or ())[:-1]
     masks = read_masks(len(steps), batch, mask, lengths, reset_mask, layer.title())
@@ -100,6 +101,16 @@ def windows(runner: Runner, k1: int, k2: int, initial_state: Any) -> Iterator[Wi
         yield window
         if not window.kept:
             window.release(made_before)
+
+
+def all_outputs(layer: Any) -> Any:
+    """The layer, with the same cells and parameters, as one that returns sequences: what a masked
+    step shows must not hang on what the layer itself returns."""
+    shown = copy.copy(layer)
+    shown.return_sequences = True
+    if hasattr(layer, "layers"):
+        shown.layers = [*layer.layers[:-1], all_outputs(layer.layers[-1])]
+    return shown
 
 
 class Runner:
