@@ -434,3 +434,15 @@ def test_tied_weights():
     assert head.W is head.W_hy is emb.W_e
     with pytest.raises(ShapeError, match=r"shape \(4, 3\), got \(3, 4\)"):
         head.W = nn.Linear(4, 3).W
+
+
+@pytest.mark.parametrize("layer", [
+    nn.RNN(3, 5), nn.Dropout(0.5), nn.Sequential(nn.RNN(3, 5))])
+def test_a_generator_that_is_none_is_named(layer):
+    with pytest.raises(InputError, match="expected rng to be a whole number"):
+        layer(np.ones((4, 2, 3)), rng="a")
+
+
+def test_a_forget_bias_that_is_no_number_is_named():
+    with pytest.raises(InputError, match="expected forget_bias to be a number"):
+        nn.LSTM(3, 5, forget_bias="a")

@@ -45,7 +45,8 @@ class Sequential(Module):
         self.layers = list(layers)
 
     def __call__(self, x: Any, rng: Any = None) -> Any:
-        rng = None if rng is None else np.random.default_rng(rng)  # one generator for all of them
+        if rng is not None:  # one generator for all of them
+            rng = inits.generator(rng, "Sequential", "rng")
         for k, layer in enumerate(self.layers):
             if k and isinstance(layer, Module):
                 no_pair(x, f"layer {k - 1}")
@@ -216,7 +217,7 @@ class Dropout(Module):
     def __call__(self, x: Any, rng: Any = None) -> Any:
         if rng is None or not self.p:
             return x
-        draws = np.random.default_rng(rng)
+        draws = inits.generator(rng, "Dropout", "rng")
 
         def one(x: Any) -> Any:
             x = given_step(x, "x", None)

@@ -71,6 +71,9 @@ class LSTMCell(AffineCell):
         if forget_bias is not None and not bias:
             raise InputError(f"forget_bias={forget_bias!r} needs a bias, got bias=False",
                              where="LSTMCell")
+        if not isinstance(forget_bias, (int, float, np.number, type(None))):
+            raise InputError(f"expected forget_bias to be a number or None, got {forget_bias!r}",
+                             where="LSTMCell")
         self.forget_bias, self.peepholes = forget_bias, peepholes
         self.settle((input_size, hidden_size), bias, stacked, init, init_hh, seed, dtype)
 

@@ -109,12 +109,12 @@ def values(init: Init, rng: np.random.Generator, shape: tuple[int, ...], hidden:
     return array
 
 
-def generator(seed: Any, where: str) -> np.random.Generator:
+def generator(seed: Any, where: str, argument: str = "seed") -> np.random.Generator:
     """The generator of a seed: a number, a generator itself, or None for fresh entropy."""
     try:
         return np.random.default_rng(seed)
     except (TypeError, ValueError):
-        raise InputError("expected seed to be a whole number of at least 0, a numpy.random."
+        raise InputError(f"expected {argument} to be a whole number of at least 0, a numpy.random."
                          f"Generator or None, got {seed!r}", where=where) from None
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from . import describe
+from .init import generator
 from .masking import Masks, read_masks
 from .module import Module
 from .sequence import Steps, join, shape_of
@@ -69,7 +70,7 @@ class Layer(Module):
         batch = (steps.shape() or ())[:-1]
         masks = read_masks(len(steps), batch, mask, lengths, reset_mask, self.title()) \
             if len(steps) else Masks(0)
-        rng = None if rng is None else np.random.default_rng(rng)
+        rng = None if rng is None else generator(rng, self.title(), "rng")
         run = self.run(steps, initial_state, masks, rng)
         return self.results(run, steps)
 
