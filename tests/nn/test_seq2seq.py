@@ -633,3 +633,13 @@ def test_the_decoder_has_the_batch_of_the_source(options):
     model = nn.EncoderDecoder(nn.RNN(4, 3), nn.RNN(4, 4))
     with pytest.raises(ShapeError, match=f"{list(options)[-1]} with the batch of the source"):
         model(np.zeros((5, 2, 4)), **options)
+
+
+@pytest.mark.parametrize("use", [
+    lambda module: tg.truncated_bptt(module, np.ones((4, 2, 4)), 2),
+    lambda module: nn.generate(module, None, 0, 2), nn.OutputFeedback,
+], ids=["truncated_bptt", "generate", "OutputFeedback"])
+@pytest.mark.parametrize("module", [nn.MLP([4, 4]), nn.Linear(4, 4), nn.Embedding(4, 4)])
+def test_a_module_without_a_state_is_no_recurrence(use, module):
+    with pytest.raises(InputError, match="expected a recurrent layer or a cell, got"):
+        use(module)

@@ -12,6 +12,7 @@ back through it?*
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -165,7 +166,21 @@ def beside(x: Any, y: Any) -> Any:
 
 def as_layer(layer: Any) -> Layer:
     """A recurrent layer as it is; a cell as a layer around it."""
-    return layer if isinstance(layer, Layer) else Recurrent(layer, return_sequences=True)
+    if isinstance(layer, Layer):
+        return layer
+    if isinstance(layer, Module) and not takes_state(layer):
+        raise InputError(f"expected a recurrent layer or a cell, got {type(layer).__name__}, which "
+                         "takes no state", fix="A feedforward module has no step before")
+    return Recurrent(layer, return_sequences=True)
+
+
+def takes_state(module: Module) -> bool:
+    """Whether it can be called as module(x, state)."""
+    try:
+        inspect.signature(module).bind(None, None)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    return True
 
 
 def onward(layer: Layer, where: str) -> Layer:
