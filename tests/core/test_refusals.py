@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
+from tinygrad_rnn import nn
 
 
 def tensor(*numbers, name=None):
@@ -130,3 +131,17 @@ def test_a_walk_starts_from_nodes():
 
 def test_every_public_op_has_a_doc():
     assert all(getattr(tg, name).__doc__ for name in tg.__all__)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: tg.Tensor([[1.0], [2.0, 3.0]]), lambda: tensor(1.0, 2.0) * [[1.0], [2.0, 3.0]],
+    lambda: nn.RNN(2, 3, seed=0)([[[1.0, 2.0]], [[1.0]]])])
+def test_a_ragged_list_is_named(make):
+    with pytest.raises((tg.DTypeError, tg.ShapeError)):
+        make()
+
+
+def test_a_generator_that_is_none_of_these_is_named():
+    layer, head = nn.RNN(3, 4, seed=0), nn.Linear(4, 3, seed=1)
+    with pytest.raises(tg.InputError, match="expected rng to be a whole number"):
+        nn.generate(layer, head, 0, 3, rng="a")

@@ -30,7 +30,11 @@ def plain(operand: Any, op: Op | None = None) -> Any:
     arrays."""
     if isinstance(operand, (bool, int, float)):
         return operand if type(operand) in (int, float) else float(operand)
-    array = np.asarray(operand)
+    try:
+        array = np.asarray(operand)
+    except ValueError:  # NumPy calls it an inhomogeneous shape
+        raise DTypeError("needs rows of equal length, got a ragged list",
+                         fix="Pad the rows to one length first") from None
     if array.dtype.kind not in "fiub":
         where = f"op '{op.name}'" if op else ""
         raise DTypeError(f"needs real numbers, got {type(operand).__name__} of dtype {array.dtype}",

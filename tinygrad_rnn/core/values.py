@@ -110,7 +110,7 @@ class Tensor(Operators, ArrayMethods):
         if isinstance(data, Node):
             raise DTypeError("Tensor(...) needs numbers, got a node",
                              fix="Use it as it is, or .detach() it")
-        array = plain(np.asarray(data))
+        array = np.asarray(plain(data))
         if dtype is None and array.dtype.kind in "iub" and not hasattr(data, "dtype"):
             dtype = np.float64  # Python numbers; an array keeps its own type
         array = np.array(array, dtype, order="C")  # always our own copy
@@ -122,7 +122,7 @@ class Tensor(Operators, ArrayMethods):
         node = given(cls, array, here(), leaf if requires_grad else constant)
         return node if name is None else node.named(name)
 
-    data = property(lend, lambda self, new: assign(self, plain(np.asarray(bare(new))), tick()),
+    data = property(lend, lambda self, new: assign(self, np.asarray(plain(bare(new))), tick()),
                     doc="The array. A leaf's may be assigned or written to between graphs.")
     shape = property(lambda self: self.value.shape)
     dtype = property(lambda self: self.value.dtype)

@@ -16,6 +16,7 @@ from ..core.place import no_grad
 from ..errors import InputError
 from .cells import size
 from .feedback import as_layer, onward
+from .init import generator
 from .layer import Layer
 from .masking import Masks
 
@@ -105,7 +106,7 @@ def sampled(temperature: float = 1.0, rng: Any = None) -> Feedback:
     if not temperature > 0:
         raise InputError(f"expected a temperature above 0, got {temperature!r}", where="sampled",
                          fix="The likeliest class is what feedback=\"greedy\" takes")
-    draws = rng if hasattr(rng, "random") else np.random.default_rng(rng)
+    draws = rng if hasattr(rng, "random") else generator(rng, "generate", "rng")
 
     def draw(y: Any) -> Any:
         y = comparable(y)

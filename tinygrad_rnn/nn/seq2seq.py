@@ -29,6 +29,7 @@ from .feedback import (
     run_on,
     steady,
 )
+from .init import generator
 from .masking import read_masks
 from .module import Module
 from .recurrent import one_of
@@ -79,7 +80,7 @@ class EncoderDecoder(Module):
             self.room()
         if context != "input":
             not_learned(self.decoder)
-        made = bridges(self.encoder, self.decoder, np.random.default_rng(seed), bridge) \
+        made = bridges(self.encoder, self.decoder, generator(seed, "EncoderDecoder"), bridge) \
             if context != "input" else {}
         for name, linears in made.items():
             stacked = hasattr(self.decoder, "layers")
@@ -88,7 +89,7 @@ class EncoderDecoder(Module):
     def __call__(self, source: Any, target_inputs: Any = None, steps: int | None = None, *,
                  start: Any = None, mask: Any = None, lengths: Any = None,
                  feedback: str | None = None, rng: Any = None) -> Any:
-        rng = None if rng is None else np.random.default_rng(rng)
+        rng = None if rng is None else generator(rng, "EncoderDecoder", "rng")
         feedback = self.feedback if feedback is None else known(feedback, "EncoderDecoder")
         with scope("encoder"):
             xs = self.encoder.steps(source)

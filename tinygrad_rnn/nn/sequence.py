@@ -62,7 +62,7 @@ def given_step(x: Any, name: str, dtype: Any) -> Any:
     step."""
     if isinstance(x, Node):
         return x
-    return Tensor(plain(np.asarray(x)), name=name, dtype=dtype)
+    return Tensor(plain(x), name=name, dtype=dtype)
 
 
 class Steps:
