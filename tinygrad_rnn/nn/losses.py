@@ -40,10 +40,10 @@ def cross_entropy(outputs: Any, targets: Any, reduction: str = "batch", mask: An
     `outputs` are the logits y_t: a layer's sequence (T, B, O) or (T, O), a list of T steps, or a
     single step (B, O) or (O,), which has a single loss. `targets` are class indices, the same shape
     without O, or distributions of the same shape: at least 0, with the sum 1 up to 1e-6. (Targets
-    that want a gradient themselves are taken as they are.) Of two axes only a layer's own
-    sequence counts as (T, O): once it has passed through an operation (`y * 1.0`, `y.detach()`),
-    it is read as one step (B, O). Give a list of steps, or (T, 1, O), instead. Returns a 0-d node L; every L_t is a
-    node stamped with its step. L is in nats.
+    that want a gradient themselves are taken as they are.) Of two axes only a layer's own sequence
+    counts as (T, O): once it has passed through an operation (`y * 1.0`, `y.detach()`), it is read
+    as one step (B, O). Give a list of steps, or (T, 1, O), instead. Returns a 0-d node L; every L_t
+    is a node stamped with its step. L is in nats.
 
     `reduction`: "batch" (default) takes the mean over B and the sum over T, "sum" the sum over
     both, "mean" the mean over both, and "valid" the mean over the valid entries. `mask`, (T, B) or
