@@ -17,11 +17,12 @@ from ..core import hooks
 from ..core.backprop import commit, contributions
 from ..core.graph import Node
 from ..core.guards import plain_seed
+from ..core.parts import norm
 from ..core.totals import Totals
 from ..core.walk import is_alias
 from ..core.words import describe
 from ..errors import GradientError, InputError
-from .ledger import Contribution, Ledger, accumulate, norm
+from .ledger import Contribution, Ledger, accumulate
 
 
 class GradientFlow:
@@ -102,11 +103,32 @@ def gradient_flow(root: Node, seed: Any = None) -> GradientFlow:
         if position == 1 and node.op.late is not None:
             c = None  # an array of a weight's size for every step: built again when asked for
         incoming.setdefault(x, []).append(Contribution(node, position, g, c))
+    tell_apart(incoming, arriving)
     see_through(root, incoming, arrived, arriving)
     carried = {x: x.grad for x in arriving if x.grad is not None}
     arrived.update(arriving)
     commit(arriving)
     return GradientFlow(root, arrived, incoming, carried)
+
+
+def tell_apart(incoming: dict[Node, list[Contribution]], totals: Totals) -> None:
+    """Replace the uses by an op that spans many steps with one for every step (`Op.parts`)."""
+    parts: dict[Node, list[Any]] = {}
+    for x, entries in incoming.items():
+        if all(e.node.op.parts is None for e in entries):
+            continue
+        found = list[Contribution]()
+        for e in entries:
+            if e.node.op.parts is not None and e.node not in parts:
+                parts[e.node] = e.node.op.parts(e.g, e.node.value, *e.node.values,
+                                                **e.node.params or {})
+            steps = parts[e.node][e.position] if e.node in parts else None
+            found += [e] if steps is None else [
+                Contribution(e.node, e.position, e.g, None, (), part) for part in steps]
+        incoming[x] = found
+        if x in totals:
+            totals[x] = accumulate(x, found)
+            totals.owned.discard(x)
 
 
 def see_through(root: Node, incoming: dict[Node, list[Contribution]], arrived: dict[Node, Any],
@@ -126,8 +148,7 @@ def see_through(root: Node, incoming: dict[Node, list[Contribution]], arrived: d
     for x, ways in aliases.items():
         entries = [e for e in incoming[x] if e.node not in shown]
         for alias, way in ways:
-            entries += [Contribution(e.node, e.position, e.g, e.c, way)
-                        for e in incoming.get(alias, ()) if e.node not in shown]
+            entries += [e.through(*way) for e in incoming.get(alias, ()) if e.node not in shown]
         incoming[x] = sorted(entries, key=lambda e: -e.node.order)
         totals[x] = accumulate(x, incoming[x])
         totals.owned.discard(x)

@@ -21,6 +21,7 @@ import numpy as np
 from ..core import ops
 from ..core.backprop import local
 from ..core.graph import Node
+from ..core.parts import Part, norm, outer_norm
 from ..core.words import describe
 
 
@@ -29,49 +30,58 @@ class Contribution:
 
     `node` is the operation that used it, `position` the operand, `g` the gradient that arrived at
     `node`. `aliases` are the transposes, reshapes and slices between the used operand and the node
-    it shows.
+    it shows. `part` is set where the operation spans many steps, and this is one of them.
     """
 
-    __slots__ = ("node", "position", "g", "c", "aliases")
+    __slots__ = ("node", "position", "g", "c", "aliases", "part")
 
     def __init__(self, node: Node, position: int, g: Any, c: Any,
-                 aliases: tuple[Node, ...] = ()) -> None:
+                 aliases: tuple[Node, ...] = (), part: Part | None = None) -> None:
         self.node, self.position, self.g, self.c, self.aliases = node, position, g, c, aliases
+        self.part = part
 
     @property
     def step(self) -> int | None:
         """The time step of the use."""
-        return self.node.step
+        return self.node.step if self.part is None else self.part.step
+
+    @property
+    def op(self) -> str:
+        """What the use is called: the name of the operation."""
+        return self.node.op.name if self.part is None else self.part.op or self.node.op.name
+
+    def through(self, *aliases: Node) -> Contribution:
+        """The same use, of what these aliases show."""
+        return Contribution(self.node, self.position, self.g, self.c, aliases, self.part)
+
+    def direct(self) -> Any:
+        """The contribution in the shape of the operand that was used, alias or not."""
+        if self.part is not None:
+            return self.part.array(self.node.values[self.position])
+        return local(self.node, self.position, self.g) if self.c is None else self.c
 
     def array(self) -> Any:
         """The contribution in the shape of the node whose gradient it belongs to."""
-        c = local(self.node, self.position, self.g) if self.c is None else self.c
+        c = self.direct()
         for alias in reversed(self.aliases):
             c = local(alias, 0, c)
         return c
 
     def norm(self) -> float:
-        """The Euclidean norm. For a weight in `linear` the H x H array is not built for it:
-        |sum_b d_b x_bᵀ|² is the sum over b, c of (d_b . d_c)(x_b . x_c)."""
+        """The Euclidean norm. For a weight in `linear` the H x H array is not built for it. (An
+        alias moves entries around and changes none.)"""
+        if self.part is not None:
+            return self.part.norm(self.node.values[self.position])
         if self.c is None and self.node.op is ops.linear and self.position == 1:
-            d, x = (a.reshape(-1, a.shape[-1]) for a in (self.g, self.node.u))
-            if len(d) <= min(d.shape[-1], x.shape[-1]):
-                return float(np.sqrt(max(0.0, float(np.sum((d @ d.T) * (x @ x.T))))))
-        c = local(self.node, self.position, self.g) if self.c is None else self.c
-        return norm(c)  # an alias moves entries around and changes none
+            return outer_norm(self.g, self.node.u)
+        return norm(self.direct())
 
     def add_into(self, total: Any) -> Any:
         """`total` plus this contribution, in place where that saves building it."""
         if len(self.aliases) == 1 and self.aliases[0].op is ops.getitem:
-            c = local(self.node, self.position, self.g) if self.c is None else self.c
-            ops.scatter_into(total, c, self.aliases[0].params["index"])  # type: ignore[index]
+            ops.scatter_into(total, self.direct(), self.aliases[0].params["index"])  # type: ignore[index]
             return total
         return total + self.array()
-
-
-def norm(g: Any) -> float:
-    """The Euclidean norm of all entries."""
-    return abs(g) if isinstance(g, float) else float(np.sqrt(np.vdot(g, g)))
 
 
 class Row(NamedTuple):
@@ -117,7 +127,7 @@ class Ledger(Sequence[Row]):
             part = c if part is None else part + c
             running = part if self.carried is None else self.carried + part
             share = float(np.vdot(c, self.total)) / size if size else 0.0
-            where = e.node.step, e.node.scope, e.node.op.name
+            where = e.step, e.node.scope, e.op
             rows.append(Row(1, self.root, *where, c, norm(c), share, running))
         return rows
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from ..core import backprop, walk
 from ..core.graph import Node, constant, given, leaf, tick
+from ..core.parts import norm
 from ..core.place import no_grad, timestep
 from ..errors import InputError
 from ..nn.feedback import as_layer, onward
@@ -32,7 +33,6 @@ from ..nn.sequence import Steps, first_step, join
 from ..nn.states import mapped, parts_of
 from ..nn.unrolling import Run
 from .flow import GradientFlow, gradient_flow
-from .ledger import norm
 
 
 def truncated_bptt(layer: Any, xs: Any, k1: int, k2: int | None = None, initial_state: Any = None,

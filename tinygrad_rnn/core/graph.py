@@ -164,6 +164,11 @@ class Op:
     **params)` adds that of the first operand to an existing array (a slice of a long sequence), and
     `late([(g, a), ...])` is the sum over all uses of the second one (a weight). An `alias` only
     shows its operand in another way (a transpose, a slice).
+
+    An op that spans many steps (a sequence as one node) says what each step gave: `parts(g, y,
+    *operands, **params)` is a list with, for every operand, either None (nothing to tell apart) or
+    a list of `parts.Part`s, the last use first, whose sum is what the rule gives. The ledger of a
+    weight then has a row for each. `parts` is only called for those who look.
     """
 
     def __init__(self, name: str, scalar: Callable[..., Any] | None = None,
@@ -171,10 +176,11 @@ class Op:
                  rules: tuple[Callable[..., Any], ...] = (),
                  *, variadic: bool = False, joint: bool = False, alias: bool = False,
                  into: Callable[..., None] | None = None,
-                 late: Callable[..., Any] | None = None, doc: str = "") -> None:
+                 late: Callable[..., Any] | None = None,
+                 parts: Callable[..., Any] | None = None, doc: str = "") -> None:
         self.name, self.scalar, self.array, self.rules = name, scalar, array, rules
-        self.variadic, self.joint, self.alias, self.into, self.late = (
-            variadic, joint, alias, into, late)
+        self.variadic, self.joint, self.alias, self.into, self.late, self.parts = (
+            variadic, joint, alias, into, late, parts)
         self.arity = None if variadic or joint else len(rules)  # operands it takes; None: any
         self.simple = len(rules) <= 2 and not (variadic or joint or into)
         self.of = short_way(self)

@@ -1,0 +1,67 @@
+"""Parts: what each step gave, through an operation that spans many steps at once.
+
+The question this file answers: *which step gave what, when a whole sequence is one node?*
+
+A rule gives one gradient for each operand. The node of a whole sequence used its weight at every
+step, and the sum hides the steps. `Op.parts` says them: for every operand a list of `Part`s whose
+sum is what the rule gives.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import ops
+from .backprop import fit
+
+
+class Part(NamedTuple):
+    """What the use at one step gave to an operand: `d`, or the sum of the outer products d xᵀ.
+
+    With `x` the part is the sum over all leading axes of d xᵀ (a weight: d is δ_t (B, O), x is
+    h_{t-1} (B, I)), which is only built when somebody asks for it. Without, it is `d` itself, and
+    like the result of a rule it is summed over the axes that were broadcast (a bias). `index` says
+    where in the operand it goes: the rows of a gate, or the step of a sequence of inputs. `op` is
+    what a ledger calls the use; by default, the name of the node's op.
+    """
+
+    step: int | None
+    d: Any
+    x: Any = None
+    index: Any = None
+    op: str = ""
+
+    def dense(self) -> Any:
+        """The part without the zeros around it."""
+        return self.d if self.x is None else ops.outer_sum(self.d, self.x)
+
+    def array(self, operand: Any) -> Any:
+        """The part in the shape of the operand's value `operand`."""
+        if self.index is None:
+            return fit(self.dense(), operand)
+        whole = np.zeros(operand.shape, operand.dtype)
+        ops.scatter_into(whole, self.dense(), self.index)
+        return whole
+
+    def norm(self, operand: Any) -> float:
+        """The Euclidean norm; that of an outer product without building it."""
+        if self.x is not None:
+            return outer_norm(self.d, self.x)
+        return norm(self.dense() if self.index is not None else fit(self.dense(), operand))
+
+
+def norm(g: Any) -> float:
+    """The Euclidean norm of all entries."""
+    return abs(g) if isinstance(g, float) else math.sqrt(np.vdot(g, g))
+
+
+def outer_norm(d: Any, x: Any) -> float:
+    """|sum_b d_b x_bᵀ|, without the matrix where the batch is small: its square is the sum over b
+    and c of (d_b . d_c)(x_b . x_c)."""
+    d, x = (a.reshape(math.prod(a.shape[:-1]), a.shape[-1]) for a in (d, x))
+    if len(d) <= min(d.shape[-1], x.shape[-1]):
+        return math.sqrt(max(0.0, float(np.sum(np.dot(d, d.T) * np.dot(x, x.T)))))
+    return norm(np.dot(d.T, x))
