@@ -7,8 +7,9 @@
 All but the last arrow is pure; only `render` runs programs.
 """
 
+from .api import api
 from .flow import gradient_flow
 from .picture import Picture
 from .unrolled import unrolled
 
-__all__ = ["Picture", "gradient_flow", "unrolled"]
+__all__ = ["Picture", "api", "gradient_flow", "unrolled"]

@@ -103,6 +103,7 @@ class Writer:
             f'fillcolor="{self.colour(b.role, "fill", b.fill)}", '
             f'color="{self.colour(b.role, "stroke", b.stroke)}", penwidth={n(b.width)}, '
             f'fontcolor="{self.colour(b.role, "ink", b.ink)}", fontsize={n(font_size(b))}, '
+            f"{self.font(b.text, False)}"
             f"label={literal(plain(b.text))}{tip}]"
         )
 
@@ -113,12 +114,19 @@ class Writer:
         side = {"start": "\\l", "middle": "", "end": "\\r"}[label.anchor]
         text = literal(plain(label.text))
         text = text[:-1] + side + '"'
-        font = ', fontname="Helvetica-Bold"' if label.bold or is_bold(label.text) else ""
+        font = self.font(label.text, label.bold)
         return (
             f'  "label.{i}" [shape=plaintext, width={inch(wide)}, height={inch(label.size * 1.2)}, '
             f"{self.pos(x, label.y - label.size * 0.35)}, fontsize={n(label.size)}, "
-            f'fontcolor="{self.colour(label.role, "ink", None)}"{font}, label={text}]'
+            f'fontcolor="{self.colour(label.role, "ink", None)}", {font}label={text}]'
         )
+
+    def font(self, text: Text, bold: bool) -> str:
+        """The font of words that are bold, or of equal width, throughout; else nothing."""
+        styles = {run.style for run in text}
+        if bold or styles == {"b"}:
+            return 'fontname="Helvetica-Bold", '
+        return 'fontname="Courier", ' if styles == {"m"} else ""
 
     def line(self, line: Line) -> Iterator[str]:
         """A line as straight edges; what it is not joined to, and its bends, are tiny nodes."""
@@ -170,11 +178,6 @@ def font_size(b: Box) -> float:
     """As large as the text fits: plain text is wider, since its subscripts are not small."""
     wide = width((Run(plain(b.text)),), b.size)
     return b.size * min(1.0, (b.w - ROOM) / wide) if wide else b.size
-
-
-def is_bold(text: Text) -> bool:
-    """Whether a text is bold throughout."""
-    return bool(text) and all(run.style == "b" for run in text)
 
 
 def dot(drawing: Drawing, theme: str = "light") -> str:

@@ -2,7 +2,7 @@
 
 The question this file answers: *how is `W_hh` written, and will it fit?*
 
-A `Text` is a few runs, each roman, italic, bold or a subscript. It holds plain characters only:
+A `Text` is a few runs, each in a style of its own. It holds plain characters only:
 whatever a user typed is made visible here (a line break shows as ⏎, a bidirectional mark as its
 code) and shortened, and each writer escapes it for its own format.
 """
@@ -19,7 +19,8 @@ LONGEST, LONGEST_TITLE = 24, 400
 
 
 class Run(NamedTuple):
-    """Some characters in one style: "" (roman), "i" (italic), "b" (bold) or "_" (subscript)."""
+    """Some characters in one style: "" (roman), "i" (italic), "b" (bold), "_" (subscript) or "m"
+    (all equally wide)."""
 
     text: str
     style: str = ""
@@ -121,6 +122,8 @@ def width(text: Iterable[Run], size: float) -> float:
 
 def map_width(run: Run) -> float:
     """The width of a run in ems."""
+    if run.style == "m":
+        return 0.61 * cells(run.text)
     total = 0.0
     for c in run.text:
         if c in NARROW:
@@ -132,3 +135,12 @@ def map_width(run: Run) -> float:
         else:
             total += 1.05 if unicodedata.east_asian_width(c) in "WF" else 0.72
     return total * (1.06 if run.style == "b" else 1.0)
+
+
+def cells(text: str) -> int:
+    """How many columns a text fills in a terminal: 2 for a wide character, 0 for a combining
+    one."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF"
+               else 1 for c in text)

@@ -1,4 +1,4 @@
-"""The paper: how much room a drawing takes.
+"""The paper: how much room a drawing takes, and a sheet to put things on one by one.
 
 The question this file answers: *does everything fit?*
 """
@@ -6,11 +6,14 @@ The question this file answers: *does everything fit?*
 from __future__ import annotations
 
 from dataclasses import replace
+from math import hypot
+from typing import Any
 
 from . import style
 from .labels import Text, width
-from .model import Drawing, Label
+from .model import Box, Cell, Drawing, Label, Line, Point, Strip
 from .routing import Rect
+from .wording import Names
 
 
 def label_rect(label: Label) -> Rect:
@@ -49,3 +52,75 @@ def framed(drawing: Drawing, caption: Text = ()) -> Drawing:
         height=bottom - top + 2 * margin,
         labels=labels,
     )
+
+
+class Sheet:
+    """A drawing in the making. `box`, `frame`, `line`, `strip` and `say` each put one thing on it;
+    a name that is taken gets a number. `drawing()` is the result."""
+
+    def __init__(self, title: str) -> None:
+        self.title, self.names = title, Names()
+        self.frames: list[Box] = []
+        self.lines: list[Line] = []
+        self.boxes: list[Box] = []
+        self.labels: list[Label] = []
+        self.strips: list[Strip] = []
+
+    def box(self, name: str, at: Point, area: Point, role: str, text: Text = (),
+            shape: str = "round", **more: Any) -> Box:
+        """A thing around a point; words that are too wide for it are set smaller."""
+        wide = width(text, more.get("size", style.TEXT))
+        if wide > area[0] - 6:
+            more["size"] = more.get("size", style.TEXT) * max(0.5, (area[0] - 6) / wide)
+        made = Box(self.names.give(name), *at, *area, shape, role, text, **more)
+        self.boxes.append(made)
+        return made
+
+    def frame(self, name: str, rect: Rect, role: str = "frame", **more: Any) -> Box:
+        """A rectangle in the back."""
+        left, top, right, bottom = rect
+        made = Box(self.names.give(name), (left + right) / 2, (top + bottom) / 2, right - left,
+                   bottom - top, "rect", role, **more)
+        self.frames.append(made)
+        return made
+
+    def line(self, points: tuple[Point, ...], role: str = "line", tail: Box | None = None,
+             head: Box | None = None, **more: Any) -> Line:
+        """A line through points; it begins at `tail` and ends at `head`, if these are given."""
+        name = self.names.unique(f"{tail.id if tail else 'line'}--{head.id if head else 'end'}")
+        made = Line(name, points, role, tail.id if tail else None, head.id if head else None,
+                    **more)
+        self.lines.append(made)
+        return made
+
+    def join(self, tail: Box, head: Box, role: str = "line", **more: Any) -> Line:
+        """A straight line from the outline of a box to that of another."""
+        ends = outline(tail, (head.x, head.y)), outline(head, (tail.x, tail.y))
+        return self.line(ends, role, tail, head, **more)
+
+    def strip(self, name: str, at: Point, size: Point, cells: tuple[Cell, ...],
+              title: str = "") -> None:
+        """Equal cells in a row, from their upper left corner."""
+        self.strips.append(Strip(self.names.give(name), *at, *size, cells, title))
+
+    def say(self, at: Point, text: Text, role: str = "text", size: float = style.SMALL,
+            anchor: str = "middle", bold: bool = False, halo: bool = False) -> Label:
+        """Words at a point, which is on their baseline."""
+        made = Label(*at, text, role, size, anchor, bold, halo)
+        self.labels.append(made)
+        return made
+
+    def drawing(self, caption: Text = ()) -> Drawing:
+        """The finished drawing, its caption above."""
+        return framed(Drawing(0, 0, 0, 0, self.title, tuple(self.frames), tuple(self.lines),
+                              tuple(self.boxes), tuple(self.labels), tuple(self.strips)), caption)
+
+
+def outline(box: Box, toward: Point) -> Point:
+    """Where the line from the middle of a box toward a point leaves it."""
+    dx, dy = toward[0] - box.x, toward[1] - box.y
+    if box.shape == "circle":
+        far = box.w / 2 / (hypot(dx, dy) or 1.0)
+    else:
+        far = min(box.w / 2 / abs(dx) if dx else 1e9, box.h / 2 / abs(dy) if dy else 1e9)
+    return box.x + dx * far, box.y + dy * far

@@ -6,6 +6,7 @@ The question this file answers: *what can I do with a drawing?*
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from ..errors import InputError
 from . import render, style
 from .dot import dot
 from .html import html
+from .json import json
 from .model import Drawing
+from .sketch import sketch
 from .svg import svg
 
-SUFFIXES = (".svg", ".dot", ".gv", ".html", ".png", ".pdf")
+SUFFIXES = (".svg", ".dot", ".gv", ".html", ".json", ".txt", ".png", ".pdf")
 
 
 class Picture:
@@ -54,6 +57,18 @@ class Picture:
         """The picture as a page of its own."""
         return html(self.drawing, self.theme)
 
+    def json(self) -> str:
+        """The picture as data: everything on it, its place and the part it plays."""
+        return json(self.drawing)
+
+    def text(self, width: int | None = None) -> str:
+        """The picture as a sketch in Unicode characters, for the terminal. It is as wide as it has
+        to be; lines longer than `width` are cut, and then it says so."""
+        return sketch(self.drawing, width)
+
+    def __str__(self) -> str:
+        return self.text()
+
     def to_graphviz(self) -> Any:
         """A `graphviz.Source` of the same picture."""
         import graphviz
@@ -69,8 +84,8 @@ class Picture:
         }
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture; the suffix says how: .svg, .html, .dot need nothing, .png and .pdf a
-        renderer.
+        """Write the picture; the suffix says how: .svg, .html, .dot, .json and .txt (the sketch)
+        need nothing, .png and .pdf a renderer.
 
         A file is written whole or not at all. For .png and .pdf the .dot file is written first,
         beside it. Returns the path. Raises `InputError` for another suffix or a folder that cannot
@@ -84,9 +99,11 @@ class Picture:
                 f"got {os.fspath(path)!r}",
                 where="save()",
             )
-        if suffix in (".svg", ".html", ".dot", ".gv"):
-            text = {".svg": self.svg, ".html": self.html}.get(suffix, self.dot)()
-            render.write(target, text.encode())
+        writers: dict[str, Callable[[], str]] = {
+            ".svg": self.svg, ".html": self.html, ".dot": self.dot, ".gv": self.dot,
+            ".json": self.json, ".txt": self.text}
+        if suffix in writers:
+            render.write(target, writers[suffix]().encode())
             return target
         render.write(target.with_suffix(".dot"), self.dot().encode())
         render.write(target, render.render(self.dot(), suffix[1:]))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+MONO = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 
 
 class Paint(NamedTuple):
@@ -33,6 +34,11 @@ def mix(a: str, b: str, share: float) -> str:
     """The colour `share` of the way from `a` to `b`."""
     parts = ((int(a[i:i + 2], 16), int(b[i:i + 2], 16)) for i in (1, 3, 5))
     return "#" + "".join(f"{round(p + (q - p) * share):02x}" for p, q in parts)
+
+
+def apart(a: str, b: str) -> int:
+    """How far apart two colours are: the sum of the differences of red, green and blue."""
+    return sum(abs(int(a[i:i + 2], 16) - int(b[i:i + 2], 16)) for i in (1, 3, 5))
 
 
 def brightness(colour: str) -> float:

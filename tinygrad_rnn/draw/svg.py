@@ -166,6 +166,7 @@ def span(run: Run, bare: str, low: bool, size: float, space: float) -> str:
     look += {
         "i": ' font-style="italic"',
         "b": ' font-weight="bold"',
+        "m": f' font-family="{escape(style.MONO)}"',
         "_": f' font-size="{f(size * 0.74)}"',
     }.get(run.style, "")
     words = escape(bare, quote=False)

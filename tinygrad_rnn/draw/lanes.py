@@ -1,0 +1,307 @@
+"""Lanes: the rows of a wiring put on paper, one column for every step.
+
+The question this file answers: *which box stands where, and which lines run between them?*
+
+Inputs are at the bottom and outputs on top. A lane is the row of a recurrent layer in its frame,
+from its first state on the one side to the last on the other. Two lanes over the same steps stand
+half a step apart, so that the wires of each pass the boxes of the other.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from . import style
+from .labels import Run, Text, clean, plain, roman, symbol, width
+from .model import Box, Point
+from .paper import Sheet
+from .wiring import INPUT, Row, Wiring
+
+STEP, PAIRED, SIDE = 104.0, 150.0, 27.0  # from step to step; the same for two lanes; their offset
+LANE, MAP, BOX, TALL, TAP = 88.0, 62.0, 58.0, 32.0, 24.0
+MOST = 6  # steps that are all drawn
+
+
+class Column(NamedTuple):
+    """One step, or a gap (no name): where it is, and how the step is called there."""
+
+    x: float
+    name: str
+
+
+def columns(found: Wiring, steps: int | None, last: str = "T") -> list[Column]:
+    """The steps in view: all of them, or the first two and the last."""
+    wide = PAIRED if any(row.side for row in found.rows) else STEP
+    if steps is not None and steps <= MOST:
+        return [Column(wide * i, str(i + 1)) for i in range(steps)]
+    end = last if steps is None else f"{steps:,}"
+    names = ["1", "2", "", end]
+    xs = [0.0, wide, 1.85 * wide, 2.7 * wide]
+    return [Column(x, name) for x, name in zip(xs, names)]
+
+
+class Block:
+    """The rows of a wiring over columns of steps, put on a sheet from `left` on. `alone`: the one
+    step of a cell, which is called t."""
+
+    def __init__(self, sheet: Sheet, found: Wiring, at: list[Column], left: float,
+                 alone: str = "", scope: str = "") -> None:
+        self.sheet, self.wiring, self.scope = sheet, found, scope
+        self.columns = [Column(left + c.x, alone or c.name) for c in at]
+        self.alone = bool(alone)
+        self.boxes: dict[tuple[int, int], Box] = {}  # (row, column) -> box
+        self.starts: list[Box] = []
+        self.given: Text = ()  # what its output is called, if not h or y
+        self.heights = self.measure()
+        self.left, self.right = self.columns[0].x - STEP / 2, self.columns[-1].x + STEP / 2
+        if self.paired:
+            self.left, self.right = self.left - SIDE / 2, self.right + SIDE / 2
+
+    def measure(self) -> dict[int, float]:
+        """The height of every row."""
+        heights, y = {INPUT: 0.0}, 0.0
+        for i, row in enumerate(self.wiring.rows):
+            before = self.wiring.rows[i - 1] if i else None
+            y -= LANE if row.parts and (before is None or before.parts) else \
+                (LANE + MAP) / 2 if row.parts or before is None or before.parts else MAP
+            heights[i] = y
+        return heights
+
+    @property
+    def top(self) -> float:
+        """The height of the outputs."""
+        return self.heights[len(self.wiring.rows) - 1] - MAP - 8
+
+    def draw(self) -> None:
+        """All of it."""
+        self.inputs()
+        for i, row in enumerate(self.wiring.rows):
+            self.row(i, row)
+        self.outputs()
+        if self.wiring.feedback:
+            self.feed_back()
+        if self.wiring.vector is not None:
+            self.vector()
+
+    def places(self, row: Row) -> list[int]:
+        """The columns at which a row has a box."""
+        whole = list(range(len(self.columns)))
+        if row.parts or row.every:
+            return whole
+        return whole[:1] if row.backwards and not row.merges else whole[-1:]
+
+    def spot(self, i: int, k: int) -> Point:
+        """The middle of a box."""
+        side = self.wiring.rows[i].side if i != INPUT else 0
+        return self.columns[k].x + SIDE * side, self.heights[i]
+
+    @property
+    def paired(self) -> bool:
+        """Whether two lanes share each column."""
+        return any(row.side for row in self.wiring.rows)
+
+    # --- what goes in and what comes out ----------------------------------------------------------
+
+    def inputs(self) -> None:
+        """The boxes at the bottom."""
+        feeds = self.wiring.feeds
+        name = "k" if self.wiring.indices else "x"
+        for k, column in enumerate(self.columns):
+            if feeds == "none" or feeds == "first" and k:
+                continue
+            if not column.name:
+                self.dots((column.x, 0.0))
+                continue
+            text = (Run(name, "i"),) if feeds == "whole" else \
+                (Run(name, "i"), Run(column.name, "_"))
+            wide = 2 * SIDE + 28 if self.paired else 40.0
+            self.boxes[INPUT, k] = self.sheet.box(f"{self.scope}x{k}", (column.x, 0.0),
+                                                  (wide, 28.0), "input", text,
+                                                  title="what the model takes")
+
+    def outputs(self) -> None:
+        """The boxes on top."""
+        row, last = self.wiring.top, len(self.wiring.rows) - 1
+        name = "h" if row.parts else "y"
+        for k in self.places(row) if row.every else self.ends(row):
+            column = self.columns[k]
+            if not column.name:
+                self.dots((column.x, self.top))
+                continue
+            tail = self.boxes[last, k]
+            text = self.given or (Run(name, "i"),)
+            if not self.given and self.wiring.feeds != "whole":
+                text = (Run(name, "i"), Run(column.name, "_"))
+            role, title = ("state", "the context") if self.given else \
+                ("output", "what the model gives")
+            box = self.sheet.box(f"{self.scope}y{k}", (tail.x, self.top), (46.0, 28.0), role, text,
+                                 title=title)
+            self.boxes[len(self.wiring.rows), k] = box
+            self.sheet.join(tail, box)
+
+    def ends(self, row: Row) -> list[int]:
+        """The one column at which a row gives something, if not at every step."""
+        return [0] if row.backwards and not row.merges else [len(self.columns) - 1]
+
+    def dots(self, at: Point) -> None:
+        """What stands for the steps that are not drawn."""
+        self.sheet.say((at[0], at[1] + 4), (Run("⋯", "b"),), "quiet", 15.0)
+
+    # --- rows -------------------------------------------------------------------------------------
+
+    def row(self, i: int, row: Row) -> None:
+        """The boxes of a row, with what feeds them, and for a lane what it carries."""
+        y = self.heights[i]
+        if row.parts:
+            self.sheet.frame(f"{self.scope}lane{i}", (self.left, y - 40, self.right, y + 28))
+            self.sheet.say((self.left - 10, y - 26), roman(row.title), "quiet", anchor="end")
+        for k in self.places(row):
+            if not self.columns[k].name:
+                if not row.parts:
+                    self.dots(self.spot(i, k))
+                continue
+            size = (2 * SIDE + 28 if row.merges else 46.0 if row.side else BOX,
+                    TALL if row.parts else 26.0)
+            role = "state" if row.parts else "op" if row.merges else "function"
+            self.boxes[i, k] = self.sheet.box(f"{self.scope}row{i}.{k}", self.spot(i, k), size,
+                                              role, roman(clean(row.word, 16)), title=row.title,
+                                              size=style.SMALL + 1)
+            for below in row.below:
+                self.feed(below, i, k)
+        if not row.parts:
+            edge = self.boxes[i, self.places(row)[0]].sides[0]
+            if plain(roman(row.title)) != row.word:
+                self.sheet.say((edge - 10, y + 4), roman(row.title), "quiet", anchor="end")
+            return
+        self.carry(i, row)
+
+    def feed(self, below: int, i: int, k: int) -> None:
+        """The line up into a box from the row that feeds it."""
+        row = self.wiring.rows[i]
+        source = self.wiring.rows[below] if below != INPUT else None
+        from_k = k
+        if source is not None and not row.parts and not source.every and source.parts:
+            from_k = self.ends(source)[0]
+        tail, head = self.boxes.get((below, from_k)), self.boxes[i, k]
+        if tail is None:
+            return
+        side = row.side or (source.side if source is not None else 0)
+        x = self.columns[from_k].x + SIDE * side
+        end = self.columns[k].x + SIDE * side
+        start = (x, tail.sides[1])
+        if from_k == k:
+            self.sheet.line((start, (end, head.sides[3])), "line", tail, head)
+            return
+        level = head.sides[3] + 12
+        self.sheet.line((start, (x, level), (end, level), (end, head.sides[3])), "line", tail,
+                        head)
+
+    def carry(self, i: int, row: Row) -> None:
+        """The states of a lane, from before the first step to after the last."""
+        y = self.heights[i]
+        order = list(range(len(self.columns)))[::-1 if row.backwards else 1]
+        way = -1 if row.backwards else 1
+        name, last = self.columns[order[0]].name, self.columns[order[-1]].name
+        edge = self.left - 34 if not row.backwards else self.right + 34
+        before = initial_name(row, name, way, self.alone)
+        start = self.sheet.box(f"{self.scope}start{i}", (edge, y), (max(46.0, wide_of(before)), 28),
+                               "initial", before, dashed=True,
+                               title=f"the state before the first step: {row.start}")
+        self.starts.append(start)
+        if row.start != "zeros":
+            self.sheet.say((edge, y + 27), roman(row.start), "quiet", style.TINY)
+        previous, said = start, before
+        for k in order:
+            column = self.columns[k]
+            box = self.boxes.get((i, k))
+            if box is None:
+                box = self.sheet.box(f"{self.scope}gap{i}", self.spot(i, k), (34.0, 26.0), "gap",
+                                     (Run("⋯", "b"),), dashed=True,
+                                     title="steps that are not drawn")
+            self.sheet.join(previous, box, "carried", width=2.0)
+            if previous is not start and said:
+                middle = (previous.sides[2] + box.sides[0]) / 2 if way > 0 else \
+                    (previous.sides[0] + box.sides[2]) / 2
+                middle -= 15.5 * row.side  # clear of the wire to the other lane
+                self.sheet.say((middle, y - 7), said, "text", style.TINY)
+            previous, said = box, state_name(row, column.name) if column.name else ()
+        self.give_states(i, row, previous, last)
+
+    def give_states(self, i: int, row: Row, previous: Box, last: str) -> None:
+        """What a call returns of a lane's states."""
+        y, way = self.heights[i], -1 if row.backwards else 1
+        if self.wiring.return_state:
+            x = (self.right + 40) if way > 0 else (self.left - 40)
+            text = state_name(row, last)
+            box = self.sheet.box(f"{self.scope}state{i}", (x, y), (max(46.0, wide_of(text)), 28),
+                                 "state", text, title="the state after the last step, returned")
+            self.sheet.join(previous, box, "carried", width=2.0)
+            self.sheet.say((x, y + 27), roman("return_state"), "quiet", style.TINY)
+        if self.wiring.return_all_states:
+            x, level = self.right + 40, y - 24
+            taps = [self.boxes[i, k] for k in range(len(self.columns)) if (i, k) in self.boxes]
+            text = state_name(row, "1…T")
+            box = self.sheet.box(f"{self.scope}states{i}", (x, level - 12),
+                                 (max(56.0, wide_of(text)), 24), "state", text,
+                                 title="the states of all steps, returned")
+            for tap in taps:
+                end, high = tap.sides[2] - 8, level - 12
+                self.sheet.line(((end, tap.sides[1]), (end, high), (box.sides[0], high)),
+                                "carried", tap, box, width=1.0, arrow=tap is taps[-1])
+            self.sheet.say((x, level - 30), roman("return_all_states"), "quiet", style.TINY)
+
+    # --- what else goes in ------------------------------------------------------------------------
+
+    def feed_back(self) -> None:
+        """What was given at a step is read at the next."""
+        top = len(self.wiring.rows)
+        word = {"teacher": "the target y", "free": "y", "free_detached": "y, gradient cut"}
+        for k in range(len(self.columns) - 1):
+            tail, head = self.boxes.get((top, k)), self.boxes.get((0, k + 1))
+            if tail is None or head is None:
+                continue
+            x, low = head.x - BOX / 2 - 7, head.sides[3] + 20
+            dash = "" if self.wiring.feedback == "free" else "4 3"
+            end = head.x - 14
+            self.sheet.line(((tail.sides[2], tail.y), (x, tail.y), (x, low), (end, low),
+                             (end, head.sides[3])), "line", tail, head, dash=dash,
+                            title=f"{word[self.wiring.feedback]} is read at the next step")
+
+    def vector(self) -> None:
+        """A vector that every step hears: a rail below, with a tap into each."""
+        level = 26.0 if self.wiring.feeds != "none" else -6.0
+        name = self.wiring.vector_name
+        box = self.sheet.box(f"{self.scope}vector", (self.left - 34, level), (46.0, 28.0), "input",
+                             (Run(name, "i"),), title="the same vector at every step")
+        self.taps(box, ((box.sides[2], level),))
+
+    def taps(self, box: Box, way: tuple[Point, ...]) -> None:
+        """A line from a box along the bottom, where its `way` ends, and a tap into every box of
+        the first row."""
+        level = way[-1][1]
+        for k in range(len(self.columns)):
+            head = self.boxes.get((0, k))
+            if head is not None:
+                x = head.x + (0 if self.wiring.feeds == "none" else TAP)
+                self.sheet.line((*way, (x, level), (x, head.sides[3])), "carried", box, head,
+                                width=1.4)
+
+
+def wide_of(text: Text) -> float:
+    """How wide a box must be for a text."""
+    return width(text, style.TEXT) + 12
+
+
+def state_name(row: Row, step: str) -> Text:
+    """h₃, c₃."""
+    found: list[Run] = []
+    for part in row.parts:
+        found += [*([Run(", ")] if found else []), *symbol(part)[:1], Run(step, "_")]
+    return tuple(found)
+
+
+def initial_name(row: Row, first: str, way: int, alone: bool) -> Text:
+    """The state before the step called `first`."""
+    before = f"{first}−1" if alone and way > 0 else f"{first}+1" if way < 0 else "0"
+    before = str(int(first) + 1) if way < 0 and first.isdigit() else before
+    return state_name(row, before)
