@@ -103,7 +103,7 @@ class Writer:
             f'fillcolor="{self.colour(b.role, "fill", b.fill)}", '
             f'color="{self.colour(b.role, "stroke", b.stroke)}", penwidth={n(b.width)}, '
             f'fontcolor="{self.colour(b.role, "ink", b.ink)}", fontsize={n(font_size(b))}, '
-            f"{self.font(b.text, False)}"
+            f"{self.font(b.text)}"
             f"label={literal(plain(b.text))}{tip}]"
         )
 
@@ -114,19 +114,17 @@ class Writer:
         side = {"start": "\\l", "middle": "", "end": "\\r"}[label.anchor]
         text = literal(plain(label.text))
         text = text[:-1] + side + '"'
-        font = self.font(label.text, label.bold)
+        bold = label.bold or {run.style for run in label.text} == {"b"}
+        font = 'fontname="Helvetica-Bold", ' if bold else self.font(label.text)
         return (
             f'  "label.{i}" [shape=plaintext, width={inch(wide)}, height={inch(label.size * 1.2)}, '
             f"{self.pos(x, label.y - label.size * 0.35)}, fontsize={n(label.size)}, "
             f'fontcolor="{self.colour(label.role, "ink", None)}", {font}label={text}]'
         )
 
-    def font(self, text: Text, bold: bool) -> str:
-        """The font of words that are bold, or of equal width, throughout; else nothing."""
-        styles = {run.style for run in text}
-        if bold or styles == {"b"}:
-            return 'fontname="Helvetica-Bold", '
-        return 'fontname="Courier", ' if styles == {"m"} else ""
+    def font(self, text: Text) -> str:
+        """The font of words that are of equal width throughout; nothing for others."""
+        return 'fontname="Courier", ' if {run.style for run in text} == {"m"} else ""
 
     def line(self, line: Line) -> Iterator[str]:
         """A line as straight edges; what it is not joined to, and its bends, are tiny nodes."""
