@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from .core.gradients import grad
 from .core.graph import Node, Op
 from .core.ops import cos, exp, linear, log, maximum, minimum, relu, sigmoid, sin, sqrt, tanh
-from .core.place import no_grad, record_sites, scope, timestep
+from .core.place import fused, no_grad, record_sites, scope, timestep
 from .core.values import Tensor, Value
 from .core.walk import edges, nodes, path, release, uses
 from .errors import (
@@ -59,7 +59,7 @@ if _TYPE_CHECKING:  # at run time these come when they are first asked for: see 
 __version__ = "0.1.0"
 __all__ = [  # noqa: RUF022  (in reading order)
     "Value", "Tensor", "Node", "Op",
-    "timestep", "scope", "no_grad", "record_sites", "detect_anomaly", "strict",
+    "timestep", "scope", "fused", "no_grad", "record_sites", "detect_anomaly", "strict",
     "grad", "jacobian", "hessian", "hvp", "vjp", "jvp", "value_and_grad", "checkpoint", "op",
     "gradient_flow", "GradientFlow", "Ledger", "Row", "Contribution", "truncated_bptt",
     "nodes", "edges", "uses", "path", "release",

@@ -88,14 +88,15 @@ def windows(runner: Runner, k1: int, k2: int, initial_state: Any) -> Iterator[Wi
         end = min(begin + k1, runner.T)
         start = max(0, begin + k1 - k2) if k2 >= k1 else max(begin, end - k2)
         made_before = tick()
-        outputs = []
+        outputs: Any = []
         if start > begin:
             with no_grad():
                 run = runner.run(begin, start, known[begin])
             outputs, known[start] = run.outputs, run.state
         state, cuts = cut(known[start]) if start else (known[0], [])
         run = runner.run(start, end, state)
-        outputs = (outputs + run.outputs)[begin - end:]
+        outputs = [*outputs, *run.outputs][begin - end:] if end - begin < end - start or outputs \
+            else run.outputs
         known = {0: initial_state, **dict(enumerate(run.states, start + 1))}
         window = Window(range(begin, end), runner.first, join(outputs), run.state, cuts)
         yield window

@@ -35,16 +35,20 @@ class Place:
     """Where a node was made: `step`, `scope`, `phase`; and the switches in force while it was made.
 
     `fast` is True when there is nothing to do but record. `watchers` see every new node, and `site`
-    is the user's source line, kept only while something asks for it. A `Place` is never changed:
-    `but` makes another one. (A plain class: one is made for every time step.)
+    is the user's source line, kept only while something asks for it. `span` are the steps of a node
+    that holds a whole sequence, one behind the other on its first axis, and `fused` asks layers for
+    such nodes. A `Place` is never changed: `but` makes another one. (A plain class: one is made for
+    every time step.)
     """
 
-    __slots__ = ("step", "scope", "phase", "recording", "sites", "watchers", "site", "fast")
+    __slots__ = ("step", "scope", "phase", "recording", "sites", "watchers", "site", "span",
+                 "fused", "fast")
 
     def __init__(self, step: int | None = None, scope: str = "", phase: str = "forward",
                  recording: bool = True, sites: bool = False,
-                 watchers: tuple[Watcher, ...] = (), site: str | None = None) -> None:
-        self.step, self.scope, self.phase = step, scope, phase
+                 watchers: tuple[Watcher, ...] = (), site: str | None = None,
+                 span: range | None = None, fused: bool = False) -> None:
+        self.step, self.scope, self.phase, self.span, self.fused = step, scope, phase, span, fused
         self.recording, self.sites, self.watchers, self.site = recording, sites, watchers, site
         self.fast = recording and not sites and not watchers
 
@@ -53,7 +57,7 @@ class Place:
         return Place(**{name: changes.get(name, getattr(self, name)) for name in FIELDS})
 
 
-FIELDS = ("step", "scope", "phase", "recording", "sites", "watchers", "site")
+FIELDS = ("step", "scope", "phase", "recording", "sites", "watchers", "site", "span", "fused")
 NOWHERE = Place()
 HERE: ContextVar[Place] = ContextVar("tinygrad_rnn", default=NOWHERE)
 here = HERE.get
@@ -115,6 +119,15 @@ class scope(switch):
 def no_grad() -> switch:
     """Record nothing in this block (this thread only): results are constants."""
     return switch(recording=False)
+
+
+def fused() -> switch:
+    """In this block, recurrent layers compute a whole sequence as one node (this thread only).
+
+    The numbers and gradients are those of the operations, to rounding; `nn.open_fused` puts the
+    operations back. It is the same as `fused=True` for every layer that can do it.
+    """
+    return switch(fused=True)
 
 
 def record_sites() -> switch:

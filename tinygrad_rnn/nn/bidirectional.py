@@ -15,7 +15,7 @@ from ..errors import InputError, ShapeError
 from .layer import Layer
 from .masking import Masks
 from .recurrent import one_of
-from .sequence import Steps, join
+from .sequence import Steps, Together, Whole, join
 from .unrolling import Run
 
 MERGES: dict[str, Callable[[Any, Any], Any]] = {
@@ -105,9 +105,17 @@ class Bidirectional(Layer):
             f: Run = self.forward_layer.run(steps, first, masks, rng)
         with scope("backward"):
             b: Run = self.backward_layer.run(steps, second, masks, rng, reverse=True)
-        merged = [self.merged(x, y) for x, y in zip(f.outputs, b.outputs)]
-        return Run(merged, self.merged(f.last, b.last), (f.state, b.state),
-                   list(zip(f.states, b.states)))
+        return Run(self.both(f.outputs, b.outputs), self.merged(f.last, b.last),
+                   (f.state, b.state), Together([f.states, b.states], tuple))
+
+    def both(self, f: Any, b: Any) -> Any:
+        """The outputs of both layers, step by step or as a whole."""
+        if self.merge == "none":
+            return Together([f, b], tuple)
+        if not isinstance(f, Whole) or not isinstance(b, Whole):
+            return [self.merged(x, y) for x, y in zip(f, b)]
+        with switch(step=None, span=f.span):
+            return Whole(MERGES[self.merge](f.node, b.node), None)
 
     def merged(self, f: Any, b: Any) -> Any:
         """One output from the outputs of both layers, at the step of the forward one."""
@@ -121,8 +129,8 @@ class Bidirectional(Layer):
     def sequence(self, run: Run, steps: Steps) -> Any:
         if self.merge != "none":
             return super().sequence(run, steps)
-        if run.outputs:
-            return tuple(join(outputs) for outputs in zip(*run.outputs))
+        if isinstance(run.outputs, Together) and run.outputs:
+            return run.outputs.joined(join)
         layers = (self.forward_layer, self.backward_layer)
         return tuple(join([], layer.no_steps(run._replace(last=last), steps))
                      for layer, last in zip(layers, run.last))

@@ -5,6 +5,7 @@ The question this file answers: *output or state, all of them or the last?*
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -14,7 +15,7 @@ from . import describe
 from .init import generator
 from .masking import Masks, read_masks
 from .module import Module
-from .sequence import Steps, join, shape_of
+from .sequence import Steps, Together, Whole, join, shape_of
 from .states import mapped, parts_of
 from .unrolling import Run
 
@@ -31,6 +32,7 @@ class LayerOptions(TypedDict, total=False):
     padding: str
     recurrent_dropout: float
     flatten: bool
+    fused: bool
 
 
 class Layer(Module):
@@ -141,6 +143,13 @@ class Layer(Module):
 
 def joined_states(run: Run, dtype: Any) -> Any:
     """The states of all steps, part by part: (T, B, H) each."""
-    if run.states:
-        return mapped(lambda *parts: join(parts), *run.states)
-    return mapped(lambda part: join([], np.zeros((0, *shape_of(part)), dtype)), run.state)
+    if not run.states:
+        return mapped(lambda part: join([], np.zeros((0, *shape_of(part)), dtype)), run.state)
+    return run.states.joined(joined) if isinstance(run.states, Together) else joined(run.states)
+
+
+def joined(states: Sequence[Any]) -> Any:
+    """The states of all steps of one layer, part by part."""
+    if isinstance(states, Whole):
+        return states.node
+    return mapped(lambda *parts: join(parts), *states)

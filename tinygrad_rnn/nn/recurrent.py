@@ -7,6 +7,7 @@ what was asked for (`layer`).
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Unpack
 
 import numpy as np
@@ -17,7 +18,9 @@ from ..core.values import Tensor
 from ..errors import InputError
 from . import init as inits
 from .activations import Activation
-from .cells import AffineCell, Cell, RNNCell
+from .cells import AffineCell, Cell, RNNCell, yes_or_no
+from .fused import obstacle
+from .fused_layer import run_fused
 from .gated import GRUCell, LSTMCell
 from .layer import Layer, LayerOptions
 from .masking import Masks
@@ -46,6 +49,8 @@ class Recurrent(Layer):
         recurrent_dropout=p    h_{t-1} loses a part p of its entries in W_hh h_{t-1}, the same ones
                                at every step of a sequence, when the call has an `rng`
         flatten=True           steps (B, ...), frames for instance, are taken as (B, I)
+        fused=True             the whole sequence is one node of the graph, computed faster, with
+                               the same gradients: see `tg.fused`
 
     Raises `InputError` for options that cannot be.
     """
@@ -53,7 +58,8 @@ class Recurrent(Layer):
     def __init__(self, cell: AnyCell, *, return_sequences: bool = False, return_state: bool = False,
                  return_states: bool | None = None, return_all_states: bool = False,
                  reverse: bool = False, initial_state: str = "zeros", padding: str = "repeat",
-                 recurrent_dropout: float = 0.0, flatten: bool = False) -> None:
+                 recurrent_dropout: float = 0.0, flatten: bool = False, fused: bool = False
+                 ) -> None:
         where = type(self).__name__
         if not callable(cell) or isinstance(cell, (Layer, type)):
             kind = f"the class {cell.__name__}" if isinstance(cell, type) else \
@@ -75,6 +81,11 @@ class Recurrent(Layer):
         if recurrent_dropout and not isinstance(cell, AffineCell):
             raise InputError("recurrent_dropout needs an RNNCell, LSTMCell or GRUCell, got "
                              f"{type(cell).__name__}", where=where)
+        self.obstacle = obstacle(cell)
+        self.fused = yes_or_no(fused, "fused", where)
+        if fused and self.obstacle:
+            warnings.warn(f"{where}(fused=True) is computed op by op: {self.obstacle}",
+                          stacklevel=3 if type(self) is not Recurrent else 2)
         self.draw()
 
     def draw(self) -> None:
@@ -98,13 +109,20 @@ class Recurrent(Layer):
         def own(batch: tuple[int, ...]) -> Any:
             return self.own_state(batch, rng, -1 if reverse else 1)
 
+        def dropout() -> Any:
+            if not self.recurrent_dropout or rng is None:
+                return None
+            return dropout_mask(rng, (*batch, self.cell.hidden_size), self.recurrent_dropout,
+                                self.dtype)
+
+        if (self.fused or here().fused) and not self.obstacle and len(steps):
+            fused: Run = run_fused(self, steps, initial_state, masks, reverse, own, dropout)
+            return fused
         state = starting_state(self.cell, steps, initial_state, reverse, own)
         fresh = None if masks.reset is None else starting_state(self.cell, steps, None, reverse,
                                                                 own)
-        extra = {}
-        if self.recurrent_dropout and rng is not None:
-            extra["recurrent_mask"] = dropout_mask(rng, (*batch, self.cell.hidden_size),
-                                                   self.recurrent_dropout, self.dtype)
+        mask = dropout()
+        extra = {} if mask is None else {"recurrent_mask": mask}
         begin = None if self.return_sequences else self.shown(state)
         return Unrolling(self.cell, reverse=reverse, masks=masks, padding=self.padding,
                          begin=begin, fresh=fresh, extra=extra).over(steps, state)
@@ -156,7 +174,8 @@ class Recurrent(Layer):
 
     def settings(self) -> str:
         parts = [self.cell.settings()] if isinstance(self.cell, Module) else []
-        flags = ("return_sequences", "return_state", "return_all_states", "reverse", "flatten")
+        flags = ("return_sequences", "return_state", "return_all_states", "reverse", "flatten",
+                 "fused")
         parts += [f"{name}=True" for name in flags if getattr(self, name)]
         parts += [f"initial_state={self.start}"] * (self.start != "zeros")
         parts += [f"padding={self.padding}"] * (self.padding != "repeat")

@@ -6,6 +6,9 @@ A sequence is an array or Tensor (T, B, I) or (T, I), or a list of T steps. What
 one is a plain Tensor (T, B, H): the op `stack` over the T nodes h_t. Whoever gets it (`Linear`,
 `cross_entropy`, another layer) steps back through the stacking to these nodes, so that the graph
 has an arrow from each h_t and the backward pass never slices a long array T times.
+
+A fused layer returns all steps in one node, without T nodes behind it (`span_of`); whoever gets
+that goes on with the whole, or takes the steps out of it one by one (`Whole`).
 """
 
 from __future__ import annotations
@@ -34,12 +37,68 @@ def stacked_steps(x: Any) -> list[Node] | None:
     return steps if x.op is ops.stack or x.op is constant else None
 
 
+def span_of(x: Any) -> range | None:
+    """The steps that a node covers, one behind the other on its first axis; None if it does not."""
+    if not isinstance(x, Node) or x.at.span is None or x.at.phase != "forward":
+        return None
+    span = x.at.span
+    return span if np.shape(x.value)[:1] == (len(span),) else None
+
+
+class Whole(Sequence[Any]):
+    """The steps of a node that holds them all: a node each, made when it is asked for.
+
+    `node` is (T, B, H) and covers its steps (`span_of`, or `span`); `name` is what a single one is
+    called.
+    """
+
+    def __init__(self, node: Any, name: str | None, span: range | None = None) -> None:
+        self.node, self.name, self.span = node, name, span or span_of(node) or range(0)
+        self.known: dict[int, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self.span)
+
+    def __getitem__(self, t: Any) -> Any:
+        if isinstance(t, slice):
+            return [self[k] for k in range(*t.indices(len(self)))]
+        t = range(len(self))[t]
+        if t not in self.known:
+            with switch(step=self.span[t], span=None):
+                step = ops.getitem(self.node, index=t)
+                self.known[t] = step if self.name is None else step.named(self.name)
+        return self.known[t]
+
+
+class Together(Sequence[Any]):
+    """Several sequences side by side: step t is `kind` of their steps t (a state of two parts, the
+    states of two layers)."""
+
+    def __init__(self, rows: Sequence[Sequence[Any]], kind: Callable[[Any], Any]) -> None:
+        self.rows, self.kind = rows, kind
+
+    def __len__(self) -> int:
+        return min(map(len, self.rows))
+
+    def __getitem__(self, t: Any) -> Any:
+        if isinstance(t, slice):
+            return [self[k] for k in range(*t.indices(len(self)))]
+        return self.kind([row[t] for row in self.rows])
+
+    def joined(self, join: Callable[[Any], Any]) -> Any:
+        """`kind` of the sequences, each joined."""
+        return self.kind([row.joined(join) if isinstance(row, Together) else join(row)
+                          for row in self.rows])
+
+
 def join(steps: Sequence[Any], empty: Any = None) -> Any:
     """Stack T steps into (T, ...). `empty` is the array that stands for no steps at all.
 
     A result without gradient (under `no_grad`) keeps its steps too: (T, V) would otherwise no
     longer be told from a batch (B, V).
     """
+    if isinstance(steps, Whole):
+        return steps.node
     if not steps:
         return Tensor(empty)
     joined = ops.stack(*steps, axis=0)
@@ -76,6 +135,7 @@ class Steps:
     def __init__(self, xs: Any, *, name: str = "x", dtype: Any = None) -> None:
         self.name, self.dtype = name, dtype
         no_pair(xs)
+        xs = xs.node if isinstance(xs, Whole) and span_of(xs.node) else xs
         self.parts: Any = xs.parts if isinstance(xs, Steps) else stacked_steps(xs)
         if self.parts is None:
             self.parts = xs if isinstance(xs, (Node, np.ndarray)) else list(as_list(xs, name))
@@ -130,7 +190,9 @@ def per_step(function: Callable[[Any], Any], x: Any, empty: Callable[[], Any]) -
     """`function` of each step of a layer's sequence or a list, at that step: the results joined.
     Of anything else, `function` of the whole."""
     no_pair(x)
-    steps = stacked_steps(x)
+    steps: Any = stacked_steps(x)
+    if steps is None and span_of(x) is not None:
+        steps = Whole(x, None)
     one = not isinstance(x, (list, tuple)) or len(x) > 0 and shape_of(x[0]) == ()
     if steps is None and one:  # a list of numbers is a single input as well
         return function(x)

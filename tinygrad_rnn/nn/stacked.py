@@ -15,7 +15,7 @@ from ..errors import InputError, ShapeError
 from .layer import Layer
 from .masking import Masks
 from .recurrent import dropout_mask, rate
-from .sequence import Steps
+from .sequence import Steps, Together, Whole, span_of
 from .unrolling import Run
 
 
@@ -109,7 +109,7 @@ class Stacked(Layer):
             joined = run.outputs or layer.no_steps(run, steps)
             steps = Steps(joined, dtype=layer.dtype)
         return Run(run.outputs, run.last, [r.state for r in runs],
-                   [list(at_t) for at_t in zip(*(r.states for r in runs))])
+                   Together([r.states for r in runs], list))
 
     def each(self, initial_state: Any) -> list[Any]:
         """The initial state of each layer."""
@@ -126,6 +126,10 @@ class Stacked(Layer):
         """The steps with dropout: one draw for the whole sequence, different at every step."""
         shape = (len(steps), *(steps.shape() or ()))
         keep = dropout_mask(rng, shape, self.dropout, self.dtype or float)
+        span = span_of(steps.parts)
+        if span is not None:
+            with switch(step=None, span=span):
+                return Steps(steps.parts * keep, dtype=steps.dtype)
         thin = []
         for t in range(len(steps)):
             step = steps[t]
@@ -155,8 +159,11 @@ def merge_none(layer: Any) -> bool:
 
 def shortcut(steps: Steps, last: Any, run: Run) -> Run:
     """The run with each step's input added to its output; `last` is the input of the last one."""
-    outputs = []
-    for t, output in enumerate(run.outputs):
+    outputs: Any = []
+    if isinstance(run.outputs, Whole) and span_of(steps.parts) is not None:
+        with switch(step=None, span=run.outputs.span):
+            outputs = Whole(run.outputs.node + steps.parts, None)
+    for t, output in enumerate([] if outputs else run.outputs):
         with switch(step=output.step):
             outputs.append(output + steps[t])
     if last is None or run.last is None:

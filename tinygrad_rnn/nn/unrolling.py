@@ -13,7 +13,7 @@ reverse it is h_T = cell(x_T, h_{T+1}) down to h_1, and h_{T+1} = 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ..core.graph import Node
@@ -30,10 +30,10 @@ AnyCell = Callable[[Any, Any], tuple[Any, Any]]
 class Run(NamedTuple):
     """What a pass over a sequence leaves. Lists are in the order of time, in reverse as well."""
 
-    outputs: list[Any]  # the output of every step
-    last: Any           # the output of the step that was taken last
-    state: Any          # the state after it
-    states: list[Any]   # the state after every step
+    outputs: Sequence[Any]  # the output of every step
+    last: Any               # the output of the step that was taken last
+    state: Any              # the state after it
+    states: Sequence[Any]   # the state after every step
 
 
 def unroll(cell: AnyCell, xs: Any, state: Any = None) -> tuple[list[Any], Any]:
@@ -46,7 +46,7 @@ def unroll(cell: AnyCell, xs: Any, state: Any = None) -> tuple[list[Any], Any]:
     """
     steps = Steps(xs, dtype=getattr(cell, "dtype", None))
     run = Unrolling(cell).over(steps, starting_state(cell, steps, state))
-    return run.outputs, run.state
+    return list(run.outputs), run.state
 
 
 def starting_state(cell: AnyCell, steps: Steps, state: Any, reverse: bool = False,

@@ -1,0 +1,424 @@
+"""Fused layers: one node for the whole sequence, equal to the op-level graph in every number."""
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+from tinygrad_rnn.nn.fused import SEQUENCE
+from tinygrad_rnn.nn.fused_slopes import PHIS, phi_of
+from tinygrad_rnn.nn.sequence import span_of
+from tinygrad_rnn.nn.states import parts_of
+
+T, B, I, H = 7, 3, 4, 5
+EXACT = {"rtol": 1e-12, "atol": 1e-14}
+LENGTHS = np.array([7, 0, 4])
+HOLES = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 1, 1], [1, 0, 1], [0, 0, 0]],
+                 bool)
+BEGINS = np.zeros((T, B), bool)
+BEGINS[[2, 3, 5, 0, 6], [0, 1, 2, 2, 0]] = True
+
+LAYERS = {
+    "rnn": (nn.RNN, {}),
+    "rnn relu, no bias": (nn.RNN, {"nonlinearity": "relu", "bias": False}),
+    "rnn stacked": (nn.RNN, {"stacked": True}),
+    "rnn sigmoid": (nn.RNN, {"nonlinearity": "sigmoid"}),
+    "lstm": (nn.LSTM, {}),
+    "lstm, no bias": (nn.LSTM, {"bias": False}),
+    "lstm stacked": (nn.LSTM, {"stacked": True, "forget_bias": 1.0}),
+    "lstm peepholes": (nn.LSTM, {"peepholes": True}),
+    "lstm, other activations": (nn.LSTM, {"activation": "softsign", "output_activation": "sigmoid",
+                                          "gate_activation": "hard_sigmoid"}),
+    "gru": (nn.GRU, {}),
+    "gru, no bias": (nn.GRU, {"bias": False}),
+    "gru stacked": (nn.GRU, {"stacked": True}),
+    "gru, reset before": (nn.GRU, {"reset_after": False}),
+    "gru, reset before, stacked": (nn.GRU, {"reset_after": False, "stacked": True, "bias": False}),
+    "gru, sigmoid candidate": (nn.GRU, {"activation": "sigmoid"}),
+    "gru, reset before, sigmoid candidate": (nn.GRU, {"activation": "sigmoid",
+                                                      "reset_after": False}),
+}
+CALLS = {
+    "plain": ({}, {}),
+    "one output": ({"return_sequences": False}, {}),
+    "reverse": ({"reverse": True}, {}),
+    "lengths": ({}, {"lengths": LENGTHS}),
+    "lengths, zero": ({"padding": "zero"}, {"lengths": LENGTHS}),
+    "lengths, reverse": ({"reverse": True}, {"lengths": LENGTHS}),
+    "one output, lengths": ({"return_sequences": False}, {"lengths": LENGTHS}),
+    "holes": ({"padding": "zero"}, {"mask": HOLES}),
+    "holes, repeat, reverse": ({"reverse": True}, {"mask": HOLES}),
+    "nothing valid": ({"return_sequences": False, "initial_state": "learned"},
+                      {"mask": np.zeros((T, B), bool)}),
+    "sequences in a row": ({}, {"reset_mask": BEGINS}),
+    "sequences in a row, learned": ({"initial_state": "learned"}, {"reset_mask": BEGINS}),
+    "holes and sequences": ({"initial_state": "learned"}, {"reset_mask": BEGINS, "mask": HOLES}),
+    "holes and sequences, one output": ({"return_sequences": False},
+                                        {"reset_mask": BEGINS, "mask": HOLES}),
+    "all, reverse": ({"reverse": True, "initial_state": "learned", "recurrent_dropout": 0.4},
+                     {"reset_mask": BEGINS, "mask": HOLES, "rng": 3}),
+    "dropout": ({"recurrent_dropout": 0.4}, {"rng": 1}),
+    "random state": ({"initial_state": "random"}, {"rng": 1, "reset_mask": BEGINS}),
+}
+
+
+def numbers(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def randomised(model):
+    """Every parameter away from its first value, zeros among them."""
+    for k, p in enumerate(model.parameters()):
+        p.data = p.numpy() + 0.3 * numbers(p.shape, 100 + k)
+    return model
+
+
+def weighted(found, seed=7):
+    """One number that hangs on every entry of everything that was returned."""
+    parts = [part for part in parts_of(found) if isinstance(part, tg.Node)]
+    return sum((part * numbers(part.shape, seed + k)).sum() for k, part in enumerate(parts))
+
+
+def outcome(model, xs, start=None, fused=False, loss_of=weighted, **call):
+    """(values, gradients by name, the loss) of one pass."""
+    x = tg.Tensor(xs, name="x", requires_grad=True)
+    leaves = {f"state {k}": tg.Tensor(v, requires_grad=True)
+              for k, v in enumerate(parts_of(start) if start is not None else [])}
+    state = None if start is None else rebuilt(start, iter(leaves.values()))
+    model.zero_grad()
+    if fused:
+        with tg.fused():
+            found = model(x, state, **call)
+    else:
+        found = model(x, state, **call)
+    loss = loss_of(found)
+    loss.backward()
+    grads = {name: leaf.grad for name, leaf in
+             {"x": x, **leaves, **dict(model.named_parameters())}.items()}
+    return [p.numpy() for p in parts_of(found) if isinstance(p, tg.Node)], grads, loss
+
+
+def rebuilt(state, leaves):
+    if isinstance(state, (tuple, list)):
+        return type(state)(rebuilt(part, leaves) for part in state)
+    return next(leaves)
+
+
+def agree(one, other, **tolerance):
+    """Two outcomes are the same."""
+    tolerance = {**EXACT, **tolerance}
+    assert len(one[0]) == len(other[0])
+    for a, b in zip(one[0], other[0]):
+        np.testing.assert_allclose(b, a, **tolerance)
+    assert one[1].keys() == other[1].keys()
+    for name, a in one[1].items():
+        b = other[1][name]
+        if a is None or b is None:  # no step used it
+            a, b = (0.0 if v is None else v for v in (a, b))
+        np.testing.assert_allclose(b, a, err_msg=name, **tolerance)
+
+
+def ops_of(loss):
+    return [node.op for node in tg.nodes(loss)]
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_option(layer, call):
+    kind, settings = LAYERS[layer]
+    options, arguments = CALLS[call]
+    model = randomised(kind(I, H, seed=1, **{"return_sequences": True, "return_state": True,
+                                             "return_all_states": True, **settings, **options}))
+    one, other = (outcome(model, numbers((T, B, I)), fused=fused, **arguments)
+                  for fused in (False, True))
+    assert SEQUENCE in ops_of(other[2])
+    assert SEQUENCE not in ops_of(one[2])
+    assert len(ops_of(other[2])) < 40
+    agree(one, other)
+
+
+@pytest.mark.parametrize("shape", [(T, I), (T, 1, I), (1, B, I), (2, B, I)])
+@pytest.mark.parametrize("layer", ["rnn", "lstm", "gru", "gru, reset before"])
+def test_without_a_batch_and_short_ones(layer, shape):
+    kind, settings = LAYERS[layer]
+    model = kind(I, H, seed=1, return_sequences=True, return_state=True, **settings)
+    agree(*(outcome(model, numbers(shape), fused=fused) for fused in (False, True)))
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_no_steps(fused):
+    layer = nn.RNN(I, H, fused=fused, return_sequences=True)
+    assert layer(np.zeros((0, B, I))).shape == (0, B, H)
+    start = tg.Tensor(numbers((B, H)), requires_grad=True)
+    assert nn.RNN(I, H, fused=fused)(np.zeros((0, B, I)), start) is start
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("layer", ["rnn", "lstm", "gru"])
+def test_first_states_that_are_given(layer, reverse):
+    kind, settings = LAYERS[layer]
+    model = kind(I, H, seed=1, return_state=True, reverse=reverse, **settings)
+    start = numbers((B, H)) if kind is not nn.LSTM else (numbers((B, H)), numbers((B, H), 1))
+    agree(*(outcome(model, numbers((T, B, I)), start, fused) for fused in (False, True)))
+
+
+@pytest.mark.parametrize("name", PHIS)
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_every_activation(kind, name):
+    named = {"nonlinearity": name} if kind is nn.RNN else {"activation": name}
+    model = kind(I, H, seed=1, return_sequences=True, **named)
+    agree(*(outcome(model, 2 * numbers((T, B, I)), fused=fused) for fused in (False, True)))
+
+
+@pytest.mark.parametrize("activation", ["gelu", "silu", lambda z: tg.tanh(0.5 * z)])
+def test_what_has_no_slope_in_its_value_is_computed_op_by_op(activation):
+    with pytest.warns(UserWarning, match=r"^RNN\(fused=True\) is computed op by op: the slope"):
+        layer = nn.RNN(I, H, activation, seed=1, fused=True)
+    one, other = (outcome(layer, numbers((T, B, I)), fused=fused) for fused in (False, True))
+    assert SEQUENCE not in ops_of(one[2]) + ops_of(other[2])
+    with pytest.warns(UserWarning, match="function is not an RNNCell, LSTMCell or GRUCell"):
+        nn.Recurrent(lambda x, h: (h, h), fused=True)
+
+
+def test_a_cell_that_is_called_in_another_way_is_not_taken_for_its_base():
+    class Leaky(nn.RNNCell):
+        def __call__(self, x, state=None, **options):
+            new, _ = super().__call__(x, state, **options)
+            return (h := 0.5 * (new + state), h)
+
+    with tg.fused():
+        layer = nn.Recurrent(Leaky(I, H, seed=0))
+        assert SEQUENCE not in ops_of(layer(numbers((T, B, I))))
+
+
+def layers_in_a_row(seed=0, **options):
+    return nn.Stacked([nn.Bidirectional(nn.LSTM(I, H, seed=seed, return_sequences=True)),
+                       nn.GRU(2 * H, H, seed=seed + 1, return_sequences=True),
+                       nn.RNN(H, H, seed=seed + 2, return_sequences=True)],
+                      return_state=True, return_all_states=True, **options)
+
+
+MODELS = {
+    "stacked": layers_in_a_row(),
+    "with dropout": layers_in_a_row(dropout=0.3),
+    "residual": nn.Stacked([nn.RNN(I, H, seed=0, return_sequences=True),
+                            nn.GRU(H, H, seed=1, return_sequences=True), nn.RNN(H, H, seed=2)],
+                           residual=True),
+    **{merge: nn.Bidirectional(nn.GRU(I, H, seed=3, return_sequences=True), merge=merge,
+                               return_state=True, return_all_states=True)
+       for merge in ("concat", "sum", "mul", "ave", "none")},
+    "last of both": nn.Bidirectional(nn.LSTM(I, H, seed=3)),
+}
+
+
+@pytest.mark.parametrize("call", [{}, {"lengths": LENGTHS}, {"mask": HOLES}])
+@pytest.mark.parametrize("model", MODELS)
+def test_stacked_and_bidirectional(model, call):
+    model = MODELS[model]
+    one, other = (outcome(model, numbers((T, B, I)), fused=fused, rng=5, **call)
+                  for fused in (False, True))
+    agree(one, other)
+    made = [node for node in tg.nodes(other[2]) if node.op.rules]
+    assert len(made) < 90  # no node for each step
+
+
+def test_one_layer_fused_below_or_above_one_that_is_not():
+    for below, above in ((True, False), (False, True)):
+        model = nn.Stacked([nn.LSTM(I, H, seed=0, return_sequences=True, fused=below),
+                            nn.RNN(H, H, seed=1, return_sequences=True, fused=above)])
+        plain = nn.Stacked([nn.LSTM(I, H, seed=0, return_sequences=True),
+                            nn.RNN(H, H, seed=1, return_sequences=True)])
+        agree(outcome(plain, numbers((T, B, I))), outcome(model, numbers((T, B, I))))
+
+
+# --- what arrives from where --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layer", ["rnn", "lstm", "gru"])
+def test_taps_in_the_middle_add_up(layer):
+    """A loss at single steps, at the sequence, at the last state: all at once."""
+    kind, settings = LAYERS[layer]
+    model = kind(I, H, seed=1, return_sequences=True, return_state=True, return_all_states=True,
+                 **settings)
+
+    def loss(found):
+        outputs, last, states = found
+        c = parts_of(states)[-1]
+        return ((outputs[2] * outputs[2]).sum() + (outputs[2] * outputs[5]).sum()
+                + weighted(outputs) + 3.0 * weighted(last) + (c[3] * c[1]).sum())
+
+    agree(*(outcome(model, numbers((T, B, I)), fused=fused, loss_of=loss)
+            for fused in (False, True)))
+
+
+def test_a_list_of_steps_and_steps_that_are_nodes():
+    layer = nn.RNN(I, H, seed=1, return_sequences=True)
+    xs = [tg.Tensor(x, requires_grad=True) for x in numbers((T, B, I))]
+    weighted(layer(xs)).backward()
+    expected = [x.grad for x in xs]
+    for x in xs:
+        x.zero_grad()
+    with tg.fused():
+        weighted(layer(xs)).backward()
+        np.testing.assert_allclose(layer(list(numbers((T, B, I)))).numpy(), layer(xs).numpy())
+    for x, g in zip(xs, expected):
+        np.testing.assert_allclose(x.grad, g, **EXACT)
+
+
+def test_an_input_that_is_used_again_and_a_weight_that_is_shared():
+    """What reaches W_hh and x besides the layer is added."""
+    layer = nn.RNN(H, H, seed=1, return_sequences=True)
+
+    def loss(found):
+        return weighted(found) + (layer.cell.W_hh * layer.cell.W_xh).sum()
+
+    agree(*(outcome(layer, numbers((T, B, H)), fused=fused, loss_of=loss)
+            for fused in (False, True)))
+
+
+def test_what_is_masked_may_hold_anything():
+    xs = numbers((T, B, I))
+    dirty = np.where(HOLES[..., None], xs, np.nan)
+    layer = nn.LSTM(I, H, seed=1, return_sequences=True)
+    one = outcome(layer, xs, fused=True, mask=HOLES)
+    other = outcome(layer, dirty, fused=True, mask=HOLES)
+    agree(one, other, rtol=0, atol=0)
+    assert np.all(other[1]["x"][~HOLES] == 0.0)
+
+
+def test_far_out_on_the_gates_nothing_overflows_and_no_digit_is_lost():
+    for kind in (nn.LSTM, nn.GRU):
+        model = kind(I, H, seed=1, return_sequences=True)
+        agree(*(outcome(model, 3e3 * numbers((T, B, I)), fused=fused) for fused in (False, True)))
+        agree(*(outcome(model, 30 * numbers((T, B, I)), fused=fused) for fused in (False, True)),
+              rtol=1e-10)
+
+
+@pytest.mark.parametrize("layer", ["rnn", "lstm", "gru", "gru, reset before"])
+def test_float32_throughout(layer):
+    kind, settings = LAYERS[layer]
+    model = kind(I, H, seed=1, return_sequences=True, dtype="float32", **settings)
+    one, other = (outcome(model, numbers((T, B, I)).astype(np.float32), fused=fused,
+                          loss_of=lambda y: (y * y).sum()) for fused in (False, True))
+    agree(one, other, rtol=2e-5, atol=2e-5)
+    assert {g.dtype for g in other[1].values()} == {np.dtype(np.float32)}
+    assert other[0][0].dtype == np.float32
+
+
+def test_mixed_types_give_the_wider_one_and_each_gradient_its_own():
+    layer = nn.RNN(I, H, seed=1, dtype="float32")
+    one, other = (outcome(layer, numbers((T, B, I)), fused=fused) for fused in (False, True))
+    assert other[0][0].dtype == one[0][0].dtype == np.float64
+    assert other[1]["cell.W_hh"].dtype == np.float32
+    assert other[1]["x"].dtype == np.float64
+
+
+def test_nothing_is_recorded_under_no_grad_and_frozen_weights_get_none():
+    layer = nn.RNN(I, H, seed=1, fused=True, return_sequences=True)
+    with tg.no_grad():
+        out = layer(numbers((T, B, I)))
+    assert not out.requires_grad
+    assert nn.Linear(H, 2, seed=0)(out).shape == (T, B, 2)
+    layer.cell.W_hh = layer.cell.W_hh.detach()
+    weighted(layer(numbers((T, B, I)))).backward()
+    assert layer.cell.W_hh.grad is None
+    assert layer.cell.W_xh.grad is not None
+
+
+def test_a_weight_assigned_after_the_pass_is_refused():
+    layer = nn.RNN(I, H, seed=1, fused=True)
+    loss = weighted(layer(numbers((T, B, I))))
+    layer.cell.W_hh.data -= 0.1
+    with pytest.raises(tg.GradientError, match="W_hh"):
+        loss.backward()
+
+
+def test_backward_twice_adds_twice_and_changes_nothing_that_is_kept():
+    for kind in (nn.RNN, nn.LSTM, nn.GRU):
+        layer = kind(I, H, seed=1, fused=True)
+        loss = weighted(layer(numbers((T, B, I))))
+        loss.backward()
+        once = layer.cell.W_hh.grad.copy()
+        loss.backward()
+        np.testing.assert_array_equal(layer.cell.W_hh.grad, 2 * once)
+
+
+def test_input_arrays_are_copied():
+    layer, xs = nn.RNN(I, H, seed=1, fused=True), numbers((T, B, I))
+    loss = weighted(layer(xs))
+    loss.backward()
+    expected = layer.cell.W_xh.grad
+    layer.zero_grad()
+    loss = weighted(layer(xs))
+    xs[:] = 0
+    loss.backward()
+    np.testing.assert_array_equal(layer.cell.W_xh.grad, expected)
+
+
+# --- step by step, and twice --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", ["plain", "reverse", "holes", "all, reverse", "dropout"])
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_ledger_has_the_steps(layer, call):
+    kind, settings = LAYERS[layer]
+    options, arguments = CALLS[call]
+    model = randomised(kind(I, H, seed=1, **{"return_sequences": True, **settings, **options}))
+    found = []
+    for fused in (False, True):
+        x = tg.Tensor(numbers((T, B, I)), name="x", requires_grad=True)
+        model.fused = fused
+        model.zero_grad()
+        flow = tg.gradient_flow(weighted(model(x, **arguments)))
+        leaves = {"x": x, **dict(model.named_parameters())}
+        found.append({name: by_step(flow.ledger(leaf)) for name, leaf in leaves.items()
+                      if leaf.grad is not None and name[-2:] != "_0"})
+    one, other = found
+    assert one.keys() == other.keys()
+    for name, steps in one.items():
+        assert list(steps) == list(other[name]), name
+        for t, c in steps.items():
+            np.testing.assert_allclose(other[name][t], c, err_msg=f"{name}, step {t}", **EXACT)
+
+
+def by_step(ledger):
+    """What each step gave, in the order of the rows."""
+    found = {}
+    for row in ledger:
+        found[row.step] = found.get(row.step, 0.0) + row.contribution
+    return found
+
+
+@pytest.mark.parametrize("call", ["plain", "holes, repeat, reverse", "all, reverse"])
+@pytest.mark.parametrize("layer", ["rnn", "lstm peepholes", "gru", "gru, reset before",
+                                   "gru stacked", "rnn stacked"])
+def test_second_order(layer, call):
+    """The gradient of the sum of all squared gradients."""
+    kind, settings = LAYERS[layer]
+    options, arguments = CALLS[call]
+    model = randomised(kind(I, H, seed=1, **{"return_sequences": True, "return_state": True,
+                                             **settings, **options}))
+    found = []
+    for fused in (False, True):
+        model.fused = fused
+        x = tg.Tensor(numbers((T, B, I)), requires_grad=True)
+        h0 = numbers((B, H)) if kind is not nn.LSTM else (numbers((B, H)), numbers((B, H), 1))
+        leaves = [tg.Tensor(h, requires_grad=True) for h in parts_of(h0)]
+        start = leaves[0] if len(leaves) == 1 else tuple(leaves)
+        wanted = [x, *leaves, *model.cell.parameters()]
+        loss = weighted(model(x, start, **arguments))
+        first = tg.grad(loss * loss, wanted, create_graph=True)
+        again = tg.grad(sum((g * g).sum() for g in first), wanted)
+        found.append([g.numpy() for g in (*first, *again)])
+    for a, b in zip(*found):
+        np.testing.assert_allclose(b, a, rtol=1e-11, atol=1e-11)
+
+
+def test_the_graph_is_a_node_that_covers_its_steps():
+    layer = nn.RNN(I, H, seed=1, fused=True, return_sequences=True)
+    with tg.timestep(5), tg.scope("encoder"):
+        out = layer(numbers((T, B, I)))
+    assert span_of(out) == range(5, 5 + T)
+    assert (out.op, out.name, out.step, out.scope) == (SEQUENCE, "h", None, "encoder")
+    assert "fused=True" in repr(layer)
+    assert phi_of(tg.tanh) is PHIS["tanh"]

@@ -1,0 +1,223 @@
+"""The GRU over a whole sequence, and backpropagation through time by hand.
+
+The question this file answers: *what does it change whether the reset comes before the product or
+after it?*
+
+Forward, with the inputs' part of z_t, W_xh x_t + b_h, for all t in one product, then step by step
+(Cho et al. 2014)
+
+    r = σ(z_r + W_hr h_{t-1})    z = σ(z_z + W_hz h_{t-1})
+    n = φ(z_n + r * q)           q = W_hn h_{t-1} + b_hn         reset after the product
+    n = φ(z_n + q)               q = W_hn (r * h_{t-1})          reset before it
+    h_t = n + z * (h_{t-1} - n)
+
+Backward, with g_t what arrives at h_t from outside, from the last step to the first
+
+    dL/dh_t = g_t + (what h_t sends back from step t + 1, see below)
+    δ_z = dL/dh_t * (h_{t-1} - n) * σ'(z_z)     δ_n = dL/dh_t * (1 - z) * φ'(z_n)
+    after:   δ_q = δ_n * r                      δ_r = δ_n * q * σ'(z_r)
+    before:  e = W_hnᵀ δ_n                      δ_r = e * h_{t-1} * σ'(z_r)
+
+and h_{t-1} gets
+
+    after:   z * dL/dh_t + W_hrᵀ δ_r + W_hzᵀ δ_z + W_hnᵀ δ_q
+    before:  z * dL/dh_t + W_hrᵀ δ_r + W_hzᵀ δ_z + r * e
+
+and then come the sums of products of `fused_rnn`: over δ_n, δ_z, δ_r with x_t, and over δ_z, δ_r
+with h_{t-1}; for W_hn over δ_q with h_{t-1}, or over δ_n with r * h_{t-1}.
+
+Inside, the rows stand in the order n, z, r, q: what hangs on dL/dh_t side by side, and what hangs
+on δ_n; what comes from x (n, z, r), and what comes from h (z, r, q). And they are rows of -z where
+σ is the logistic function (see `fused_slopes`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .fused_rnn import Deltas, over_rows, product, rows, spread
+from .fused_slopes import Phi
+from .fused_way import Way
+
+
+class GRUKernel:
+    """The equations of the GRU for all t, and its BPTT: see the top of this file.
+
+    `x` is (T, B, I), `first` [h_0], `phis` those of the candidate and the gates. `value` is
+    (T, B, H) in the order of time.
+    """
+
+    def __init__(self, x: Any, first: list[Any], weights: dict[str, Any], phis: list[Phi],
+                 way: Way, reset_after: bool) -> None:
+        self.x, self.weights, self.way, self.reset_after = x, weights, way, reset_after
+        self.phi, self.gate = phis
+        (T, B), H = x.shape[:2], weights["W_hh"].shape[1]
+        n, s = self.phi.sign, self.gate.sign
+        self.from_x = (2, n), (1, s), (0, s)                     # n, z, r among the rows r, z, n
+        self.from_h = (1, s), (0, s), (2, 1 if reset_after else n)  # z, r, q
+        self.W_xh, self.W_hh = inner(weights["W_xh"], self.from_x), inner(weights["W_hh"],
+                                                                         self.from_h)
+        z = np.dot(rows(x), self.W_xh.T).reshape(T, B, 3 * H)
+        if "b_h" in weights:
+            np.add(z, inner(weights["b_h"], self.from_x), z)
+        (self.taken,), (self.value,), (before,) = way.room(first, z.dtype)
+        self.seen = before if way.same else np.empty((T, B, H), z.dtype)
+        self.before = self.taken[:-1] if way.begins is None else np.empty((T, B, H), z.dtype)
+        self.rows = way.turned(z)  # z at first, and then n, z, r
+        self.gates = self.rows.reshape(T, B, 3, H)
+        self.past = np.empty((T, B, H), z.dtype)  # q; with the reset before, r * h_{t-1}
+        with np.errstate(over="ignore"):
+            self.forward()
+
+    def forward(self) -> None:
+        """All steps: gates and states."""
+        way, H, plain, after = self.way, self.taken.shape[-1], self.way.plain, self.reset_after
+        W_T = (self.W_hh if after else self.W_hh[:2 * H]).T
+        W_n, b_hn, n_sign = self.W_hh[2 * H:].T, self.weights.get("b_hn"), self.phi.sign
+        from_h = np.empty((len(self.taken[0]), W_T.shape[1]), self.rows.dtype)
+        extra, h, seen_all = np.empty_like(self.taken[0]), self.taken[0], way.turned(self.seen)
+        sigma, phi = self.gate.apply, self.phi.apply
+        parts = (self.gates[:, :, k] for k in range(3))
+        steps = zip(self.rows[..., H:], *parts, self.past, self.taken[1:])
+        for k, (two, n, z, r, q, new) in enumerate(steps):
+            seen = h
+            if not plain:
+                h = way.before(k, h)
+                seen = h if way.mask is None else h * way.mask
+                if not way.same:
+                    seen_all[k] = seen
+                if way.begins is not None:
+                    self.before[k] = h
+            np.dot(seen, W_T, from_h)
+            np.add(two, from_h[:, :2 * H], two)
+            sigma(two, two)
+            if after:
+                np.add(from_h[:, 2 * H:], 0 if b_hn is None else b_hn, q)
+                np.multiply(r, q, extra)
+                if n_sign < 0:
+                    np.negative(extra, extra)
+            else:
+                np.multiply(r, seen, q)
+                np.dot(q, W_n, extra)
+            np.add(n, extra, n)
+            phi(n, n)
+            np.subtract(h, n, new)
+            np.multiply(new, z, new)
+            np.add(new, n, new)
+            if not plain:
+                way.after(k, new, h)
+            h = new
+
+    def backward(self, g: Any) -> Deltas:
+        """From dL/dh_t from outside, (T, B, H), to all δ_t."""
+        way, T, (B, H), dtype = self.way, self.way.T, self.taken.shape[1:], self.value.dtype
+        natural = np.empty((T, B, 4 * H if self.reset_after else 3 * H), dtype)
+        turned = way.turned(natural)
+        delta, g = turned.reshape(T, B, -1, H), way.turned(g)
+        d, carry, extra = (np.zeros((B, H), dtype) for _ in range(3))
+        fresh = np.zeros((B, H), dtype) if way.begins is not None else None
+        send = self.send_after if self.reset_after else self.send_before
+        room = None
+        for start, end in way.blocks(4 * B * H):
+            if room is None:
+                room = np.empty((end - start, B, 4, H), dtype)
+            factors = self.factors(start, end, room[:end - start])
+            for k in range(end - 1, start - 1, -1):
+                d, stay = np.add(g[k], carry, d), None
+                if not way.plain:
+                    d, stay = way.split(k, d)
+                np.multiply(d[:, None], factors[k - start, :, :2], delta[k, :, :2])
+                send(delta[k], turned[k], factors[k - start], k, extra)
+                np.multiply(d, self.gates[k, :, 1], carry)
+                carry += extra if way.mask is None else extra * way.mask
+                if not way.plain:
+                    carry = carry if stay is None else carry + stay
+                    carry = way.back(k, carry, fresh)
+        return Deltas(natural, natural[..., H:], [carry], [] if fresh is None else [fresh])
+
+    def send_after(self, delta: Any, flat: Any, factor: Any, k: int, out: Any) -> None:
+        """δ_r and δ_q of a step, and what goes to h_{t-1} through the products."""
+        np.multiply(delta[:, :1], factor[:, 2:], delta[:, 2:])
+        np.dot(flat[:, out.shape[1]:], self.W_hh, out)
+
+    def send_before(self, delta: Any, flat: Any, factor: Any, k: int, out: Any) -> None:
+        """The same where the reset comes before the product."""
+        H = out.shape[1]
+        e = np.dot(delta[:, 0], self.W_hh[2 * H:])
+        np.multiply(e, factor[:, 2], delta[:, 2])
+        np.dot(flat[:, H:], self.W_hh[:2 * H], out)
+        out += e * factor[:, 3]
+
+    def factors(self, start: int, end: int, room: Any) -> Any:
+        """What dL/dh_t, δ_n or e is multiplied with, for some steps at once: (steps, B, 4, H), for
+        δ_n, δ_z, δ_r, and r itself."""
+        gates = self.gates[start:end]
+        n, z, r = (gates[:, :, k] for k in range(3))
+        self.phi.slope(n, room[:, :, 0])
+        self.gate.slope(gates[:, :, 1:], room[:, :, 1:3])
+        for k, other in enumerate((1 - z, self.before[start:end] - n)):
+            np.multiply(room[:, :, k], other, room[:, :, k])
+        past = self.past if self.reset_after else self.way.turned(self.seen)
+        np.multiply(room[:, :, 2], past[start:end], room[:, :, 2])
+        np.multiply(r, self.phi.sign if self.reset_after else 1, room[:, :, 3])
+        if self.reset_after and self.phi.sign < 0:
+            np.negative(room[:, :, 2], room[:, :, 2])
+        return room
+
+    def gradient(self, name: str, deltas: Deltas) -> Any:
+        """The gradient of a weight: all steps in one product."""
+        H = self.value.shape[-1]
+        x, h = deltas.x[..., :3 * H], deltas.h
+        if name == "b_h":
+            return outer(over_rows(x), self.from_x)
+        if name == "b_hn":
+            return over_rows(h[..., 2 * H:])
+        if name == "W_xh":
+            return outer(product(x, self.x), self.from_x)
+        if self.reset_after:
+            return outer(product(h, self.seen), self.from_h)
+        past = self.way.turned(self.past)
+        parts = product(h, self.seen), product(deltas.x[..., :H], past)
+        return outer(np.concatenate(parts), self.from_h)
+
+    def uses(self, name: str, deltas: Deltas) -> list[tuple[Any, Any, Any]]:
+        """What each step gives to a weight: see `RNNKernel.uses`."""
+        H = self.value.shape[-1]
+        x, h = deltas.x[..., :3 * H], deltas.h
+        if name == "b_hn":
+            return [(h[..., 2 * H:], None, None)]
+        if name != "W_hh":
+            return [(outer(x.T, self.from_x).T, self.x if name == "W_xh" else None, None)]
+        if self.reset_after:
+            return [(outer(h.T, self.from_h).T, self.seen, None)]
+        past, gates = self.way.turned(self.past), np.concatenate([h, x[..., :H]], -1)
+        rzn = outer(gates.T, self.from_h).T
+        return [(rzn[..., :2 * H], self.seen, slice(0, 2 * H)),
+                (rzn[..., 2 * H:], past, slice(2 * H, 3 * H))]
+
+    def input_gradient(self, deltas: Deltas) -> Any:
+        """dL/dx_t at every step, (T, B, I)."""
+        return spread(deltas.x[..., :len(self.W_xh)], self.W_xh)
+
+
+# --- rows r, z, n as rows n, z, r or z, r, q ------------------------------------------------------
+
+Order = tuple[tuple[int, int], ...]  # (which gate of r, z, n, its sign)
+
+
+def inner(given: Any, order: Order) -> Any:
+    """Rows of r, z, n in another order, of -z where the activation wants it so."""
+    found, H = np.empty(given.shape, given.dtype), len(given) // 3
+    for k, (gate, sign) in enumerate(order):
+        np.multiply(given[gate * H:(gate + 1) * H], sign, found[k * H:(k + 1) * H])
+    return found
+
+
+def outer(given: Any, order: Order) -> Any:
+    """The same back again."""
+    found, H = np.empty(given.shape, given.dtype), len(given) // 3
+    for k, (gate, sign) in enumerate(order):
+        np.multiply(given[k * H:(k + 1) * H], sign, found[gate * H:(gate + 1) * H])
+    return found

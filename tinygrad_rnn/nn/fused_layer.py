@@ -1,0 +1,146 @@
+"""How a layer runs fused: its first state and masks handed over, its results shown.
+
+The question this file answers: *what does a layer return when its steps are one node?*
+
+The node holds the states. The outputs are the same node, unless a mask makes them differ; a single
+state is a slice, made when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..core import ops
+from ..core.graph import Node
+from ..core.inplace import plain
+from ..core.place import switch
+from .fused import WEIGHTS, Pass, record
+from .masking import Masks
+from .sequence import Steps, Together, Whole, join
+from .unrolling import starting_state
+
+
+def whole_input(steps: Steps) -> Any:
+    """All steps of a sequence in one node or array: (T, B, I) or (T, I)."""
+    parts = steps.parts
+    if isinstance(parts, Node):
+        return parts
+    if isinstance(parts, list):
+        if any(isinstance(part, Node) for part in parts):
+            return join(list(steps))
+        parts = np.stack([plain(part) for part in parts])
+    return np.array(plain(parts), steps.dtype)  # a copy: the user's own may change
+
+
+class FusedRun:
+    """What a fused pass leaves: the fields of a `Run`, each made when it is asked for.
+
+    `begin` stands for the output before the first (zeros if None).
+    """
+
+    def __init__(self, run: Pass, operands: dict[str, Any], padding: str, begin: Any) -> None:
+        self.run, self.masks, self.padding, self.begin = run, run.masks, padding, begin
+        self.node = record(run, list(operands.values()))
+        self.names = run.cell.state_names
+
+    @cached_property
+    def parts(self) -> list[Any]:
+        """The parts of the states at all steps, each (T, B, H)."""
+        if len(self.names) == 1:
+            return [self.node.named(self.names[0])]
+        with switch(step=None, span=self.run.span):
+            return [ops.getitem(self.node, index=k).named(name)
+                    for k, name in enumerate(self.names)]
+
+    @cached_property
+    def states(self) -> Sequence[Any]:
+        """The state after every step."""
+        rows = [Whole(part, name) for part, name in zip(self.parts, self.names)]
+        return Together(rows, self.run.cell.joined) if len(rows) > 1 else rows[0]
+
+    @cached_property
+    def state(self) -> Any:
+        """The state after the step that was taken last."""
+        return self.states[self.end]
+
+    @property
+    def end(self) -> int:
+        """Which step was taken last."""
+        return 0 if self.run.reverse else len(self.run.span) - 1
+
+    @cached_property
+    def last(self) -> Any:
+        """The output after the step that was taken last, if outputs are repeated."""
+        if self.masks.valid is None:
+            return self.outputs[self.end]
+        return Whole(self.repeated, self.names[0])[self.end]
+
+    @cached_property
+    def outputs(self) -> Whole:
+        """The output of every step."""
+        valid = self.masks.valid
+        if valid is None:
+            return Whole(self.parts[0], self.names[0])
+        if self.padding == "repeat":
+            return Whole(self.repeated, self.names[0])
+        with switch(step=None, span=self.run.span):
+            shown = ops.where(self.parts[0], 0.0, condition=valid[..., None])
+        return Whole(shown.named(self.names[0]), self.names[0])
+
+    @cached_property
+    def repeated(self) -> Any:
+        """The outputs where a masked step repeats the one before: the state does, too, unless it
+        starts anew there."""
+        valid, reset, h = self.masks.valid, self.masks.reset, self.parts[0]
+        turn = slice(None, None, -1 if self.run.reverse else 1)
+        seen = np.logical_or.accumulate(valid[turn], 0)[turn]
+        if reset is None and (self.begin is not None or seen.all()):
+            return h
+        with switch(step=None, span=self.run.span):
+            if reset is not None:
+                h = ops.getitem(h, index=(last_valid(valid[turn], self.run.reverse)[turn],
+                                          *np.indices(valid.shape)[1:]))
+            begin = 0.0 if self.begin is None else self.begin
+            return ops.where(h, begin, condition=seen[..., None]).named(self.names[0])
+
+    def _replace(self, **changes: Any) -> FusedRun:
+        """A run with other outputs."""
+        vars(self).update(changes)
+        return self
+
+
+def last_valid(valid: Any, reverse: bool) -> Any:
+    """For every entry of (T, B), in the order of the steps taken: the last valid step up to it."""
+    T = len(valid)
+    k = np.arange(T).reshape(T, *(1,) * (valid.ndim - 1))
+    found = np.maximum.accumulate(np.where(valid, k, 0), 0)
+    return T - 1 - found if reverse else found
+
+
+def run_fused(layer: Any, steps: Steps, initial_state: Any, masks: Masks, reverse: bool,
+              own: Any, dropout: Any) -> Any:
+    """Take a layer that has no obstacle over a sequence of at least one step: a `FusedRun`."""
+    cell = layer.cell
+    operands = {"x": whole_input(steps)}
+    zeros = layer.start == "zeros"
+    given = {"first ": None if initial_state is None and zeros else
+             starting_state(cell, steps, initial_state, reverse, own),
+             "fresh ": None if masks.reset is None or zeros else
+             starting_state(cell, steps, None, reverse, own)}
+    for kind, state in given.items():
+        if state is not None:
+            operands |= {kind + name: part
+                         for name, part in zip(cell.state_names, cell.split(state))}
+    weights = ((name, getattr(cell, name, None)) for name in WEIGHTS)
+    operands |= {name: weight for name, weight in weights if weight is not None}
+    mask = dropout()
+    begin, first = None, given["first "]
+    if not layer.return_sequences and masks.valid is not None:
+        batch = (steps.shape() or ())[:-1]
+        begin = np.zeros((*batch, cell.hidden_size), layer.dtype) if first is None else \
+            cell.split(first)[0]
+    return FusedRun(Pass(cell, operands, masks, reverse, mask), operands, layer.padding, begin)

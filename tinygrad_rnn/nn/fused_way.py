@@ -1,0 +1,89 @@
+"""The way of a fused layer along its sequence: direction, masks and dropout, as arrays.
+
+The question this file answers: *what happens between two steps, besides the cell?*
+
+    before_t = fresh where a sequence begins at t, else s_{t-1}
+    seen_t   = before_t * m                          what W_hh gets to see; m is a dropout mask
+    s_t      = the cell's new state, where the sample is valid at t, else before_t
+
+and backwards, with d for the gradient of what stands behind it:
+
+    d new_t    = d s_t where valid, else 0
+    d before_t = d seen_t * m + d s_t where not valid (and what the cell itself sends back)
+    d s_{t-1}  = 0 where a sequence begins at t, else d before_t; d fresh gets the rest
+
+A kernel goes through the steps in the order in which they are taken: for a layer in reverse all
+arrays are looked at from their end, which costs nothing. One that has nothing of all this (`plain`)
+passes by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+BLOCK = 1 << 15  # entries that a block of steps may have: what fits in the cache of a core
+
+
+class Way:
+    """`valid` and `begins` are boolean (T, B, 1) in the order of time, or None; `mask` (B, H) or
+    None; `fresh` the state parts (B, H) that a sample starts anew from."""
+
+    def __init__(self, T: int, reverse: bool = False, valid: Any = None, begins: Any = None,
+                 mask: Any = None, fresh: list[Any] | None = None) -> None:
+        self.T, self.reverse, self.mask, self.fresh = T, reverse, mask, fresh or []
+        self.valid, self.begins = self.turned(valid), self.turned(begins)
+        self.plain = valid is None and begins is None and mask is None
+        self.same = begins is None and mask is None  # W_hh sees the state before, as it is
+
+    def turned(self, a: Any) -> Any:
+        """An array (T, ...) in the order in which the steps are taken; and back again."""
+        return a[::-1] if self.reverse and a is not None else a
+
+    def room(self, first: list[Any], dtype: Any) -> tuple[Any, Any, Any]:
+        """Room for the parts of a state at T steps and before the first, which is there already.
+
+        Returns the states in the order in which the steps are taken, (parts, T + 1, B, H), and in
+        the order of time those after a step and those before it, (parts, T, B, H).
+        """
+        whole = np.empty((len(first), self.T + 1, *first[0].shape), dtype)
+        taken: Any = whole[:, ::-1] if self.reverse else whole
+        for part, value in zip(taken, first):
+            part[0] = value
+        after, before = whole[:, 1:], whole[:, :-1]
+        return (taken, before, after) if self.reverse else (taken, after, before)
+
+    def blocks(self, width: int) -> Iterator[tuple[int, int]]:
+        """Ranges of steps from the last one taken to the first, each small enough for the cache;
+        `width` is how many numbers a step has."""
+        size = max(1, BLOCK // max(1, width))
+        for end in range(self.T, 0, -size):
+            yield max(0, end - size), end
+
+    # --- forward --------------------------------------------------------------------------------
+
+    def before(self, k: int, state: Any, part: int = 0) -> Any:
+        """Part `part` of the state before the step taken k-th."""
+        return state if self.begins is None else np.where(self.begins[k], self.fresh[part], state)
+
+    def after(self, k: int, new: Any, before: Any) -> None:
+        """Where the sample is not valid, the state stays: written into `new`."""
+        if self.valid is not None:
+            np.copyto(new, before, where=~self.valid[k])
+
+    # --- backward -------------------------------------------------------------------------------
+
+    def split(self, k: int, d: Any) -> tuple[Any, Any]:
+        """d s as (d new, what stays for d before)."""
+        if self.valid is None:
+            return d, None
+        return np.where(self.valid[k], d, 0), np.where(self.valid[k], 0, d)
+
+    def back(self, k: int, d: Any, d_fresh: Any) -> Any:
+        """d s_{t-1} from d before_t; `d_fresh` gets its part."""
+        if self.begins is None:
+            return d
+        d_fresh += np.where(self.begins[k], d, 0)
+        return np.where(self.begins[k], 0, d)
