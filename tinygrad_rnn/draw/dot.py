@@ -175,7 +175,8 @@ class Writer:
 def font_size(b: Box) -> float:
     """As large as the text fits: plain text is wider, since its subscripts are not small."""
     wide = width((Run(plain(b.text)),), b.size)
-    return b.size * min(1.0, (b.w - ROOM) / wide) if wide else b.size
+    room = 0.0 if b.shape == "cell" else ROOM
+    return b.size * min(1.0, (b.w - room) / wide) if wide else b.size
 
 
 def dot(drawing: Drawing, theme: str = "light") -> str:

@@ -22,9 +22,7 @@ figure {{ margin: 0; overflow-x: auto }}
 </style>
 </head>
 <body>
-<figure>
-{svg}</figure>
-</body>
+{body}</body>
 </html>
 """
 DARK = "@media (prefers-color-scheme: dark) {{ body {{ background: {paper}; color: {ink} }} }}"
@@ -32,13 +30,18 @@ DARK = "@media (prefers-color-scheme: dark) {{ body {{ background: {paper}; colo
 
 def html(drawing: Drawing, theme: str = "auto") -> str:
     """A whole page; with `theme="auto"` it follows the reader's light or dark setting."""
+    return page(drawing.title, f"<figure>\n{svg(drawing, theme)}</figure>\n", theme)
+
+
+def page(title: str, body: str, theme: str) -> str:
+    """A page around what stands in its body."""
     paper = style.THEMES["dark" if theme == "dark" else "light"]["paper"]
     night = style.THEMES["dark"]["paper"]
     return PAGE.format(
-        title=xml(drawing.title),
+        title=xml(title),
         font=style.FONT,
         paper=paper.fill,
         ink=paper.ink,
         dark=DARK.format(paper=night.fill, ink=night.ink) if theme == "auto" else "",
-        svg=svg(drawing, theme),
+        body=body,
     )

@@ -20,8 +20,8 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Something with an outline. `shape` is "circle", "rect" or "round"; `fill`, `stroke` and `ink`
-    replace the role's."""
+    """Something with an outline. `shape` is "circle", "rect", "round" or "cell" (sharp corners, no
+    room around its words); `fill`, `stroke` and `ink` replace the role's."""
 
     id: str
     x: float

@@ -6,7 +6,7 @@ The question this file answers: *what can I do with a drawing?*
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from .dot import dot
 from .html import html
 from .json import json
 from .model import Drawing
-from .sketch import sketch
+from .sketch import fitted, sketch
 from .svg import svg
 
 SUFFIXES = (".svg", ".dot", ".gv", ".html", ".json", ".txt", ".png", ".pdf")
@@ -27,13 +27,13 @@ class Picture:
 
     `theme` is "light", "dark", or "auto": light in files, and following the reader's setting in
     notebooks and on pages. The same program gives the same bytes in every format but PNG and PDF,
-    which are the renderer's.
+    which are the renderer's. Where a view has a sketch of its own, it gives the `lines`.
     """
 
-    def __init__(self, drawing: Drawing, theme: str = "auto") -> None:
+    def __init__(self, drawing: Drawing, theme: str = "auto", lines: Sequence[str] = ()) -> None:
         if theme not in (*style.THEMES, "auto"):
             raise InputError(f"expected theme to be one of light, dark, auto, got {theme!r}")
-        self.drawing, self.theme = drawing, theme
+        self.drawing, self.theme, self.lines = drawing, theme, list(lines)
 
     def __repr__(self) -> str:
         d = self.drawing
@@ -64,7 +64,7 @@ class Picture:
     def text(self, width: int | None = None) -> str:
         """The picture as a sketch in Unicode characters, for the terminal. It is as wide as it has
         to be; lines longer than `width` are cut, and then it says so."""
-        return sketch(self.drawing, width)
+        return fitted(self.lines, width) if self.lines else sketch(self.drawing, width)
 
     def __str__(self) -> str:
         return self.text()

@@ -41,7 +41,7 @@ class Glyph:
         """Width and height: the least there is, or what the text needs."""
         wide = width(self.text, style.TEXT)
         if self.shape == "circle":
-            least = style.OP if self.role == "op" else style.VAR
+            least = style.OP if self.role in ("op", "backward") else style.VAR
             if wide <= least - 6:
                 return least, least
             self.shape = "round"

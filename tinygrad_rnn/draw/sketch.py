@@ -39,7 +39,11 @@ class Item(NamedTuple):
 def sketch(drawing: Drawing, width: int | None = None) -> str:
     """The drawing as text. With a `width`, lines that are longer are cut, and the last line says
     so."""
-    lines = Sketch(drawing).lines()
+    return fitted(Sketch(drawing).lines(), width)
+
+
+def fitted(lines: list[str], width: int | None) -> str:
+    """Lines as a text that is no wider than `width`: what is too long is cut, and it is said."""
     wide = max(map(cells, lines), default=0)
     if width is None or wide <= width:
         return "\n".join(lines) + "\n"

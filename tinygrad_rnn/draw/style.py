@@ -27,6 +27,7 @@ class Paint(NamedTuple):
 WEIGHTS = {"recurrent": "#D55E00", "input": "#56B4E9", "output": "#009E73", "bias h": "#E69F00",
            "bias y": "#999933", "0": "#CC79A7", "1": "#882255", "2": "#44AA99", "3": "#AA7744"}
 LEAST_CONTRAST = 4.5  # of text on what is behind it (WCAG 2.1, level AA)
+GRADIENT = ("#2166ac", "#4393c3", "#7fb2d0", "#a9a9a9", "#d9905f", "#d6604d", "#b2182b")
 STATE, OUTPUT, LOSS = "#0072B2", "#009E73", "#CC79A7"
 
 
@@ -93,6 +94,9 @@ def theme(paper: str, ink: str, frame: str, edge: str, quiet: str, pale: float) 
         "nan": Paint("none", "#AA3377", "#AA3377"),
         "inf": Paint("none", ink, ink),
     }
+    red = GRADIENT[-1] if paper == "#ffffff" else mix(GRADIENT[-2], ink, 0.45)
+    table["gradient"] = Paint("none", red, red)
+    table["backward"] = Paint(mix(GRADIENT[-2], paper, pale), red, ink)
     violet = table["nan"].stroke if paper == "#ffffff" else mix("#AA3377", ink, 0.35)
     table["nan"] = Paint("none", violet, violet)
     for name, colour in WEIGHTS.items():
@@ -111,14 +115,22 @@ SYMBOLS = {"linear": "@", "*": "×", "-": "−", "neg": "−", "/": "÷", "**": 
            "sigmoid": "σ", "sqrt": "√", "abs": "|·|", "T": "ᵀ", "sum": "Σ", "outer": "⊗",
            "cross_entropy": "cross-entropy", "concat": "concat", "log_softmax": "log softmax"}
 
-GRADIENT = ("#2166ac", "#4393c3", "#7fb2d0", "#a9a9a9", "#d9905f", "#d6604d", "#b2182b")
+
+# Of numbers with a sign: blue is negative, white 0, red positive; and of sizes, from pale to deep.
+SIGNED = ("#2166ac", "#67a9cf", "#ffffff", "#ef8a62", "#b2182b")
+SIZES = ("#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b")
 
 
 def gradient_colour(level: float) -> str:
     """The colour of a gradient's size: `level` 0 is the smallest in view, 1 the largest."""
-    place = min(max(level, 0.0), 1.0) * (len(GRADIENT) - 1)
-    low = min(int(place), len(GRADIENT) - 2)
-    return mix(GRADIENT[low], GRADIENT[low + 1], place - low)
+    return between(GRADIENT, level)
+
+
+def between(colours: tuple[str, ...], level: float) -> str:
+    """The colour at `level` on the way from the first of some colours (0) to the last (1)."""
+    place = min(max(level, 0.0), 1.0) * (len(colours) - 1)
+    low = min(int(place), len(colours) - 2)
+    return mix(colours[low], colours[low + 1], place - low)
 
 
 # Sizes in points. OP and VAR are the diameters of circles; GAP lies between neighbours in a step.

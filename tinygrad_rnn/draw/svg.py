@@ -127,7 +127,7 @@ def box(b: Box, paint: Painter) -> str:
     if b.shape == "circle":
         shape = f'<circle cx="{f(b.x)}" cy="{f(b.y)}" r="{f(b.w / 2)}" {look}/>'
     else:
-        corner = {"round": min(b.h / 2, style.CORNER + 2), "rect": 3.0}[b.shape]
+        corner = {"round": min(b.h / 2, style.CORNER + 2), "cell": 0.0}.get(b.shape, 3.0)
         corner = 9.0 if b.role in ("frame", "gap") and not b.text else corner
         shape = (
             f'<rect x="{f(left)}" y="{f(top)}" width="{f(b.w)}" height="{f(b.h)}" '

@@ -1,0 +1,307 @@
+"""Truncation, heat maps, coloured text, scalar graphs, graphs of gradients: what they say is so."""
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import draw, nn
+from tinygrad_rnn.draw import opened
+from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.errors import InputError, ShapeError, UnsupportedError
+
+from . import graphs, pictures
+from .test_geometry import faults
+
+# characters stand close together, and a window's marks on its band
+CROWDED = ("text",)
+
+
+def words(picture):
+    return [plain(x.text) for x in (*picture.drawing.boxes, *picture.drawing.labels) if x.text]
+
+
+@pytest.mark.parametrize("name", [n for n in pictures.VIEWS if not n.startswith(CROWDED)])
+def test_everything_has_its_own_place(name):
+    assert faults(pictures.VIEWS[name]().drawing) == []
+
+
+@pytest.mark.parametrize("name", pictures.VIEWS)
+def test_ids_are_unique_and_lines_end_at_things_that_exist(name):
+    drawing = pictures.VIEWS[name]().drawing
+    ids = [x.id for x in (*drawing.boxes, *drawing.frames, *drawing.lines, *drawing.strips)]
+    assert len(ids) == len(set(ids))
+    assert {e for n in drawing.lines for e in (n.tail, n.head)} - {None} <= set(ids)
+
+
+# --- truncation -----------------------------------------------------------------------------------
+
+
+def test_the_norms_are_those_of_the_cuts_and_the_losses_those_given():
+    windows, losses = pictures.windows(8, 3)
+    said = " ".join(words(draw.truncated(windows, losses=losses)))
+    for window, loss in zip(windows, losses):
+        assert f"L = {loss:.3g}" in said
+        for cut in window.cut:
+            assert f"‖∂L/∂h{'₀₁₂₃₄₅₆₇₈'[cut.step]}‖ = {cut.norm:.3g}" in said
+
+
+@pytest.mark.parametrize(("k1", "k2", "said"), [
+    (2, 2, ["back over 1 … 2 steps", "back over 1 … 2 steps", "back over 1 … 2 steps"]),
+    (2, 3, ["back over 1 … 2 steps", "back over 2 … 3 steps", "back over 2 … 3 steps"]),
+    (3, 2, ["back over 0 … 2 steps", "back over 0 … 2 steps"]),
+    (1, 1, ["back over 1 step"] * 6), (6, 6, ["back over 1 … 6 steps"])])
+def test_how_far_each_loss_reaches_back_in_measured_windows_and_in_the_plan(k1, k2, said):
+    measured = draw.truncated(pictures.windows(6, k1, k2)[0])
+    plan = draw.truncated(6, k1, k2)
+    for picture in (measured, plan):
+        found = [w.split(";")[0].strip() for w in words(picture) if "back over" in w]
+        assert found == said
+
+
+def test_a_gradient_that_reaches_no_further_is_really_zero_there():
+    """The picture says that a loss at step 6 reaches back over 3 steps: so dL_6/dx_3 is 0."""
+    layer = nn.RNN(3, 2, return_sequences=True, seed=0)
+    xs = tg.Tensor(np.random.default_rng(0).normal(size=(6, 1, 3)), name="x", requires_grad=True)
+    for window in tg.truncated_bptt(layer, xs, 2, 3):
+        window.backward(window.outputs[-1].sum() * (6 in window.times))
+    assert [bool(np.any(g)) for g in xs.grad] == [False, False, False, True, True, True]
+
+
+@pytest.mark.parametrize(("windows", "options", "says"), [
+    ([], {}, "list of windows"), ("abc", {}, "list of windows"), ([1, 2], {}, "list of windows"),
+    (6, {}, "k1"), (6, {"k1": 0}, "k1"), (0, {"k1": 2}, "steps"), (True, {"k1": 2}, "steps"),
+    (6, {"k1": 2, "k2": 1.5}, "k2")])
+def test_what_is_no_truncation_is_refused(windows, options, says):
+    with pytest.raises(InputError, match=says):
+        draw.truncated(windows, **options)
+
+
+def test_losses_must_be_as_many_as_windows():
+    with pytest.raises(InputError, match="expected 3 losses"):
+        draw.truncated(pictures.windows()[0], losses=[1.0])
+
+
+# --- heat maps ------------------------------------------------------------------------------------
+
+
+def test_units_run_down_and_time_runs_right():
+    outputs = nn.RNN(3, 5, return_sequences=True, seed=0)(np.ones((4, 2, 3)))
+    drawing = draw.heatmap(outputs, sample=1).drawing
+    cell = next(b for b in drawing.boxes if b.title.startswith("unit 2, step 3:"))
+    assert plain(cell.text).replace("−", "-") == f"{outputs.numpy()[2, 1, 2]:.3g}"
+    below = next(b for b in drawing.boxes if b.title.startswith("unit 3, step 3:"))
+    after = next(b for b in drawing.boxes if b.title.startswith("unit 2, step 4:"))
+    assert (below.x, after.y) == (cell.x, cell.y)
+    assert below.y > cell.y
+    assert after.x > cell.x
+
+
+def test_red_is_positive_blue_negative_and_white_zero():
+    boxes = draw.heatmap([[-2.0, 0.0, 2.0, 1.0]]).drawing.boxes
+    assert [b.fill for b in boxes[:3]] == ["#2166ac", "#ffffff", "#b2182b"]
+    red, green, blue = (int(boxes[3].fill[i:i + 2], 16) for i in (1, 3, 5))
+    assert red > green > blue
+
+
+def test_a_large_table_keeps_its_extremes_and_says_that_it_is_binned():
+    table = np.zeros((300, 1000))
+    table[123, 456], table[7, 999] = 5.0, -5.0
+    picture = draw.heatmap(table)
+    titles = [c.title for s in picture.drawing.strips for c in s.cells]
+    assert len(titles) < 11_000
+    assert any(t.endswith("row 123, step 457: 5") for t in titles)
+    assert any(t.endswith("row 7, step 1000: −5") for t in titles)
+    assert any("a cell shows the largest of" in w for w in words(picture))
+
+
+def test_a_nan_is_not_lost_in_a_large_table():
+    table = np.ones((200, 400))
+    table[3, 5] = np.nan
+    picture = draw.heatmap(table)
+    assert any(c.paint == "nan" for s in picture.drawing.strips for c in s.cells)
+    assert "?" in picture.text()
+
+
+def test_a_row_of_a_ledger_has_the_contributions_of_its_steps():
+    flow = tg.gradient_flow(graphs.power(3))
+    ledger = flow.ledger(next(n for n in flow.incoming if n.name == "w"))
+    boxes = [b for b in draw.heatmap(ledger).drawing.boxes if "step" in b.title]
+    assert [plain(b.text) for b in boxes] == ["0.036"] * 3
+
+
+def test_a_table_of_attributions():
+    class Attribution:
+        norms = np.array([[1.0, 0.0], [0.5, 2.0]])
+        steps, loss_steps = [1, 2], [1, 2]
+
+    boxes = draw.heatmap(Attribution()).drawing.boxes
+    assert "loss L 2, step of the use 1: 0.5" in [b.title for b in boxes]
+
+
+@pytest.mark.parametrize(("data", "options", "error", "says"), [
+    ("words", {}, InputError, "table of numbers"), ([], {}, ShapeError, "expected a table"),
+    (np.zeros((2, 2, 2, 2)), {}, ShapeError, "got shape"),
+    (np.zeros((2, 3)), {"rows": ["a"]}, ShapeError, "expected 2 names in rows"),
+    (np.zeros((2, 3)), {"columns": "abcd"}, ShapeError, "expected 3 names in columns"),
+    (np.zeros((2, 3)), {"scale": "log"}, InputError, "expected scale"),
+    (np.zeros((2, 3, 4)), {"sample": 3}, InputError, "sample to be from 0 to 2")])
+def test_what_is_no_table_is_refused(data, options, error, says):
+    with pytest.raises(error, match=says):
+        draw.heatmap(data, **options)
+
+
+# --- text -----------------------------------------------------------------------------------------
+
+
+def test_every_character_is_drawn_once_on_its_own_colour():
+    text = "ab \n\tc(\u202e)名x\u0301" * 3
+    numbers = np.linspace(-1, 1, len(text))
+    picture = draw.text(text, numbers, width=7)
+    boxes = [b for b in picture.drawing.boxes if b.id.startswith("c0")]
+    assert len(boxes) == len(text)
+    assert [int(b.title.split(":")[0]) for b in boxes] == list(range(1, len(text) + 1))
+    assert boxes[0].fill == "#2166ac"
+    assert boxes[-1].fill == "#b2182b"
+    assert "\u202e" not in picture.svg() + picture.html() + picture.text() + picture.ansi()
+
+
+def test_lines_are_broken_at_spaces_and_line_breaks():
+    text = "one two three\nfour " + "x" * 12
+    from tinygrad_rnn.draw.coloured import wrapped
+
+    rows = ["".join(text[i] for i in row) for row in wrapped(text, 8)]
+    assert rows == ["one two ", "three\n", "four ", "xxxxxxxx", "xxxx"]
+    assert "".join(rows) == text
+
+
+def test_the_page_is_text():
+    page = draw.text("<i>", [0.0, 1.0, -1.0]).html()
+    assert "&lt;</span>" in page
+    assert "<i>" not in page
+    assert "<svg" not in page
+
+
+def test_the_terminal_shows_the_colours():
+    ansi = draw.text("ab", [1.0, -1.0]).ansi()
+    assert "\x1b[48;2;178;24;43;38;2;255;255;255ma\x1b[0m" in ansi
+    pytest.importorskip("rich")
+    assert draw.text("ab", [1.0, -1.0]).__rich__().plain.startswith("ab")
+
+
+def test_a_long_text_is_shortened_and_it_is_said():
+    picture = draw.text("x" * 10_000, np.ones(10_000))
+    said = "6,000 further characters are not drawn"
+    assert said in words(picture)
+    assert said in picture.html()
+    assert said in picture.text()
+
+
+@pytest.mark.parametrize(("text", "numbers", "says"), [
+    ("abc", [1.0, 2.0], "expected 3 activations"), ("", [], "expected a text"),
+    (3, [1.0], "expected a text"), ("abc", np.zeros((3, 40)), "at most 12 cells"),
+    ("abc", {"a": [1.0]}, "for 'a'")])
+def test_numbers_that_do_not_fit_the_text_are_refused(text, numbers, says):
+    with pytest.raises((InputError, ShapeError), match=says):
+        draw.text(text, numbers)
+
+
+def test_the_related_cell_is_found_and_chance_is_known():
+    rng = np.random.default_rng(0)
+    text = ('he said "yes or no" and then "maybe, some day", or not. ' * 6)[:300]
+    wanted = draw.inside_quotes(text)
+    noise = rng.normal(size=(300, 20)).cumsum(axis=0)  # wanders slowly, as states do
+    nothing = draw.related(noise, rng.permutation(wanted))[0]
+    noise[:, 7] = -wanted + 0.3 * rng.normal(size=300)
+    found = draw.related(noise, wanted)[0]
+    assert found.cell == 7
+    assert found.correlation < -0.8
+    assert found.real
+    assert not nothing.real
+
+
+def test_a_cell_that_never_changes_is_related_to_nothing():
+    found = draw.related(np.stack([np.ones(20), np.arange(20.0)], 1), np.arange(20) % 3)
+    assert next(r for r in found if r.cell == 0).correlation == 0
+    with pytest.raises(InputError, match="something that changes"):
+        draw.related(np.zeros((4, 2)), np.ones(4))
+    with pytest.raises(ShapeError, match="expected activations"):
+        draw.related(np.zeros((4, 2)), np.ones(5))
+
+
+def test_quotes_and_nesting():
+    assert draw.inside_quotes('a"b"c').tolist() == [0, 1, 1, 0, 0]
+    assert draw.nesting("(a(b))c)").tolist() == [1, 1, 2, 2, 1, 0, 0, 0]
+
+
+# --- scalar graphs --------------------------------------------------------------------------------
+
+
+def test_the_numbers_on_the_edges_are_local_derivative_times_what_arrives():
+    a, b = tg.Value(2.0, name="a"), tg.Value(-3.0, name="b")
+    y = (a * b + tg.tanh(a)) ** 2
+    picture = draw.scalar(y)
+    assert a.grad is None
+    y.backward()
+    said = words(picture)
+    assert f"∂ {a.grad:.3g}".replace("-", "−") in said
+    assert f"∂ {b.grad:.3g}".replace("-", "−") in said
+    g = 2 * (a.item() * b.item() + np.tanh(2.0))
+    assert f"−3 · {g:.3g} = {-3 * g:.3g}".replace("-", "−") in said
+
+
+@pytest.mark.parametrize("make", [
+    pictures.opened,
+    lambda: tg.Tensor(np.ones((2, 2)), name="x", requires_grad=True) @ np.array([[1., 2], [3, 4]]),
+    lambda: tg.tanh(tg.Tensor([0.5, 1.0], name="z", requires_grad=True)),
+    lambda: tg.Tensor([[1.0], [2.0]], requires_grad=True) * tg.Tensor([3.0, 4.0], name="b"),
+    lambda: tg.Tensor([[1.0, 2.0]], requires_grad=True).sum()])
+def test_an_opened_node_has_the_values_and_gradients_of_the_closed_one(make):
+    node = make()
+    seed = np.arange(1.0, 1 + np.size(node.value)).reshape(np.shape(node.value))
+    pairs = opened.opened(node, seed)
+    got = np.array([n.value for n, _ in pairs]).reshape(np.shape(node.value))
+    np.testing.assert_allclose(got, node.value)
+    leaves = [x for x in node.operands if isinstance(x, tg.Node) and x.requires_grad]
+    expected = tg.grad(node, leaves, seed)
+    for n, s in pairs:
+        n.backward(s)
+    small = {n: None for n in tg.nodes(*(n for n, _ in pairs)) if n.is_leaf and n.requires_grad}
+    total = sum(n.grad for n in small)
+    np.testing.assert_allclose(total, sum(np.sum(g.numpy()) for g in expected))
+    assert draw.scalar(node, seed=seed).drawing.boxes
+
+
+def test_what_cannot_be_opened_is_refused():
+    x = tg.Tensor(np.ones((2, 3)), requires_grad=True)
+    with pytest.raises(UnsupportedError, match="cannot be opened"):
+        draw.scalar(tg.softmax(x).T)
+    with pytest.raises(InputError, match="at most 60 entries"):
+        draw.scalar(tg.Tensor(np.ones((10, 10)), requires_grad=True) * 2)
+    with pytest.raises(InputError, match="at most 120 nodes"):
+        draw.scalar(graphs.power(200))
+    with pytest.raises(InputError, match="expected a Value"):
+        draw.scalar(3.0)
+
+
+# --- the graph of a gradient ----------------------------------------------------------------------
+
+
+def test_forward_and_backward_are_told_apart():
+    a = tg.Value(2.0, name="a")
+    slope = tg.grad(tg.tanh(a) ** 2, a, create_graph=True)
+    picture = draw.backward_graph(slope)
+    nodes = tg.nodes(slope)
+    red = [b for b in picture.drawing.boxes if b.role == "backward" and b.text]
+    ops = [n for n in nodes if n.phase == "backward"]
+    assert len(red) == len(ops) + 1  # and the result
+    assert any(f"backward: {len(ops)} nodes" in w for w in words(picture))
+    back = {n.id for n in picture.drawing.boxes if n.role == "backward"}
+    for line in picture.drawing.lines:
+        assert not (line.tail in back and line.head not in back)
+
+
+def test_what_is_no_gradient_is_refused():
+    a = tg.Value(2.0, name="a")
+    for given in (a, a * 2, 3.0, []):
+        with pytest.raises(InputError, match="create_graph=True"):
+            draw.backward_graph(given)

@@ -1,0 +1,239 @@
+"""Text coloured by what a cell of the network did while it read it.
+
+The question this file answers: *what does this unit look at?*
+
+Every character stands on the colour of the cell's activation at its step: blue is negative, white
+0, red positive (Karpathy, Johnson and Fei-Fei 2016 looked at LSTMs like that, and found cells for
+quotes, line length, nesting). As a page it is text that can be searched and copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from ..core.graph import Node
+from ..errors import InputError, ShapeError
+from . import style
+from .html import page
+from .labels import Run, cells, clean, number, roman, visible
+from .model import Box, Drawing
+from .paper import Sheet
+from .picture import Picture
+from .shades import Shades
+
+MOST, MOST_CELLS = 4_000, 12
+WIDE, TALL, GAP = 9.0, 19.0, 3.0
+SIGNS = {"\n": "⏎", "\t": "⇥", " ": ""}
+Lines = list[list[int]]
+
+
+def text(text: str, activations: Any, *, width: int = 80, theme: str = "auto",
+         most: float | None = None) -> Picture:
+    """Draw a text, coloured by one activation for each character.
+
+    `activations` are numbers (T,), one for each of the T characters; or (T, K), or a dict of names,
+    for several cells, each with a block of its own. Lines are wrapped after `width` characters, and
+    where the text has a line break. The colours reach from -`most` to `most`: the largest
+    activation of the cell, if it is not given. Of a long text the first 4,000 characters are drawn.
+    In a terminal `picture.ansi()` is the same in colours. Raises `ShapeError` if the numbers are
+    not as many as the characters.
+    """
+    if not isinstance(text, str) or not text:
+        raise InputError(f"expected a text, got {text!r}"[:120], where="draw.text()")
+    if isinstance(width, bool) or not isinstance(width, int) or width < 4:
+        raise InputError(f"expected width to be a number of characters, at least 4, got {width!r}",
+                         where="draw.text()")
+    series = series_of(text, activations)
+    return Coloured(text, series, width, theme, most)
+
+
+def series_of(text: str, activations: Any) -> dict[str, Any]:
+    """The activations of each cell, by its name."""
+    if isinstance(activations, Mapping):
+        found = {clean(str(name), 40): plain(x) for name, x in activations.items()}
+    else:
+        array = plain(activations)
+        if array.ndim == 2 and array.shape[1] > MOST_CELLS:
+            raise InputError(f"expected at most {MOST_CELLS} cells, got {array.shape[1]}",
+                             where="draw.text()", fix="Choose some: states[:, [3, 17]]. "
+                             "draw.related(states, wanted) finds those worth looking at")
+        found = {"": array} if array.ndim == 1 else \
+            {f"cell {k}": array[:, k] for k in range(array.shape[1])} if array.ndim == 2 else \
+            {"": array}
+    for name, x in found.items():
+        if x.shape != (len(text),):
+            raise ShapeError(f"expected {len(text)} activations, one for each character, got shape "
+                             f"{x.shape}" + (f" for {name!r}" if name else ""),
+                             where="draw.text()")
+    return found
+
+
+def plain(x: Any) -> Any:
+    """Numbers as an array."""
+    return np.asarray(x.value if isinstance(x, Node) else x, dtype=float)
+
+
+class Coloured(Picture):
+    """A coloured text: a picture, a page of text, and text for a terminal."""
+
+    def __init__(self, text: str, series: Mapping[str, Any], width: int, theme: str,
+                 most: float | None) -> None:
+        self.whole, self.words = len(text), text[:MOST]
+        self.series = {name: x[:MOST] for name, x in series.items()}
+        self.shades = {name: Shades(x, "signed", most) for name, x in self.series.items()}
+        self.rows = wrapped(self.words, width)
+        super().__init__(self.sheet(), theme)
+
+    @property
+    def note(self) -> str:
+        """What is not drawn."""
+        rest = self.whole - len(self.words)
+        return f"{rest:,} further characters are not drawn" if rest else ""
+
+    def sheet(self) -> Drawing:
+        """Every character as a cell, and a bar below each block."""
+        sheet = Sheet(f"Text of {self.whole:,} characters, coloured by activation")
+        y = 0.0
+        for k, (name, x) in enumerate(self.series.items()):
+            if name:
+                sheet.say((0.0, y - 4), (Run(name, "b"),), anchor="start")
+                y += 8.0
+            for row in self.rows:
+                left = 0.0
+                for i in row:
+                    wide = WIDE * columns(self.words[i])
+                    self.character(sheet, k, i, float(x[i]), (left, y, wide))
+                    left += wide
+                y += TALL
+            self.shades[name].legend(sheet, 0.0, y + 6)
+            y += 56.0
+        if self.note:
+            sheet.say((0.0, y - 8), roman(self.note), "quiet", style.SMALL, "start")
+        return sheet.drawing()
+
+    def character(self, sheet: Sheet, k: int, i: int, x: float,
+                  at: tuple[float, float, float]) -> None:
+        """One character on its colour."""
+        (left, y, wide), c = at, self.words[i]
+        paint = self.shade(k).paint(x)
+        own = paint if paint.startswith("#") else None
+        sign = (Run(shown(c), "m"),) if shown(c) else ()
+        ink = style.ink_on(own) if own else None
+        name = sheet.names.give(f"c{k}.{i}")
+        sheet.boxes.append(Box(name, left + wide / 2, y + TALL / 2, wide + 0.2, TALL - GAP, "cell",
+                               "dim", sign, self.told(i, x), style.TEXT, 0.0, fill=paint,
+                               stroke=paint, ink=ink))
+
+    def shade(self, k: int) -> Shades:
+        """The scale of the k-th cell."""
+        return list(self.shades.values())[k]
+
+    def told(self, i: int, x: float) -> str:
+        """The tooltip of a character."""
+        return f"{i + 1}: {visible(self.words[i])} {number(x)}"
+
+    # --- text -------------------------------------------------------------------------------------
+
+    def html(self) -> str:
+        """A page of text that can be searched and copied."""
+        parts = []
+        for k, (name, x) in enumerate(self.series.items()):
+            heading = f"<h2>{escape(name)}</h2>\n" if name else ""
+            rows = "\n".join("".join(self.span(k, i, float(x[i])) for i in row)
+                             for row in self.rows)
+            shades = self.shade(k)
+            bar = "".join(f'<b style="background:{shades.paint(shades.most * j / 10)}">&#160;</b>'
+                          for j in range(-10, 11))
+            ends = f"{number(shades.least)} {bar} {number(shades.most)}"
+            parts.append(f"{heading}<pre>{rows}</pre>\n<p>{ends}</p>")
+        if self.note:
+            parts.append(f"<p>{escape(self.note)}</p>")
+        return page(self.drawing.title, "\n".join(parts) + "\n", self.theme)
+
+    def span(self, k: int, i: int, x: float) -> str:
+        """One character of the page."""
+        paint = self.shade(k).paint(x)
+        paint = paint if paint.startswith("#") else style.THEMES["light"][paint].stroke
+        c = shown(self.words[i]) or "&#160;"
+        c = c if c == "&#160;" else escape(c)
+        look = f"background:{paint};color:{style.ink_on(paint)}"
+        return f'<span style="{look}" title="{escape(self.told(i, x))}">{c}</span>'
+
+    def ansi(self) -> str:
+        """The text for a terminal that shows colours (24 bits)."""
+        return "".join(self.terminal(True))
+
+    def text(self, width: int | None = None) -> str:
+        """The text for a terminal without colours: below each line the activations as bars."""
+        return "".join(self.terminal(False))
+
+    def terminal(self, colours: bool) -> Sequence[str]:
+        """The lines of all blocks."""
+        found = []
+        for k, (name, x) in enumerate(self.series.items()):
+            found += [f"{name}\n"] * bool(name)
+            shades = self.shade(k)
+            for row in self.rows:
+                signs = [shown(self.words[i]) or " " for i in row]
+                if colours:
+                    found.append("".join(
+                        painted(c, shades.paint(float(x[i]))) for c, i in zip(signs, row)) + "\n")
+                else:
+                    bars = "".join(shades.sign(float(x[i])) * max(1, cells(c))
+                                   for c, i in zip(signs, row))
+                    found += ["".join(signs) + "\n", bars + "\n"]
+            found += [shades.words() + "\n", "\n"]
+        return [*found, *([self.note + "\n"] if self.note else [])]
+
+    def __rich__(self) -> Any:
+        """What rich prints."""
+        from rich.text import Text
+
+        return Text.from_ansi(self.ansi())
+
+
+def painted(c: str, colour: str) -> str:
+    """A character on a colour, in the escape codes of terminals."""
+    paint = colour if colour.startswith("#") else style.THEMES["light"][colour].stroke
+    back, ink = (";".join(str(int(p[i:i + 2], 16)) for i in (1, 3, 5))
+                 for p in (paint, style.ink_on(paint)))
+    return f"\x1b[48;2;{back};38;2;{ink}m{c}\x1b[0m"
+
+
+def shown(c: str) -> str:
+    """What stands for a character: itself, or a sign for what could not be seen."""
+    if c in SIGNS:
+        return SIGNS[c]
+    if cells(c) == 0:
+        return "◌" + c
+    return c if len(visible(c)) == 1 and c.isprintable() else "▯"
+
+
+def columns(c: str) -> int:
+    """How many columns a character takes."""
+    return max(1, cells(shown(c)))
+
+
+def wrapped(text: str, width: int) -> Lines:
+    """The text in lines, as numbers of characters: broken after a line break, after the last space
+    that fits, or where it must be. Every character is in one of them."""
+    rows: Lines = []
+    row: list[int] = []
+    room, space = width, -1
+    for i, c in enumerate(text):
+        if columns(c) > room and c != "\n":
+            keep = row.index(space) + 1 if space in row else len(row)
+            rows.append(row[:keep])
+            row = row[keep:]
+            room, space = width - sum(columns(text[j]) for j in row), -1
+        row.append(i)
+        room -= columns(c)
+        space = i if c == " " else space
+        if c == "\n":
+            rows.append(row)
+            row, room, space = [], width, -1
+    return [*rows, row] if row else rows

@@ -1,0 +1,237 @@
+"""Heat maps: numbers over time as colours.
+
+The question this file answers: *which unit did what, and when?*
+
+Time runs to the right, units run down. What is drawn: the states or gates of a layer, (T, B, H);
+any table; a table of attributions, one row for every loss, one column for every step; and ledgers,
+one row for each, with the size of every step's contribution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..bptt.ledger import Ledger, accumulate
+from ..core.graph import Node
+from ..errors import InputError, ShapeError
+from . import style
+from .labels import Run, clean, number, roman, symbol, width
+from .model import Cell
+from .paper import Sheet
+from .picture import Picture
+from .shades import WIDE, Shades
+
+ROWS, COLUMNS = 64, 160  # more than so many share cells
+WRITTEN_ROWS, WRITTEN_COLUMNS = 16, 14  # so many are written as numbers
+TICKS, SCALES = 12, ("auto", "signed", "sizes")
+
+
+class Table(NamedTuple):
+    """What is drawn: numbers, the names of rows and columns, and of the axes."""
+
+    numbers: Any
+    rows: list[str]
+    columns: list[str]
+    across: str
+    down: str
+
+
+def heatmap(data: Any, *, rows: Sequence[Any] | None = None, columns: Sequence[Any] | None = None,
+            title: str = "", scale: str = "auto", sample: int = 0,
+            theme: str = "auto") -> Picture:
+    """Draw numbers as colours, and as numbers too where there are few.
+
+    `data` is a table (rows, columns), an array or a Tensor; a sequence (T, B, H), of which one
+    `sample` is drawn, its units down and time to the right; a ledger, or several in a list or a
+    dict; or the result of `flow.attribution(...)`. `rows` and `columns` name them. `scale` is
+    "signed" (blue, white, red), "sizes" (pale to deep) or "auto": signed if any number is below 0.
+    A large table is binned: a cell shows the number of largest size in it, and says so. Raises
+    `ShapeError` for anything that is no table, and for names that do not fit.
+    """
+    if scale not in SCALES:
+        raise InputError(f"expected scale to be one of {', '.join(SCALES)}, got {scale!r}",
+                         where="heatmap()")
+    table = table_of(data, sample)
+    for given, name, axis in ((rows, "rows", 0), (columns, "columns", 1)):
+        if given is not None and len(given) != table.numbers.shape[axis]:
+            raise ShapeError(f"expected {table.numbers.shape[axis]} names in {name}, got "
+                             f"{len(given)}", where="heatmap()")
+    table = table._replace(rows=table.rows if rows is None else [str(x) for x in rows],
+                           columns=table.columns if columns is None else
+                           [str(x) for x in columns])
+    shades = Shades(table.numbers.ravel(), scale)
+    heading = title or f"{table.down} over {table.across}"
+    return draw_table(table, shades, clean(heading, 120), theme)
+
+
+# --- what is drawn --------------------------------------------------------------------------------
+
+
+def table_of(data: Any, sample: int) -> Table:
+    """Whatever was given, as a table."""
+    if isinstance(data, Ledger):
+        data = [data]
+    if isinstance(data, Mapping) and all(isinstance(x, Ledger) for x in data.values()) or \
+            isinstance(data, (list, tuple)) and data and \
+            all(isinstance(x, Ledger) for x in data):
+        return of_ledgers(data)
+    if hasattr(data, "norms") and hasattr(data, "loss_steps"):
+        return Table(numbers_of(data.norms), [f"L {t}" for t in data.loss_steps],
+                     [str(t) for t in data.steps], "step of the use", "loss")
+    array = numbers_of(data)
+    if array.ndim == 3:
+        if not 0 <= sample < array.shape[1]:
+            raise InputError(f"expected sample to be from 0 to {array.shape[1] - 1}, got {sample}",
+                             where="heatmap()")
+        array = array[:, sample].T
+        names = [str(t) for t in range(1, array.shape[1] + 1)]
+        return Table(array, [str(k) for k in range(array.shape[0])], names, "step", "unit")
+    if array.ndim == 1:
+        array = array[None]
+    if array.ndim != 2 or not array.size:
+        raise ShapeError(f"expected a table, or a sequence (T, B, H), got shape {array.shape}",
+                         where="heatmap()")
+    first = 1  # time is counted from 1, units from 0
+    return Table(array, [str(k) for k in range(array.shape[0])],
+                 [str(t) for t in range(first, array.shape[1] + first)], "step", "row")
+
+
+def numbers_of(data: Any) -> Any:
+    """Plain real numbers."""
+    value = data.value if isinstance(data, Node) else data
+    try:
+        return np.asarray([x.value if isinstance(x, Node) else x for x in value]
+                          if isinstance(value, (list, tuple)) else value, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"expected a table of numbers, got {type(data).__name__}",
+                         where="heatmap()") from None
+
+
+def of_ledgers(data: Any) -> Table:
+    """One row for each ledger: the norm of what every step contributed, all its uses together; a
+    scalar's contributions keep their sign."""
+    ledgers = dict(data) if isinstance(data, Mapping) else \
+        {ledger.node.name or f"weight {i}": ledger for i, ledger in enumerate(data)}
+    parts: list[dict[int, float]] = []
+    for ledger in ledgers.values():
+        uses: dict[int, list[Any]] = {}
+        for entry in ledger.entries:
+            if entry.step is not None:
+                uses.setdefault(entry.step, []).append(entry)
+        sums = {t: accumulate(ledger.node, some) for t, some in uses.items()}
+        parts.append({t: float(x) if ledger.node.is_scalar else float(np.linalg.norm(x))
+                      for t, x in sums.items()})
+    steps = sorted(set().union(*parts))
+    if not steps:
+        raise InputError("the uses in this ledger have no time steps", where="heatmap()",
+                         fix="Compute under tg.timestep(t)")
+    table = np.array([[part.get(t, 0.0) for t in steps] for part in parts])
+    return Table(table, list(ledgers), [str(t) for t in steps], "step", "contribution")
+
+
+# --- the drawing ----------------------------------------------------------------------------------
+
+
+def draw_table(table: Table, shades: Shades, title: str, theme: str) -> Picture:
+    """The picture of a table."""
+    high, wide = table.numbers.shape
+    sheet = Sheet(f"{title}, {high:,} × {wide:,}")
+    written = high <= WRITTEN_ROWS and wide <= WRITTEN_COLUMNS
+    down, across = bins(high, ROWS), bins(wide, COLUMNS)
+    tall, broad = (24.0, 52.0) if written else (size(len(down), 20.0, 360.0),
+                                                size(len(across), 26.0, 720.0))
+    for i, rows in enumerate(down):
+        if written:
+            for j in range(wide):
+                cell(sheet, table, shades, (i, j), (broad, tall))
+            continue
+        cells = tuple(binned(table, shades, rows, ends) for ends in across)
+        name = f"{table.down} {table.rows[rows[0]]}"
+        sheet.strip(f"row {i}", (0.0, i * tall), (broad * len(across), tall), cells, name)
+    names(sheet, table, down, across, (broad, tall))
+    bottom = len(down) * tall
+    sheet.say((-6.0, bottom + 13), roman(f"{table.across} →"), "quiet", style.TINY, "end", True)
+    sheet.say((-6.0, -7.0), roman(f"{table.down} ↓"), "quiet", style.TINY, "end", True)
+    shades.legend(sheet, max(0.0, broad * len(across) - WIDE), bottom + 30)
+    shared = max(b - a for a, b in down) * max(b - a for a, b in across)
+    if shared > 1:
+        sheet.say((0, bottom + 40), roman(f"a cell shows the largest of up to {shared:,} numbers"),
+                  "quiet", style.TINY, "start")
+    caption = (Run(title, "b"), Run(f", {high:,} × {wide:,}"))
+    return Picture(sheet.drawing(caption), theme, lines(table, shades, title))
+
+
+def bins(count: int, most: int) -> list[tuple[int, int]]:
+    """Stretches of nearly the same length, at most `most` of them."""
+    parts = min(count, most)
+    return [(i * count // parts, (i + 1) * count // parts) for i in range(parts)]
+
+
+def size(count: int, most: float, whole: float) -> float:
+    """The size of a cell: at most `most` points, all of them within `whole`."""
+    return max(3.0, min(most, whole / count))
+
+
+def cell(sheet: Sheet, table: Table, shades: Shades, at: tuple[int, int],
+         area: tuple[float, float]) -> None:
+    """A cell with its number in it."""
+    (i, j), (broad, tall) = at, area
+    x = float(table.numbers[at])
+    paint = shades.paint(x)
+    ink = style.ink_on(paint) if paint.startswith("#") else None
+    sheet.box(f"cell {i} {j}", ((j + 0.5) * broad, (i + 0.5) * tall), (broad - 2, tall - 2), "dim",
+              roman(number(x)), "rect", title=told(table, i, j), size=style.TINY, width=0.6,
+              fill=paint if ink else None, stroke=style.mix(paint, "#888888", 0.4) if ink else
+              paint, ink=ink)
+
+
+def told(table: Table, i: int, j: int) -> str:
+    """The tooltip of a number."""
+    return (f"{table.down} {clean(table.rows[i])}, {table.across} {clean(table.columns[j])}: "
+            f"{number(table.numbers[i, j])}")
+
+
+def binned(table: Table, shades: Shades, down: tuple[int, int], across: tuple[int, int]) -> Cell:
+    """The cell of a part of the table: its number of largest size; a NaN comes before all."""
+    part = table.numbers[down[0]:down[1], across[0]:across[1]]
+    sizes = np.where(np.isnan(part), math.inf, np.abs(part))
+    i, j = np.unravel_index(int(np.argmax(sizes)), part.shape)
+    x = float(part[i, j])
+    return Cell(1.0, shades.paint(x), told(table, down[0] + int(i), across[0] + int(j)))
+
+
+def names(sheet: Sheet, table: Table, down: list[tuple[int, int]], across: list[tuple[int, int]],
+          area: tuple[float, float]) -> None:
+    """The names of rows on the left and of columns below, where there is room."""
+    broad, tall = area
+    for i in range(0, len(down), max(1, math.ceil(12.0 / tall))):
+        name = symbol(table.rows[down[i][0]])
+        sheet.say((-6.0, (i + 0.5) * tall + 3.5), name, "quiet", style.TINY, "end")
+    longest = max(width(symbol(table.columns[a]), style.TINY) for a, _ in across)
+    every = max(1, math.ceil((longest + 8) / broad), math.ceil(len(across) / (2 * TICKS)))
+    for j in range(0, len(across), every):
+        name = symbol(table.columns[across[j][0]])
+        sheet.say(((j + 0.5) * broad, len(down) * tall + 13), name, "quiet", style.TINY)
+
+
+def lines(table: Table, shades: Shades, title: str) -> list[str]:
+    """The sketch: one character for every cell, as high as its number is large."""
+    high, wide = table.numbers.shape
+    down, across = bins(high, ROWS), bins(wide, COLUMNS)
+    labels = [clean(table.rows[top]) for top, _ in down]
+    left = max(map(len, labels))
+    found = [f"{title}, {high:,} × {wide:,}", ""]
+    for label, (top, bottom) in zip(labels, down):
+        signs = []
+        for a, b in across:
+            part = table.numbers[top:bottom, a:b].ravel()
+            x = max(part, key=lambda x: math.inf if math.isnan(x) else abs(x))
+            signs.append(shades.sign(float(x)))
+        found.append(f"{label:>{left}}  {''.join(signs)}")
+    first, last = clean(table.columns[0]), clean(table.columns[-1])
+    axis = f"{first}{last:>{max(len(across) - len(first), len(last) + 1)}}"
+    return [*found, f"{'':{left}}  {axis}   {table.across} →", "", shades.words()]

@@ -1,0 +1,173 @@
+"""Scalar graphs: the value of every node, and on every edge the local derivative and what it sends
+back.
+
+The question this file answers: *what is multiplied by what, on the way back?*
+
+On an edge stands `−3 · 1 = −3`: the local derivative, times the gradient that arrives at the
+operation, is what the operand receives. Below a node stand its value and its gradient: the sum of
+what its edges bring. A node of arrays is opened into the products and sums of its entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..core import walk
+from ..core.backprop import contributions, local
+from ..core.graph import Node
+from ..core.totals import Totals
+from ..errors import InputError
+from . import style
+from .labels import Run, Text, clean, number, plain, roman, symbol, width
+from .layered import Layers
+from .model import Box, Point
+from .opened import opened
+from .paper import Sheet
+from .picture import Picture
+
+MOST = 120
+HIGH, PORT, LEAD, NOTE = 32.0, 19.0, 14.0, 13.0
+
+
+def scalar(root: Any, *, seed: Any = None, theme: str = "auto") -> Picture:
+    """Draw the graph of a `tg.Value` with all its numbers, forwards and backwards. `.grad` is not
+    touched.
+
+    A `tg.Tensor` is opened: its operation is taken apart into the products and sums of single
+    entries, for instance a `linear` of three units into nine products. `seed` is the gradient that
+    arrives at the root, 1 if it is not given. Raises `InputError` for a graph of more than 120
+    nodes, and `UnsupportedError` for a tensor whose operation cannot be taken apart.
+    """
+    if not isinstance(root, Node):
+        raise InputError(f"expected a Value, or a Tensor to be opened, got {type(root).__name__}",
+                         where="draw.scalar()")
+    pairs = [(root, 1.0 if seed is None else float(seed))] if root.is_scalar else \
+        opened(root, seed)
+    nodes = walk.nodes(*(node for node, _ in pairs))
+    if len(nodes) > MOST:
+        raise InputError(f"expected at most {MOST} nodes, got {len(nodes):,}",
+                         where="draw.scalar()",
+                         fix="draw.unrolled(loss) draws larger graphs, and those with time steps")
+    return Picture(Circuit(nodes, pairs).drawing(root), theme)
+
+
+class Circuit:
+    """A scalar graph on a sheet."""
+
+    def __init__(self, nodes: list[Node], pairs: Sequence[tuple[Node, float]]) -> None:
+        self.nodes, self.roots = nodes, {node for node, _ in pairs}
+        totals = Totals(pairs)
+        self.arrived: dict[Node, float] = {}
+        self.sent: dict[tuple[Node, int], float] = {}
+        for node, position, _, g, c in contributions(totals):
+            self.arrived[node] = float(g)
+            self.sent[node, position] = float(c)
+        self.arrived.update({node: float(g) for node, g in totals.items()})
+        self.index = {node: i for i, node in enumerate(nodes)}
+        self.uses = [(self.index[x], self.index[node], position) for x, position, node in
+                     walk.edges(*self.roots)]
+
+    def drawing(self, root: Node) -> Any:
+        """The drawing, from the inputs on the left to the result on the right."""
+        name = plain(symbol(root.name, root.step)) if root.name else root.op.name
+        self.sheet = Sheet(f"Scalar graph of {clean(name, 60)}")
+        layers = Layers([self.size(node) for node in self.nodes],
+                        [(a, b) for a, b, _ in self.uses])
+        right = [layers.edges[layer][1] for layer in layers.layer]
+        boxes = [self.node(node, layers.place(i), right[i]) for i, node in enumerate(self.nodes)]
+        for i, (a, b, position) in enumerate(self.uses):
+            self.edge(boxes[a], boxes[b], self.nodes[b], position, layers.way(i))
+        caption = (Run("Scalar graph", "b"), Run(": on each edge the local derivative · the "
+                                                 "gradient that arrives = what is sent back"))
+        return self.sheet.drawing(caption)
+
+    # --- nodes ------------------------------------------------------------------------------------
+
+    def box_size(self, node: Node) -> Point:
+        """How large the box of a node is: there is a port for every operand."""
+        wide = max(44.0, width(self.text(node), style.TEXT) + 16)
+        return wide, max(HIGH, PORT * max(1, len(list(walk.parents(node)))) + 10)
+
+    def size(self, node: Node) -> Point:
+        """The room that a node takes: its box, the words below, those on its edges."""
+        wide, high = self.box_size(node)
+        labels = [width(self.words(node, position), style.TINY)
+                  for position, _ in walk.parents(node)]
+        below = max(width(text, style.TINY) for text in self.notes(node))
+        lead = max(labels, default=0.0) + LEAD if labels else 0.0
+        return max(wide, below) + lead, high + 2 * (2 * NOTE + 6)
+
+    def text(self, node: Node) -> Text:
+        """A name, or the sign of the operation; for a named result both."""
+        if node.is_leaf:
+            return symbol(node.name, node.step) if node.name else roman(number(node.value))
+        sign = clean(style.SYMBOLS.get(node.op.name, node.op.name), 16)
+        own = [(i, x) for i, x in enumerate(node.operands) if not isinstance(x, Node)]
+        if len(own) == 1 and node.arity == 2:
+            i, x = own[0]
+            sign = f"{number(x)} {sign}" if i == 0 else f"{sign} {number(x)}"
+        if node.name:
+            return (*symbol(node.name, node.step), Run(f" = {sign}"))
+        return roman(sign)
+
+    def notes(self, node: Node) -> tuple[Text, Text]:
+        """What stands below: the value and the gradient."""
+        value = () if node.is_leaf and not node.name else roman(number(node.value))
+        known = node in self.arrived
+        return value, ((Run("∂ "), Run(number(self.arrived[node]))) if known else ())
+
+    def node(self, node: Node, at: Point, right: float) -> Box:
+        """A node with its numbers; operations stand at the right edge of their layer, and the
+        words on their edges to the left of them."""
+        role = "total" if node in self.roots else ("value" if node.requires_grad else "input") \
+            if node.is_leaf else "op"
+        name = node.name or ("number" if node.is_leaf else node.op.name)
+        wide = max(self.box_size(node)[0], *(width(t, style.TINY) for t in self.notes(node)))
+        at = at if node.is_leaf else (right - wide / 2, at[1])
+        box = self.sheet.box(name, at, self.box_size(node), role, self.text(node),
+                             title=self.told(node))
+        for text, paint in zip(self.notes(node), ("quiet", "gradient")):
+            if text:
+                y = box.sides[3] + NOTE * (1 if paint == "quiet" or node.is_leaf and not node.name
+                                           else 2)
+                self.sheet.say((box.x, y), text, paint, style.TINY, bold=paint == "gradient")
+        return box
+
+    def told(self, node: Node) -> str:
+        """The tooltip of a node."""
+        grad = f", gradient {number(self.arrived[node])}" if node in self.arrived else ""
+        return f"{plain(self.text(node))}: value {number(node.value)}{grad}"
+
+    # --- edges ------------------------------------------------------------------------------------
+
+    def words(self, node: Node, position: int) -> Text:
+        """−3 · 1 = −3, on the edge to an operand; nothing where no gradient goes."""
+        if (node, position) not in self.sent:
+            return ()
+        slope, g, sent = self.numbers(node, position)
+        return roman(f"{number(slope)} · {number(g)} = {number(sent)}")
+
+    def numbers(self, node: Node, position: int) -> tuple[float, float, float]:
+        """The local derivative, the gradient that arrives, and what is sent back."""
+        return float(local(node, position, 1.0)), self.arrived[node], self.sent[node, position]
+
+    def edge(self, tail: Box, head: Box, node: Node, position: int, way: Any) -> None:
+        """A wire into the port of its operand, with its numbers above the last stretch."""
+        ports = [p for p, _ in walk.parents(node)]
+        y = head.y + PORT * (ports.index(position) - (len(ports) - 1) / 2)
+        words = self.words(node, position)
+        lead = LEAD + max(width(self.words(node, p), style.TINY) for p in ports)
+        start, end = (tail.sides[2], tail.y), (head.sides[0], y)
+        inner = [p for p in way[1:-1] if start[0] < p[0] < end[0] - lead and p[1] != head.y]
+        points = (start, *inner, (end[0] - lead, y), end)
+        title = ""
+        if words:
+            slope, g, sent = self.numbers(node, position)
+            title = (f"local derivative {number(slope)}, times {number(g)}: "
+                     f"sends back {number(sent)}")
+            self.sheet.say((end[0] - 9, y - 4), words, "gradient", style.TINY, "end")
+        self.sheet.line(points, "line" if words else "quiet", tail, head, title=title,
+                        dash="" if words else "3 3")
+
+

@@ -1,0 +1,82 @@
+"""Shades: from a number to a colour, for numbers with a sign and for sizes, with a bar to read them
+by.
+
+The question this file answers: *how blue is -0.3?*
+
+Numbers with a sign go from blue over white (0) to red, and reach equally far on both sides; sizes
+go from pale to deep, from 0 on. NaN and infinity have looks of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from . import style
+from .labels import number, roman
+from .model import Cell
+from .paper import Sheet
+
+BARS = "▁▂▃▄▅▆▇█"
+WIDE, TALL, CELLS = 170.0, 11.0, 161
+
+
+class Shades:
+    """The scale of some numbers. `kind` is "signed", "sizes", or "auto": signed if any is below
+    0. `most` is the number at the end of the scale; the largest in sight if it is not given."""
+
+    def __init__(self, numbers: Iterable[float], kind: str = "auto",
+                 most: float | None = None) -> None:
+        seen = [float(x) for x in numbers]
+        finite = [x for x in seen if math.isfinite(x)]
+        self.signed = kind == "signed" or kind == "auto" and any(x < 0 for x in finite)
+        self.most = max((abs(x) for x in finite), default=0.0) if most is None else most
+        self.odd = [word for word, there in (("NaN", any(map(math.isnan, seen))),
+                                             ("infinite", any(map(math.isinf, seen)))) if there]
+
+    def level(self, x: float) -> float:
+        """The place of a number on the scale, from 0 to 1."""
+        part = x / self.most if self.most else 0.0
+        return min(max(0.5 + part / 2 if self.signed else part, 0.0), 1.0)
+
+    def paint(self, x: float) -> str:
+        """Its colour, or the role of what is no number."""
+        if math.isnan(x):
+            return "nan"
+        if math.isinf(x):
+            return "inf"
+        return style.between(style.SIGNED if self.signed else style.SIZES, self.level(x))
+
+    def sign(self, x: float) -> str:
+        """A character as high as the number: ▁ is the lowest, █ the highest."""
+        if not math.isfinite(x):
+            return "?" if math.isnan(x) else "∞"
+        return BARS[min(int(self.level(x) * len(BARS)), len(BARS) - 1)]
+
+    @property
+    def least(self) -> float:
+        """The number at the lower end."""
+        return -self.most if self.signed else 0.0
+
+    def legend(self, sheet: Sheet, left: float, top: float) -> None:
+        """A bar with the numbers at its ends."""
+        span = self.most - self.least
+        steps = [self.least + span * i / (CELLS - 1) for i in range(CELLS)]
+        cells = tuple(Cell(1.0, self.paint(x), "") for x in steps)
+        sheet.strip("legend", (left, top), (WIDE, TALL), cells, "the colours")
+        ends = [(left, self.least, "start"), (left + WIDE, self.most, "end")]
+        if self.signed:
+            ends.append((left + WIDE / 2, 0.0, "middle"))
+        for x, value, anchor in ends:
+            sheet.say((x, top + TALL + 12), roman(number(value)), "quiet", style.TINY, anchor)
+        for i, word in enumerate(self.odd):
+            x = left + WIDE + 20 + 80 * i
+            sheet.box(f"legend {word}", (x + 7, top + TALL / 2), (14.0, TALL), "quiet",
+                      shape="rect", fill={"NaN": "nan"}.get(word, "inf"))
+            sheet.say((x + 19, top + TALL - 2), roman(word), "quiet", style.TINY, "start")
+
+    def words(self) -> str:
+        """The legend of a sketch."""
+        ends = f"▁ {number(self.least)}  " + ("▅ 0  " if self.signed else "")
+        odd = {"NaN": "  ? NaN", "infinite": "  ∞ infinite"}
+        return f"{ends}█ {number(self.most)}" + "".join(odd[word] for word in self.odd)
