@@ -144,13 +144,15 @@ def draw_table(table: Table, shades: Shades, title: str, theme: str) -> Picture:
     down, across = bins(high, ROWS), bins(wide, COLUMNS)
     tall, broad = (24.0, 52.0) if written else (size(len(down), 20.0, 360.0),
                                                 size(len(across), 26.0, 720.0))
-    for i, rows in enumerate(down):
+    places = largest(table.numbers, down, across)
+    for i, row in enumerate(places):
         if written:
             for j in range(wide):
                 cell(sheet, table, shades, (i, j), (broad, tall))
             continue
-        cells = tuple(binned(table, shades, rows, ends) for ends in across)
-        name = f"{table.down} {table.rows[rows[0]]}"
+        cells = tuple(Cell(1.0, shades.paint(float(table.numbers[at])), told(table, *at))
+                      for at in row)
+        name = f"{table.down} {table.rows[down[i][0]]}"
         sheet.strip(f"row {i}", (0.0, i * tall), (broad * len(across), tall), cells, name)
     names(sheet, table, down, across, (broad, tall))
     bottom = len(down) * tall
@@ -162,7 +164,7 @@ def draw_table(table: Table, shades: Shades, title: str, theme: str) -> Picture:
         sheet.say((0, bottom + 40), roman(f"a cell shows the largest of up to {shared:,} numbers"),
                   "quiet", style.TINY, "start")
     caption = (Run(title, "b"), Run(f", {high:,} × {wide:,}"))
-    return Picture(sheet.drawing(caption), theme, lines(table, shades, title))
+    return Picture(sheet.drawing(caption), theme, lines(table, shades, title, places))
 
 
 def bins(count: int, most: int) -> list[tuple[int, int]]:
@@ -195,13 +197,17 @@ def told(table: Table, i: int, j: int) -> str:
             f"{number(table.numbers[i, j])}")
 
 
-def binned(table: Table, shades: Shades, down: tuple[int, int], across: tuple[int, int]) -> Cell:
-    """The cell of a part of the table: its number of largest size; a NaN comes before all."""
-    part = table.numbers[down[0]:down[1], across[0]:across[1]]
-    sizes = np.where(np.isnan(part), math.inf, np.abs(part))
-    i, j = np.unravel_index(int(np.argmax(sizes)), part.shape)
-    x = float(part[i, j])
-    return Cell(1.0, shades.paint(x), told(table, down[0] + int(i), across[0] + int(j)))
+def largest(numbers: Any, down: list[tuple[int, int]],
+            across: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """For each cell the place of its number of largest size; a NaN comes before all others."""
+    sizes = np.where(np.isnan(numbers), math.inf, np.abs(numbers))
+    found = []
+    for top, bottom in down:
+        rows = sizes[top:bottom].argmax(axis=0)  # in every column
+        best = sizes[top + rows, np.arange(numbers.shape[1])]
+        columns = [a + int(best[a:b].argmax()) for a, b in across]
+        found.append([(top + int(rows[j]), j) for j in columns])
+    return found
 
 
 def names(sheet: Sheet, table: Table, down: list[tuple[int, int]], across: list[tuple[int, int]],
@@ -218,20 +224,16 @@ def names(sheet: Sheet, table: Table, down: list[tuple[int, int]], across: list[
         sheet.say(((j + 0.5) * broad, len(down) * tall + 13), name, "quiet", style.TINY)
 
 
-def lines(table: Table, shades: Shades, title: str) -> list[str]:
+def lines(table: Table, shades: Shades, title: str,
+          places: list[list[tuple[int, int]]]) -> list[str]:
     """The sketch: one character for every cell, as high as its number is large."""
     high, wide = table.numbers.shape
-    down, across = bins(high, ROWS), bins(wide, COLUMNS)
-    labels = [clean(table.rows[top]) for top, _ in down]
+    labels = [clean(table.rows[top]) for top, _ in bins(high, ROWS)]
     left = max(map(len, labels))
     found = [f"{title}, {high:,} × {wide:,}", ""]
-    for label, (top, bottom) in zip(labels, down):
-        signs = []
-        for a, b in across:
-            part = table.numbers[top:bottom, a:b].ravel()
-            x = max(part, key=lambda x: math.inf if math.isnan(x) else abs(x))
-            signs.append(shades.sign(float(x)))
+    for label, row in zip(labels, places):
+        signs = [shades.sign(float(table.numbers[at])) for at in row]
         found.append(f"{label:>{left}}  {''.join(signs)}")
     first, last = clean(table.columns[0]), clean(table.columns[-1])
-    axis = f"{first}{last:>{max(len(across) - len(first), len(last) + 1)}}"
+    axis = f"{first}{last:>{max(len(places[0]) - len(first), len(last) + 1)}}"
     return [*found, f"{'':{left}}  {axis}   {table.across} →", "", shades.words()]

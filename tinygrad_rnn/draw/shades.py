@@ -10,7 +10,9 @@ go from pale to deep, from 0 on. NaN and infinity have looks of their own.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
 
 from . import style
 from .labels import number, roman
@@ -25,14 +27,14 @@ class Shades:
     """The scale of some numbers. `kind` is "signed", "sizes", or "auto": signed if any is below
     0. `most` is the number at the end of the scale; the largest in sight if it is not given."""
 
-    def __init__(self, numbers: Iterable[float], kind: str = "auto",
+    def __init__(self, numbers: Any, kind: str = "auto",
                  most: float | None = None) -> None:
-        seen = [float(x) for x in numbers]
-        finite = [x for x in seen if math.isfinite(x)]
-        self.signed = kind == "signed" or kind == "auto" and any(x < 0 for x in finite)
-        self.most = max((abs(x) for x in finite), default=0.0) if most is None else most
-        self.odd = [word for word, there in (("NaN", any(map(math.isnan, seen))),
-                                             ("infinite", any(map(math.isinf, seen)))) if there]
+        seen = np.asarray(numbers, dtype=float)
+        finite = seen[np.isfinite(seen)]
+        self.signed = kind == "signed" or kind == "auto" and bool((finite < 0).any())
+        self.most = float(np.abs(finite).max(initial=0.0)) if most is None else most
+        self.odd = [word for word, there in (("NaN", np.isnan(seen).any()),
+                                             ("infinite", np.isinf(seen).any())) if there]
 
     def level(self, x: float) -> float:
         """The place of a number on the scale, from 0 to 1."""
