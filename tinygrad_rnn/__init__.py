@@ -29,6 +29,7 @@ from .errors import (
 
 if _TYPE_CHECKING:  # at run time these come when they are first asked for: see `__getattr__`
     from .bptt.flow import GradientFlow, gradient_flow
+    from .bptt.jacobians import StepJacobians, step_jacobians
     from .bptt.ledger import Contribution, Ledger, Row
     from .bptt.truncated import truncated_bptt
     from .core.checkpoint import checkpoint
@@ -62,6 +63,7 @@ __all__ = [  # noqa: RUF022  (in reading order)
     "timestep", "scope", "fused", "no_grad", "record_sites", "detect_anomaly", "strict",
     "grad", "jacobian", "hessian", "hvp", "vjp", "jvp", "value_and_grad", "checkpoint", "op",
     "gradient_flow", "GradientFlow", "Ledger", "Row", "Contribution", "truncated_bptt",
+    "step_jacobians", "StepJacobians",
     "nodes", "edges", "uses", "path", "release",
     "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "maximum", "minimum", "where",
     "linear", "softmax", "log_softmax", "logsumexp", "softplus", "log_sigmoid", "gelu", "silu",
@@ -73,6 +75,7 @@ __all__ = [  # noqa: RUF022  (in reading order)
 
 _LATER = {
     "bptt.flow": "GradientFlow gradient_flow",
+    "bptt.jacobians": "StepJacobians step_jacobians",
     "bptt.ledger": "Contribution Ledger Row",
     "bptt.truncated": "truncated_bptt",
     "core.checkpoint": "checkpoint",

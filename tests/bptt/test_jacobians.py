@@ -1,0 +1,525 @@
+"""Step Jacobians: against published numbers, differences, tg.jacobian and a flow; and what is said
+of them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+from tinygrad_rnn.bptt.rows import rows
+from tinygrad_rnn.core.gradients import pull
+from tinygrad_rnn.errors import GradientError, InputError
+
+from ..nn.reference import close, family
+
+T, B, I, H = 5, 2, 3, 4
+XS = np.random.default_rng(0).normal(size=(T, B, I))
+
+
+def leaf(*shape, seed=0, name="h"):
+    return tg.Tensor(np.random.default_rng(seed).normal(size=shape), requires_grad=True, name=name)
+
+
+def vanilla(W, phi=np.tanh, steps=20, h0=None):
+    """h_t = φ(W h_{t-1} + x_t) by hand, from h_0."""
+    rng = np.random.default_rng(1)
+    W = tg.Tensor(W, requires_grad=True, name="W_hh")
+    h = tg.Tensor(rng.normal(size=len(W.value)) if h0 is None else h0, requires_grad=True)
+    states = [h.named("h")]
+    for t in range(1, steps + 1):
+        with tg.timestep(t):
+            h = phi(tg.linear(h, W) + rng.normal(size=len(W.value))).named("h")
+        states.append(h)
+    return states
+
+
+def same(x):
+    return x * 1.0
+
+
+# --- numbers computed elsewhere -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("facts", "arrays"), family("jacobian"))
+def test_published_jacobians(facts, arrays):
+    a, steps = arrays, facts["T"]
+    phi = "identity" if facts["act"] == "linear" else facts["act"]
+    layer = nn.RNN(facts["I"], facts["H"], phi, return_sequences=True, seed=0)
+    layer.load_state_dict({"cell.W_xh": a["W_xh"], "cell.W_hh": a["W_hh"], "cell.b_h": a["b"]})
+    h0 = tg.Tensor(a["h0"], requires_grad=True, name="h")
+    outputs = layer(a["x"], h0)
+    found = tg.step_jacobians([h0, *outputs])
+    assert found.steps == list(range(steps + 1))
+    close(found.to_numpy(), a["step_jac"])
+    close(found.product(steps, 0), a["dhT_dh0"])
+    close(found.growth()[:0:-1], a["prod_norm2"])
+    assert found.growth()[0] == 1.0
+    close(np.sort(abs(np.linalg.eigvals(layer.cell.W_hh.value))), np.sort(a["eig_abs"]))
+    loss = (outputs[steps - 1] * a["up"]).sum()
+    flow = tg.gradient_flow(loss)
+    for t in range(1, steps + 1):
+        back = found.product(steps, t).T @ a["up"]
+        close(back, a["dL_dh"][t - 1])
+        close(np.linalg.norm(back), a["dL_dh_norm"][t - 1])
+    contributions = {row.step: row for row in flow.ledger(layer.cell.W_hh)}
+    for t in range(1, steps + 1):
+        close(contributions[t].contribution, a["contrib_W_hh"][t - 1])
+        close(contributions[t].norm, a["contrib_norm"][t - 1])
+    close(layer.cell.W_hh.grad, a["grad_W_hh"])
+    assert found.closed_difference < 1e-15
+
+
+def test_the_repeated_product_is_not_a_power_of_W_hh():
+    """A sentence common in lecture notes drops the tanh': right for a linear recurrence only."""
+    W = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0] * 0.9
+    power = np.linalg.matrix_power(W, 20)
+    linear = tg.step_jacobians(vanilla(W, same)).product(20, 0)
+    np.testing.assert_allclose(linear, power, rtol=1e-12)
+    product = tg.step_jacobians(vanilla(W)).product(20, 0)
+    two = np.linalg.norm(product, 2), np.linalg.norm(power, 2)
+    assert two[1] == pytest.approx(0.9**20, rel=1e-10)  # 0.12
+    assert two[0] == pytest.approx(1.32e-4, rel=1e-2)  # with its tanh' it is 900 times smaller
+    assert np.linalg.norm(product - power) > 0.99 * np.linalg.norm(power)
+
+
+def test_the_product_runs_over_the_steps_between():
+    """dh_t/dh_{t-k} is a product of k Jacobians, from t - k + 1 to t, and not down to 1."""
+    found = tg.step_jacobians(vanilla(np.eye(3) * 0.5, steps=6))
+    J = {t: found.jacobian(t) for t in range(1, 7)}
+    np.testing.assert_array_equal(found.product(5, 3), J[5] @ J[4])
+    np.testing.assert_array_equal(found.product(5, 5), np.eye(3))
+
+
+# --- two derivations agree ------------------------------------------------------------------------
+
+LAYERS = {
+    "tanh": lambda **o: nn.RNN(I, H, seed=0, **o),
+    "relu": lambda **o: nn.RNN(I, H, "relu", seed=0, **o),
+    "stacked form": lambda **o: nn.RNN(I, H, stacked=True, seed=0, **o),
+    "softsign": lambda **o: nn.RNN(I, H, "softsign", seed=0, **o),
+    "lstm": lambda **o: nn.LSTM(I, H, seed=0, **o),
+    "peepholes": lambda **o: nn.LSTM(I, H, seed=0, peepholes=True, **o),
+    "gru": lambda **o: nn.GRU(I, H, seed=0, **o),
+    "gru, reset before": lambda **o: nn.GRU(I, H, seed=0, reset_after=False, **o),
+    "skip": lambda **o: nn.Recurrent(nn.SkipRNNCell(I, H, skips=(3,), seed=0), **o),
+    "deep": lambda **o: nn.Recurrent(nn.DeepRNNCell(I, H, deep_transition=[5], shortcut=True,
+                                                    seed=0), **o),
+}
+
+
+def flat(state):
+    return np.concatenate([p.numpy() for p in nn.states.parts_of(state)], -1)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("batch", [(), (B,)])
+def test_a_step_against_a_jacobian_of_the_cell(name, batch):
+    """Every sample, every step: tg.jacobian of the cell as a function of its whole state."""
+    layer = LAYERS[name](return_sequences=True, return_all_states=True)
+    xs = XS if batch else XS[:, 0]
+    _, states = layer(xs)
+    found = tg.step_jacobians(states)
+    assert len(found) == (T - 3 if name == "skip" else T - 1)  # h_0, h_-1 want no gradient
+    at = [[nn.sequence.stacked_steps(p)[t] for p in nn.states.parts_of(states)] for t in range(T)]
+    for t in range(T - len(found), T):
+        for b in range(B if batch else 1):
+            part = [p.value[b] if batch else p.value for p in at[t - 1]]
+            x = xs[t, b] if batch else xs[t]
+
+            def step(s, x=x, sizes=len(part)):
+                state = [s[k * H:(k + 1) * H] for k in range(sizes)]
+                after = layer.cell(x, layer.cell.joined(state))[1]
+                return np.concatenate(nn.states.parts_of(after), -1)
+
+            J = tg.jacobian(step, np.concatenate(part))
+            mine = found.jacobian(t + 1)
+            np.testing.assert_allclose(mine[b] if batch else mine, J, rtol=1e-12, atol=1e-14)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(sorted({*LAYERS} - {"skip"})), st.integers(2, 6), st.integers(1, 3), st.integers(0, 99))
+def test_products_carry_the_gradient_of_a_last_loss(name, steps, batch, seed):
+    """(dh_T/dh_k)ᵀ dL/dh_T is dL/dh_k of a flow whose loss sees the last step only."""
+    rng = np.random.default_rng(seed)
+    layer = LAYERS[name](return_sequences=True, return_all_states=True)
+    for p in layer.parameters():
+        p.data = rng.normal(size=p.shape)
+    _, states = layer(rng.normal(size=(steps, batch, I)))
+    found = tg.step_jacobians(states)
+    links = found.chain.links
+    up = rng.normal(size=(batch, found.chain.size))
+    loss = sum((x * g).sum() for x, g in zip(links[-1], np.split(up, len(links[-1]), 1)))
+    flow = tg.gradient_flow(loss)
+    for i, link in enumerate(links[:-1]):
+        back = np.einsum("bij,bi->bj", found.product(found.steps[-1], found.steps[i]), up)
+        if len(link) == 1:
+            np.testing.assert_allclose(back, flow.gradient(link[0]), rtol=1e-9, atol=1e-12)
+            continue
+        h, c = link  # c_t leads to h_t as well: in the flow that arrives at c_t too
+        np.testing.assert_allclose(back[:, :H], flow.gradient(h), rtol=1e-9, atol=1e-12)
+        inner = pull(h, [c], flow.gradient(h), graph=False, until={c})[c]
+        np.testing.assert_allclose(back[:, H:] + inner, flow.gradient(c), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["tanh", "lstm", "gru"])
+def test_against_differences(name):
+    layer = LAYERS[name](return_all_states=True)
+    start = layer.cell.joined([leaf(H, seed=k, name=n)
+                               for k, n in enumerate(layer.cell.state_names)])
+    _, states = layer(XS[:3, 0], start)
+    first = [*nn.states.parts_of(start)]
+    links = [start] + [layer.cell.joined([p[t] for p in nn.states.parts_of(states)])
+                       for t in range(3)]
+    found = tg.step_jacobians(links).product(3, 0)
+    size = found.shape[0]
+    for j in range(size):
+        sides = []
+        for sign in (1.0, -1.0):
+            moved = [p.numpy() for p in first]
+            moved[j // H][j % H] += sign * 1e-5
+            sides.append(flat(layer.run(layer.steps(XS[:3, 0]), layer.cell.joined(moved),
+                                        nn.masking.Masks(3), None).state))
+        np.testing.assert_allclose(found[:, j], (sides[0] - sides[1]) / 2e-5, atol=1e-8)
+
+
+def test_rows_are_what_pull_gives_one_by_one():
+    """Ops with and without a rule for many rows at once, broadcasting, joints and aliases."""
+    x, w = leaf(2, 3), leaf(3, seed=1)
+    W, s = leaf(4, 3, seed=2), leaf(seed=3)
+    y = tg.linear(x * w + 0.5, W[:3]) @ W.T
+    y = np.concatenate([y, tg.softmax(x) * s, np.exp(x[0]) + x], -1)
+    y = np.where(y > 0, y, 0.1 * y).reshape(5, 4).T + np.maximum(x[:, :1].sum(), 0.0)
+    seeds = np.random.default_rng(4).normal(size=(6, *y.shape))
+    found = rows({y: seeds}, [x, w, W, s])
+    for r in range(6):
+        one = pull(y, [x, w, W, s], seeds[r], graph=False)
+        for p in (x, w, W, s):
+            np.testing.assert_allclose(found[p][r], one[p], rtol=1e-12, atol=1e-14)
+
+
+# --- what a user may give -------------------------------------------------------------------------
+
+
+def test_scalars_are_numbers():
+    w, h = tg.Value(-0.5, name="w"), tg.Value(0.9, name="h")
+    states = [h]
+    for t in range(1, 4):
+        with tg.timestep(t):
+            h = tg.tanh(w * h).named("h")
+        states.append(h)
+    found = tg.step_jacobians(states)
+    assert found.jacobian(2) == -0.5 * (1 - states[2].value ** 2)
+    assert type(found.product(3, 0)) is float
+    assert found.to_numpy().shape == (3,)
+    assert found.product(3, 0) == pytest.approx(tg.grad(h, states[0]).item(), rel=1e-14)
+    assert "-0." in str(found)
+
+
+def test_an_unstamped_loop_is_counted():
+    W, h = leaf(2, 2, name="W"), leaf(2)
+    states = [h]
+    for _ in range(3):
+        h = np.tanh(W @ h)
+        states.append(h)
+    found = tg.step_jacobians(states)
+    assert found.steps == [0, 1, 2, 3]
+    assert found.closed_difference < 1e-15
+    assert found.closed_forms[0].weight == "W"
+
+
+def test_the_parts_of_an_lstm_are_found_in_the_graph():
+    layer = nn.LSTM(I, H, seed=0, return_sequences=True, return_all_states=True)
+    outputs, states = layer(XS)
+    found = tg.step_jacobians(outputs)
+    assert found.names == ["h", "c"]
+    np.testing.assert_array_equal(found.to_numpy(), tg.step_jacobians(states).to_numpy())
+
+
+def test_each_layer_of_a_stack_and_all_of_it():
+    model = nn.Stacked([nn.LSTM(I, H, seed=0, return_sequences=True),
+                        nn.RNN(H, H, seed=1, return_sequences=True)], return_all_states=True)
+    outputs, states = model(XS)
+    top = tg.step_jacobians(outputs)
+    np.testing.assert_array_equal(top.to_numpy(), tg.step_jacobians(states[1]).to_numpy())
+    lower = tg.step_jacobians(states[0])
+    assert lower.names == ["h", "c"]
+    whole = tg.step_jacobians(states).to_numpy()
+    np.testing.assert_array_equal(whole[..., :2 * H, :2 * H], lower.to_numpy())
+    np.testing.assert_array_equal(whole[..., 2 * H:, 2 * H:], top.to_numpy())
+    assert (whole[..., :2 * H, 2 * H:] == 0).all()  # the lower one never hears of the upper
+    assert (whole[..., 2 * H:, :2 * H] != 0).any()
+
+
+def test_both_directions_of_a_bidirectional_layer():
+    layer = nn.Bidirectional(nn.GRU(I, H, seed=0, return_sequences=True), return_all_states=True)
+    outputs, (forward, backward) = layer(XS)
+    assert tg.step_jacobians(forward).steps == [1, 2, 3, 4, 5]
+    found = tg.step_jacobians(backward)
+    assert found.steps == [5, 4, 3, 2, 1]
+    assert "h_{t+1}" in str(found)
+    alone = nn.Recurrent(layer.backward_layer.cell, return_sequences=True)
+    np.testing.assert_array_equal(tg.step_jacobians(alone(XS[::-1])).to_numpy(), found.to_numpy())
+    with pytest.raises(InputError, match="does not depend on.*return_all_states"):
+        tg.step_jacobians(outputs)
+
+
+def test_masked_steps_pass_everything_on():
+    mask = np.ones((T, B), bool)
+    mask[2, 0] = mask[3] = False
+    _, states = nn.RNN(I, H, seed=0, return_all_states=True)(XS, mask=mask)
+    J = tg.step_jacobians(states).to_numpy()
+    np.testing.assert_array_equal(J[1, 0], np.eye(H))
+    np.testing.assert_array_equal(J[2], np.stack([np.eye(H)] * B))
+    assert (J[1, 1] != np.eye(H)).any()
+
+
+def test_float32():
+    found = tg.step_jacobians(nn.RNN(I, H, seed=0, dtype="float32", return_sequences=True)(XS))
+    assert found.to_numpy().dtype == np.float32
+    assert found.closed_difference < 1e-6
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+def test_what_is_no_chain():
+    h, c = leaf(2), leaf(2, name="c")
+    with pytest.raises(InputError, match="at least two states"):
+        tg.step_jacobians([h])
+    with pytest.raises(InputError, match="does not depend on"):
+        tg.step_jacobians([h, c])
+    with pytest.raises(InputError, match="list of states"):
+        tg.step_jacobians(h)
+    with pytest.raises(InputError, match="is a constant"):
+        tg.step_jacobians([tg.Tensor([1.0, 2.0]), h])
+    states = [(h, c)]
+    for _ in range(3):
+        c = c * 0.9 + h
+        h = np.tanh(c) * h
+        states.append((h, c))
+    assert tg.step_jacobians(states).to_numpy().shape == (3, 4, 4)
+    with pytest.raises(InputError, match=r"past.*not the whole state.*\(h_1, c_1\)"):
+        tg.step_jacobians([h for h, _ in states])
+    with pytest.raises(InputError, match="step from 0 to 3"):
+        tg.step_jacobians(states).jacobian(7)
+    with pytest.raises(InputError, match="comes before"):
+        tg.step_jacobians(states).product(1, 2)
+    with pytest.raises(InputError, match="is the first"):
+        tg.step_jacobians(states).jacobian(0)
+
+
+def test_samples_that_are_mixed():
+    h, states = leaf(3, 2), []
+    for _ in range(3):
+        h = np.tanh(h - 0.5 * np.mean(h, 0))
+        states.append(h)
+    with pytest.raises(InputError, match="of one sample depends on"):
+        tg.step_jacobians(states)
+
+
+def test_a_released_graph():
+    states = vanilla(np.eye(2), steps=4)
+    tg.release(states[-1])
+    with pytest.raises((GradientError, InputError)):
+        tg.step_jacobians(states)
+
+
+# --- in words -------------------------------------------------------------------------------------
+
+
+def straight(factor, steps, phi=same, h0=0.1):
+    """h_t = φ(factor h_{t-1})."""
+    w, h = tg.Value(factor, name="w"), tg.Value(h0, name="h")
+    states = [h]
+    for t in range(1, steps + 1):
+        with tg.timestep(t):
+            h = phi(w * h).named("h")
+        states.append(h)
+    return tg.step_jacobians(states)
+
+
+def test_vanishing():
+    found = straight(0.66, 40)
+    assert found.verdict == ("The gradient vanishes: it shrinks by 0.66 a step, below 1e-6 of its "
+                             "size after 34 steps")
+    assert found.lag(1e-6) == 34  # 0.66 ** 33 is 1.1e-6
+    assert found.lag(1e-3) == 17
+    assert found.lag(1e-9) is None
+    assert found.rate == pytest.approx(0.66)
+    assert "below 1e-6 of its size after 34 steps at this rate" in straight(0.66, 10).verdict
+
+
+def test_exploding():
+    found = straight(1.5, 40)
+    assert found.verdict == ("The gradient explodes: it grows by 1.5 a step, above 1e6 times its "
+                             "size after 35 steps")
+    assert found.lag(1e6) == 35
+    with pytest.raises(InputError, match="level"):
+        found.lag(1.0)
+
+
+def test_neither():
+    assert straight(1.01, 20).verdict == ("The gradient neither vanishes nor explodes: 1.01 a "
+                                          "step, 1.22 of its size after 20 steps")
+
+
+def test_too_small_for_a_float_is_not_zero():
+    found = straight(0.5, 1100)
+    assert found.rate == pytest.approx(0.5)
+    assert found.lag(1e-300) == 997
+    assert found.cells()[1][-1] == "1e-331"
+    assert found.growth()[-1] == 0.0
+    assert straight(2.0, 1100).cells(shown=[0])[1][-1] == "1e+331"
+
+
+def test_dying():
+    w, h = tg.Value(0.5, name="w"), tg.Value(1.0, name="h")
+    states = [h]
+    for t in range(1, 12):
+        with tg.timestep(t):
+            h = tg.relu(w * h + (-3.0 if t == 7 else 0.3)).named("h")
+        states.append(h)
+    assert tg.step_jacobians(states).verdict == (
+        "The gradient dies at step 7: dh_7/dh_6 is 0 (relu is off in every unit)")
+    assert "tanh is saturated" in straight(1000.0, 3, tg.tanh, 1.0).verdict
+    cut = [tg.Value(1.0, name="h")]
+    for t in range(1, 6):
+        with tg.timestep(t):
+            h = (cut[-1].detach() if t == 3 else cut[-1]) * tg.Value(0.9)
+            cut.append(h.named("h"))
+    assert tg.step_jacobians(cut).verdict.endswith(
+        "dies at step 3: dh_3/dh_2 is 0 (the way is cut: h_3 does not depend on h_2)")
+    nilpotent = np.array([[0.0, 1.0], [0.0, 0.0]])
+    assert "its product with the later ones is" in tg.step_jacobians(
+        vanilla(nilpotent, same, 5)).verdict
+
+
+def test_what_is_not_a_number():
+    found = tg.step_jacobians(vanilla(np.eye(2), lambda z: np.sqrt(z - 1e9), 3, np.ones(2)))
+    assert found.verdict == "There is no verdict: dh_1/dh_0 has NaN"
+    assert "NaN" in str(found)
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    with np.errstate(invalid="ignore"):
+        yield
+
+
+# --- closed form, paths ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("phi", "formula"), [
+    ("tanh", "1 - h²"), ("relu", "h > 0"), ("identity", "1"), ("sigmoid", "h (1 - h)")])
+@pytest.mark.parametrize("stacked", [False, True])
+def test_the_closed_form(phi, formula, stacked):
+    layer = nn.RNN(I, H, phi, seed=0, stacked=stacked, return_sequences=True)
+    found = tg.step_jacobians(layer(XS))
+    assert found.closed_difference < 1e-15
+    form = found.closed_forms[-1]
+    assert (form.activation, form.formula) == (phi, formula)
+    W = layer.cell.W.value[:, I:] if stacked else layer.cell.W_hh.value
+    np.testing.assert_array_equal(form.W, W)
+    h = layer(XS).numpy()[-1]
+    slope = {"tanh": 1 - h**2, "relu": h > 0, "identity": np.ones_like(h),
+             "sigmoid": h * (1 - h)}[phi]
+    np.testing.assert_allclose(found.jacobian(T), slope[:, :, None] * W, rtol=1e-14, atol=1e-16)
+    assert "with W" in str(found)
+    assert found.paths is None
+
+
+def test_other_ways_to_write_the_product():
+    W, x = leaf(3, 3, name="W"), leaf(2, 3, seed=5)
+    for product, first in ((lambda h: h @ W.T, x), (lambda h: np.dot(h, W.T), x),
+                           (lambda h: W @ h, x[0]), (lambda h: np.matmul(h, W) + 1, x)):
+        states = [first]
+        for _ in range(2):
+            states.append(np.tanh(product(states[-1]) + 0.1))
+        found = tg.step_jacobians(states)
+        assert found.closed_forms[0].weight == "W"
+        assert found.closed_difference < 1e-15
+
+
+@pytest.mark.parametrize(("step", "reason"), [
+    (lambda W, h: np.tanh(h @ W) + h, "more than one way"),
+    (lambda W, h: np.tanh(np.sin(h) @ W), "'@'"), (lambda W, h: np.sin(h), "'sin'")])
+def test_where_no_closed_form_applies(step, reason):
+    W, states = leaf(3, 3, name="W"), [leaf(3)]
+    for _ in range(2):
+        states.append(step(W, states[-1]))
+    found = tg.step_jacobians(states)
+    assert reason in found.closed_forms
+    assert found.closed_difference is None
+    assert "No closed form" in str(found)
+
+
+def test_the_two_paths_of_an_lstm():
+    layer = nn.LSTM(I, H, seed=0, return_sequences=True, return_all_states=True, forget_bias=2.0)
+    outputs, _ = layer(XS)
+    found = tg.step_jacobians(outputs)
+    f = np.array([[n.value for n in tg.nodes(outputs) if n.name == "f" and n.step == t][0]
+                  for t in range(2, T + 1)])
+    np.testing.assert_array_equal(found.paths.factors, f)
+    for s in range(T - 1):
+        for b in range(B):
+            np.testing.assert_array_equal(found.block("c", "c")[s, b], np.diag(f[s, b]))
+    assert (found.paths.name, found.paths.gate) == ("c", "f")
+    np.testing.assert_allclose(found.paths.direct[-1], abs(f.prod(0)).max(1))
+    whole = found.product(T, 1)[:, H:, H:]
+    np.testing.assert_allclose(found.paths.whole[-1], np.linalg.norm(whole, 2, (1, 2)))
+    rest = whole - np.stack([np.diag(d) for d in f.prod(0)])
+    np.testing.assert_allclose(found.paths.rest[-1], np.linalg.norm(rest, 2, (1, 2)))
+    assert "through f, past every weight" in str(found.paths)
+
+
+def test_the_direct_path_of_a_gru_and_with_peepholes():
+    gru = nn.GRU(I, H, seed=0, return_sequences=True)
+    outputs = gru(XS)
+    z = [n.value for n in tg.nodes(outputs) if n.name == "z"][1:]
+    paths = tg.step_jacobians(outputs).paths
+    np.testing.assert_array_equal(paths.factors, z)
+    assert paths.gate == "z"
+    peep = nn.LSTM(I, H, seed=0, peepholes=True, return_sequences=True)
+    outputs = peep(XS)
+    found = tg.step_jacobians(outputs)
+    f = [n.value for n in tg.nodes(outputs) if n.name == "f"][1:]
+    np.testing.assert_array_equal(found.paths.factors, f)  # not the way through p_f, p_i
+
+
+# --- how it looks ---------------------------------------------------------------------------------
+
+
+def test_the_table():
+    found = tg.step_jacobians(vanilla(np.eye(3) * 0.5, steps=30))
+    lines = str(found).splitlines()
+    assert lines[0] == "J_t = dh_t/dh_{t-1}: 30 matrices 3 x 3"
+    assert any("18 more" in line for line in lines)
+    assert len(found.cells()) == 31
+    assert found.to_csv().count("\n") == 31
+    assert found.to_markdown().startswith("| t | ‖J_t‖₂")
+    assert found._repr_html_().startswith("<table>")
+    assert repr(found) == str(found)
+    assert "<td>30</td>" in found._repr_html_()
+    J = found.to_numpy()
+    assert float(found.cells()[1][1]) == pytest.approx(np.linalg.norm(J[0], 2), rel=1e-3)
+    np.testing.assert_allclose(found.frobenius_norms, np.linalg.norm(J, axis=(1, 2)))
+    np.testing.assert_allclose(found.spectral_norms, np.linalg.norm(J, 2, (1, 2)))
+    np.testing.assert_allclose(found.spectral_radii, abs(np.linalg.eigvals(J)).max(1))
+    np.testing.assert_allclose(
+        found.growth("frobenius")[::-1],
+        [np.linalg.norm(found.product(30, k)) for k in range(31)])
+
+
+def test_one_step_of_a_stack_costs_one_step(monkeypatch):
+    """The walk does not go down into the layers below, and from there to the beginning of time."""
+    from tinygrad_rnn.bptt import jacobians
+    seen = []
+    real = jacobians.rows
+    monkeypatch.setattr(jacobians, "rows", lambda seeds, starts: seen.append(
+        len(jacobians.between(starts, list(seeds)))) or real(seeds, starts))
+    model = nn.Stacked([nn.RNN(I, H, seed=0, return_sequences=True) for _ in range(2)][:1]
+                       + [nn.RNN(H, H, seed=1, return_sequences=True)])
+    tg.step_jacobians(model(np.zeros((30, 1, I))))
+    assert set(seen) == {4}  # linear, +, + b, tanh

@@ -1,0 +1,376 @@
+"""Step Jacobians: what a small change of h_{t-1} does to h_t, at every step, and over many steps.
+
+The question this file answers: *why does a gradient vanish or explode on its way back through
+time?*
+
+    dL/dh_k = (dh_T/dh_k)ᵀ dL/dh_T        dh_T/dh_k = J_T J_{T-1} ... J_{k+1},   J_t = dh_t/dh_{t-1}
+
+The gradient meets one Jacobian after the other. If each shrinks it by 0.66, little is left after
+33: the norms of the products say so before any training does (Bengio et al. 1994; Pascanu et al.
+2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..core.graph import Node
+from ..errors import InputError
+from .chain import Chain, read_chain
+from .closed import ClosedForm, vanilla
+from .paths import Paths, paths
+from .rows import between, rows
+from .table import Table
+from .verdict import in_words, lag_of, rate, size
+
+Array = Any
+
+
+def step_jacobians(states: Any) -> StepJacobians:
+    """J_t = ds_t/ds_{t-1} for every step of a recurrence, from its graph.
+
+    `states` is a list of states s_0 (if it wants a gradient), s_1, ..., s_T, each a Value, a Tensor
+    (H,) or (B, H), or a tuple of such parts, like the (h, c) of an LSTM; or a layer's sequence
+    (return_sequences=True); or the states of all its steps (return_all_states=True, of a stack
+    those of one layer, of a bidirectional layer those of one direction). Where c_t goes past h_t it
+    is looked up in the graph. In reverse time it is dh_t/dh_{t+1}.
+
+    Each J_t holds every way through its step and nothing else; samples of a batch are kept apart.
+    One walk for all rows of a step. Raises `InputError` if the states do not follow from each
+    other, or if samples of a batch are mixed; `GradientError` for a released graph.
+    """
+    chain = read_chain(states, "step_jacobians")
+    matrices = [matrix(chain, i) for i in range(1, len(chain.links))]
+    return StepJacobians(chain, np.stack(matrices))
+
+
+def matrix(chain: Chain, i: int) -> Array:
+    """ds_i/ds_{i-1}, (B, N, N): seeds for all rows of all samples, in one walk.
+
+    Row n is seeded at once in all samples, since they do not depend on each other. Whether that is
+    so is looked at with one row more: random weights, for which J must say what comes.
+    """
+    before, after = chain.links[i - 1], chain.links[i]
+    B, N = chain.samples, chain.size
+    dtype = np.result_type(*(np.asarray(x.value).dtype for x in after))
+    seed = np.zeros((N + 1, B, N), dtype)
+    seed[:N] = np.eye(N, dtype=dtype)[:, None]
+    seed[N] = np.random.default_rng(0).normal(size=(B, N))
+    seeds: dict[Node, Array] = {}
+    for x, part in zip(after, split(seed, chain)):
+        part = part.reshape(N + 1, *np.shape(x.value))
+        seeds[x] = seeds[x] + part if x in seeds else part
+    found = rows(seeds, before)
+    parts = [np.reshape(found[x], (N + 1, B, -1)) if x in found else np.zeros((N + 1, B, n), dtype)
+             for x, n in zip(before, chain.sizes)]
+    whole = np.concatenate(parts, -1)
+    J = whole[:N].transpose(1, 0, 2)
+    if B > 1 and not agrees(whole[N], np.einsum("bi,bij->bj", seed[N], J)):
+        raise InputError(f"{chain.label(i)} of one sample depends on {chain.label(i - 1)} of "
+                         "another: there is no Jacobian for each sample", where="step_jacobians",
+                         fix="Take the samples one by one")
+    return J
+
+
+def split(seed: Array, chain: Chain) -> list[Array]:
+    """An array (..., N) in the parts of the state, (..., n) each."""
+    return np.split(seed, np.cumsum(chain.sizes)[:-1], axis=-1)
+
+
+def agrees(a: Array, b: Array) -> bool:
+    """Equal up to rounding; NaN equals NaN."""
+    near = 1e-3 if a.dtype == np.float32 else 1e-8
+    with np.errstate(invalid="ignore"):
+        return bool(np.allclose(a, b, near, near * max(1.0, float(np.nan_to_num(abs(a)).max())),
+                                equal_nan=True))
+
+
+class StepJacobians(Table):
+    """The Jacobians of a chain of states. Made by `step_jacobians`; prints as a table.
+
+    `matrices` is (S, B, N, N): S steps, B samples (1 without a batch), N entries of a state.
+    `names` and `sizes` are those of its parts, `steps` the S + 1 time steps of its states. What is
+    said of several samples at once is said of the one with the largest norm.
+    """
+
+    def __init__(self, chain: Chain, matrices: Array) -> None:
+        self.chain, self.matrices = chain, matrices
+        self.names, self.sizes, self.steps = chain.names, chain.sizes, chain.steps
+
+    def __len__(self) -> int:
+        return len(self.matrices)
+
+    # --- matrices -------------------------------------------------------------------------------
+
+    def to_numpy(self) -> Array:
+        """All J_t: (S, B, N, N), (S, N, N) without a batch, (S,) for numbers."""
+        return self.plain(self.matrices)
+
+    def plain(self, found: Array) -> Array:
+        """Without the axes that the states do not have; a float where numbers meet."""
+        if self.chain.scalar and self.chain.size == 1:
+            found = found[..., 0, 0, 0]
+            return found if found.ndim else float(found)
+        return found if self.chain.batch else found[..., 0, :, :]
+
+    def position(self, t: int) -> int:
+        """Where the state of step t stands in the chain."""
+        if t not in self.steps:
+            raise InputError(f"expected a step from {self.steps[0]} to {self.steps[-1]}, got {t!r}",
+                             where="step_jacobians")
+        return self.steps.index(t)
+
+    def jacobian(self, t: int) -> Array:
+        """dh_t/dh_{t-1}: (B, N, N), (N, N) without a batch, a float for numbers. Row i: output
+        i."""
+        if self.position(t) == 0:
+            raise InputError(f"step {t} is the first: there is no state before it",
+                             where="step_jacobians")
+        return self.plain(self.matrices[self.position(t) - 1])
+
+    def product(self, t: int, k: int) -> Array:
+        """dh_t/dh_k = J_t J_{t-1} ... J_{k+1}; the identity for t = k. Raises `InputError` if k is
+        later than t."""
+        last, first = self.position(t), self.position(k)
+        if first > last:
+            raise InputError(f"h_{t} comes before h_{k}: it does not depend on it",
+                             where="step_jacobians", fix=f"product({k}, {t})")
+        found = np.broadcast_to(np.eye(self.chain.size), self.matrices.shape[1:])
+        for J in self.matrices[first:last][::-1]:
+            found = found @ J
+        return self.plain(np.array(found))
+
+    def block(self, of: str, by: str) -> Array:
+        """The part d(of)_t/d(by)_{t-1} of every J_t, such as block("h", "c"): (S, B, n, m)."""
+        ends = [0, *np.cumsum(self.sizes)]
+        at = [slice(ends[k], ends[k + 1]) for k in map(self.part, (of, by))]
+        found = self.matrices[:, :, at[0], at[1]]
+        return found if self.chain.batch else found[:, 0]
+
+    def part(self, name: str) -> int:
+        """The number of a part of the state."""
+        if name not in self.names:
+            raise InputError(f"expected a part of the state, {', '.join(self.names)}; got {name!r}",
+                             where="step_jacobians")
+        return self.names.index(name)
+
+    # --- sizes ----------------------------------------------------------------------------------
+
+    @cached_property
+    def singular_values(self) -> Array:
+        """Of every J_t, the largest first: (S, B, N); NaN where J_t is not finite."""
+        return self.per_sample(singular(self.matrices))
+
+    @cached_property
+    def spectral_norms(self) -> Array:
+        """‖J_t‖₂, the most that a gradient can grow at the step: (S, B)."""
+        return self.singular_values[..., 0]
+
+    @cached_property
+    def frobenius_norms(self) -> Array:
+        """‖J_t‖_F: (S, B)."""
+        return self.per_sample(np.sqrt((self.matrices ** 2).sum((2, 3))))
+
+    @cached_property
+    def spectral_radii(self) -> Array:
+        """The largest |eigenvalue| of every J_t: (S, B). If all J_t were the same, the growth a
+        step in the long run."""
+        return self.per_sample(radii(self.matrices))
+
+    def per_sample(self, found: Array) -> Array:
+        """(S, B, ...), without the axis of a batch where there is none."""
+        return found if self.chain.batch else found[:, 0]
+
+    @cached_property
+    def powers(self) -> tuple[Array, Array]:
+        """log10 of ‖dh_T/dh_{T-d}‖, spectral and Frobenius, for d = 0 ... S: (S + 1, B) each.
+
+        The product is kept between 1/2 and 1 by powers of two, which are exact, so that nothing is
+        lost to overflow and underflow.
+        """
+        N = self.chain.size
+        P = np.broadcast_to(np.eye(N), self.matrices.shape[1:])
+        exponent = np.zeros(len(P), int)
+        logs = []
+        for J in (None, *self.matrices[::-1]):
+            P = P if J is None else P @ J
+            top = abs(P).max((1, 2), initial=0.0)
+            e = np.where(np.isfinite(top), np.frexp(top)[1], 0)
+            P, exponent = np.ldexp(P, -e[:, None, None]), exponent + e
+            sizes = singular(P)[:, 0], np.sqrt((P ** 2).sum((1, 2)))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                logs.append([np.log10(s) + exponent * np.log10(2.0) for s in sizes])
+        spectral, frobenius = (np.array(column) for column in zip(*logs))
+        return spectral, frobenius
+
+    def growth(self, kind: str = "spectral") -> Array:
+        """‖dh_T/dh_{T-d}‖ for the lags d = 0 ... S: (S + 1, B). `kind` is "spectral" (the most
+        that a gradient can be, per its size at h_T) or "frobenius"."""
+        if kind not in ("spectral", "frobenius"):
+            raise InputError(f"expected 'spectral' or 'frobenius', got {kind!r}", where="growth")
+        with np.errstate(over="ignore", under="ignore"):
+            return self.per_sample(10.0 ** self.powers[kind == "frobenius"])
+
+    # --- what it means --------------------------------------------------------------------------
+
+    @cached_property
+    def largest(self) -> Array:
+        """log10 of the spectral growth, of the sample where it is largest: (S + 1,)."""
+        return self.powers[0].max(1)
+
+    @property
+    def rate(self) -> float:
+        """The factor by which the gradient of h_T shrinks or grows a step, on the average."""
+        return rate(self.largest)
+
+    def lag(self, level: float) -> int | None:
+        """How many steps back the gradient of h_T is first below `level` times its size; above it,
+        for a level over 1. None if it never is. `lag(1e-6)`, `lag(1e3)`."""
+        if not level > 0.0 or level == 1.0:
+            raise InputError(f"expected a level above 0 and not 1, got {level!r}", where="lag")
+        return lag_of(self.largest, level)
+
+    @property
+    def verdict(self) -> str:
+        """In plain words: "The gradient vanishes: it shrinks by 0.66 a step, below 1e-6 of its size
+        after 33 steps"."""
+        broken = np.flatnonzero(~np.isfinite(self.matrices).all((1, 2, 3)))
+        if len(broken):
+            what = "NaN" if np.isnan(self.matrices).any() else "Inf"
+            return f"There is no verdict: {self.ratio(int(broken[0]))} has {what}"
+        gone = np.flatnonzero(np.isneginf(self.largest))
+        return f"The gradient {self.death(int(gone[0])) if len(gone) else in_words(self.largest)}"
+
+    def death(self, lag: int) -> str:
+        """Where the gradient of h_T becomes exactly 0, and why."""
+        i = len(self) - lag
+        t = self.steps[i + 1]
+        if self.matrices[i].any():
+            return (f"dies at step {t}: {self.ratio(i)} is not 0, but its product with the later "
+                    "ones is")
+        return f"dies at step {t}: {self.ratio(i)} is 0 ({self.cause(i)})"
+
+    def cause(self, i: int) -> str:
+        """Why a Jacobian is 0."""
+        before, after = self.chain.links[i], self.chain.links[i + 1]
+        if not between(before, after):
+            return f"the way is cut: {self.label(i + 1)} does not depend on {self.label(i)}"
+        form = vanilla(before, after)
+        if isinstance(form, ClosedForm) and not form.slope.any():
+            return {"relu": "relu is off in every unit"}.get(
+                form.activation, f"{form.activation} is saturated in every unit")
+        return "the weight is 0" if isinstance(form, ClosedForm) and not form.W.any() \
+            else "its local derivatives are"
+
+    @cached_property
+    def closed_forms(self) -> list[ClosedForm] | str:
+        """diag(φ') W for every step, (φ', W) each; or why the formula does not apply."""
+        found = []
+        for before, after in zip(self.chain.links, self.chain.links[1:]):
+            form = vanilla(before, after)
+            if isinstance(form, str):
+                return form
+            found.append(form)
+        return found
+
+    @cached_property
+    def closed_difference(self) -> float | None:
+        """The largest difference of an entry of a J_t from diag(φ'_t) W; None if there is no closed
+        form."""
+        if isinstance(self.closed_forms, str):
+            return None
+        formula = np.stack([form.matrix() for form in self.closed_forms])
+        return float(abs(self.matrices - formula).max(initial=0.0))
+
+    @cached_property
+    def paths(self) -> Paths | None:
+        """The direct path (c of an LSTM past all weights, z * h of a GRU) beside the rest; None if
+        the recurrence has none."""
+        return None if isinstance(self.closed_forms, list) else paths(self.chain, self.matrices)
+
+    # --- how it looks ---------------------------------------------------------------------------
+
+    def label(self, i: int) -> str:
+        """The i-th state: h_3, or s_3 for one of several parts."""
+        return f"{self.symbol}_{self.steps[i]}"
+
+    @property
+    def symbol(self) -> str:
+        """h, or s for a state of several parts."""
+        return self.names[0] if len(self.names) == 1 else "s"
+
+    @property
+    def before(self) -> str:
+        """`h_{t-1}`; in reverse time `h_{t+1}`."""
+        return f"{self.symbol}_{{t{'+' if self.steps[0] > self.steps[-1] else '-'}1}}"
+
+    def ratio(self, i: int) -> str:
+        """`dh_3/dh_2`: what the i-th matrix is."""
+        return f"d{self.label(i + 1)}/d{self.label(i)}"
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        whole = "" if len(self.names) == 1 else f", s = ({', '.join(self.names)})"
+        N, B = self.chain.size, self.chain.samples
+        shape = "numbers" if self.chain.scalar and N == 1 else f"matrices {N} x {N}"
+        batch = f"; the largest of {B} samples" if B > 1 else ""
+        return f"J_t = d{self.symbol}_t/d{self.before}{whole}: {len(self)} {shape}{batch}"
+
+    def cells(self, digits: int = 4, shown: Sequence[int] | None = None) -> list[list[str]]:
+        """The table as text: for every step the sizes of J_t, and of dh_T/dh_{t-1}."""
+        S = len(self)
+        rows = list(range(S)) if shown is None else list(shown)
+        product = f"d{self.label(S)}/d{self.before}"
+        steps = [str(self.steps[i + 1]) for i in rows]
+        through = [size(self.largest[S - i], digits) for i in rows]
+        J = self.matrices[rows]
+        if self.chain.size == 1 and self.chain.samples == 1:
+            signs = np.sign(self.matrices.reshape(-1)[::-1]).cumprod()[::-1]
+            through = ["-" * bool(signs[i] < 0) + text for i, text in zip(rows, through)]
+            numbers = [f"{x:.{digits}g}" for x in J.reshape(-1)]
+            return [["t", "J_t", product], *map(list, zip(steps, numbers, through))]
+        sigma = singular(J)
+        columns = [sigma[..., 0].max(1), np.sqrt((J ** 2).sum((2, 3))).max(1),
+                   sigma[..., -1].min(1), radii(J).max(1)]
+        text = [[f"{x:.{digits}g}" for x in column] for column in columns]
+        head = ["t", "‖J_t‖₂", "‖J_t‖_F", "smallest σ", "spectral radius", f"‖{product}‖₂"]
+        return [head, *map(list, zip(steps, *text, through))]
+
+    def notes(self) -> list[str]:
+        """The verdict, the closed form, and the direct path."""
+        lines = [self.verdict]
+        forms = self.closed_forms
+        if isinstance(forms, str):
+            lines.append(f"No closed form diag(φ') W_hh: {forms}")
+            if self.paths is not None:
+                lines.append(self.paths.verdict)
+            return lines
+        W, formula = forms[-1].weight, forms[-1].formula
+        name = W if formula == "1" else f"diag({formula}) {W}"
+        lines.append(f"Closed form J_t = {name}: largest difference {self.closed_difference:.2g}")
+        if self.chain.size > 1:
+            turned = np.stack([form.turned() for form in forms])
+            lines.append(f"  with {W}ᵀ in its place the difference is "
+                         f"{abs(self.matrices - turned).max(initial=0.0):.2g}: the transpose "
+                         f"belongs to the way back, dL/d{self.before} = J_tᵀ dL/d{self.symbol}_t")
+        return lines
+
+
+def radii(J: Array) -> Array:
+    """The largest |eigenvalue| of matrices (..., N, N); NaN for one that is not finite."""
+    found = np.full(J.shape[:-2], np.nan)
+    finite = np.isfinite(J).all((-2, -1))
+    found[finite] = abs(np.linalg.eigvals(J[finite])).max(-1, initial=0.0)
+    return found
+
+
+def singular(J: Array) -> Array:
+    """The singular values of matrices (..., N, N); NaN for one that is not finite."""
+    found = np.full(J.shape[:-1], np.nan)
+    finite = np.isfinite(J).all((-2, -1))
+    found[finite] = np.linalg.svd(J[finite], compute_uv=False)
+    return found
