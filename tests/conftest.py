@@ -12,7 +12,7 @@ def required_here() -> set[str]:
     return set(re.split(r"[,\s]+", os.environ.get("TINYGRAD_RNN_REQUIRE", "").strip())) - {""}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def require():
     """`dot = require("dot")` is the program's path; without the program the test is skipped.
 

@@ -62,19 +62,23 @@ class Painter:
         self.used[role, part] = None
         return f'{attribute}="{colour}" data-{attribute}="{role.replace(" ", "-")}.{part}"'
 
-    def rules(self) -> str:
-        """The style sheet for dark paper."""
-        if not self.auto:
-            return ""
+    def rules(self, under: str = "") -> str:
+        """The rules for dark paper, each for what stands `under` a selector."""
         dark: dict[str, Paint] = style.THEMES["dark"]
         rules = []
         for role, part in sorted(self.used):
             for attribute in ("fill", "stroke"):
                 name = f"{role.replace(' ', '-')}.{part}"
                 rules.append(
-                    f'[data-{attribute}="{name}"]{{{attribute}:{getattr(dark[role], part)}}}'
+                    f'{under}[data-{attribute}="{name}"]{{{attribute}:{getattr(dark[role], part)}}}'
                 )
-        return f"<style>@media(prefers-color-scheme:dark){{{''.join(rules)}}}</style>"
+        return "".join(rules)
+
+    def sheet(self) -> str:
+        """The style sheet that follows the reader's setting."""
+        if not self.auto:
+            return ""
+        return f"<style>@media(prefers-color-scheme:dark){{{self.rules()}}}</style>"
 
 
 def svg(drawing: Drawing, theme: str = "light", scale: float = 1.0) -> str:
@@ -91,7 +95,7 @@ def svg(drawing: Drawing, theme: str = "light", scale: float = 1.0) -> str:
         [
             head,
             f"<title>{xml(drawing.title)}</title>",
-            *filter(None, [paint.rules()]),
+            *filter(None, [paint.sheet()]),
             *body,
             "</svg>",
             "",

@@ -1,0 +1,159 @@
+"""Moments: a gradient flow as a film, one operation at a time, forward and then backward.
+
+The question this file answers: *what happens at each moment, and what is added to what?*
+
+Forward, a moment is an operation that gives its value. Backward, it is an operation at which a
+gradient arrives, and what leaves it through each operand: a `Use`, which is added to what the
+operand has received so far. The loss may have several terms (L = sum over t of L_t). A gradient is
+linear in them, so each use is kept in parts, one for each group of terms, and the page adds up
+those that are switched on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..core import ops
+from ..core.backprop import contributions, local
+from ..core.graph import Node, constant
+from ..core.reductions import sum_of
+from ..core.totals import Totals
+from .survey import Survey, running_total
+
+FEW = 12          # an array of so many entries is kept, and shown, as it is
+MOST_GROUPS = 12  # of terms of the loss, each with a switch
+ALWAYS = -1       # the group of what leads from the loss to its terms: it has no switch
+
+Edge = tuple[Node, int, Node, Any, Any]
+
+
+@dataclass(slots=True)
+class Use:
+    """What one operation adds to the gradient of `x`, by group of terms; `node` is None for all
+    operations that are out of view together, `count` their number."""
+
+    node: Node | None
+    position: int
+    x: Node
+    parts: dict[int, Any] = field(default_factory=dict)
+    members: set[tuple[Node, int]] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Moment:
+    """One moment. `node` is the operation, None for all that are out of view. Backward, `uses` are
+    what leaves it."""
+
+    backward: bool
+    node: Node | None
+    uses: list[Use] = field(default_factory=list)
+
+
+class Film:
+    """All moments of a graph whose loss receives `seed`: first the forward ones, then backward.
+
+    `groups` are the terms of the loss, in at most `MOST_GROUPS` groups of neighbours.
+    """
+
+    def __init__(self, found: Survey, seed: Any, switches: bool = True) -> None:
+        self.found = found
+        view = {column.step for column in found.columns}
+        self.hidden = {step for step in found.steps if step not in view}
+        terms = loss_terms(found)
+        size = -(-len(terms) // MOST_GROUPS) if switches else len(terms)
+        self.groups = [terms[i:i + size] for i in range(0, len(terms), size)]
+        self.uses: dict[Any, Use] = {}
+        self.collect(seed)
+        self.moments = [*self.forward(), *self.backward()]
+
+    # --- what leaves where ----------------------------------------------------------------------
+
+    def collect(self, seed: Any) -> None:
+        """Every use that the picture shows, in parts: one backward walk for each group."""
+        root = self.found.root
+        group_of = {x: i for i, group in enumerate(self.groups) for x in group}
+        arriving = Totals([(root, seed)])
+        for edge in contributions(arriving, until=set(group_of)):  # from the loss to its terms
+            self.add(group_of.get(edge[2], ALWAYS), edge)
+        for i, group in enumerate(self.groups):
+            for edge in contributions(Totals([(x, arriving[x]) for x in group if x in arriving])):
+                self.add(i, edge)
+
+    def add(self, group: int, edge: Edge) -> None:
+        """Note one contribution. An alias is no use: what consumes it is."""
+        node, position, x, g, c = edge
+        shown = self.found.shown
+        if node in shown or node in self.found.slices:
+            return
+        gone = self.gone(node)
+        if gone and (self.gone(x) or x in self.found.slices):
+            return
+        c = local(node, position, g) if c is None else c
+        while x in shown and x.a is not None:
+            c, x = local(x, 0, c), x.a
+        key = (None, x) if gone else (node, position, x)
+        use = self.uses.setdefault(key, Use(None if gone else node, position, x))
+        use.members.add((node, position))
+        use.parts[group] = use.parts[group] + c if group in use.parts else c
+
+    def gone(self, node: Node) -> bool:
+        """Whether an operation is out of view."""
+        return bool(node.op.rules) and node.at.step in self.hidden
+
+    # --- the order of the moments ---------------------------------------------------------------
+
+    def forward(self) -> list[Moment]:
+        """The operations in the order of the program; those out of view when the first of them
+        comes."""
+        skipped = {*self.found.shown, *self.found.slices}
+        order = (n for n in self.found.nodes if n.op.rules and n not in skipped)
+        once = dict.fromkeys(None if self.gone(n) else n for n in order)
+        return [Moment(False, node) for node in once]
+
+    def backward(self) -> list[Moment]:
+        """The operations that a gradient reaches, last first."""
+        moments: dict[Node | None, Moment] = {}
+        first = max((n.order for n in self.found.nodes if self.gone(n)), default=0)
+        uses = sorted(self.uses.values(), key=lambda u: -(u.node.order if u.node is not None
+                                                          else first))
+        for use in uses:
+            moments.setdefault(use.node, Moment(True, use.node)).uses.append(use)
+        return list(moments.values())
+
+
+def loss_terms(found: Survey) -> list[Node]:
+    """The nodes whose weighted sum over steps the loss is, L_1 ... L_T; else the loss itself."""
+    total = running_total(found)
+    if total is not None:
+        return [x for x, _, _ in total.terms]
+    terms: dict[Node, None] = {}
+    todo = [found.root]
+    for node in todo:  # the list grows while we read it
+        inner = [x for x in node.operands if isinstance(x, Node) and x.op is not constant]
+        summed = node.op in (ops.add, ops.sub, ops.neg, sum_of)
+        scaled = node.op in (ops.mul, ops.div) and len(inner) == 1
+        if node.at.step is None and inner and (summed or scaled):
+            todo += inner
+        else:
+            terms[node] = None
+    if len(terms) < 2 or any(x.at.step is None for x in terms):
+        return [found.root]
+    return sorted(terms, key=lambda x: x.at.step or 0)
+
+
+# --- as numbers for a page ------------------------------------------------------------------------
+
+
+def coordinates(arrays: Iterable[Any]) -> list[list[float]]:
+    """The arrays as vectors whose sums have the same norms: their entries if these are few, else
+    their coordinates in an orthonormal basis of what they span. A matrix of a million entries then
+    takes no more room than a small one."""
+    rows = np.stack([np.asarray(a, float).reshape(-1) for a in arrays])
+    if rows.shape[1] > max(FEW, len(rows)) and np.all(np.isfinite(rows)):
+        _, rows = np.linalg.qr(rows.T)
+        rows = rows.T
+    return [[float(f"{x:.6g}") for x in row] for row in rows]
