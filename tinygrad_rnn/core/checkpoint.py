@@ -22,6 +22,7 @@ from . import ops
 from .gradients import pull
 from .graph import Node, Op, make, tick
 from .place import HERE, here
+from .timeline import mark, times_of
 from .walk import parents
 from .words import describe
 
@@ -71,6 +72,7 @@ class Segment:
         (a, u), (b, v) = [*pairs, (None, None)][:2]
         node = make(type(y), CHECKPOINT, y.value, a, b, u, v, y.at)
         node.rest, node.params, node.name = tuple(pairs[2:]) or None, {"segment": self}, y.name
+        mark(node, times_of(y))
         for watch in here().watchers:
             watch.node(node, CHECKPOINT, node.operands)
         return node if y is returned else unpack(node, returned)

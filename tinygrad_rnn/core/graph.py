@@ -42,6 +42,7 @@ class Node:
     __slots__ = ("op", "value", "a", "b", "u", "v", "rest", "params",
                  "grad", "name", "at", "order", "hooks", "__weakref__")
     is_scalar: ClassVar[bool]  # plain floats inside, or arrays
+    timed: ClassVar[bool] = False  # a sequence: what is made of it may be one (see timeline.py)
     array_kind: ClassVar[type[Node]]
     op: Op
     value: Any
@@ -113,6 +114,9 @@ class Node:
         if self.at.step is None or self.name.endswith(f"_{self.at.step}"):
             return self.name
         return f"{self.name}_{self.at.step}"
+
+    def follow(self, node: Node, op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
+        """What a sequence does for a result of an operation on it. Others do nothing."""
 
     def named(self: Self, name: str) -> Self:
         """Give this node a name and return it: `h = tanh(z).named("h")` is `h_3` at step 3."""
@@ -203,9 +207,12 @@ class Op:
         known = [n for n in nodes if n is not None]
         if not known:
             return self.compute(operands, params)
+        timed = None
         for n in known:
             if n.params is LENT:  # the user may still hold its array: see inplace.py
                 settle(n)
+            if n.timed:
+                timed = n
         values = [plain(o, self) if n is None else n.value for o, n in zip(operands, nodes)]
         if all(n.is_scalar for n in known):  # a NumPy number among plain ones
             values = [float(v) if isinstance(v, np.ndarray) and v.ndim == 0 else v for v in values]
@@ -228,6 +235,8 @@ class Op:
                 node.rest = tuple(zip(nodes[2:], values[2:]))
         else:
             node = given(kind, value, place, constant)
+        if timed is not None:
+            timed.follow(node, self, operands, params)
         for watch in place.watchers:
             watch.node(node, self, operands)
         return node
@@ -281,8 +290,13 @@ def short_way(op: Op) -> Callable[..., Any]:
             return record(place, (a, b), {})
         if not place.fast or x is not None and x.params is LENT:
             return record(place, (a, b), {})
+        if kind.is_scalar:
+            compute: Any = scalar
+        elif kind.timed:
+            return record(place, (a, b), {})
+        else:
+            compute = array
         try:
-            compute: Any = scalar if kind.is_scalar else array
             value = compute(u) if v is None else compute(u, v)
         except (ArithmeticError, ValueError, TypeError):
             return record(place, (a, b), {})  # has the IEEE answer, or the words

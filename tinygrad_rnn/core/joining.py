@@ -18,6 +18,7 @@ from .graph import Node
 from .ops import Array, concatenate, getitem, reshape
 from .reductions import cut, one_axis
 from .shapes import atleast_1d, atleast_2d, atleast_3d, flat
+from .timeline import in_order
 
 
 def arrays(xs: Any) -> list[Any]:
@@ -34,8 +35,12 @@ def join(xs: Any, axis: int | None = 0) -> Array:
 
 
 def stack(xs: Any, axis: int = 0) -> Array:
-    """Side by side along a new axis."""
-    return ops.stack(*arrays(xs), axis=axis)
+    """Side by side along a new axis. Nodes of steps in order, along the first one, are a
+    sequence."""
+    parts = arrays(xs)
+    y = ops.stack(*parts, axis=axis)
+    nodes = axis == 0 and isinstance(y, Node) and all(isinstance(x, Node) for x in parts)
+    return in_order(y, (x.step for x in parts)) if nodes else y
 
 
 def vstack(xs: Any) -> Array:

@@ -102,7 +102,8 @@ class Value(Operators):
 class Tensor(Operators, ArrayMethods):
     """A NumPy array in the graph. It requires a gradient only if asked (`requires_grad=True`)."""
 
-    __slots__ = ()
+    __slots__ = ("times",)  # of a sequence only, see timeline.py: the step of each entry
+    times: Any
     is_scalar = False
 
     def __new__(cls, data: Any, *, name: str | None = None, requires_grad: bool = False,

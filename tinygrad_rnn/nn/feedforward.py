@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core import ops
 from ..core.graph import Node
-from ..core.place import here, switch, timestep
+from ..core.place import here, timestep
 from ..errors import DTypeError, InputError, ShapeError
 from . import activations
 from . import init as inits
@@ -26,13 +26,12 @@ from .layer import Layer
 from .linear import Linear
 from .module import Module, parameter
 from .recurrent import dropout_mask, rate
-from .sequence import given_step, join, no_pair, per_step, shape_of, stacked_steps
+from .sequence import given_step, join, no_pair, per_step
 
 
 class Sequential(Module):
     """Layers in a row, each called with what the one before returned: modules, and functions such
-    as `tg.tanh`. A function gets a layer's sequence as a whole, (T, B, H); if it keeps the axis of
-    time, what it returns is a sequence of the same steps.
+    as `tg.tanh`. A function gets a layer's sequence as a whole, (T, B, H).
 
     A call may give an `rng`, which goes to those that need one (`Dropout`, recurrent layers).
     """
@@ -51,27 +50,11 @@ class Sequential(Module):
             if k and isinstance(layer, Module):
                 no_pair(x, f"layer {k - 1}")
             takes_rng = isinstance(layer, (Dropout, Sequential, Layer))
-            y = layer(x, rng=rng) if takes_rng else layer(x)
-            x = y if isinstance(layer, Module) else in_steps(y, x)
+            x = layer(x, rng=rng) if takes_rng else layer(x)
         return x
 
     def settings(self) -> str:
         return f"{len(self.layers)} layers"
-
-
-def in_steps(y: Any, x: Any) -> Any:
-    """What a function made of a layer's sequence x, joined from steps as x is: (T, H) would
-    otherwise be taken for a batch. What has lost the axis of time stays as it is."""
-    steps = stacked_steps(x)
-    kept = isinstance(y, Node) and shape_of(y)[:1] == shape_of(x)[:1] and \
-        len(shape_of(y)) == len(shape_of(x))
-    if steps is None or not kept or stacked_steps(y) is not None:
-        return y
-    parts = []
-    for t, step in enumerate(steps):
-        with switch(step=step.step):
-            parts.append(y[t])
-    return join(parts)
 
 
 class MLP(Module):

@@ -151,5 +151,5 @@ def joined_states(run: Run, dtype: Any) -> Any:
 def joined(states: Sequence[Any]) -> Any:
     """The states of all steps of one layer, part by part."""
     if isinstance(states, Whole):
-        return states.node
+        return join(states)
     return mapped(lambda *parts: join(parts), *states)

@@ -20,9 +20,10 @@ from ..core import functions, ops
 from ..core.graph import Node
 from ..core.place import switch
 from ..core.reductions import sum_of
+from ..core.timeline import mixed
 from ..core.values import Tensor
 from ..errors import DTypeError, InputError, ShapeError
-from .sequence import Steps, first_step, shape_of, stacked_steps
+from .sequence import Steps, first_step, shape_of, timed_steps
 
 Cost = Callable[[Any, Any], Any]  # (outputs, targets) -> what each sample, or each entry, costs
 
@@ -40,10 +41,9 @@ def cross_entropy(outputs: Any, targets: Any, reduction: str = "batch", mask: An
     `outputs` are the logits y_t: a layer's sequence (T, B, O) or (T, O), a list of T steps, or a
     single step (B, O) or (O,), which has a single loss. `targets` are class indices, the same shape
     without O, or distributions of the same shape: at least 0, with the sum 1 up to 1e-6. (Targets
-    that want a gradient themselves are taken as they are.) Of two axes only a layer's own sequence
-    counts as (T, O): once it has passed through an operation (`y * 1.0`, `y.detach()`), it is read
-    as one step (B, O). Give a list of steps, or (T, 1, O), instead. Returns a 0-d node L; every L_t
-    is a node stamped with its step. L is in nats.
+    that want a gradient themselves are taken as they are.) Of two axes, a layer's sequence and what
+    was made of it (`y * 2.0`, `y.detach()`, `y[1:]`) counts as (T, O); any other array is one step
+    (B, O). Returns a 0-d node L; every L_t is a node stamped with its step. L is in nats.
 
     `reduction`: "batch" (default) takes the mean over B and the sum over T, "sum" the sum over
     both, "mean" the mean over both, and "valid" the mean over the valid entries. `mask`, (T, B) or
@@ -54,7 +54,9 @@ def cross_entropy(outputs: Any, targets: Any, reduction: str = "batch", mask: An
 
     Raises `ShapeError` if outputs, targets and mask differ, `InputError` for a class that is not
     there or what is no distribution (where it is not masked), or if there is nothing to take the
-    mean of, `DTypeError` for targets that are no real numbers.
+    mean of, `DTypeError` for targets that are no real numbers. It is a `ShapeError`, too, if
+    `outputs` were made of a sequence in such a way that time is no longer their first axis
+    (`y.reshape(-1, O)`, `y.swapaxes(0, 1)`): "batch" could not tell what to sum.
     """
     return over_time(functions.cross_entropy, outputs, targets, reduction, mask, "cross_entropy")
 
@@ -148,8 +150,15 @@ def over_time(cost: Cost, outputs: Any, targets: Any, reduction: str, mask: Any,
                          f"got {reduction!r}", where=where)
     mean, divided_by = REDUCTIONS[reduction]
     frame = StepLoss(cost, mean, by_entry, where)
-    if is_sequence(outputs):
-        steps = Steps(outputs, name="y")
+    if mean and not divided_by and mixed(outputs):
+        raise ShapeError(f"outputs {shape_of(outputs)} were made of a sequence, and its steps are "
+                         "not along their first axis, one after the other: what is to be summed "
+                         "over time, and what averaged over the batch, cannot be told",
+                         where=where, fix="Give (T, B, O), (T, O) or a list of steps; or "
+                         'reduction="mean" for the mean of all rows, "sum" for their sum')
+    timed = timed_steps(outputs)
+    if timed is not None or isinstance(outputs, (list, tuple)) or len(shape_of(outputs)) == 3:
+        steps = Steps(outputs if timed is None else [y for _, y in timed], name="y")
         T, shape = len(steps), steps.shape() or ()
         valid = frame.valid(mask, (T, *shape[:-1]))
         rows = frame.rows(targets, T)
@@ -168,12 +177,6 @@ def over_time(cost: Cost, outputs: Any, targets: Any, reduction: str, mask: Any,
         raise InputError("there is no valid entry to take the mean of", where=where,
                          fix='reduction="sum" gives 0')
     return (L * (1.0 / n) if n > 1 else L).named("L")
-
-
-def is_sequence(outputs: Any) -> bool:
-    """Whether there is a step axis: a layer's sequence, a list of steps, or three axes."""
-    return (stacked_steps(outputs) is not None or isinstance(outputs, (list, tuple))
-            or len(shape_of(outputs)) == 3)
 
 
 class StepLoss:

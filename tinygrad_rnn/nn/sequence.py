@@ -3,9 +3,11 @@
 The question this file answers: *what is a sequence here?*
 
 A sequence is an array or Tensor (T, B, I) or (T, I), or a list of T steps. What a layer returns for
-one is a plain Tensor (T, B, H): the op `stack` over the T nodes h_t. Whoever gets it (`Linear`,
-`cross_entropy`, another layer) steps back through the stacking to these nodes, so that the graph
-has an arrow from each h_t and the backward pass never slices a long array T times.
+one is a Tensor (T, B, H), the op `stack` over the T nodes h_t, that knows its steps: a `Sequence`
+(see `core.timeline`). Whoever gets it (`Linear`, `cross_entropy`, another layer) steps back through
+the stacking to these nodes, so that the graph has an arrow from each h_t and the backward pass
+never slices a long array T times. What was made of it since (`y * 2.0`, `y.detach()`, `y[1:]`) is
+still a sequence, and is taken apart at the steps it has.
 
 A fused layer returns all steps in one node, without T nodes behind it (`span_of`); whoever gets
 that goes on with the whole, or takes the steps out of it one by one (`Whole`).
@@ -20,21 +22,27 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
-from ..core.graph import Node, constant
+from ..core.graph import Node
 from ..core.inplace import plain
 from ..core.place import here, switch
+from ..core.timeline import column, mark, rows
 from ..core.values import Tensor
 from ..errors import InputError, ShapeError
 
 
 def stacked_steps(x: Any) -> list[Node] | None:
-    """The nodes that were joined to make `x`, if it is a layer's sequence; else None."""
-    if not isinstance(x, Node) or (x.params or {}).get("axis") != 0:
+    """The nodes that were joined to make `x`, if it is a layer's sequence as it is; else None."""
+    joined = rows(x) is not None and x.op is ops.stack and (x.params or {}).get("axis") == 0
+    return list(x.operands) if joined else None
+
+
+def timed_steps(x: Any) -> list[tuple[int, Node]] | None:
+    """(step, its node) for each step of a sequence, also of one that was made of a layer's; else
+    None."""
+    steps = rows(x)
+    if steps is None:
         return None
-    steps = list(x.operands)
-    if not steps or not all(isinstance(s, Node) and s.step is not None for s in steps):
-        return None
-    return steps if x.op is ops.stack or x.op is constant else None
+    return list(zip(steps, stacked_steps(x) or Whole(x, x.name, steps)))
 
 
 def span_of(x: Any) -> range | None:
@@ -52,8 +60,10 @@ class Whole(Sequence[Any]):
     called.
     """
 
-    def __init__(self, node: Any, name: str | None, span: range | None = None) -> None:
-        self.node, self.name, self.span = node, name, span or span_of(node) or range(0)
+    def __init__(self, node: Any, name: str | None,
+                 span: Sequence[int] | None = None) -> None:
+        self.node, self.name = node, name
+        self.span: Sequence[int] = span or span_of(node) or range(0)
         self.known: dict[int, Any] = {}
 
     def __len__(self) -> int:
@@ -92,22 +102,18 @@ class Together(Sequence[Any]):
 
 
 def join(steps: Sequence[Any], empty: Any = None) -> Any:
-    """Stack T steps into (T, ...). `empty` is the array that stands for no steps at all.
+    """Stack T steps into a sequence (T, ...). `empty` is the array that stands for no steps at all.
 
-    A result without gradient (under `no_grad`) keeps its steps too: (T, V) would otherwise no
-    longer be told from a batch (B, V).
+    Its steps are those of the nodes; where these do not say, or not each its own, they are counted.
     """
     if isinstance(steps, Whole):
-        return steps.node
-    if not steps:
-        return Tensor(empty)
-    joined = ops.stack(*steps, axis=0)
-    if joined.op is constant:
-        joined.a, joined.u, joined.params = steps[0], steps[0].value, {"axis": 0}
-        if len(steps) > 1:
-            joined.b, joined.v = steps[1], steps[1].value
-        joined.rest = tuple((s, s.value) for s in steps[2:]) or None
-    return joined
+        return mark(steps.node, column(list(steps.span), steps.node.ndim))
+    joined = ops.stack(*steps, axis=0) if steps else Tensor(empty)
+    own = [getattr(step, "step", None) for step in steps]
+    found = [step for step in own if step is not None]
+    if len(set(found)) < len(own):
+        found = list(range(first_step(), first_step() + len(steps)))
+    return mark(joined, column(found, joined.ndim))
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
@@ -190,15 +196,14 @@ def per_step(function: Callable[[Any], Any], x: Any, empty: Callable[[], Any]) -
     """`function` of each step of a layer's sequence or a list, at that step: the results joined.
     Of anything else, `function` of the whole."""
     no_pair(x)
-    steps: Any = stacked_steps(x)
-    if steps is None and span_of(x) is not None:
-        steps = Whole(x, None)
-    one = not isinstance(x, (list, tuple)) or len(x) > 0 and shape_of(x[0]) == ()
-    if steps is None and one:  # a list of numbers is a single input as well
-        return function(x)
+    steps: Any = timed_steps(x) if getattr(x, "ndim", 0) > 1 else None
+    if not steps:  # none, or no sequence
+        if not isinstance(x, (list, tuple)) or len(x) > 0 and shape_of(x[0]) == ():
+            return function(x)  # a list of numbers is a single input as well
+        steps = [(step.step, step) for step in Steps(x)]
     results = []
-    for step in steps or Steps(x):
-        with switch(step=step.step):  # y_t belongs to the step of h_t
+    for t, step in steps:
+        with switch(step=t):  # y_t belongs to the step of h_t
             results.append(function(step))
     return join(results, empty())
 
