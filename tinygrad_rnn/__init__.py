@@ -32,6 +32,7 @@ if _TYPE_CHECKING:  # at run time these come when they are first asked for: see 
     from .bptt.jacobians import StepJacobians, step_jacobians
     from .bptt.ledger import Contribution, Ledger, Row
     from .bptt.truncated import truncated_bptt
+    from .bptt.truncation import Truncation, truncation
     from .core.checkpoint import checkpoint
     from .core.custom import op
     from .core.functions import (
@@ -63,7 +64,7 @@ __all__ = [  # noqa: RUF022  (in reading order)
     "timestep", "scope", "fused", "no_grad", "record_sites", "detect_anomaly", "strict",
     "grad", "jacobian", "hessian", "hvp", "vjp", "jvp", "value_and_grad", "checkpoint", "op",
     "gradient_flow", "GradientFlow", "Ledger", "Row", "Contribution", "truncated_bptt",
-    "step_jacobians", "StepJacobians",
+    "step_jacobians", "StepJacobians", "truncation", "Truncation",
     "nodes", "edges", "uses", "path", "release",
     "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "maximum", "minimum", "where",
     "linear", "softmax", "log_softmax", "logsumexp", "softplus", "log_sigmoid", "gelu", "silu",
@@ -78,6 +79,7 @@ _LATER = {
     "bptt.jacobians": "StepJacobians step_jacobians",
     "bptt.ledger": "Contribution Ledger Row",
     "bptt.truncated": "truncated_bptt",
+    "bptt.truncation": "Truncation truncation",
     "core.checkpoint": "checkpoint",
     "core.custom": "op",
     "core.functions": "binary_cross_entropy_with_logits cross_entropy elu erf gelu hard_sigmoid "
