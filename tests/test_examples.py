@@ -40,6 +40,9 @@ SAYS = {
                          "bag 34 0.6932 32 of 64", "recurrence 98 0.0010 64 of 64"],
     "12_truncated": ["Window(steps 9 to 16, the gradient is cut at h_8, |dL/dh_8| = 0.587)",
                      "8 8 3 25.1% #############", "24 24 1 0.0%", "1 8 24 4.5% ##"],
+    "17_what_if": ["= for += 100.0% –", "no dh_next 32.7% –",
+                   "one gate's slice shifted – –", "WRONG on purpose: no dh_next",
+                   "4 linear 0.2445 0.2445", "3 linear 0.3468 0.3322 ✗"],
 }
 TABLE_ONLY = {"05_your_own_op", "07_hello", "08_five_patterns", "09_encoder_decoder",
               "11_order_matters"}

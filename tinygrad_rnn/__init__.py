@@ -31,8 +31,10 @@ if _TYPE_CHECKING:  # at run time these come when they are first asked for: see 
     from .bptt.flow import GradientFlow, gradient_flow
     from .bptt.jacobians import StepJacobians, step_jacobians
     from .bptt.ledger import Contribution, Ledger, Row
+    from .bptt.mistakes import MISTAKES
     from .bptt.truncated import truncated_bptt
     from .bptt.truncation import Truncation, truncation
+    from .bptt.whatif import WrongFlow, what_if
     from .core.checkpoint import checkpoint
     from .core.custom import op
     from .core.functions import (
@@ -65,6 +67,7 @@ __all__ = [  # noqa: RUF022  (in reading order)
     "grad", "jacobian", "hessian", "hvp", "vjp", "jvp", "value_and_grad", "checkpoint", "op",
     "gradient_flow", "GradientFlow", "Ledger", "Row", "Contribution", "truncated_bptt",
     "step_jacobians", "StepJacobians", "truncation", "Truncation",
+    "what_if", "WrongFlow", "MISTAKES",
     "nodes", "edges", "uses", "path", "release",
     "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "maximum", "minimum", "where",
     "linear", "softmax", "log_softmax", "logsumexp", "softplus", "log_sigmoid", "gelu", "silu",
@@ -78,8 +81,10 @@ _LATER = {
     "bptt.flow": "GradientFlow gradient_flow",
     "bptt.jacobians": "StepJacobians step_jacobians",
     "bptt.ledger": "Contribution Ledger Row",
+    "bptt.mistakes": "MISTAKES",
     "bptt.truncated": "truncated_bptt",
     "bptt.truncation": "Truncation truncation",
+    "bptt.whatif": "WrongFlow what_if",
     "core.checkpoint": "checkpoint",
     "core.custom": "op",
     "core.functions": "binary_cross_entropy_with_logits cross_entropy elu erf gelu hard_sigmoid "

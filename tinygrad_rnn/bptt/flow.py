@@ -31,10 +31,12 @@ class GradientFlow:
     def __init__(self, root: Node, arrived: dict[Node, Any],
                  incoming: dict[Node, list[Contribution]], carried: dict[Node, Any]) -> None:
         self.root, self.arrived, self.incoming, self.carried = root, arrived, incoming, carried
+        self.wrong = ""  # the mistake that was made on purpose: see whatif.py
 
     def __repr__(self) -> str:
         count = sum(map(len, self.incoming.values()))
-        return f"<gradient flow from {describe(self.root)}: {count} contributions>"
+        wrong = f"WRONG on purpose ({self.wrong}): " if self.wrong else ""
+        return f"<{wrong}gradient flow from {describe(self.root)}: {count} contributions>"
 
     def ledger(self, node: Node) -> Ledger:
         """One row for every use of `node`: a shared weight, a bias, an input, a state.
@@ -48,7 +50,7 @@ class GradientFlow:
                                 fix=f"It needs no gradient, or {describe(self.root)} does not "
                                     "depend on it")
         root = self.root.label if self.root.name else "L"
-        return Ledger(node, root, self.incoming[node], self.carried.get(node))
+        return Ledger(node, root, self.incoming[node], self.carried.get(node), self.wrong)
 
     def gradient(self, node: Node) -> Any:
         """The whole gradient that arrived at `node` in this flow; zeros if none did."""
@@ -98,17 +100,21 @@ def gradient_flow(root: Node, seed: Any = None) -> GradientFlow:
     seed = plain_seed(root, seed, "gradient_flow()")
     arriving, arrived = Totals([(root, seed)]), {root: seed}
     incoming: dict[Node, list[Contribution]] = {}
-    for node, position, x, g, c in hooks.watched(contributions(arriving)):
+    wrong = hooks.wrong()
+    for node, position, x, g, c in hooks.watched(contributions(arriving), arriving):
         arrived[node] = g
-        if position == 1 and node.op.late is not None:
+        if position == 1 and node.op.late is not None and not wrong:
             c = None  # an array of a weight's size for every step: built again when asked for
         incoming.setdefault(x, []).append(Contribution(node, position, g, c))
-    tell_apart(incoming, arriving)
-    see_through(root, incoming, arrived, arriving)
+    if not wrong:  # the rows of a wrong pass are what it made of each use
+        tell_apart(incoming, arriving)
+        see_through(root, incoming, arrived, arriving)
     carried = {x: x.grad for x in arriving if x.grad is not None}
     arrived.update(arriving)
     commit(arriving)
-    return GradientFlow(root, arrived, incoming, carried)
+    flow = GradientFlow(root, arrived, incoming, carried)
+    flow.wrong = wrong
+    return flow
 
 
 def tell_apart(incoming: dict[Node, list[Contribution]], totals: Totals) -> None:

@@ -104,8 +104,9 @@ class Ledger(Sequence[Row]):
     first)."""
 
     def __init__(self, node: Node, root: str, entries: list[Contribution],
-                 carried: Any = None) -> None:
+                 carried: Any = None, wrong: str = "") -> None:
         self.node, self.root, self.entries, self.carried = node, root, entries, carried
+        self.wrong = wrong  # the mistake that was made on purpose
 
     @cached_property
     def total(self) -> Any:
@@ -187,6 +188,7 @@ class Ledger(Sequence[Row]):
         foot = f"sum = {name}.grad" if self.node.is_leaf else f"sum = the gradient of {name}"
         foot += " before its hooks" if self.node.hooks else ""
         title = f"∂{self.root}/∂{name}: one row per use, in the order they were added"
+        title = f"WRONG on purpose ({self.wrong}): {title}" if self.wrong else title
         return "\n".join([title, text[0], rule, *text[1:], rule, f"{foot}: {shown}"])
 
     __repr__ = __str__

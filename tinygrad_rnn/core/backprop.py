@@ -200,7 +200,7 @@ def backward(root: Node, seed: Any = None) -> None:
     """
     arriving = Totals([(root, plain_seed(root, seed, "backward()"))], late=True)
     walk = contributions(arriving, tell=bool(here().watchers))
-    deque(hooks.watched(walk), maxlen=0)  # let them all pass
+    deque(hooks.watched(walk, arriving), maxlen=0)  # let them all pass
     commit(arriving)
 
 

@@ -82,8 +82,14 @@ def look(g: Any) -> Any:
     return view
 
 
-def watched(edges: Iterator[Any]) -> Iterator[Any]:
-    """Let the watchers in force (an anomaly detector, say) see every contribution as it passes."""
+def watched(edges: Iterator[Any], arriving: Any = None) -> Iterator[Any]:
+    """Let the watchers in force (an anomaly detector, say) see every contribution as it passes.
+    `arriving` holds the totals of a walk whose gradients go to `.grad`."""
     for watcher in here().watchers:
-        edges = watcher.edges(edges)
+        edges = watcher.edges(edges, arriving)
     return edges
+
+
+def wrong() -> str:
+    """The mistake that backward makes on purpose here (`what_if`); '' if it makes none."""
+    return " + ".join(w.wrong for w in here().watchers if hasattr(w, "wrong"))

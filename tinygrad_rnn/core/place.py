@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 class Watcher(Protocol):
     """Sees every node as it is made (`op` and `operands` too: a constant result forgets them), and
-    every contribution as it passes."""
+    every contribution as it passes. `arriving` is where they add up, if they go to `.grad`: what is
+    returned may be another walk that fills it (`bptt.whatif` makes mistakes on purpose)."""
 
     def node(self, node: Node, op: Op, operands: tuple[Any, ...]) -> None: ...
-    def edges(self, edges: Iterator[Any]) -> Iterator[Any]: ...
+    def edges(self, edges: Iterator[Any], arriving: Any = None) -> Iterator[Any]: ...
 
 
 class Place:

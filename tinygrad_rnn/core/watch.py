@@ -86,7 +86,7 @@ class Anomalies:
             raise AnomalyError(f"made {bad} from finite operands{there(operands, node.value)}",
                                where=where)
 
-    def edges(self, edges: Iterator[Any]) -> Iterator[Any]:
+    def edges(self, edges: Iterator[Any], arriving: Any = None) -> Iterator[Any]:
         """Backward: is what arrives at a node finite, what leaves it, and what adds up at a
         leaf?"""
         sums = dict[Node, Any]()
@@ -196,7 +196,7 @@ class Checksums:
         if node.requires_grad:
             self.sums[node.order] = checksums(node)
 
-    def edges(self, edges: Iterator[Any]) -> Iterator[Any]:
+    def edges(self, edges: Iterator[Any], arriving: Any = None) -> Iterator[Any]:
         """Compare, at every node that backward comes to."""
         last = None
         for edge in edges:

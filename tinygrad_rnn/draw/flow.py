@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from ..bptt.ledger import Contribution, accumulate
 from ..core.graph import Node
 from ..errors import InputError
 from . import style
-from .labels import Run, Text, number, plain, roman, symbol
+from .labels import Run, Text, number, plain, roman, symbol, width
 from .legend import with_legend
+from .model import Drawing, Label
 from .picture import Picture
 from .scale import Scale
 from .scene import Column, Glyph, Rail, Scene, Wire
@@ -60,7 +62,19 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, theme: str = "aut
     drawing = place(scene)
     if any(column.hidden for column in scene.columns):
         drawing = with_strips(drawing, scene, dressed.series, dressed.scale, dressed.root)
-    return Picture(with_legend(drawing, dressed.scale, dressed.root, dressed.signs()), theme)
+    drawing = with_legend(drawing, dressed.scale, dressed.root, dressed.signs())
+    return Picture(marked_wrong(drawing, flow.wrong) if flow.wrong else drawing, theme)
+
+
+def marked_wrong(drawing: Drawing, mistake: str) -> Drawing:
+    """A drawing of a backward pass with a mistake in it (`tg.what_if`), with that in bold on
+    top."""
+    text = f"WRONG on purpose: {mistake}"
+    label = Label(drawing.left + 12, drawing.top - 8, roman(text), "wrong", 15.0, "start",
+                  bold=True)
+    return replace(drawing, top=drawing.top - 26, height=drawing.height + 26,
+                   width=max(drawing.width, width(label.text, 15.0) * 1.1 + 24),
+                   title=f"{text}. {drawing.title}", labels=(*drawing.labels, label))
 
 
 class Dresser:

@@ -93,6 +93,7 @@ def theme(paper: str, ink: str, frame: str, edge: str, quiet: str, pale: float) 
         "zero": Paint("none", faint, quiet),
         "nan": Paint("none", "#AA3377", "#AA3377"),
         "inf": Paint("none", ink, ink),
+        "wrong": Paint("none", "#B2182B", "#B2182B" if paper == "#ffffff" else "#F08080"),
     }
     red = GRADIENT[-1] if paper == "#ffffff" else mix(GRADIENT[-2], ink, 0.45)
     table["gradient"] = Paint("none", red, red)
