@@ -213,6 +213,17 @@ def used_twice(T=4):
     return h
 
 
+def squared(T=1):
+    """w * w in a single step, once as both operands; then steps that use another weight."""
+    w, v = Value(0.5, name="w"), Value(0.3, name="v")
+    with timestep(1):
+        h = ops.tanh(w * w)
+    for t in range(2, T + 1):
+        with timestep(t):
+            h = ops.tanh(h * v)
+    return h * (w * w)
+
+
 def entered_again(T=3):
     """Every step is entered twice: the second pass goes on from where the first one ended."""
     w, h = Value(0.5, name="w"), Value(0.3, name="h0")
@@ -272,6 +283,8 @@ GRAPHS = {
     "prepared": prepared,
     "used twice": used_twice,
     "used twice, long": lambda: used_twice(30),
+    "squared": squared,
+    "squared, then others": lambda: squared(3),
     "entered again": entered_again,
     "tied": tied,
     "unstamped": unstamped,

@@ -17,7 +17,7 @@ from tinygrad_rnn.core import ops
 from tinygrad_rnn.core.place import scope, timestep
 from tinygrad_rnn.core.values import Value
 
-from . import graphs
+from . import graphs, pictures
 
 GOLDEN = Path(__file__).parent / "golden"
 PICTURES = {
@@ -25,12 +25,16 @@ PICTURES = {
     "power_flow": lambda: draw.gradient_flow(gradient_flow(graphs.power(3))),
     "scalar_rnn": lambda: draw.unrolled(graphs.scalar_rnn(3)),
     "neuron": lambda: draw.unrolled(graphs.neuron()),
+    **{name: pictures.VIEWS[name] for name in (
+        "api", "api_both_ways", "truncated", "truncated_plan", "heatmap", "heatmap_odd", "text",
+        "scalar", "backward_graph")},
 }
-FORMATS = {"svg": lambda p: p.svg(), "dot": lambda p: p.dot(), "html": lambda p: p.html()}
+FORMATS = {"svg": lambda p: p.svg(), "dot": lambda p: p.dot(), "html": lambda p: p.html(),
+           "json": lambda p: p.json(), "txt": lambda p: p.text()}
+KINDS = [(name, suffix) for name in PICTURES for suffix in ("svg", "dot", "txt")]
 
 
-@pytest.mark.parametrize("suffix", ["svg", "dot"])
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize(("name", "suffix"), [*KINDS, ("power", "json"), ("text", "html")])
 def test_golden(name, suffix):
     """To take a change over: UPDATE_GOLDEN=1 pytest tests/draw, then look at the difference."""
     path, text = GOLDEN / f"{name}.{suffix}", FORMATS[suffix](PICTURES[name]())
@@ -53,20 +57,25 @@ for t in range(1, 9):
         h = (w * h + u * h).tanh().named("h")
 flow = draw.gradient_flow(gradient_flow(h))
 plain = draw.unrolled(h)
-text = "".join([flow.svg(), flow.dot(), flow.html(), plain.svg(), plain.dot()])
-sys.stdout.buffer.write(text.encode())
+text = [flow.svg(), flow.dot(), flow.html(), plain.svg(), plain.dot(), plain.json(), plain.text()]
+sys.path.insert(0, sys.argv[2])
+from tests.draw.pictures import VIEWS
+for make in VIEWS.values():
+    picture = make()
+    text += [picture.svg(), picture.dot(), picture.html(), picture.json(), picture.text()]
+sys.stdout.buffer.write("".join(text).encode())
 """
 
 
 def test_the_same_program_writes_the_same_bytes():
     runs = {
         subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(noise)],
+            [sys.executable, "-c", SCRIPT, str(noise), str(GOLDEN.parent.parent.parent)],
             capture_output=True,
             check=True,
             env={**os.environ, "PYTHONHASHSEED": str(seed)},
         ).stdout
-        for noise, seed in ((0, 0), (7, 1), (1000, 42))
+        for noise, seed in ((0, 0), (1000, 42))
     }
     assert len(runs) == 1
 

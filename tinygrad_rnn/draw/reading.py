@@ -276,9 +276,15 @@ class Reader:
         for column in self.at.values():
             for glyph in column.glyphs:
                 places[glyph.key] = places.get(glyph.key, 0) + 1
+        made: set[Glyph] = set()
         for wire in list(self.wires):
             x, node = wire.tail, wire.tail.node
             if x.role != "input" or node is None or node.op is not leaf or node.at.step is not None:
+                continue
+            if x in made and wire.head.step is not None:  # w * w: its second use
+                self.wires.remove(wire)
+                wire.kind = "tap"
+                self.rails[node].taps.append(wire)
                 continue
             if x.step is None or places[x.key] > 1 or len(self.at) == 1 and not weightlike(node):
                 continue
@@ -286,6 +292,7 @@ class Reader:
             if x in column.glyphs:
                 column.glyphs.remove(x)
                 self.rails[node] = Rail(wording.as_rail(x), "")
+                made.add(x)
             self.wires.remove(wire)
             wire.kind = "tap"
             self.rails[node].taps.append(wire)

@@ -43,6 +43,9 @@ LINEAR = {
 }
 
 
+LONGEST_ID = 120
+
+
 class Names:
     """Ids from the position in the graph: `t2.h`, `W_hh`, `t1.linear.2`; never twice the same."""
 
@@ -53,7 +56,7 @@ class Names:
         """An id of letters, digits and _, its parts joined by dots; one that is taken gets a
         number."""
         parts = ["" if step is None else f"t{step}", *map(safe, scope.split("/")), safe(name), part]
-        return self.unique(".".join(filter(None, parts)))
+        return self.unique(".".join(filter(None, parts))[:LONGEST_ID])
 
     def unique(self, wanted: str) -> str:
         """`wanted`, or `wanted.2` and so on if it is taken."""
