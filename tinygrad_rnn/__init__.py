@@ -34,6 +34,7 @@ if _TYPE_CHECKING:  # at run time these come when they are first asked for: see 
     from .bptt.mistakes import MISTAKES
     from .bptt.truncated import truncated_bptt
     from .bptt.truncation import Truncation, truncation
+    from .bptt.ways import ThreeWays, three_ways
     from .bptt.whatif import WrongFlow, what_if
     from .core.checkpoint import checkpoint
     from .core.custom import op
@@ -67,6 +68,7 @@ __all__ = [  # noqa: RUF022  (in reading order)
     "grad", "jacobian", "hessian", "hvp", "vjp", "jvp", "value_and_grad", "checkpoint", "op",
     "gradient_flow", "GradientFlow", "Ledger", "Row", "Contribution", "truncated_bptt",
     "step_jacobians", "StepJacobians", "truncation", "Truncation",
+    "three_ways", "ThreeWays",
     "what_if", "WrongFlow", "MISTAKES",
     "nodes", "edges", "uses", "path", "release",
     "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "maximum", "minimum", "where",
@@ -84,6 +86,7 @@ _LATER = {
     "bptt.mistakes": "MISTAKES",
     "bptt.truncated": "truncated_bptt",
     "bptt.truncation": "Truncation truncation",
+    "bptt.ways": "ThreeWays three_ways",
     "bptt.whatif": "WrongFlow what_if",
     "core.checkpoint": "checkpoint",
     "core.custom": "op",

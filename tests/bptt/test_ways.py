@@ -1,0 +1,203 @@
+"""Three ways to one gradient: they agree, and what they take is what it is said to be."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+from tinygrad_rnn.bptt.realtime import RealTime
+from tinygrad_rnn.bptt.work import Counter
+from tinygrad_rnn.core import walk
+from tinygrad_rnn.errors import InputError
+
+from ..nn.reference import close, family, single
+
+T, B, I, H = 5, 2, 2, 2
+rng = np.random.default_rng(0)
+XS, TARGETS = rng.normal(size=(T, B, I)), rng.normal(size=(T, B, H))
+
+CELLS = {
+    "rnn": lambda: nn.RNNCell(I, H, seed=0),
+    "stacked form": lambda: nn.RNNCell(I, H, stacked=True, seed=0),
+    "lstm": lambda: nn.LSTMCell(I, H, peepholes=True, seed=0),
+    "gru": lambda: nn.GRUCell(I, H, seed=0),
+    "gru, reset before": lambda: nn.GRUCell(I, H, reset_after=False, seed=0),
+    "skip": lambda: nn.SkipRNNCell(I, H, skips=(3,), seed=0),
+    "deep": lambda: nn.DeepRNNCell(I, H, deep_transition=[4], deep_output=[H], seed=0),
+    "readout": lambda: nn.ReadoutCell(nn.LSTMCell(I, 2, seed=0), H, skip=True, seed=1),
+    "layer": lambda: nn.LSTM(I, H, seed=0, initial_state="learned"),
+    "stack": lambda: nn.Stacked([nn.LSTM(I, 2, seed=0, return_sequences=True),
+                                 nn.GRU(2, H, seed=1)]),
+}
+
+
+def error(y, t):
+    return ((y - TARGETS[t]) ** 2).sum()
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("name", CELLS)
+def test_they_agree(name, last):
+    cell = CELLS[name]()
+    found = tg.three_ways(cell, XS, error, last=last, lengths=[2], measure=False)
+    assert found.agreement["real time"] < 1e-13
+    assert found.agreement["differences"] < 1e-8
+    assert all(p.grad is None for p in cell.parameters())
+    layer = cell if isinstance(cell, nn.layer.Layer) else nn.Recurrent(cell)
+    layer.return_sequences = True
+    if isinstance(layer, nn.Stacked):
+        layer.layers[-1].return_sequences = True
+    outputs = layer(XS)
+    loss = error(outputs[T - 1], T - 1) if last else sum(error(outputs[t], t) for t in range(T))
+    loss.backward()
+    for param, p in cell.named_parameters():  # and with the backward pass of a layer
+        np.testing.assert_allclose(found.way("BPTT").gradients[param], p.grad, rtol=1e-11,
+                                   atol=1e-13)
+
+
+@pytest.mark.parametrize(("facts", "arrays"), family(
+    "whh_contrib", lambda case, facts: facts["loss"] == "mse"))
+def test_real_time_against_published_gradients(facts, arrays):
+    layer = single(facts, arrays)
+    W_hy, b_hy = arrays["W_hy"], arrays["b_hy"]
+    start = arrays["h0"]
+    start = nn.LSTMState(start, arrays["c0"]) if "c0" in arrays else start
+    target = arrays["target"]
+
+    def loss(h, t):
+        y = tg.linear(h, W_hy) + b_hy
+        return nn.squared_error(y, target[t]).named("L")
+
+    found = tg.three_ways(layer, arrays["x"], loss, initial_state=start, measure=False)
+    for way in ("BPTT", "real time"):
+        close(found.way(way).gradients["cell.W_hh"], arrays["grad_weight_hh_l0"])
+        close(found.way(way).gradients["cell.W_xh"], arrays["grad_weight_ih_l0"])
+
+
+def test_numbers_and_a_function():
+    w, x0 = tg.Value(0.2, name="w"), tg.Value(0.9, name="x0")
+    found = tg.three_ways(lambda x, s: (s * w, s * w), np.zeros(3), lambda y, t: y, [w, x0],
+                          initial_state=x0, last=True, measure=False)
+    for way in ("BPTT", "real time"):
+        assert found.way(way).gradients["w"] == pytest.approx(0.108, rel=1e-14)
+        assert found.way(way).gradients["x0"] == pytest.approx(0.008, rel=1e-14)  # through P_0
+    assert found.agreement["differences"] < 1e-9
+    assert (w.value, x0.value) == (0.2, 0.9)
+
+
+def test_samples_that_depend_on_each_other():
+    W = tg.Tensor(rng.normal(size=(H, H)), requires_grad=True, name="W")
+
+    def cell(x, h):
+        h = np.tanh(tg.linear(h - 0.5 * np.mean(h, 0), W) + x)
+        return h, h
+
+    xs = rng.normal(size=(T, B, H))
+    found = tg.three_ways(cell, xs, error, [W], initial_state=tg.Tensor(np.zeros((B, H))),
+                          measure=False)
+    assert found.agreement["real time"] < 1e-13
+
+
+# --- what they take -------------------------------------------------------------------------------
+
+
+def test_multiplications_by_the_formulas():
+    """Four times H, no input: BPTT grows as H², real time as H⁴."""
+    counts = []
+    for size in (6, 24):
+        W = tg.Tensor(np.eye(size) * 0.5, requires_grad=True, name="W")
+
+        def cell(x, h, W=W):
+            h = tg.tanh(tg.linear(h, W))
+            return h, h
+
+        found = tg.three_ways(cell, np.zeros((3, 1, 1)), lambda y, t: y.sum(), [W], last=True,
+                              initial_state=tg.Tensor(np.ones((1, size)), requires_grad=True),
+                              measure=False, lengths=[1])
+        steps = found.way("BPTT").multiplications, found.way("real time").multiplications
+        ones = found.way("BPTT", 1).multiplications, found.way("real time", 1).multiplications
+        counts.append([(a - b) / 2 for a, b in zip(steps, ones)])  # of one step
+        # forward and two gradients, tanh and its gradient; J P of H x H with H x H²
+        assert counts[-1][0] == 3 * size**2 + 2 * size
+        assert counts[-1][1] == pytest.approx(size**4 + 2 * size**3 + 2 * size**2, abs=2 * size)
+        assert found.way("real time").kept == size**3 + size == found.way("real time", 1).kept
+        assert found.way("BPTT").kept == 3 * 2 * size + 1
+    assert counts[1][0] / counts[0][0] == pytest.approx(16, rel=0.1)
+    assert counts[1][1] / counts[0][1] == pytest.approx(256, rel=0.2)
+
+
+def test_memory_of_real_time_does_not_grow():
+    xs = np.random.default_rng(0).normal(size=(80, 1, I))
+    cell = nn.RNNCell(I, 8, seed=0)
+    found = tg.three_ways(cell, xs, lambda y, t: (y * y).sum(), {"b": cell.b_h}, lengths=[10])
+    short, long = (found.way("real time", n).bytes for n in (10, 80))
+    assert long < 1.25 * short
+    short, long = (found.way("BPTT", n).bytes for n in (10, 80))
+    assert long > 5 * short
+    assert "ms" in str(found)
+
+
+def test_each_step_is_freed():
+    cell, refs, alive = nn.LSTMCell(I, H, seed=0), [], []
+    running = RealTime(dict(cell.named_parameters()), cell.initial_state((B,)), Counter())
+    gc.disable()
+    try:
+        for t in range(T):
+            def loss(y, t=t):
+                refs.extend(weakref.ref(n) for n in walk.nodes(y) if n.op.rules)
+                return error(y, t)
+
+            running.step(cell, tg.Tensor(XS[t]), t + 1, loss)
+            alive.append(sum(r() is not None for r in refs))
+    finally:
+        gc.enable()
+    assert len(refs) > 10 * T
+    assert alive == [0] * T
+
+
+# --- how it looks, and what is refused ------------------------------------------------------------
+
+
+def test_the_table():
+    found = tg.three_ways(nn.RNNCell(I, H, seed=0), XS, error, lengths=[3], measure=False)
+    assert len(found) == 6
+    lines = str(found).splitlines()
+    assert lines[1].split() == ["T", "way", "difference", "multiplications", "numbers", "kept"]
+    assert "10 weights" in lines[-1]
+    assert "at any T" in lines[-1]
+    again = tg.three_ways(nn.RNNCell(I, H, seed=0), XS, error, lengths=[3], measure=False)
+    assert str(again) == str(found)
+    with pytest.raises(InputError, match="expected one of BPTT"):
+        found.way("backwards")
+
+
+def test_what_is_refused():
+    cell = nn.RNNCell(I, H, seed=0)
+    with pytest.raises(InputError, match="there is no loss"):
+        tg.three_ways(cell, XS, lambda y, t: None)
+    with pytest.raises(InputError, match="single number"):
+        tg.three_ways(cell, XS, lambda y, t: y)
+    with pytest.raises(InputError, match="lengths from 1 to 5"):
+        tg.three_ways(cell, XS, error, lengths=[0])
+    with pytest.raises(InputError, match="params="):
+        tg.three_ways(lambda x, h: (h, h), XS, error)
+    with pytest.raises(InputError, match="go forward"):
+        tg.three_ways(nn.RNN(I, H, reverse=True), XS, error)
+    with pytest.raises(InputError, match="at least one step"):
+        tg.three_ways(cell, np.zeros((0, B, I)), error)
+
+
+def test_the_users_data_is_as_it_was():
+    cell = nn.RNNCell(I, H, seed=0)
+    mine, before = cell.W_hh.data, cell.W_hh.numpy()
+    loss = error(cell(XS[0], None)[0], 0)
+    calls = iter(range(20))
+    with pytest.raises(ZeroDivisionError):
+        tg.three_ways(cell, XS, lambda y, t: error(y, t) * (1 / (12 - next(calls))),
+                      measure=False)
+    np.testing.assert_array_equal(cell.W_hh.numpy(), before)
+    loss.backward()  # nothing was assigned: an older graph is as good as before
+    del mine
