@@ -106,7 +106,6 @@ def test_samples_that_depend_on_each_other():
 
 def test_multiplications_by_the_formulas():
     """Four times H, no input: BPTT grows as H², real time as H⁴."""
-    counts = []
     for size in (6, 24):
         W = tg.Tensor(np.eye(size) * 0.5, requires_grad=True, name="W")
 
@@ -119,14 +118,12 @@ def test_multiplications_by_the_formulas():
                               measure=False, lengths=[1])
         steps = found.way("BPTT").multiplications, found.way("real time").multiplications
         ones = found.way("BPTT", 1).multiplications, found.way("real time", 1).multiplications
-        counts.append([(a - b) / 2 for a, b in zip(steps, ones)])  # of one step
+        back, forward = ((a - b) / 2 for a, b in zip(steps, ones))  # of one step
         # forward and two gradients, tanh and its gradient; J P of H x H with H x H²
-        assert counts[-1][0] == 3 * size**2 + 2 * size
-        assert counts[-1][1] == pytest.approx(size**4 + 2 * size**3 + 2 * size**2, abs=2 * size)
+        assert back == 3 * size**2 + 2 * size
+        assert forward == pytest.approx(size**4 + 2 * size**3 + 2 * size**2, abs=2 * size)
         assert found.way("real time").kept == size**3 + size == found.way("real time", 1).kept
         assert found.way("BPTT").kept == 3 * 2 * size + 1
-    assert counts[1][0] / counts[0][0] == pytest.approx(16, rel=0.1)
-    assert counts[1][1] / counts[0][1] == pytest.approx(256, rel=0.2)
 
 
 def test_memory_of_real_time_does_not_grow():
