@@ -60,11 +60,13 @@ if _TYPE_CHECKING:  # at run time these come when they are first asked for: see 
     from .core.numpy_ops import choose as where
     from .core.transforms import hessian, hvp, jacobian, jvp, value_and_grad, vjp
     from .core.watch import detect_anomaly, strict
+    from .nn.fused_open import open_fused
 
 __version__ = "0.1.0"
 __all__ = [  # noqa: RUF022  (in reading order)
     "Value", "Tensor", "Node", "Op",
-    "timestep", "scope", "fused", "no_grad", "record_sites", "detect_anomaly", "strict",
+    "timestep", "scope", "fused", "open_fused", "no_grad", "record_sites",
+    "detect_anomaly", "strict",
     "grad", "jacobian", "hessian", "hvp", "vjp", "jvp", "value_and_grad", "checkpoint", "op",
     "gradient_flow", "GradientFlow", "Ledger", "Row", "Contribution", "truncated_bptt",
     "step_jacobians", "StepJacobians", "truncation", "Truncation",
@@ -95,6 +97,7 @@ _LATER = {
                       "softmax softplus squared_error",
     "core.transforms": "hessian hvp jacobian jvp value_and_grad vjp",
     "core.watch": "detect_anomaly strict",
+    "nn.fused_open": "open_fused",
 }
 _HOME = {name: (module, name) for module, names in _LATER.items() for name in names.split()}
 _HOME["where"] = ("core.numpy_ops", "choose")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import nn
+from tinygrad_rnn import draw, nn
 from tinygrad_rnn.nn.fused import SEQUENCE
 from tinygrad_rnn.nn.fused_slopes import PHIS, phi_of
 from tinygrad_rnn.nn.sequence import span_of
@@ -422,3 +422,215 @@ def test_the_graph_is_a_node_that_covers_its_steps():
     assert (out.op, out.name, out.step, out.scope) == (SEQUENCE, "h", None, "encoder")
     assert "fused=True" in repr(layer)
     assert phi_of(tg.tanh) is PHIS["tanh"]
+
+
+# --- the head, the loss, and the graph opened again ---------------------------------------------
+
+
+O = 6
+CLASSES = np.random.default_rng(4).integers(O, size=(T, B))
+SHARES = np.random.default_rng(5).dirichlet(np.ones(O), size=(T, B))
+LOSSES = {
+    "classes": (nn.cross_entropy, CLASSES, {}),
+    "sum": (nn.cross_entropy, CLASSES, {"reduction": "sum"}),
+    "mean, masked": (nn.cross_entropy, CLASSES, {"reduction": "mean", "mask": HOLES}),
+    "valid": (nn.cross_entropy, CLASSES, {"reduction": "valid", "mask": HOLES}),
+    "distributions": (nn.cross_entropy, SHARES, {}),
+    "squared": (nn.squared_error, SHARES, {"mask": HOLES}),
+    "binary": (nn.binary_cross_entropy, SHARES, {"reduction": "mean"}),
+    "huber": (nn.huber, 3 * SHARES, {"delta": 0.5}),
+    "a list": (nn.squared_error, list(SHARES), {}),
+    "learned": (nn.squared_error, tg.Tensor(SHARES, requires_grad=True, name="target"), {}),
+}
+
+
+class Model(nn.Module):
+    """A layer, a head and a loss."""
+
+    def __init__(self, layer, loss=nn.cross_entropy, targets=CLASSES, **options):
+        self.layer, self.head = layer, nn.Linear(H, O, name="hy", seed=9)
+        self.loss, self.targets, self.options = loss, targets, options
+
+    def __call__(self, x, state=None, **call):
+        return self.loss(self.head(self.layer(x, state, **call)), self.targets, **self.options)
+
+
+def ledgers(model, x, loss):
+    model.zero_grad()
+    x.zero_grad()
+    flow = tg.gradient_flow(loss)
+    return {name: by_step(flow.ledger(leaf))
+            for name, leaf in {"x": x, **dict(model.named_parameters())}.items()}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("layer", ["rnn", "lstm", "gru"])
+def test_head_and_loss_over_all_steps(layer, loss):
+    kind, settings = LAYERS[layer]
+    function, targets, options = LOSSES[loss]
+    model = Model(kind(I, H, seed=1, return_sequences=True, **settings), function, targets,
+                  **options)
+    found = []
+    for fused in (False, True):
+        if isinstance(targets, tg.Node):
+            targets.zero_grad()
+        values, grads, L = outcome(model, numbers((T, B, I)), fused=fused, loss_of=lambda y: y)
+        if isinstance(targets, tg.Node):
+            grads["target"] = targets.grad
+        found.append((values, grads, L))
+    agree(*found)
+    assert len([n for n in tg.nodes(found[1][2]) if n.op.rules]) < 20  # not one for each step
+    assert found[1][2].name == "L"
+    opened = tg.open_fused(found[1][2])
+    np.testing.assert_allclose(opened.numpy(), found[0][0][0], **EXACT)
+    model.zero_grad()
+    opened.backward()
+    for name, p in model.named_parameters():
+        np.testing.assert_allclose(p.grad, found[0][1][name], err_msg=name, **EXACT)
+
+
+@pytest.mark.parametrize("batch", [(), (B,)])
+def test_the_loss_of_every_step_is_still_there(batch):
+    model = Model(nn.RNN(I, H, seed=1, return_sequences=True),
+                  targets=CLASSES if batch else CLASSES[:, 0])
+    xs = numbers((T, *batch, I))
+    expected = [L.item() for L in model(xs).operands]
+    model.layer.fused = True
+    loss = model(xs)
+    (steps,) = loss.operands
+    assert (span_of(steps), steps.name) == (range(1, T + 1), "L")
+    np.testing.assert_allclose(steps.numpy(), expected, **EXACT)
+    opened = tg.open_fused(loss).operands
+    np.testing.assert_allclose([L.item() for L in opened], expected, **EXACT)
+    assert [(L.name, L.step) for L in opened] == [("L", t) for t in range(1, T + 1)]
+
+
+def test_second_order_through_head_and_loss():
+    model = Model(nn.RNN(I, H, seed=1, return_sequences=True))
+    found = []
+    for fused in (False, True):
+        model.layer.fused = fused
+        params = model.parameters()
+        first = tg.grad(model(numbers((T, B, I))), params, create_graph=True)
+        again = tg.grad(sum((g * g).sum() for g in first), params)
+        found.append([g.numpy() for g in (*first, *again)])
+    for a, b in zip(*found):
+        np.testing.assert_allclose(b, a, rtol=1e-11, atol=1e-12)
+
+
+def test_wrong_targets_are_refused_in_the_same_words():
+    model = Model(nn.RNN(I, H, seed=1, return_sequences=True, fused=True))
+    for targets, error, words in [(CLASSES + 1, tg.InputError, r"classes must lie in 0 \.\. 5"),
+                                  (CLASSES[1:], tg.ShapeError, "targets for the 7 steps"),
+                                  (CLASSES[:, :2], tg.ShapeError, "target"),
+                                  (2 * SHARES, tg.InputError, "distributions"),
+                                  (CLASSES.astype(float), tg.DTypeError, "whole numbers")]:
+        model.targets = targets
+        with pytest.raises(error, match=words):
+            model(numbers((T, B, I)))
+    with pytest.raises(tg.ShapeError, match=r"Linear\(6, 2\)"):
+        nn.Linear(6, 2)(model.layer(numbers((T, B, I))))
+
+
+def signs(node):
+    return node.op.name, node.name, node.step, node.scope, np.shape(node.value)
+
+
+def shape_of_graph(root):
+    """Every node by everything but its numbers, with the nodes that it is made from."""
+    return [(*signs(node), [signs(x) if isinstance(x, tg.Node) else "" for x in node.operands])
+            for node in tg.nodes(root)]
+
+
+GRAPHS = {
+    "rnn": lambda: Model(nn.RNN(I, H, seed=1, return_sequences=True)),
+    "lstm, reverse": lambda: Model(nn.LSTM(I, H, seed=1, return_sequences=True, reverse=True)),
+    "gru, learned": lambda: Model(nn.GRU(I, H, seed=1, return_sequences=True,
+                                         initial_state="learned")),
+    "squared": lambda: Model(nn.RNN(I, H, seed=1, return_sequences=True), nn.squared_error, SHARES),
+    "bidirectional": lambda: Model(nn.Bidirectional(nn.GRU(I, H, seed=1, return_sequences=True),
+                                                    merge="ave")),
+    "stacked": lambda: Model(nn.Stacked([nn.LSTM(I, H, seed=1, return_sequences=True),
+                                         nn.RNN(H, H, seed=1, return_sequences=True)],
+                                        residual=True)),
+}
+
+
+@pytest.mark.parametrize("model", GRAPHS)
+def test_opened_it_is_the_graph_of_the_operations(model):
+    """Node by node: operations, names, steps, scopes, and what is made from what."""
+    model = GRAPHS[model]()
+    x = tg.Tensor(numbers((T, B, I)), name="x", requires_grad=True)
+    plain = model(x)
+    with tg.fused():
+        loss = model(x)
+    opened = tg.open_fused(loss)
+    assert sorted(map(repr, shape_of_graph(opened))) == sorted(map(repr, shape_of_graph(plain)))
+    if isinstance(model.layer, nn.Recurrent) and model.loss is nn.cross_entropy:
+        assert shape_of_graph(opened) == shape_of_graph(plain)  # in the same order, too
+        for a, b in zip(tg.nodes(plain), tg.nodes(opened)):
+            np.testing.assert_allclose(b.value, a.value, **EXACT)
+    one, other = ledgers(model, x, plain), ledgers(model, x, loss)
+    for name, steps in one.items():
+        assert steps.keys() == other[name].keys(), name
+        for t, c in steps.items():
+            np.testing.assert_allclose(other[name][t], c, err_msg=f"{name}, step {t}", **EXACT)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_opened_under_every_call(call):
+    options, arguments = CALLS[call]
+    layer = randomised(nn.LSTM(I, H, seed=1, **{"return_sequences": True, "return_state": True,
+                                                **options}))
+    x = tg.Tensor(numbers((T, B, I)), name="x", requires_grad=True)
+    plain = weighted(layer(x, **arguments))
+    layer.fused = True
+    opened = tg.open_fused(weighted(layer(x, **arguments)))
+    assert SEQUENCE not in ops_of(opened)
+    np.testing.assert_allclose(opened.numpy(), plain.numpy(), **EXACT)
+    for a, b in zip(tg.grad(plain, [x, *layer.parameters()]),
+                    tg.grad(opened, [x, *layer.parameters()])):
+        np.testing.assert_allclose(b.numpy(), a.numpy(), **EXACT)
+
+
+def test_opened_with_taps_and_a_graph_that_has_nothing_to_open():
+    layer = nn.GRU(I, H, seed=1, return_sequences=True, fused=True)
+    x = tg.Tensor(numbers((T, B, I)), name="x", requires_grad=True)
+    out = layer(x)
+    loss = (out[2] * out[4:6]).sum() + (out * 2.0).sum()
+    opened = tg.open_fused(loss)
+    assert SEQUENCE not in ops_of(opened)
+    np.testing.assert_array_equal(opened.numpy(), loss.numpy())
+    for a, b in zip(tg.grad(loss, [x, *layer.parameters()]),
+                    tg.grad(opened, [x, *layer.parameters()])):
+        np.testing.assert_allclose(b.numpy(), a.numpy(), **EXACT)
+    assert tg.open_fused(opened) is opened
+    assert tg.open_fused(x) is x
+    with pytest.raises(tg.InputError, match="a graph starts from"):
+        tg.open_fused(3.0)
+
+
+def test_norms_of_single_states_ask_to_open():
+    model = Model(nn.RNN(I, H, seed=1, return_sequences=True))
+    xs = numbers((T, B, I))
+    expected = tg.gradient_flow(model(xs)).norms("h")
+    model.layer.fused = True
+    loss = model(xs)
+    with pytest.raises(tg.InputError, match=r"open_fused"):
+        tg.gradient_flow(loss).norms("h")
+    found = tg.gradient_flow(tg.open_fused(loss)).norms("h")
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_drawings_open_it():
+    model = Model(nn.RNN(I, H, seed=1, return_sequences=True))
+    xs, drawn = numbers((T, B, I)), []
+    for fused in (False, True):
+        model.layer.fused = fused
+        model.zero_grad()
+        loss = model(xs)
+        flow = tg.gradient_flow(loss)
+        grad = model.layer.cell.W_hh.grad.copy()
+        drawn.append([draw.unrolled(loss).svg(), draw.gradient_flow(flow).svg()])
+        np.testing.assert_array_equal(model.layer.cell.W_hh.grad, grad)
+    assert drawn[0] == drawn[1]

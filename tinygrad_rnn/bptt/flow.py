@@ -22,6 +22,7 @@ from ..core.totals import Totals
 from ..core.walk import is_alias
 from ..core.words import describe
 from ..errors import GradientError, InputError
+from ..nn.fused_open import open_fused
 from .ledger import Contribution, Ledger, accumulate
 
 
@@ -70,6 +71,10 @@ class GradientFlow:
         """
         scope, _, short = name.rpartition("/")
         named = [n for n in self.arrived if n.name == short and (not scope or n.scope == scope)]
+        if any(n.at.span is not None for n in named):
+            raise InputError(f"the {short!r} of all steps are one node here", where="norms()",
+                             fix="Ask the graph of the operations: tg.gradient_flow("
+                                 "tg.open_fused(loss))")
         named = [n for n in named if n.step is not None] or named  # L_t, and not their sum L
         scopes = sorted({n.scope for n in named})
         if len(scopes) > 1:
@@ -97,7 +102,29 @@ def gradient_flow(root: Node, seed: Any = None) -> GradientFlow:
     Each leaf's gradient is the sum of its ledger's rows, in their order. Raises as `backward()`
     does.
     """
-    seed = plain_seed(root, seed, "gradient_flow()")
+    arriving, arrived, incoming = every_contribution(root, plain_seed(root, seed,
+                                                                      "gradient_flow()"))
+    carried = {x: x.grad for x in arriving if x.grad is not None}
+    commit(arriving)
+    flow = GradientFlow(root, arrived, incoming, carried)
+    flow.wrong = hooks.wrong()
+    return flow
+
+
+def opened(flow: GradientFlow) -> GradientFlow:
+    """The same flow through the operations inside of fused layers (`open_fused`); `.grad` is left
+    alone. A flow without fused layers is returned as it is."""
+    root = open_fused(flow.root)
+    if root is flow.root:
+        return flow
+    _, arrived, incoming = every_contribution(root, flow.arrived[flow.root])
+    return GradientFlow(root, arrived, incoming, flow.carried)
+
+
+def every_contribution(root: Node, seed: Any) -> tuple[Totals, dict[Node, Any],
+                                                       dict[Node, list[Contribution]]]:
+    """The walk back from `root`: (the sums to commit, the gradient of each node, and every use of
+    each)."""
     arriving, arrived = Totals([(root, seed)]), {root: seed}
     incoming: dict[Node, list[Contribution]] = {}
     wrong = hooks.wrong()
@@ -109,12 +136,8 @@ def gradient_flow(root: Node, seed: Any = None) -> GradientFlow:
     if not wrong:  # the rows of a wrong pass are what it made of each use
         tell_apart(incoming, arriving)
         see_through(root, incoming, arrived, arriving)
-    carried = {x: x.grad for x in arriving if x.grad is not None}
     arrived.update(arriving)
-    commit(arriving)
-    flow = GradientFlow(root, arrived, incoming, carried)
-    flow.wrong = wrong
-    return flow
+    return arriving, arrived, incoming
 
 
 def tell_apart(incoming: dict[Node, list[Contribution]], totals: Totals) -> None:

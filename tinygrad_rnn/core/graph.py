@@ -235,7 +235,7 @@ class Op:
                 node.rest = tuple(zip(nodes[2:], values[2:]))
         else:
             node = given(kind, value, place, constant)
-        if timed is not None:
+        if timed is not None and place.span is None:  # what covers a span says so
             timed.follow(node, self, operands, params)
         for watch in place.watchers:
             watch.node(node, self, operands)

@@ -125,7 +125,7 @@ def no_grad() -> switch:
 def fused() -> switch:
     """In this block, recurrent layers compute a whole sequence as one node (this thread only).
 
-    The numbers and gradients are those of the operations, to rounding; `nn.open_fused` puts the
+    The numbers and gradients are those of the operations, to rounding; `tg.open_fused` puts the
     operations back. It is the same as `fused=True` for every layer that can do it.
     """
     return switch(fused=True)

@@ -87,8 +87,11 @@ def in_order(x: Any, steps: Iterable[int | None]) -> Any:
     return mark(x, column(found, x.ndim))
 
 
-def column(steps: list[int], ndim: int) -> Any:
+def column(steps: Iterable[int], ndim: int) -> Any:
     """Steps along the first of `ndim` axes."""
+    if isinstance(steps, range):
+        return np.arange(steps.start, steps.stop).reshape(-1, *(1,) * (ndim - 1))
+    steps = list(steps)
     return np.array(steps, int).reshape(len(steps), *(1,) * (ndim - 1))
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..bptt.flow import GradientFlow
+from ..bptt.flow import GradientFlow, opened
 from ..bptt.ledger import Contribution, accumulate
 from ..core.graph import Node
 from ..errors import InputError
@@ -57,6 +57,7 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, theme: str = "aut
             where="draw.gradient_flow()",
             fix="Send the gradient back first: flow = tg.gradient_flow(loss)",
         )
+    flow = opened(flow)
     scene = scene_of(flow.root, first, last, "draw.gradient_flow()", "Gradient flow")
     dressed = Dresser(scene, flow)
     drawing = place(scene)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..core.graph import Node
 from ..errors import InputError
+from ..nn.fused_open import open_fused
 from .blocks import draw_block
 from .ink import Ink
 from .labels import number, plain, roman, symbol
@@ -27,8 +28,9 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, theme: str = "auto") -
 
     Each time step is a column, each shared weight a rail with a tap into every step that uses it.
     Of a long sequence the `first` and `last` steps are drawn and a gap stands for the others;
-    `first=T, last=0` draws every step. A graph without time steps is laid out from its inputs to
-    its result. `theme` is "light", "dark" or "auto". Raises `InputError` if `loss` is not a node.
+    `first=T, last=0` draws every step. A fused layer is opened (`tg.open_fused`). A graph without
+    time steps is laid out from its inputs to its result. `theme` is "light", "dark" or "auto".
+    Raises `InputError` if `loss` is not a node.
     """
     scene = scene_of(loss, first, last, "unrolled()", "Unrolled graph")
     if not scene.columns:
@@ -48,6 +50,7 @@ def scene_of(root: Any, first: int, last: int, where: str, title: str) -> Scene:
             raise InputError(f"expected {name} to be a number of steps, got {count!r}", where=where)
     if first + last == 0:
         raise InputError("first=0 and last=0 leave no step to draw", where=where)
+    root = open_fused(root)
     found = survey(root, first, last)
     name = plain(symbol(root.name, root.step)) if root.name else root.op.name
     if not found.steps:

@@ -14,8 +14,9 @@ from ..core.graph import Node
 from ..errors import InputError, ShapeError
 from . import init as inits
 from .cells import float_type, size, yes_or_no
+from .fused_head import affine
 from .module import Module, parameter
-from .sequence import given_step, per_step, shape_of
+from .sequence import given_step, per_step, shape_of, span_of
 
 
 class Linear(Module):
@@ -27,7 +28,8 @@ class Linear(Module):
     tied by `head.W = embedding.W_e`.
 
     On a layer's sequence, or a list of steps, it is applied to each h_t at that step: y_t = W_hy
-    h_t + b_y are nodes of their own. Raises `ShapeError` for an x whose last axis is not `in`.
+    h_t + b_y are nodes of their own. (On the sequence of a fused layer it is one node for all
+    steps.) Raises `ShapeError` for an x whose last axis is not `in`.
     """
 
     def __init__(self, in_size: int, out_size: int, name: str | None = None, bias: bool = True, *,
@@ -64,17 +66,26 @@ class Linear(Module):
         return vars(self).get(self.b_name)
 
     def __call__(self, x: Any) -> Any:
+        span = span_of(x)
+        if span is not None:  # of a fused layer: one product for all steps
+            self.check(x)
+            y = affine(x, self.W, self.b, span)
+            return y if self.output is None else y.named(self.output)
         return per_step(self.one, x, lambda: np.zeros((0, self.out_size), self.dtype))
 
     def one(self, x: Any) -> Any:
         """The output for a single input."""
         x = given_step(x, "x", self.dtype)
-        if x.shape[-1:] != (self.in_size,):
-            raise ShapeError(f"expected x of shape (..., {self.in_size}), got {x.shape}",
-                             where=f"Linear({self.settings()})")
+        self.check(x)
         y = ops.linear(x, self.W)
         y = y if self.b is None else y + self.b
         return y if self.output is None else y.named(self.output)
+
+    def check(self, x: Any) -> None:
+        """Refuse an input that does not fit."""
+        if x.shape[-1:] != (self.in_size,):
+            raise ShapeError(f"expected x of shape (..., {self.in_size}), got {x.shape}",
+                             where=f"Linear({self.settings()})")
 
     def settings(self) -> str:
         return f"{self.in_size}, {self.out_size}{', bias=False' if self.b is None else ''}"

@@ -23,7 +23,8 @@ from ..core.reductions import sum_of
 from ..core.timeline import mixed
 from ..core.values import Tensor
 from ..errors import DTypeError, InputError, ShapeError
-from .sequence import Steps, first_step, shape_of, timed_steps
+from .fused_head import softmax_losses
+from .sequence import Steps, first_step, shape_of, span_of, timed_steps
 
 Cost = Callable[[Any, Any], Any]  # (outputs, targets) -> what each sample, or each entry, costs
 
@@ -156,8 +157,13 @@ def over_time(cost: Cost, outputs: Any, targets: Any, reduction: str, mask: Any,
                          "over time, and what averaged over the batch, cannot be told",
                          where=where, fix="Give (T, B, O), (T, O) or a list of steps; or "
                          'reduction="mean" for the mean of all rows, "sum" for their sum')
-    timed = timed_steps(outputs)
-    if timed is not None or isinstance(outputs, (list, tuple)) or len(shape_of(outputs)) == 3:
+    span = span_of(outputs)
+    timed = timed_steps(outputs) if span is None else None
+    if span is not None:  # of a fused layer: the losses of all steps in one node
+        T, shape = len(span), shape_of(outputs)[1:]
+        valid = frame.valid(mask, (T, *shape[:-1]))
+        L = ops.sum_(frame.whole(outputs, frame.rows(targets, T), valid, span))
+    elif timed is not None or isinstance(outputs, (list, tuple)) or len(shape_of(outputs)) == 3:
         steps = Steps(outputs if timed is None else [y for _, y in timed], name="y")
         T, shape = len(steps), steps.shape() or ()
         valid = frame.valid(mask, (T, *shape[:-1]))
@@ -195,16 +201,42 @@ class StepLoss:
             return self(steps[t], target, valid).named("L")
 
     def __call__(self, y: Any, target: Any, valid: Any = None) -> Any:
+        costs = self.costs(y, target, valid)
+        n = self.averaged(shape_of(costs), y)
+        summed = ops.sum_(costs) if shape_of(costs) else costs
+        return summed * (1.0 / n) if n > 1 else summed
+
+    def whole(self, y: Any, targets: Any, valid: Any, span: range) -> Any:
+        """L_t of all the steps that y covers: (T, ..., O) -> (T,)."""
+        if isinstance(targets, (list, tuple)):
+            nodes = any(isinstance(target, Node) for target in targets)
+            targets = ops.stack(*targets, axis=0) if nodes else np.stack(targets)
+        classes = isinstance(targets, np.ndarray) and targets.shape == y.shape[:-1]
+        with switch(step=None, span=span):
+            if self.cost is functions.cross_entropy and classes and valid is None:
+                possible(targets, y, valid, self.where)
+                n = self.averaged(targets.shape[1:], y)
+                return softmax_losses(y, targets, 1.0 / n).named("L")
+            costs = self.costs(y, targets, valid)
+            shape = shape_of(costs)
+            n = self.averaged(shape[1:], y)
+            summed = ops.sum_(costs, axis=tuple(range(1, len(shape)))) if shape[1:] else costs
+            return (summed * (1.0 / n) if n > 1 else summed).named("L")
+
+    def costs(self, y: Any, target: Any, valid: Any) -> Any:
+        """What each sample, or each entry, costs."""
         possible(target, y, valid, self.where)
         if self.by_entry:
             target = self.fitting(target, y)
-        costs = self.cost(y, target) if valid is None else self.masked(y, target, valid)
-        n = math.prod(shape_of(costs))
-        if self.mean and n == 0:
+        return self.cost(y, target) if valid is None else self.masked(y, target, valid)
+
+    def averaged(self, samples: tuple[int, ...], y: Any) -> int:
+        """How many costs a step's loss is the mean of; 1 where it is their sum."""
+        n = math.prod(samples) if self.mean else 1
+        if n == 0:
             raise InputError(f"there is nothing to average in outputs of shape {shape_of(y)}",
                              where=self.where, fix='reduction="sum" gives 0')
-        summed = ops.sum_(costs) if shape_of(costs) else costs
-        return summed * (1.0 / n) if self.mean and n > 1 else summed
+        return n
 
     def masked(self, y: Any, target: Any, valid: Any) -> Any:
         """The costs, exactly 0 where masked. Zeros are put in before a cost is computed, and again

@@ -107,7 +107,7 @@ def join(steps: Sequence[Any], empty: Any = None) -> Any:
     Its steps are those of the nodes; where these do not say, or not each its own, they are counted.
     """
     if isinstance(steps, Whole):
-        return mark(steps.node, column(list(steps.span), steps.node.ndim))
+        return mark(steps.node, column(steps.span, steps.node.ndim))
     joined = ops.stack(*steps, axis=0) if steps else Tensor(empty)
     own = [getattr(step, "step", None) for step in steps]
     found = [step for step in own if step is not None]
