@@ -40,12 +40,24 @@ SAYS = {
                          "bag 34 0.6932 32 of 64", "recurrence 98 0.0010 64 of 64"],
     "12_truncated": ["Window(steps 9 to 16, the gradient is cut at h_8, |dL/dh_8| = 0.587)",
                      "8 8 3 25.1% #############", "24 24 1 0.0%", "1 8 24 4.5% ##"],
+    "13_vanishing_and_exploding": [
+        "Closed form J_t = diag(1 - h²) W_hh: largest difference 0",
+        "tanh 0.5 5.7e-14 3.6e-12 vanishes: it shrinks by 0.46 a step, below 1e-6 of its size "
+        "after 19 steps",
+        "identity 1.5 1.5e+07 1.5e+07 explodes: it grows by 1.53 a step, above 1e6 times its size "
+        "after 32 steps"],
+    "14_truncation_measured": ["2 back: dx_3/dw = 0.072 of 0.108", "7 3 17 18%",
+                               "8 36% 0.9687 25.1% 55% 0.9990 4.5%"],
+    "15_why_lstm": ["RNN 0.432 3.0e-22 no such way 9 steps",
+                    "LSTM, b_f = 5.0 1.036 8.2e+00 7.5e-01 never here"],
+    "16_three_ways": ["10 BPTT 2,124 430", "40 BPTT 8,604 1,720", "16 304 4,944 468,560 94.8 485 "
+                      "4,880"],
     "17_what_if": ["= for += 100.0% –", "no dh_next 32.7% –",
                    "one gate's slice shifted – –", "WRONG on purpose: no dh_next",
                    "4 linear 0.2445 0.2445", "3 linear 0.3468 0.3322 ✗"],
 }
 TABLE_ONLY = {"05_your_own_op", "07_hello", "08_five_patterns", "09_encoder_decoder",
-              "11_order_matters"}
+              "11_order_matters", "16_three_ways"}
 PICTURE = {name: [] if name in TABLE_ONLY else [f"{name}.svg"] for name in SAYS}
 
 
