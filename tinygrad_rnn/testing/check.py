@@ -1,285 +1,255 @@
-"""Checking a gradient: the engine's answer against differences of the loss.
+"""Checking a gradient: of a graph, of one op, or of anybody's hand-written backward.
 
 The question this file answers: *are these gradients right?*
 
-One random direction v over all parameters screens them at once: g · v must be the slope of the loss
-along v, whatever the number of parameters. Only if that fails is it asked again for each parameter,
-and only in a wrong one for single entries. What may differ, the bar, follows from how sure each
-side is: the error of the differences, and how far the gradient itself moves when the parameters are
-rounded differently.
+All are the same question: here is a function of some arrays, and here is what is claimed to be its
+gradient. How it is answered is in `screening`; here it is put, and the answers are gathered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .differences import EPS, Line, kink, slope
-from .model import Arrays, Model, named
-from .report import Block, Entry, Report
+from ..core import ops
+from ..core.gradients import grad
+from ..core.graph import Node, Op
+from ..core.values import Tensor, Value
+from ..errors import GradientError, InputError
+from . import entries
+from .beside import beside_the_engine, lags
+from .handwritten import Handwritten
+from .local import local_check, operand_names
+from .model import Model, named
+from .report import Report, merged
+from .screening import Problem, Screening
+from .structure import is_float
+from .sweep import Sweep, swept
 
-ALL_ENTRIES = 32  # up to so many entries of a wrong block are tested one by one
-ROUGH = 1e-11     # noise beside the loss: above it (a forward in float32) no verdict is FAIL
 
-
-def check_gradients(loss_fn: Callable[[], Any], params: Any, *, seed: int = 0) -> Report:
+def check_gradients(loss_fn: Callable[[], Any], params: Any, *, order: int = 1,
+                    per_sample: bool = False, seed: int = 0, localise: bool = True) -> Report:
     """Compare the gradient of `loss_fn()` with respect to `params` with differences of the loss.
 
         report = check_gradients(lambda: model_loss(model, xs, targets), model)
         assert report, report
 
     `loss_fn` takes no arguments, uses the parameters, and returns one number; `params` is a module,
-    a dict, or an iterable of leaves. The report is true when the gradient is right; printed, it
-    says what is wrong, and where. `seed` chooses the directions: the same seed, the same report.
+    a dict, or an iterable of leaves: weights, inputs, initial states. The report is true when the
+    gradient is right; printed, it says what is wrong, and where. `seed` chooses the directions: the
+    same seed, the same report.
 
-    About 14 evaluations of the loss and 3 of the gradient, for any number of parameters, when all
-    is well. Parameters in float32 are given as float64 while the loss is differenced, so that its
-    rounding does not hide what is looked for; the gradient is taken in their own type. Afterwards
-    the parameters hold the arrays they held before, and `.grad` is as it was.
+    At most 30 evaluations of the loss, for any number of parameters, when all is well (a loss that
+    is rough wants a closer look). Where the graph is analytic the slope comes from the complex
+    step, to all its digits; else from differences. After a failure the wrong entries are searched
+    for, and the op whose rule is wrong; `localise=False` stops at the verdict. Parameters in
+    float32 are given as float64 while the loss is differenced, so that its rounding does not hide
+    what is looked for; the gradient is taken in their own type. Afterwards the parameters hold the
+    arrays they held before, and `.grad` is as it was.
+
+    With `order=2` the gradient itself is differentiated and compared in the same way: the slope of
+    ∇L · u, for a random u. With `per_sample=True` loss_fn returns one loss for every sample, a
+    vector, and the gradient of each of them is compared.
     Raises `InputError` if there are no parameters or the loss is not a single number.
     """
-    with Model(loss_fn, named(params)) as model:
-        return Check(model, seed).report()
+    leaves = named(params)
+    if order not in (1, 2):
+        raise InputError(f"order must be 1 or 2, got {order!r}", where="check_gradients")
+    if per_sample:
+        return of_every_sample(loss_fn, leaves, order, seed, localise)
+    report = examined(lambda: Model(loss_fn, leaves), seed, localise)
+    if report.failed and localise:
+        blame(report, loss_fn, seed)
+    if order == 2:
+        along = second_order(loss_fn, leaves, seed)
+        report = merged({"": report, " (second order)": examined(lambda: Model(along, leaves), seed,
+                                                                localise)})
+    return report
 
 
-@dataclass
-class Slopes:
-    """A gradient along one direction, by the engine and by differences; what they may differ by."""
+def check_backward(forward: Callable[..., Any], backward: Callable[..., Any], inputs: Any, *,
+                   cached: bool = False, time_axis: int = 0, seed: int = 0,
+                   localise: bool = True) -> Report:
+    """Compare what a hand-written `backward` returns with differences of `forward`.
 
-    verdict: str
-    analytic: float
-    numeric: float = float("nan")
-    error: float = float("nan")
-    bar: float = float("nan")
+        report = check_backward(forward, backward, {"x": x, "W_xh": W_xh, "W_hh": W_hh})
+
+    Any NumPy code. Both functions get `inputs` as it is given here: a dict, a tuple or an array.
+    If forward returns one number, backward is called as `backward(inputs)`, else as
+    `backward(inputs, upstream)`, with a random upstream gradient of the shape of the outputs.
+    With `cached=True` forward returns `(out, cache)`, and backward is called as
+    `backward(upstream, cache)` (1.0 for a single number). The gradients come in the structure of
+    the inputs; in a dict, that of W may be called W or dW. Whole numbers and None among the inputs
+    have none.
+
+    Before a slope is compared, what is no gradient bug is named: a random forward, inputs that are
+    written to, gradients that share memory, that have another shape or dtype, or are missing, and
+    arrays kept between calls. After a failure the entries are searched for, and, with outputs over
+    time, the lags: dL_t/dx_s for every t and s. If forward also runs on tensors, the engine's
+    gradient stands beside: of the inputs and, where the cache and the gradients are dicts that
+    share a name (h and dh), of what lies between, with the step where the two part. `time_axis` is
+    the axis of the steps in arrays of three dimensions.
+    Raises `InputError` if the functions return what cannot be read.
+    """
+    problem = Handwritten(forward, backward, inputs, cached, np.random.default_rng([seed, 1]))
+    report = examined(lambda: problem, seed, localise)
+    if report.failed and localise:
+        report.notes += lags(problem, time_axis, seed)
+        report.notes += beside_the_engine(problem, report, time_axis)
+        report.evaluations, report.gradients = problem.evaluations, problem.gradients
+    return report
 
 
-class Check:
-    """One check: the gradient, how far it moves by rounding, and the comparisons made so far."""
+def check_op(op: Op, *samples: Any, order: int = 2, seed: int = 0, **params: Any) -> Report:
+    """Compare the rules of an op with differences of its value, at these operands.
 
-    def __init__(self, model: Model, seed: int) -> None:
-        self.model, self.seed, self.rng = model, seed, np.random.default_rng(seed)
-        self.notes: list[str] = []
-        self.eps = model.eps  # of the gradient; the loss is differenced in float64
-        self.g, self.reached = model.gradient(model.start)
-        self.loss, self.again = model.value(model.start), model.value(model.start)
-        self.noise = abs(self.again - self.loss)
-        self.broken = [name for name, g in self.g.items() if not np.all(np.isfinite(g))]
-        self.size = {name: 0.0 if name in self.broken else float(np.linalg.norm(g))
-                     for name, g in self.g.items()}
-        self.scale = float(np.linalg.norm(list(self.size.values())))
-        self.blocks = {name: Block(name, g.shape, g.size) for name, g in self.g.items()}
+        check_op(cube, np.array([-1.0, 0.5, 2.0]))
 
-    def report(self) -> Report:
-        """All comparisons that are needed, from the whole to the parts."""
-        if not np.isfinite(self.loss):
-            self.all("non-finite", f"the loss is {self.loss}")
-        elif self.noise > 1e-10 * max(abs(self.loss), abs(self.again)):
-            self.all("inconclusive", f"loss_fn is not deterministic: it gave {self.loss:.10g} and "
-                                     f"then {self.again:.10g} at the same parameters. Draw masks "
-                                     "and noise outside")
+    The samples are the operands, arrays or numbers; `params` are the op's keywords. Every operand
+    with a rule is checked, to the second `order` (a rule that is written with plain numbers has
+    none: the report says so), and, where all operands are arrays and the op takes floats as well,
+    with floats.
+    """
+    if not isinstance(op, Op):
+        raise InputError(f"needs an op, got {type(op).__name__}", where="check_op",
+                         fix="Make one with tg.op, or use check_backward for two functions")
+    reports = {"": of_op(op, samples, order, seed, params)}
+    if all(np.ndim(x) > 0 for x in samples) and op.scalar is not None:
+        floats = [float(np.ravel(x)[0]) if is_float(np.asarray(x)) and np.size(x) else x
+                  for x in samples]
+        try:
+            reports[" (floats)"] = of_op(op, tuple(floats), order, seed, params)
+        except Exception:  # an op for arrays only
+            reports[""].notes.append("it was checked with arrays: floats it does not take")
+    return merged(reports)
+
+
+# --- the parts ------------------------------------------------------------------------------------
+
+
+def examined(make: Callable[[], Problem], seed: int, localise: bool) -> Report:
+    """All comparisons that are needed, from the whole to the parts."""
+    with make() as problem:
+        check = Screening(problem, seed)
+        notes = problem.notes
+        if not np.isfinite(check.loss):
+            check.all("non-finite")
+            notes.append(f"the loss is {check.loss}")
+        elif check.random:
+            check.all("inconclusive")
+            notes.append(f"{problem.who} is not deterministic: it gave {check.loss:.10g} and then "
+                         f"{check.again:.10g} at the same parameters. Draw masks and noise outside")
         else:
-            self.screen([name for name in self.blocks if name not in self.broken])
-            for name in self.broken:
-                self.blocks[name].verdict = "non-finite"
-                self.blocks[name].cause = "its gradient has NaN or Inf: see tg.detect_anomaly()"
-        report = Report(self.blocks, self.seed, self.model.evaluations, self.model.gradients,
-                        self.notes)
-        if report.verdict == "invisible":
-            self.notes.append("every gradient is zero, or too small beside the loss to be seen: "
-                              "check at another point")
-        return report
-
-    def all(self, verdict: str, note: str) -> None:
-        """The same verdict for every block."""
-        for block in self.blocks.values():
-            block.verdict = verdict
-        self.notes.append(note)
-
-    def screen(self, names: list[str]) -> None:
-        """One direction over all blocks; each block on its own where that says too little."""
-        if not names:
-            return
-        self.floor = self.jitter()
-        whole = self.compare(self.direction(names))
-        blurred = whole.bar / self.eps ** 0.25  # a gradient that small wants a closer look
-        suspects = [n for n in names if whole.verdict != "pass" or 0 < self.size[n] <= blurred]
-        for name in names:
-            if name in suspects:
-                self.look_at(self.blocks[name], whole.verdict == "pass")
-            else:
-                seen = self.size[name] > 0.0
-                self.blocks[name].verdict = "pass" if seen else self.silent(name)
-        if whole.verdict == "FAIL" and not any(b.verdict == "FAIL" for b in self.blocks.values()):
-            self.confirm(names)
-
-    def silent(self, name: str) -> str:
-        """The verdict of a block whose slope and gradient are both zero."""
-        return "invisible" if name in self.reached else "structural zero"
-
-    def confirm(self, names: list[str]) -> None:
-        """All together failed, and no block does: believe it if another direction fails too."""
-        if self.compare(self.direction(names)).verdict == "FAIL":
-            self.all("FAIL", "the slope along all parameters together is wrong, by too little to "
-                             "say in which")
-
-    def look_at(self, block: Block, passed: bool) -> None:
-        """One block along a direction of its own; if that fails, its entries. What is not sharp
-        enough here may have `passed` together with the others."""
-        found = self.compare(self.direction([block.name]))
-        block.verdict, block.analytic, block.numeric = found.verdict, found.analytic, found.numeric
-        block.error, block.bar = found.error, found.bar
-        if block.verdict == "invisible":
-            block.verdict = self.silent(block.name)
-        elif block.verdict == "inconclusive" and passed and found.bar < self.size[block.name]:
-            block.verdict = "pass"
-        elif block.verdict == "inconclusive":
-            block.cause = self.why(found, block.name)
-        elif block.verdict == "FAIL" and block.name not in self.reached:
-            block.cause = ("the loss changes with it, but its graph does not reach it: was it used "
-                           "through .numpy(), .detach(), .item() or no_grad()?")
-        if block.verdict == "FAIL":
-            self.localise(block)
-
-    # --- one comparison -------------------------------------------------------------------------
-
-    def compare(self, v: Arrays) -> Slopes:
-        """g · v against the slope of the loss along `v`."""
-        start = self.model.start
-        rounding = np.sqrt(sum(np.sum((start[n] * self.g[n])[v[n] != 0] ** 2) for n in v))
-        line = Line(lambda h: self.model.value({n: start[n] + h * v[n] if n in v else start[n]
-                                                for n in start}),
-                    self.loss, max(self.noise, 0.5 * EPS * float(rounding)))
-        found = self.judge(line, v)
-        if found.verdict == "FAIL":  # is the forward noisier than it should be?
-            line.measure()
-            found = self.judge(line, v)
-        if found.verdict != "pass":
-            self.kink(line, found)
-        return found
-
-    def judge(self, line: Line, v: Arrays) -> Slopes:
-        """The verdict, from a line whose noise is known."""
-        terms = [self.g[n] * v[n] for n in v]
-        g = float(sum(np.sum(t) for t in terms))
-        numeric = slope(line)
-        if numeric is None:
-            return Slopes("inconclusive", g)
-        moves = float(np.sqrt(sum(np.sum((self.floor[n] * v[n]) ** 2) for n in v)))
-        bar = max(1e-10 * max(abs(g), abs(numeric.value)),
-                  10.0 * numeric.error + 8.0 * moves
-                  + 8.0 * self.eps * float(sum(np.sum(np.abs(t)) for t in terms)),
-                  1000.0 * self.eps * max(abs(self.loss), self.scale))
-        size = float(np.sqrt(sum(np.sum(self.g[n][v[n] != 0] ** 2) for n in v)))
-        if not abs(g - numeric.value) <= bar:
-            verdict = "FAIL" if line.measured <= ROUGH * line.size else "inconclusive"
-        elif size <= bar and 16.0 * moves < bar:
-            verdict = "invisible"
-        else:
-            verdict = "pass" if bar <= self.eps ** 0.25 * size else "inconclusive"
-        return Slopes(verdict, g, numeric.value, numeric.error, bar)
-
-    def kink(self, line: Line, found: Slopes) -> None:
-        """If the loss has a kink here, the gradient must lie between its two slopes."""
-        sides = kink(line)
-        if sides is not None:
-            low, high = sorted(sides, key=lambda side: side.value)
-            inside = low.value - low.error <= found.analytic <= high.value + high.error
-            found.verdict = "kink" if inside else "FAIL"
-
-    # --- directions and rounding ----------------------------------------------------------------
-
-    def direction(self, names: list[str]) -> Arrays:
-        """A random sign times U(0.5, 1.5) in every entry of these blocks.
-
-        Plain signs miss errors that cancel (the columns of a softmax sum to zero), normal numbers
-        have entries near zero, and positive ones hide cancellations.
-        """
-        return {n: self.rng.choice([-1.0, 1.0], self.g[n].shape)
-                * self.rng.uniform(0.5, 1.5, self.g[n].shape) for n in names}
-
-    def jitter(self) -> Arrays:
-        """How far each block's gradient moves, at most, when every parameter moves by one ulp."""
-        signs = {n: self.rng.choice([-1.0, 1.0], x.shape) for n, x in self.model.start.items()}
-        floor = dict.fromkeys(self.g, 0.0)
-        for way in (1.0, -1.0):
-            moved = {n: x + way * signs[n] * self.ulp(n) for n, x in self.model.start.items()}
-            g, _ = self.model.gradient(moved)
-            for n in floor:
-                moves = np.abs(g[n] - self.g[n])
-                floor[n] = max(floor[n], float(np.max(moves, initial=0.0, where=moves == moves)))
-        return floor
-
-    def ulp(self, name: str) -> Any:
-        """The distance from every entry to its neighbour, in the parameter's own float type."""
-        return np.abs(np.spacing(self.model.start[name].astype(self.model.dtypes[name])))
-
-    # --- after a failure ------------------------------------------------------------------------
-
-    def localise(self, block: Block) -> None:
-        """Which entries are wrong? All of a small block; of a big one, one by halving and a
-        sample."""
-        every = list(range(block.size))
-        if block.size > ALL_ENTRIES:
-            sample = self.rng.choice(block.size, ALL_ENTRIES - 1, replace=False)
-            every = list(dict.fromkeys([self.halve(block), *map(int, sample)]))
-        found = {i: self.compare(self.cut(block, i, i + 1)) for i in every}
-        wrong = {i: s for i, s in found.items() if s.verdict == "FAIL"}
-        block.tested, block.wrong = len(found), len(wrong)
-        if wrong:
-            worst = max(wrong, key=lambda i: abs(wrong[i].analytic - wrong[i].numeric))
-            index = tuple(int(k) for k in np.unravel_index(worst, block.shape))
-            s = wrong[worst]
-            block.worst = Entry(index, s.analytic, s.numeric, s.error)
-            block.cause = block.cause or pattern(list(wrong.values()))
-        elif any(s.verdict == "kink" for s in found.values()):
-            block.verdict = "kink" if block.tested == block.size else "inconclusive"
-            block.cause = "the parameters are on kinks of the loss: check at another point"
-        else:
-            block.cause = block.cause or "the error is spread: no single entry shows it"
-
-    def halve(self, block: Block) -> int:
-        """The position of a wrong entry, by halving the block while a half of it is wrong."""
-        low, high = 0, block.size
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self.compare(self.cut(block, low, middle)).verdict == "FAIL":
-                high = middle
-            else:
-                low = middle
-        return low
-
-    def cut(self, block: Block, low: int, high: int) -> Arrays:
-        """A direction in these entries of a block; of length 1 for a single one."""
-        v = self.direction([block.name])[block.name] if high - low > 1 else np.ones(block.shape)
-        flat = np.zeros(block.size)
-        flat[low:high] = v.reshape(-1)[low:high]
-        return {block.name: flat.reshape(block.shape)}
-
-    def why(self, found: Slopes, name: str) -> str:
-        """Why there is no sharp answer."""
-        if found.numeric != found.numeric:
-            return "the differences of the loss do not settle: it is too rough, or too noisy, here"
-        if 20.0 * found.error <= found.bar >= abs(found.analytic - found.numeric):
-            return (f"the gradient moves by up to {self.floor[name]:.1g} when the parameters move "
-                    "by one ulp: they are on a kink, or the loss is too sensitive here")
-        if not abs(found.analytic - found.numeric) <= found.bar:
-            return ("it differs, but the loss is too rough to be sure: is a part of it computed in "
-                    "float32? Check in float64")
-        return (f"only errors above {found.bar / self.size[name]:.0e} of it can be seen: the loss "
-                f"is {self.loss:.3g}, and its rounding hides the rest")
+            compared(check, localise)
+    report = Report(check.blocks, seed, problem.evaluations, problem.gradients, notes,
+                    problem.spoilt, check.screened)
+    report.retry = lambda: sweep(make, seed)
+    if report.verdict == "invisible":
+        notes.append("every gradient is zero, or too small beside the loss to be seen: "
+                     "check at another point")
+    return report
 
 
-def pattern(wrong: list[Slopes]) -> str:
-    """What all the wrong entries have in common, if it is as simple as a factor."""
-    sharp = [s for s in wrong if abs(s.numeric) > 1e6 * s.error]
-    if not sharp:
-        return ""
-    ratios = np.array([s.analytic / s.numeric for s in sharp])
-    if np.all(ratios == 0.0):
-        return "the gradient of every wrong entry is zero"
-    if len(ratios) > 1 and np.ptp(ratios) <= 1e-6 * np.max(np.abs(ratios)):
-        return f"every wrong entry is {ratios[0]:.9g} times what it should be"
-    return ""
+def compared(check: Screening, localise: bool) -> None:
+    """Screen what can be compared, and look into what fails."""
+    problem, blocks = check.problem, check.blocks
+    usable = [n for n in blocks if n not in check.broken and n not in problem.broken]
+    note = check.screen(usable, localise) if usable else ""
+    problem.notes.extend([note] if note else [])
+    for name in check.broken:
+        blocks[name].verdict = "non-finite"
+        blocks[name].cause = "its gradient has NaN or Inf: see tg.detect_anomaly()"
+    for name, (verdict, cause) in problem.broken.items():
+        blocks[name].verdict, blocks[name].cause = verdict, cause
+    for name in usable:
+        block = blocks[name]
+        if block.verdict == "FAIL" and name not in check.reached:
+            block.cause = problem.unreached
+        if block.verdict == "FAIL" and localise and not note:
+            entries.localise(check, block)
+
+
+def sweep(make: Callable[[], Problem], seed: int) -> Sweep:
+    """How far the difference is from the gradient, for steps of every size."""
+    with make() as problem:
+        check = Screening(problem, seed)
+        v = check.direction([n for n in check.blocks if n not in check.broken])
+        return swept(check.line(v), float(sum(np.sum(check.g[n] * v[n]) for n in v)))
+
+
+def blame(report: Report, loss_fn: Callable[[], Any], seed: int) -> None:
+    """Name the op whose rule is wrong, if it is a rule."""
+    if not isinstance(loss_fn(), Node):
+        return
+    wrong = [b for b in local_check(loss_fn, seed=seed, each=4).blocks.values()
+             if b.verdict == "FAIL"]
+    report.notes += [f"the rule of {b.name} is wrong {b.cause}" for b in wrong[:2]]
+
+
+def second_order(loss_fn: Callable[[], Any], leaves: dict[str, Node],
+                 seed: int) -> Callable[[], Any]:
+    """∇L · u for a fixed random u, as a loss."""
+    rng = np.random.default_rng([seed, 3])
+    us = [rng.choice([-1.0, 1.0], np.shape(p.value)) * rng.uniform(0.5, 1.5, np.shape(p.value))
+          for p in leaves.values()]
+
+    def along() -> Any:
+        loss = loss_fn()
+        if not isinstance(loss, Node) or not loss.requires_grad:
+            return Value(0.0)
+        ones = None if np.ndim(loss.value) == 0 else np.ones_like(loss.value)
+        slopes = grad(loss, list(leaves.values()), ones, create_graph=True)
+        total: Any = 0.0
+        for g, u in zip(slopes, us):
+            total = total + (g * float(u) if g.is_scalar else ops.sum_(g * u))
+        return total
+
+    return along
+
+
+def of_every_sample(loss_fn: Callable[[], Any], leaves: dict[str, Node], order: int, seed: int,
+                    localise: bool) -> Report:
+    """A report of all samples' reports."""
+    losses = loss_fn()
+    count = len(losses) if np.ndim(getattr(losses, "value", losses)) == 1 else 1
+    if not count:
+        raise InputError("there are no samples", where="check_gradients")
+    reports = dict[str, Report]()
+    for b in range(count):
+        reports[f" (sample {b})"] = examined(lambda b=b: Model(loss_fn, leaves, b),  # type: ignore[misc]
+                                            seed, localise)
+        if order == 2:
+            along = second_order(lambda b=b: loss_fn()[b], leaves, seed)  # type: ignore[misc]
+            reports[f" (sample {b}, second order)"] = examined(
+                lambda f=along: Model(f, leaves), seed, localise)  # type: ignore[misc]
+    return merged(reports)
+
+
+def of_op(op: Op, samples: tuple[Any, ...], order: int, seed: int,
+          params: dict[str, Any]) -> Report:
+    """The check of an op at one kind of operands."""
+    names = operand_names(op, len(samples))
+    operands: list[Any] = []
+    for i, (name, x) in enumerate(zip(names, samples)):
+        rule = op.rules[i] if len(op.rules) == len(samples) else op.rules[0]
+        wanted = is_float(x) and getattr(rule, "func", None) is None
+        operands.append(x if not wanted else Value(x, name=name) if isinstance(x, float)
+                        else Tensor(x, name=name, requires_grad=True))
+    leaves = {x.name or "x": x for x in operands if isinstance(x, Node)}
+    y = op(*operands, **params)
+    rng = np.random.default_rng([seed, 1])
+    u = rng.choice([-1.0, 1.0], np.shape(y.value)) * rng.uniform(0.5, 1.5, np.shape(y.value))
+
+    def loss() -> Any:
+        y = op(*operands, **params)
+        return y * float(u) if y.is_scalar else ops.sum_(y * u)
+
+    report = check_gradients(loss, leaves, seed=seed)
+    if order == 2 and report:
+        try:
+            return check_gradients(loss, leaves, order=2, seed=seed)
+        except GradientError as problem:
+            report.notes.append(f"no second order: {problem}")
+    return report

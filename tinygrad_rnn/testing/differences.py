@@ -21,17 +21,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FIRST, LEVELS, COLUMNS = -4, 7, 4  # h = 2^-4 ... 2^-10, and smaller only if that does not settle
-LAST_LEVEL = 27
+FIRST, LEVELS, COLUMNS = 4, 6, 4  # h = 2^-4 ... 2^-9, and smaller only if that does not settle
+LAST = 31
+ENOUGH = 18    # evaluations, after which the best answer so far is the answer
+ALIKE = 0.05   # quotients that differ by more show that the step is far too large
 EPS = 2.0 ** -52
 
 
 @dataclass(frozen=True)
 class Slope:
-    """A derivative and its error."""
+    """A derivative and its error; found with steps down to 2^-level."""
 
     value: float
     error: float
+    level: int = 0
 
 
 class Line:
@@ -49,6 +52,10 @@ class Line:
         if h not in self.values:
             self.values[h] = self.phi(h)
         return self.values[h]
+
+    def quotient(self, h: float) -> float:
+        """The central difference with the step h."""
+        return (self(h) - self(-h)) / (2.0 * h)
 
     @property
     def count(self) -> int:
@@ -76,25 +83,51 @@ class Line:
             self.measured = float(np.sqrt(np.mean(np.diff(values, 6) ** 2) / 924.0))
 
 
-def slope(line: Line) -> Slope | None:
-    """φ'(0), from both sides; None if it does not settle."""
+def slope(line: Line, thorough: bool = True) -> Slope | None:
+    """φ'(0), from both sides; None if it does not settle. If not `thorough`, the best answer that
+    a small number of evaluations gives."""
+    return settled(line, range(opening(line), LAST), thorough)
+
+
+def second(line: Line, level: int, rows: int) -> Slope | None:
+    """φ'(0) from a few steps around 2^-level, where a line nearby has settled."""
+    return settled(line, range(max(level + 2 - rows, FIRST - 2), level + 2), False)
+
+
+def settled(line: Line, levels: range, thorough: bool) -> Slope | None:
+    """The most certain entry of Neville's table over these levels."""
     rows: list[list[float]] = []
     best: Slope | None = None
-    for level in range(LAST_LEVEL):
-        h = 2.0 ** (FIRST - level)
-        quotient = (line(h) - line(-h)) / (2.0 * h)
+    for level in levels:
+        if not thorough and line.count >= ENOUGH:
+            break
+        h = 2.0 ** -level
+        quotient = line.quotient(h)
         if not math.isfinite(quotient):
             rows = []  # φ is not defined that far out: begin again nearer by
             continue
         rows.append(extrapolate(rows[-1] if rows else [], quotient))
         floor = 2.0 * line.noise / h
-        for found in believed(rows, floor):
-            if best is None or found.error < best.error:
-                best = found
+        for value, error in believed(rows, floor):
+            if best is None or error < best.error:
+                best = Slope(value, error, level)
         done = best is not None and best.error <= max(2.0 * floor, 1e-12 * abs(best.value))
         if len(rows) >= LEVELS and done:
             break
     return best
+
+
+def opening(line: Line) -> int:
+    """The level to begin at: the first whose quotient is roughly that of four levels on.
+
+    A sharp φ looks like nothing at all in large steps, and halving through them is a waste.
+    """
+    for level in range(FIRST, LAST - LEVELS - 4, 4):
+        here, there = line.quotient(2.0 ** -level), line.quotient(2.0 ** -(level + 4))
+        noise = 2.0 * line.noise * 2.0 ** (level + 4)
+        if math.isfinite(here) and not abs(here - there) > ALIKE * abs(there) + 10.0 * noise:
+            return level
+    return FIRST
 
 
 def kink(line: Line) -> tuple[Slope, Slope] | None:
@@ -104,7 +137,7 @@ def kink(line: Line) -> tuple[Slope, Slope] | None:
     as 1 / h where it is noise, and stays at a kink. It is taken at three steps around the one where
     curvature and noise count about the same.
     """
-    steep = max(abs(line(h) - line(0.0)) / abs(h) for h in (2.0 ** FIRST, -2.0 ** FIRST))
+    steep = max(abs(line(h) - line(0.0)) / abs(h) for h in (2.0 ** -FIRST, -2.0 ** -FIRST))
     if not math.isfinite(steep):
         steep = 1.0
     balance = math.sqrt(max(4.0 * line.noise, 1e-300) / max(steep, 1e-150))
@@ -129,7 +162,7 @@ def extrapolate(above: list[float], quotient: float) -> list[float]:
     return row
 
 
-def believed(rows: list[list[float]], floor: float) -> list[Slope]:
+def believed(rows: list[list[float]], floor: float) -> list[tuple[float, float]]:
     """The entries of the last row whose column shrank over two levels, with their errors."""
     if len(rows) < 3:
         return []
@@ -137,5 +170,5 @@ def believed(rows: list[list[float]], floor: float) -> list[Slope]:
     for j in range(len(rows[-3])):
         last, before = abs(rows[-1][j] - rows[-2][j]), abs(rows[-2][j] - rows[-3][j])
         if last <= max(0.5 * before, floor):
-            found.append(Slope(rows[-1][j], 0.5 * last + floor))
+            found.append((rows[-1][j], 0.5 * last + floor))
     return found

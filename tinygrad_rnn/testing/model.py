@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core import backprop, walk
+from ..core import backprop, ops, walk
 from ..core.graph import Node, leaf, tick
 from ..core.words import describe
 from ..errors import InputError
+from .complexstep import bare, complex_slope, has_subnormals, lifted, tracked
 
 Arrays = dict[str, Any]  # parameter name -> float64 array of its shape
 
@@ -49,8 +50,16 @@ def named(params: Any) -> dict[str, Node]:
 class Model:
     """A loss and its parameters. Use it in a `with` block: leaving it puts everything back."""
 
-    def __init__(self, loss_fn: Callable[[], Any], leaves: dict[str, Node]) -> None:
-        self.loss_fn, self.leaves = loss_fn, leaves
+    who = "loss_fn"
+    unreached = ("the loss changes with it, but its graph does not reach it: was it used through "
+                 ".numpy(), .detach(), .item() or no_grad()?")
+
+    def __init__(self, loss_fn: Callable[[], Any], leaves: dict[str, Node],
+                 sample: int | None = None) -> None:
+        self.loss_fn, self.leaves, self.sample = loss_fn, leaves, sample
+        self.noise, self.notes, self.spoilt = 0.0, list[str](), ""
+        self.raised = set[str]()
+        self.broken = dict[str, tuple[str, str]]()
         self.start = {name: np.array(p.value, float) for name, p in leaves.items()}
         self.evaluations = self.gradients = 0
         self.dtypes = {name: np.asarray(p.value).dtype for name, p in leaves.items()}
@@ -79,6 +88,8 @@ class Model:
             loss = self.loss_fn()
         self.evaluations += 1
         number = loss.value if isinstance(loss, Node) else loss
+        if self.sample is not None:
+            number = self.one(number)
         if np.size(number) != 1 or np.asarray(number).dtype.kind not in "fiu":
             what = describe(loss) if isinstance(loss, Node) else f"a {type(loss).__name__}"
             raise InputError(f"loss_fn must return a single number, got {what}",
@@ -88,6 +99,13 @@ class Model:
                              where="check_gradients",
                              fix="Compute the loss inside it, from the parameters, at every call")
         return loss, float(np.asarray(number).reshape(()))
+
+    def one(self, losses: Any) -> Any:
+        """The loss of one sample, of a vector of them."""
+        if np.ndim(losses) != 1 or self.sample is None or self.sample >= len(losses):
+            raise InputError("with per_sample=True loss_fn must return one loss for every sample, "
+                             f"a vector; got shape {np.shape(losses)}", where="check_gradients")
+        return losses[self.sample]
 
     def value(self, arrays: Arrays) -> float:
         """The loss there, as a number: in float64, also for parameters that are float32."""
@@ -106,7 +124,7 @@ class Model:
             for node in graph:
                 node.grad = None
             with np.errstate(all="ignore"):
-                backprop.backward(loss)
+                backprop.backward(loss, self.seed(loss))
             reached = {name: p for name, p in self.leaves.items() if p in graph}
             found = {name: np.array(p.grad, float) for name, p in reached.items()
                      if p.grad is not None}
@@ -114,3 +132,55 @@ class Model:
             for node, grad in before:
                 node.grad = grad
         return {**zeros, **found}, set(reached)
+
+    def seed(self, loss: Any) -> Any:
+        """None for a single number; of a vector of losses, the sample that is looked at."""
+        if self.sample is None:
+            return None if np.ndim(loss.value) == 0 else np.ones_like(loss.value)
+        return np.eye(1, len(loss.value), self.sample, dtype=loss.value.dtype)[0]
+
+    def complex_slope(self, v: Arrays, start: float) -> float | None:
+        """The slope along `v` by the complex step, or None: the recorded graph, computed again."""
+        loss, _ = self.run(self.start, wide=True)
+        if not isinstance(loss, Node):
+            return None
+        known = {p: lifted(self.start[n], v.get(n)) for n, p in self.leaves.items()}
+
+        def run() -> Any:
+            total = replayed(loss, known)
+            return total if self.sample is None else total[self.sample]
+
+        return complex_slope(run, start, 0.0)
+
+    def subnormal(self) -> bool:
+        """Whether the graph holds numbers that are too small to keep their digits."""
+        loss, _ = self.run(self.start, wide=True)
+        return isinstance(loss, Node) and any(has_subnormals(x.value) for x in walk.nodes(loss))
+
+
+def replayed(loss: Node, known: dict[Node, Any]) -> Any:
+    """The value of `loss` when the nodes in `known` have these complex values."""
+    values = dict(known)
+    for node in walk.nodes(loss):
+        if node in values or not node.op.rules:
+            continue
+        if any(x in values for x in walk.operands(node) if x is not None):
+            nodes = walk.operands(node)[: node.arity]
+            operands = [u if x is None else values.get(x, u) for x, u in zip(nodes, node.values)]
+            compute: Any = ANALYTIC.get(node.op, node.op.array)
+            values[node] = tracked(np.asarray(bare(compute(*operands, **(node.params or {})))))
+    return values.get(loss, loss.value)
+
+
+def _sigmoid(x: Any) -> Any:
+    z = bare(x)
+    small = np.exp(np.where(z.real >= 0, -z, z))
+    return np.where(z.real >= 0, 1.0, small) / (1.0 + small)
+
+
+# rows whose way to compute is not analytic, though what they compute is
+ANALYTIC = {
+    ops.sigmoid: _sigmoid,
+    ops.absolute: lambda x: np.where(bare(x).real >= 0, bare(x), -bare(x)),
+    ops.sign: lambda x: np.sign(bare(x).real) + 0j,
+}

@@ -1,0 +1,103 @@
+"""A report in other forms: a dict for JSON, JUnit XML for a build server, HTML for a notebook.
+
+The question this file answers: *how does another program, or a notebook, read a report?*
+"""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import Any
+
+from .report import RIGHT, Block, Entry, Report
+
+COLOURS = {"FAIL": "#D55E00", "non-finite": "#D55E00", "inconclusive": "#B07800",
+           "invisible": "#888888"}
+
+
+def plain(x: float) -> float | None:
+    """JSON has no NaN and no Inf."""
+    return x if math.isfinite(x) else None
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """Everything in plain numbers, words, lists and dicts."""
+    return {"title": report.title, "verdict": report.verdict, "cause": report.cause,
+            "seed": report.seed, "evaluations": report.evaluations,
+            "gradients": report.gradients, "screened": report.screened,
+            "notes": list(report.notes), "spoilt": report.spoilt,
+            "blocks": {name: of_block(block) for name, block in report.blocks.items()}}
+
+
+def of_block(block: Block) -> dict[str, Any]:
+    """One parameter."""
+    return {"shape": list(block.shape), "size": block.size, "verdict": block.verdict,
+            "analytic": plain(block.analytic), "numeric": plain(block.numeric),
+            "error": plain(block.error), "bar": plain(block.bar), "wrong": block.wrong,
+            "tested": block.tested, "cause": block.cause,
+            "worst": of_entry(block.worst) if block.worst else None}
+
+
+def of_entry(entry: Entry) -> dict[str, Any]:
+    """One entry."""
+    return {"index": list(entry.index), "analytic": plain(entry.analytic),
+            "numeric": plain(entry.numeric), "error": plain(entry.error)}
+
+
+def as_junit(report: Report) -> str:
+    """One test case for every block: FAIL and non-finite are failures, the rest that is not right
+    is skipped with its cause."""
+    cases, failures, skipped = list[str](), 0, 0
+    for block in report.blocks.values():
+        inside = ""
+        if block.verdict in ("FAIL", "non-finite"):
+            failures += 1
+            inside = (f'<failure message="{attribute(block.lines()[0].strip())}">'
+                      f"{text(str(report))}</failure>")
+        elif block.verdict not in RIGHT or report.spoilt:
+            skipped += 1
+            why = block.cause or report.spoilt or block.verdict
+            inside = f'<skipped message="{attribute(why)}"/>'
+        cases.append(f'  <testcase classname="gradients" name="{attribute(block.name)}">{inside}'
+                     "</testcase>")
+    return "\n".join([
+        '<?xml version="1.0" encoding="utf-8"?>',
+        f'<testsuite name="{attribute(report.title)}" tests="{len(cases)}" failures="{failures}" '
+        f'errors="0" skipped="{skipped}">', *cases, "</testsuite>", ""])
+
+
+def text(words: str) -> str:
+    """As XML takes it: escaped, and without the control characters that it has no way to write."""
+    return escape("".join(c if c in "\n\t" or ord(c) >= 32 and not 0xD800 <= ord(c) < 0xE000
+                          and ord(c) not in (0xFFFE, 0xFFFF) else "?" for c in words))
+
+
+def attribute(words: str) -> str:
+    """The same, on one line."""
+    return " ".join(text(words).split())
+
+
+def as_html(report: Report) -> str:
+    """The text over a table of the blocks."""
+    rows = []
+    for b in report.blocks.values():
+        colour = COLOURS.get(b.verdict, "#009E73")
+        entry = b.worst
+        numbers = [f"{x:.8g}" if x == x else "" for x in
+                   ((entry.analytic, entry.numeric, entry.error) if entry
+                    else (b.analytic, b.numeric, b.error))]
+        place = text(str(list(entry.index))) if entry and entry.index else ""
+        wrong = f"{b.wrong} of {b.tested}" if b.wrong else ""
+        cells = [f"<b>{text(b.name)}</b>", text(str(b.shape)) if b.shape else "",
+                 f'<b style="color:{colour}">{text(b.verdict)}</b>', wrong, place, *numbers,
+                 text(b.cause)]
+        rows.append("<tr>" + "".join(f'<td style="text-align:left">{c}</td>' for c in cells)
+                    + "</tr>")
+    head = "".join(f'<th style="text-align:left">{c}</th>' for c in
+                   ("parameter", "shape", "verdict", "wrong", "entry", "analytic", "numeric", "±",
+                    "cause"))
+    lines = str(report).splitlines()
+    notes = [report.spoilt, *report.notes, lines[-1].strip()]
+    tail = "".join(f"<div>{text(note)}</div>" for note in notes if note)
+    return (f"<div><div><b>{text(lines[0])}</b></div><table><thead><tr>{head}</tr></thead>"
+            f"<tbody>{''.join(rows)}</tbody></table>{tail}</div>")

@@ -1,0 +1,299 @@
+"""Somebody's own forward and backward, in NumPy: called with copies, watched, and asked for slopes.
+
+The question this file answers: *what can be wrong with a backward function that is no gradient
+bug?*
+
+A backward that writes to its inputs, adds up in arrays that it keeps between calls, forgets a name
+or returns the wrong shape gives wrong numbers too, and no derivative is to blame. So the functions
+are looked at first: what they return, and what they do to what they were given.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from .complexstep import complex_slope, lifted, watched
+from .differences import EPS
+from .model import Arrays
+from .structure import is_float, leaves, matched, outline, rebuilt
+
+WHERE = "check_backward"
+
+
+class Handwritten:
+    """`forward` and `backward` as a function of the float arrays in `inputs`, and its gradient.
+
+    What is differentiated is the sum of upstream times output, one number. For a forward that
+    returns a single number that is the number itself.
+    """
+
+    who = "forward"
+    unreached = "the output changes with it, and backward gives None for its gradient"
+
+    def __init__(self, forward: Callable[..., Any], backward: Callable[..., Any], inputs: Any,
+                 cached: bool, rng: np.random.Generator) -> None:
+        self.forward, self.backward, self.inputs, self.cached = forward, backward, inputs, cached
+        self.evaluations = self.gradients = 0
+        self.noise, self.notes, self.extras = 0.0, list[str](), dict[str, Any]()
+        self.broken = dict[str, tuple[str, str]]()
+        self.spoilt, self.raised = "", set[str]()
+        self.known: Arrays | None = None  # the gradient at the start, when it is known
+        self.values = list[float]()       # and the function there
+        self.plain = type(inputs) is dict and all(
+            isinstance(n, str) and isinstance(x, np.ndarray) for n, x in inputs.items())
+        given = {name: x for name, x in leaves(inputs).items() if is_float(x)}
+        if not given:
+            raise InputError(f"there are no float arrays in the inputs, {outline(inputs)}",
+                             where=WHERE, fix="Whole numbers have no gradient: use x.astype(float)")
+        self.start = {name: np.array(x, float) for name, x in given.items()}
+        self.dtypes = {name: np.asarray(x).dtype for name, x in given.items()}
+        self.eps = max(float(np.finfo(dtype).eps) for dtype in self.dtypes.values())
+        self.look(rng)
+
+    def __enter__(self) -> Handwritten:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was changed: the functions were given copies."""
+
+    # --- calls ------------------------------------------------------------------------------------
+
+    def copies(self, arrays: Arrays, wide: bool) -> Any:
+        """The inputs with these numbers, every array a fresh copy."""
+        if self.plain and wide:  # what nearly everybody gives, without a detour
+            return {n: np.array(arrays[n]) if n in arrays else np.copy(x)
+                    for n, x in self.inputs.items()}
+
+        def change(name: str, x: Any) -> Any:
+            if name in arrays:
+                dtype = float if wide else self.dtypes[name]
+                return float(arrays[name]) if isinstance(x, float) else \
+                    np.array(arrays[name], dtype)
+            return x.copy() if isinstance(x, np.ndarray) else x
+
+        return rebuilt(self.inputs, change)
+
+    def run(self, inputs: Any) -> tuple[Any, Any]:
+        """(outputs, cache) of the forward."""
+        self.evaluations += 1
+        out = self.forward(inputs)
+        if not self.cached:
+            return out, None
+        if not isinstance(out, tuple) or len(out) != 2:
+            raise InputError(f"with cached=True forward returns (out, cache), got {outline(out)}",
+                             where=WHERE)
+        return out[0], out[1]
+
+    def total(self, out: Any) -> Any:
+        """The one number that is differentiated."""
+        if self.upstream is None and np.ndim(out) == 0:
+            return out
+        found = {name: x for name, x in leaves(out, "").items() if name in self.weights}
+        if found.keys() != self.weights.keys() or any(
+                np.shape(x) != self.weights[n].shape for n, x in found.items()):
+            raise InputError("forward returned another structure or shape than the first time, "
+                             f"{outline(out)}", where=WHERE)
+        return sum(np.sum(x * self.weights[n]) for n, x in found.items())
+
+    def value(self, arrays: Arrays) -> float:
+        """Upstream times output there, in float64."""
+        if arrays is self.start and self.values:
+            return self.values.pop()  # the first look has been here
+        with np.errstate(all="ignore"):
+            return self.measured(self.run(self.copies(arrays, wide=True))[0])
+
+    def measured(self, out: Any) -> float:
+        """Upstream times output; the terms may be much larger than their sum, and so the
+        rounding."""
+        if self.upstream is None and np.ndim(out) == 0:
+            return float(out)
+        size = float(sum(np.abs(x * self.weights[n]).sum() for n, x in leaves(out).items()
+                         if n in self.weights))
+        if np.isfinite(size):
+            self.noise = max(self.noise, EPS * size)
+        return float(self.total(out))
+
+    def complex_slope(self, v: Arrays, start: float) -> float | None:
+        """The slope along `v` by the complex step, or None."""
+        def change(name: str, x: Any) -> Any:
+            if name in self.start:
+                return lifted(self.start[name], v.get(name))
+            return x.copy() if isinstance(x, np.ndarray) else x
+
+        return complex_slope(lambda: self.total(self.run(rebuilt(self.inputs, change))[0]),
+                             start, self.noise)
+
+    def subnormal(self) -> bool:
+        """Whether the forward computes numbers that are too small to keep their digits."""
+        seen = list[str]()
+
+        def change(name: str, x: Any) -> Any:
+            return watched(self.start[name], seen) if name in self.start else x
+
+        with np.errstate(all="ignore"), contextlib.suppress(Exception):  # it may not take them
+            self.run(rebuilt(self.inputs, change))
+            return bool(seen)
+        return True
+
+    def call_backward(self, inputs: Any, first: bool = False) -> Any:
+        """What backward returns, after a forward with the same inputs."""
+        with np.errstate(all="ignore"):
+            out, cache = self.run(inputs)
+            self.gradients += 1
+            if self.eps == EPS and len(self.values) < 2 and first:
+                self.values.append(self.measured(out))
+            if self.cached:
+                return self.backward(self.seed(), cache)
+            return self.backward(inputs) if self.upstream is None else \
+                self.backward(inputs, self.seed())
+
+    def seed(self) -> Any:
+        """The upstream gradient: a copy, since backward may write to it."""
+        return 1.0 if self.upstream is None else rebuilt(
+            self.upstream, lambda _, x: x.copy() if isinstance(x, np.ndarray) else x)
+
+    def gradient(self, arrays: Arrays) -> tuple[Arrays, set[str]]:
+        """What backward says, by name, and the names that it speaks of."""
+        if arrays is self.start and self.known is not None:
+            found, self.known = self.known, None  # the first look has just asked
+        else:
+            found, _ = self.read(self.call_backward(self.copies(arrays, wide=False)))
+        zeros = {name: np.zeros(x.shape) for name, x in self.start.items()}
+        return {**zeros, **found}, set(found) | set(self.broken)
+
+    # --- the first look ---------------------------------------------------------------------------
+
+    def look(self, rng: np.random.Generator) -> None:
+        """Call both once, and note what is wrong before any slope is compared."""
+        inputs = self.copies(self.start, wide=False)
+        with np.errstate(all="call", call=lambda kind, _: self.raised.add(kind)):
+            out, _ = self.run(inputs)
+        outputs = {name: x for name, x in leaves(out).items() if is_float(x)}
+        if not outputs:
+            hint = "; does it return (out, cache)? Then say cached=True" \
+                if isinstance(out, tuple) else ""
+            raise InputError("forward must return a float or float arrays, got "
+                             f"{outline(out)}{hint}", where=WHERE)
+        self.weights = {name: np.asarray(rng.choice([-1.0, 1.0], np.shape(x))
+                                         * rng.uniform(0.5, 1.5, np.shape(x)))
+                        for name, x in outputs.items()}
+        self.upstream: Any = rebuilt(out, self.as_upstream)
+        if np.ndim(out) == 0 and not isinstance(out, (dict, list, tuple)):
+            self.weights, self.upstream = {next(iter(outputs)): np.ones(np.shape(out))}, None
+        self.changed("forward", inputs)
+        narrow = [np.asarray(x).dtype for x in outputs.values()]
+        if any(d.itemsize < 8 for d in narrow) and self.eps == EPS:
+            self.notes.append(f"forward returns {narrow[0]} for float64 inputs: it computes with "
+                              "half the digits")
+        fresh = self.copies(self.start, wide=False)
+        given = self.call_backward(fresh, first=True)
+        self.changed("backward", fresh)
+        first = self.inspect(given, fresh)
+        again, _ = self.read(self.call_backward(self.copies(self.start, wide=False), first=True))
+        self.repeated(first, again)
+        self.known = again
+
+    def as_upstream(self, name: str, x: Any) -> Any:
+        """The weight of one output, in the output's own type."""
+        if not is_float(x):
+            return None
+        return self.weights[name].astype(np.asarray(x).dtype) if np.ndim(x) \
+            else float(self.weights[name])
+
+    def changed(self, who: str, inputs: Any) -> None:
+        """Note which inputs are not what they were."""
+        before = leaves(self.copies(self.start, wide=False))
+        for name, x in leaves(inputs).items():
+            if not self.spoilt and isinstance(x, np.ndarray) and not np.array_equal(
+                    x, before[name], equal_nan=x.dtype.kind == "f"):
+                entries = int(np.sum(x != before[name]))
+                self.spoilt = (f"{who} writes to its input {name} ({entries} of {x.size} entries "
+                               "changed): work on a copy, x = x.copy(), or write x = x + ...")
+
+    def repeated(self, first: Arrays, again: Arrays) -> None:
+        """Note a backward that gives something else the second time."""
+        for name, g in first.items():
+            h = again.get(name)
+            if self.spoilt or h is None or np.array_equal(g, h, equal_nan=True):
+                continue
+            if np.all(np.isfinite(g)) and np.allclose(h, 2.0 * g, rtol=1e-9, atol=0.0):
+                self.spoilt = (f"the gradient of {name} doubles when backward is called again: it "
+                               "is added to an array that is kept between calls; start from zeros")
+            elif np.all(np.isfinite(g)):
+                self.spoilt = (f"backward is not deterministic: the gradient of {name} is another "
+                               "one when it is called again with the same inputs")
+
+    # --- what backward returned -------------------------------------------------------------------
+
+    def read(self, given: Any) -> tuple[Arrays, bool]:
+        """The gradients by the name of their input, those that can be used."""
+        pairs = matched(self.inputs, self.start, given)
+        if pairs is None:
+            raise InputError("backward must return gradients in the structure of the inputs, "
+                             f"{outline(self.inputs)}; got {outline(given)}", where=WHERE)
+        found, self.extras, in_order = pairs
+        return {name: np.array(g, float) for name, g in found.items()
+                if g is not None and np.asarray(g).dtype.kind in "fiu"
+                and np.shape(g) == self.start[name].shape}, in_order
+
+    def inspect(self, given: Any, inputs: Any) -> Arrays:
+        """Note names, shapes, dtypes and aliases that are not as they should be."""
+        usable, in_order = self.read(given)
+        if in_order:
+            self.notes.append("the gradients came without names: they are read in the order of "
+                              f"the inputs, {', '.join(self.start)}")
+        found = matched(self.inputs, self.start, given)
+        for name in self.start:
+            g = found[0].get(name, self) if found else self
+            words = self.misfit(name, g)
+            if words:
+                self.broken[name] = ("FAIL", words)
+        self.aliases({n: g for n, g in (found[0] if found else {}).items() if n in usable}, inputs)
+        return usable
+
+    def misfit(self, name: str, g: Any) -> str:
+        """Why this cannot be the gradient of `name`, or ''."""
+        shape = self.start[name].shape
+        if g is self:
+            others = f"; it returned {', '.join(self.extras)} besides" if self.extras else ""
+            return f"backward returned no gradient of this name{others}"
+        if g is None:
+            return ""  # a gradient that is claimed to be zero
+        kind = np.asarray(g).dtype
+        if kind.kind not in "fiu":
+            return f"its gradient is {outline(g)} of dtype {kind}: real numbers are expected"
+        if np.shape(g) != shape:
+            size, hint = np.shape(g), ""
+            if size == shape[::-1]:
+                hint = ": is it transposed?"
+            elif len(size) > len(shape) and size[len(size) - len(shape):] == shape:
+                hint = ": is it not summed over the batch (or the steps)?"
+            elif np.size(g) == np.prod(shape):
+                hint = ": the same entries in another shape"
+            return f"its gradient has shape {size}, expected {shape}{hint}"
+        if kind.kind in "iu":
+            self.notes.append(f"the gradient of {name} is {kind}: whole numbers lose the rest")
+        elif kind.itemsize < self.dtypes[name].itemsize:
+            self.eps = max(self.eps, float(np.finfo(kind).eps))
+            self.notes.append(f"the gradient of {name} is {kind}, the input {self.dtypes[name]}: "
+                              "half of its digits are lost")
+        return ""
+
+    def aliases(self, found: dict[str, Any], inputs: Any) -> None:
+        """Note gradients that share their memory with an input or with each other."""
+        arrays = {n: g for n, g in found.items() if isinstance(g, np.ndarray) and g.size}
+        given = {n: x for n, x in leaves(inputs).items() if isinstance(x, np.ndarray)}
+        names = list(arrays)
+        for i, name in enumerate(names):
+            shared = [f"the input {n}" for n, x in given.items()
+                      if np.may_share_memory(arrays[name], x)]
+            shared += [f"the gradient of {n}" for n in names[:i]
+                       if np.may_share_memory(arrays[name], arrays[n])]
+            if shared:
+                self.notes.append(f"the gradient of {name} shares its memory with {shared[0]}: "
+                                  "writing to one changes the other; return a copy")
