@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tinygrad_rnn as tg
 from tinygrad_rnn import nn, optim
 from tinygrad_rnn.core.values import Tensor, Value
 from tinygrad_rnn.errors import GradientError, InputError, ShapeError
@@ -410,3 +411,24 @@ def test_keys_and_options_of_a_state_that_do_not_fit(change):
 def test_schedules_take_numbers(make):
     with pytest.raises(InputError, match="expected"):
         make()
+
+
+@pytest.mark.parametrize("make", [
+    lambda p: optim.SGD(p, momentum=0.9), optim.Adagrad, optim.Adam,
+    lambda p: optim.RMSprop(p, momentum=0.5, centered=True), lambda p: optim.AdamW(p, amsgrad=True)])
+def test_a_loaded_memory_has_the_type_of_its_parameter(make):
+    def moved(dtype):
+        p = tg.Tensor(np.ones(3, dtype), requires_grad=True)
+        optimizer = make([p])
+        p.grad = np.full(3, 0.5, dtype)
+        optimizer.step()
+        return p, optimizer
+    wide, narrow = moved(np.float64), moved(np.float32)
+    p, optimizer = narrow
+    optimizer.load_state_dict(wide[1].state_dict())
+    p.grad = np.full(3, 0.5, np.float32)
+    optimizer.step()
+    assert p.dtype == np.float32
+    assert all(np.asarray(x).dtype == np.float32 for x in optimizer.memory["0"].values()
+               if np.ndim(x))
+    assert all(x.dtype == np.float64 for x in wide[1].memory["0"].values() if np.ndim(x))

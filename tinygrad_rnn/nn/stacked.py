@@ -28,7 +28,7 @@ class Stacked(Layer):
 
     `residual=True` adds the input of every layer but the first to its output, h_t = a_t + s_t.
     `dropout=p` switches off a part p of what goes from layer to layer, anew at each step, when the
-    call has an `rng`. `return_state` and `return_all_states` are on if they are in any layer.
+    call has an `rng`; nothing is drawn for padding. `return_state` and `return_all_states` are on if they are in any layer.
 
     Raises `ShapeError` if a layer does not fit the one before it, and `InputError` for
     `residual=True` without `return_sequences` where not all layers go the same way: their last
@@ -101,7 +101,7 @@ class Stacked(Layer):
         for k, layer in enumerate(self.layers):
             with scope(f"layer {k}"):
                 if k and self.dropout and rng is not None:
-                    steps = self.thinned(steps, rng)
+                    steps = self.thinned(steps, masks.window(), rng)
                 run = layer.run(steps, given[k], masks, rng, reverse)
                 if k and self.residual:
                     run = shortcut(steps, runs[-1].last, run)
@@ -122,10 +122,13 @@ class Stacked(Layer):
                              f"layer, got {got}", where=self.title())
         return list(initial_state)
 
-    def thinned(self, steps: Steps, rng: np.random.Generator) -> Steps:
-        """The steps with dropout: one draw for the whole sequence, different at every step."""
-        shape = (len(steps), *(steps.shape() or ()))
-        keep = dropout_mask(rng, shape, self.dropout, self.dtype or float)
+    def thinned(self, steps: Steps, window: range, rng: np.random.Generator) -> Steps:
+        """The steps with dropout: one draw for the whole sequence, different at every step. Only
+        for those at which something happens: what comes of a seed does not hang on the padding."""
+        drawn = dropout_mask(rng, (len(window), *(steps.shape() or ())), self.dropout,
+                             self.dtype or float)
+        keep = np.ones((len(steps), *drawn.shape[1:]), drawn.dtype)
+        keep[window.start:window.stop] = drawn
         span = span_of(steps.parts)
         if span is not None:
             with switch(step=None, span=span):

@@ -101,7 +101,10 @@ class Optimizer:
                 _, like = RULES[self.rule](0.0, {}, **without(options, "weight_decay"))
                 same_keys(memory[name], like, f"the memory of {name} to be", where)
         steps = int(within("steps", state["steps"], where))
-        self.memory, self.steps = copied(memory, self.params), steps
+        kept = copied(memory, self.params)
+        for name, p in self.params.items():
+            kept[name] = {key: like_parameter(x, p) for key, x in kept[name].items()}
+        self.memory, self.steps = kept, steps
         self.options = options
 
     def __repr__(self) -> str:
@@ -204,6 +207,14 @@ def fitting(memory: Any, name: str, p: Any, where: str) -> None:
         if np.ndim(x) and np.shape(x) != np.shape(p.value):
             raise ShapeError(f"expected {key} of {name} in shape {np.shape(p.value)}, got "
                              f"{np.shape(x)}", where=where)
+
+
+def like_parameter(x: Any, p: Any) -> Any:
+    """What is remembered of a parameter, in its type: float64 from a file would turn float32 into
+    float64. A count stays a count."""
+    if np.ndim(x):
+        return np.asarray(x).astype(p.value.dtype, copy=False)
+    return x if isinstance(x, (int, np.integer)) else float(x)
 
 
 def without(options: Mapping[str, Any], name: str) -> dict[str, Any]:
