@@ -415,7 +415,8 @@ def test_schedules_take_numbers(make):
 
 @pytest.mark.parametrize("make", [
     lambda p: optim.SGD(p, momentum=0.9), optim.Adagrad, optim.Adam,
-    lambda p: optim.RMSprop(p, momentum=0.5, centered=True), lambda p: optim.AdamW(p, amsgrad=True)])
+    lambda p: optim.RMSprop(p, momentum=0.5, centered=True),
+    lambda p: optim.AdamW(p, amsgrad=True)])
 def test_a_loaded_memory_has_the_type_of_its_parameter(make):
     def moved(dtype):
         p = tg.Tensor(np.ones(3, dtype), requires_grad=True)

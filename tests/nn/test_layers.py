@@ -424,7 +424,7 @@ def test_other_settings_of_the_wrong_type_are_named():
         nn.MLP(4)
     with pytest.raises(InputError, match="list of layers"):
         nn.Stacked(nn.RNN(3, 5))
-    with pytest.raises(InputError, match="list of skips"):
+    with pytest.raises(InputError, match="skips to be a list"):
         nn.SkipRNNCell(3, 5, skips=2)
 
 
@@ -444,5 +444,5 @@ def test_a_generator_that_is_none_is_named(layer):
 
 
 def test_a_forget_bias_that_is_no_number_is_named():
-    with pytest.raises(InputError, match="expected forget_bias to be a number"):
+    with pytest.raises(InputError, match="expected forget_bias to be a finite number"):
         nn.LSTM(3, 5, forget_bias="a")

@@ -27,6 +27,7 @@ from ..core.parts import norm
 from ..core.place import no_grad, timestep
 from ..errors import InputError
 from ..nn.feedback import as_layer, onward
+from ..nn.init import generator
 from ..nn.layer import Layer
 from ..nn.masking import Masks, read_masks
 from ..nn.sequence import Steps, first_step, join
@@ -77,7 +78,7 @@ def truncated_bptt(layer: Any, xs: Any, k1: int, k2: int | None = None, initial_
     steps = layer.steps(xs)
     batch = (steps.shape() or ())[:-1]
     masks = read_masks(len(steps), batch, mask, lengths, reset_mask, layer.title())
-    rng = None if rng is None else np.random.default_rng(rng)
+    rng = None if rng is None else generator(rng, "truncated_bptt", "rng")
     return windows(Runner(layer, steps, masks, rng, first_step()), int(k1), int(k2), initial_state)
 
 

@@ -14,7 +14,7 @@ from ..core.place import scope, switch
 from ..errors import InputError, ShapeError
 from .layer import Layer
 from .masking import Masks
-from .recurrent import one_of
+from .options import one_of, yes_or_no
 from .sequence import Steps, Together, Whole, join
 from .unrolling import Run
 
@@ -66,9 +66,11 @@ class Bidirectional(Layer):
         self.backward_layer = layer.twin() if backward_layer is None else backward_layer
         both = self.forward_layer, self.backward_layer
         given = return_state if return_states is None else return_states
-        self.return_state = any(x.return_state for x in both) if given is None else given
+        self.return_state = any(x.return_state for x in both) if given is None else \
+            yes_or_no(given, "return_state", "Bidirectional")
         self.return_all_states = any(x.return_all_states for x in both) \
-            if return_all_states is None else return_all_states
+            if return_all_states is None else \
+            yes_or_no(return_all_states, "return_all_states", "Bidirectional")
         self.fit()
 
     def directions(self) -> set[str]:

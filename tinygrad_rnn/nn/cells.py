@@ -22,6 +22,7 @@ from ..errors import InputError, ShapeError, UnsupportedError
 from . import activations
 from . import init as inits
 from .module import Module, parameter, refuse_shared
+from .options import float_type, size, yes_or_no
 from .sequence import given_step, shape_of
 
 
@@ -170,7 +171,8 @@ class AffineCell(Cell):
         where = type(self).__name__
         self.input_size = size(sizes[0], "input_size", where)
         self.hidden_size = size(sizes[1], "hidden_size", where)
-        self.dtype, self.stacked = float_type(dtype, where), stacked
+        self.dtype = float_type(dtype, where)
+        self.stacked = yes_or_no(stacked, "stacked", where)
         self.bias = yes_or_no(bias, "bias", where)
         self.init = inits.find(init, where)
         self.init_hh = self.init if init_hh is None else inits.find(init_hh, where)
@@ -247,30 +249,3 @@ class RNNCell(AffineCell):
     def settings(self) -> str:
         name = activations.title(self.nonlinearity)
         return f"{self.input_size}, {self.hidden_size}, {name}{self.options()}"
-
-
-def size(n: Any, name: str, where: str) -> int:
-    """A whole number of at least 1."""
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise InputError(f"expected {name} to be a whole number of at least 1, got {n!r}",
-                         where=where)
-    return int(n)
-
-
-def yes_or_no(given: Any, name: str, where: str) -> bool:
-    """True or False, and nothing that merely looks like it."""
-    if not isinstance(given, (bool, np.bool_)):
-        raise InputError(f"expected {name} to be True or False, got {given!r}", where=where)
-    return bool(given)
-
-
-def float_type(dtype: Any, where: str) -> Any:
-    """float64 by default, or the float type asked for."""
-    try:
-        kind = np.dtype(np.float64 if dtype is None else dtype)
-    except TypeError:  # no dtype at all
-        kind = np.dtype(object)
-    if kind.kind != "f":
-        raise InputError(f"expected dtype to be a float type such as 'float32', got {dtype!r}",
-                         where=where)
-    return kind

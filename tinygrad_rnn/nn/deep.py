@@ -18,9 +18,10 @@ from ..errors import InputError
 from . import activations
 from . import init as inits
 from .activations import Activation
-from .cells import AffineCell, Cell, float_type, size
+from .cells import AffineCell, Cell
 from .linear import Linear
 from .module import parameter
+from .options import float_type, size, sizes, yes_or_no
 from .sequence import given_step
 
 
@@ -56,10 +57,11 @@ class DeepRNNCell(Cell):
         self.dtype, self.nonlinearity = float_type(dtype, where), nonlinearity
         self.activation = activations.activation(nonlinearity, where, "nonlinearity")
         self.sizes = {
-            name: [size(n, name, where) for n in sizes] for name, sizes in (
+            name: sizes(given, name, where) for name, given in (
                 ("deep_input", deep_input), ("deep_transition", deep_transition),
                 ("deep_output", deep_output))}
-        self.shortcut, self.init = shortcut, inits.find(init, where)
+        self.shortcut = yes_or_no(shortcut, "shortcut", where)
+        self.init = inits.find(init, where)
         if shortcut and not self.sizes["deep_transition"]:
             raise InputError("a shortcut needs a deep transition to go past", where=where,
                              fix="deep_transition=[M]")
@@ -129,10 +131,7 @@ class SkipRNNCell(AffineCell):
                  skips: Iterable[int] = (2,), stacked: bool = False,
                  init: str | inits.Init = "uniform", init_hh: str | inits.Init | None = None,
                  seed: Any = None, dtype: Any = None) -> None:
-        if not isinstance(skips, Iterable) or isinstance(skips, str):
-            raise InputError(f"expected a list of skips such as (2,), got {skips!r}",
-                             where="SkipRNNCell")
-        self.skips = sorted({size(k, "every skip", "SkipRNNCell") for k in skips})
+        self.skips = sorted(set(sizes(skips, "skips", "SkipRNNCell")))
         if not self.skips or self.skips[0] < 2:
             raise InputError(f"expected skips of 2 steps or more, got {self.skips}",
                              where="SkipRNNCell", fix="W_hh sees the step before already")
@@ -189,7 +188,8 @@ class ReadoutCell(Cell):
         self.cell, self.O = cell, size(output_size, "output_size", where)
         self.input_size, self.hidden_size = cell.input_size, cell.hidden_size
         self.dtype, self.state_names, self.State = cell.dtype, cell.state_names, cell.State
-        self.skip, self.bias, self.init = skip, bias, inits.find(init, where)
+        self.skip, self.bias = yes_or_no(skip, "skip", where), yes_or_no(bias, "bias", where)
+        self.init = inits.find(init, where)
         self.draw_readout(inits.generator(seed, where))
 
     @property

@@ -27,6 +27,7 @@ from .bidirectional import Bidirectional
 from .layer import Layer
 from .masking import Masks
 from .module import Module
+from .options import function, yes_or_no
 from .recurrent import Recurrent
 from .sequence import Steps, first_step, given_step, join, shape_of
 
@@ -61,7 +62,9 @@ class OutputFeedback(Module):
     def __init__(self, layer: Any, head: Function | None = None, feedback: str = "free", *,
                  feed: Function | None = None, append: bool = False) -> None:
         self.layer = steady(onward(as_layer(layer), "OutputFeedback"), "OutputFeedback")
-        self.head, self.feed, self.append = head, feed, append
+        self.head = function(head, "head", "OutputFeedback")
+        self.feed = function(feed, "feed", "OutputFeedback")
+        self.append = yes_or_no(append, "append", "OutputFeedback")
         self.feedback = known(feedback, "OutputFeedback")
 
     def __call__(self, x: Any, targets: Any = None, steps: int | None = None,
@@ -208,7 +211,7 @@ def steady(layer: Layer, where: str) -> Layer:
 
 def known(feedback: str, where: str) -> str:
     """One of the words of `FEEDBACKS`."""
-    if feedback not in FEEDBACKS:
+    if not isinstance(feedback, str) or feedback not in FEEDBACKS:
         raise InputError(f"expected feedback to be one of {', '.join(FEEDBACKS)}, "
                          f"got {feedback!r}", where=where)
     return feedback

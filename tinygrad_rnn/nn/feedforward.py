@@ -21,11 +21,11 @@ from ..errors import DTypeError, InputError, ShapeError
 from . import activations
 from . import init as inits
 from .activations import Activation
-from .cells import float_type, size
 from .layer import Layer
 from .linear import Linear
 from .module import Module, parameter
-from .recurrent import dropout_mask, rate
+from .options import float_type, number, rate, size, yes_or_no
+from .recurrent import dropout_mask
 from .sequence import given_step, join, no_pair, per_step
 
 
@@ -77,7 +77,8 @@ class MLP(Module):
         if len(sizes) < 2:
             raise InputError(f"expected at least two sizes, of x and of y, got {sizes}",
                              where="MLP")
-        self.nonlinearity, self.flatten = nonlinearity, flatten
+        self.nonlinearity = nonlinearity
+        self.flatten = yes_or_no(flatten, "flatten", "MLP")
         self.activation = activations.activation(nonlinearity, "MLP", "nonlinearity")
         self.layers = [Linear(a, b, bias=bias, init=init, seed=rng, dtype=dtype)
                        for a, b in pairwise(sizes)]
@@ -165,7 +166,8 @@ class LayerNorm(Module):
 
     def __init__(self, size_: int, eps: float = 1e-5, *, dtype: Any = None) -> None:
         self.size = size(size_, "size", "LayerNorm")
-        self.eps, self.dtype = eps, float_type(dtype, "LayerNorm")
+        self.eps = number(eps, "eps", "LayerNorm", least=0.0)
+        self.dtype = float_type(dtype, "LayerNorm")
         self.gain = parameter(np.ones(self.size, self.dtype), "gain")
         self.b = parameter(np.zeros(self.size, self.dtype), "b")
 

@@ -18,6 +18,7 @@ from . import activations
 from . import init as inits
 from .activations import Activation
 from .cells import AffineCell
+from .options import number, yes_or_no
 
 
 class LSTMState(NamedTuple):
@@ -71,10 +72,10 @@ class LSTMCell(AffineCell):
         if forget_bias is not None and not bias:
             raise InputError(f"forget_bias={forget_bias!r} needs a bias, got bias=False",
                              where="LSTMCell")
-        if not isinstance(forget_bias, (int, float, np.number, type(None))):
-            raise InputError(f"expected forget_bias to be a number or None, got {forget_bias!r}",
-                             where="LSTMCell")
-        self.forget_bias, self.peepholes = forget_bias, peepholes
+        if forget_bias is not None:
+            number(forget_bias, "forget_bias", "LSTMCell")
+        self.forget_bias = forget_bias
+        self.peepholes = yes_or_no(peepholes, "peepholes", "LSTMCell")
         self.settle((input_size, hidden_size), bias, stacked, init, init_hh, seed, dtype)
 
     def draw(self, rng: np.random.Generator) -> None:
@@ -138,7 +139,7 @@ class GRUCell(AffineCell):
         self.activation = activations.activation(activation, "GRUCell")
         self.gate_activation = activations.activation(gate_activation, "GRUCell",
                                                       "gate_activation")
-        self.reset_after = reset_after
+        self.reset_after = yes_or_no(reset_after, "reset_after", "GRUCell")
         self.settle((input_size, hidden_size), bias, stacked, init, init_hh, seed, dtype)
 
     def draw(self, rng: np.random.Generator) -> None:

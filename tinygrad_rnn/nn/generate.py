@@ -14,11 +14,11 @@ from ..core import functions
 from ..core.graph import Node
 from ..core.place import no_grad
 from ..errors import InputError
-from .cells import size
 from .feedback import as_layer, onward
 from .init import generator
 from .layer import Layer
 from .masking import Masks
+from .options import REAL, function, size
 
 Feedback = Callable[[Any], Any]
 
@@ -29,6 +29,12 @@ def one_hot(indices: Any, depth: int, dtype: Any = np.float64) -> Any:
     Raises `InputError` for indices outside 0 .. depth - 1, `DTypeError` for what are no whole
     numbers.
     """
+    try:
+        kind = np.dtype(dtype).kind
+    except (TypeError, ValueError):
+        kind = "O"
+    if kind not in "fiub":
+        raise InputError(f"expected dtype to be a type of numbers, got {dtype!r}", where="one_hot")
     rows = functions.one_hot(indices if np.size(indices) else np.array(indices, int),
                              size(depth, "depth", "one_hot"))
     return rows.astype(dtype, copy=False)
@@ -54,7 +60,8 @@ def generate(cell_or_layer: Any, head: Callable[[Any], Any] | None, start: Any, 
     cannot be, and for a y from which no class can be taken, NaN for instance.
     """
     layer = onward(as_layer(cell_or_layer), "generate")
-    if not callable(feedback) and feedback not in ("sample", "greedy", "output"):
+    head, words = function(head, "head", "generate"), ("sample", "greedy", "output")
+    if not callable(feedback) and not (isinstance(feedback, str) and feedback in words):
         raise InputError(f'expected feedback to be "sample", "greedy", "output" or a function, got '
                          f"{feedback!r}", where="generate")
     draw = sampled(temperature, rng) if feedback == "sample" else greedy
@@ -103,7 +110,7 @@ def sampled(temperature: float = 1.0, rng: Any = None) -> Feedback:
     `rng` is a seed or a `numpy.random.Generator`. Nothing goes back through a draw. Raises
     `InputError` for a temperature that is not above 0.
     """
-    if not temperature > 0:
+    if isinstance(temperature, bool) or not isinstance(temperature, REAL) or not temperature > 0:
         raise InputError(f"expected a temperature above 0, got {temperature!r}", where="sampled",
                          fix="The likeliest class is what feedback=\"greedy\" takes")
     draws = rng if hasattr(rng, "random") else generator(rng, "generate", "rng")
@@ -124,6 +131,9 @@ def greedy(y: Any) -> Any:
 def comparable(y: Any) -> Any:
     """y as an array from which a class can be taken: with NaN, or +inf, there is no likeliest."""
     y = y.value if isinstance(y, Node) else np.asarray(y)
+    if y.dtype.kind not in "fiub" or not y.ndim:
+        raise InputError(f"expected outputs (..., O) to draw a class from, got {y.dtype} of shape "
+                         f"{y.shape}", where="generate")
     if np.isnan(y).any() or np.isposinf(y).any() or np.isneginf(y).all(-1).any():
         raise InputError("expected outputs from which a class can be drawn, got NaN or Inf",
                          where="generate", fix="tg.detect_anomaly() finds the first one")

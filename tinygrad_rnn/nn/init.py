@@ -6,12 +6,14 @@ The question this file answers: *which numbers does a weight start from?*
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError, ShapeError
+from .options import number
 
 Init = Callable[[np.random.Generator, tuple[int, ...], int], Any]
 
@@ -79,9 +81,7 @@ def spectral(radius: float, init: str | Init = "uniform") -> Init:
 
     Over many steps a linear recurrence grows or dies like radius ** t (Jaeger 2001).
     """
-    if not radius >= 0:
-        raise InputError(f"expected a spectral radius of 0 or more, got {radius!r}",
-                         where="init.spectral")
+    radius = number(radius, "a spectral radius", "init.spectral", least=0.0)
     base = find(init, "init.spectral")
 
     def scaled(rng: np.random.Generator, shape: tuple[int, ...], hidden: int) -> Any:
@@ -101,12 +101,35 @@ INITS: dict[str, Init] = {"uniform": uniform, "glorot": glorot, "orthogonal": or
 
 def values(init: Init, rng: np.random.Generator, shape: tuple[int, ...], hidden: int, dtype: Any,
            name: str, where: str) -> Any:
-    """The first values of the parameter `name`. Raises `ShapeError` if they have another shape."""
-    array = np.asarray(init(rng, shape, hidden), dtype)
+    """The first values of the parameter `name`. Raises `ShapeError` if they have another shape, and
+    `InputError` if they are no real numbers."""
+    given = init(rng, shape, hidden) if takes_three(init) else None
+    try:
+        array = np.asarray(given)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+        got = f"a function that does not take these three: {init!r}" if given is None else \
+            f"numbers that are not finite for {name}" if array.dtype.kind in "fiub" else \
+            f"{type(given).__name__} for {name}"
+        raise InputError(f"expected init(rng, shape, hidden) to return an array of numbers, got "
+                         f"{got}", where=where)
+    array = array.astype(dtype, copy=False)
     if array.shape != shape:
         raise ShapeError(f"expected {getattr(init, '__name__', 'init')}(rng, shape, hidden) to "
                          f"return {name} of shape {shape}, got {array.shape}", where=where)
     return array
+
+
+def takes_three(init: Init) -> bool:
+    """Whether it can be called as init(rng, shape, hidden); what does not say is taken to."""
+    try:
+        inspect.signature(init).bind(None, None, None)
+    except TypeError:
+        return False
+    except ValueError:  # a builtin
+        return not isinstance(init, type)
+    return True
 
 
 def generator(seed: Any, where: str, argument: str = "seed") -> np.random.Generator:

@@ -13,9 +13,9 @@ from ..core import ops
 from ..core.graph import Node
 from ..errors import InputError, ShapeError
 from . import init as inits
-from .cells import float_type, size, yes_or_no
 from .fused_head import affine
 from .module import Module, parameter
+from .options import float_type, size, yes_or_no
 from .sequence import given_step, per_step, shape_of, span_of
 
 

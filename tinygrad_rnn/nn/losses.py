@@ -146,7 +146,7 @@ def over_time(cost: Cost, outputs: Any, targets: Any, reduction: str, mask: Any,
               by_entry: bool = False) -> Any:
     """The losses of all steps, and their sum L. With `by_entry` every entry of y_t has a cost of
     its own, else every row."""
-    if reduction not in REDUCTIONS:
+    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
         raise InputError(f"expected reduction to be one of {', '.join(REDUCTIONS)}, "
                          f"got {reduction!r}", where=where)
     mean, divided_by = REDUCTIONS[reduction]

@@ -18,13 +18,14 @@ from ..core.values import Tensor
 from ..errors import InputError
 from . import init as inits
 from .activations import Activation
-from .cells import AffineCell, Cell, RNNCell, yes_or_no
+from .cells import AffineCell, Cell, RNNCell
 from .fused import obstacle
 from .fused_layer import run_fused
 from .gated import GRUCell, LSTMCell
 from .layer import Layer, LayerOptions
 from .masking import Masks
 from .module import Module, parameter, refuse_shared
+from .options import one_of, rate, yes_or_no
 from .sequence import Steps, shape_of
 from .unrolling import AnyCell, Run, Unrolling, starting_state, unroll
 
@@ -72,9 +73,12 @@ class Recurrent(Layer):
         self.input_size = getattr(cell, "input_size", None)
         self.output_size = getattr(cell, "output_size", None)
         self.dtype = getattr(cell, "dtype", None)
-        self.return_sequences = return_sequences
-        self.return_state = return_state if return_states is None else return_states
-        self.return_all_states, self.reverse, self.flatten = return_all_states, reverse, flatten
+        given = return_state if return_states is None else return_states
+        self.return_sequences = yes_or_no(return_sequences, "return_sequences", where)
+        self.return_state = yes_or_no(given, "return_state", where)
+        self.return_all_states = yes_or_no(return_all_states, "return_all_states", where)
+        self.reverse = yes_or_no(reverse, "reverse", where)
+        self.flatten = yes_or_no(flatten, "flatten", where)
         self.start = one_of(initial_state, STARTS if known else STARTS[:1], "initial_state", where)
         self.padding = one_of(padding, PADDINGS, "padding", where)
         self.recurrent_dropout = rate(recurrent_dropout, "recurrent_dropout", where)
@@ -239,22 +243,6 @@ class GRU(Recurrent):
             input_size, hidden_size, bias, reset_after=reset_after, activation=activation,
             gate_activation=gate_activation, stacked=stacked, init=init, init_hh=init_hh,
             seed=seed, dtype=dtype), **options)
-
-
-def one_of(name: str, known: tuple[str, ...], argument: str, where: str) -> str:
-    """An option that is one of a few words."""
-    if name not in known:
-        raise InputError(f"expected {argument} to be {' or '.join(map(repr, known))}, "
-                         f"got {name!r}", where=where)
-    return name
-
-
-def rate(p: float, argument: str, where: str) -> float:
-    """A part of the whole: 0 <= p < 1."""
-    if isinstance(p, bool) or not isinstance(p, (int, float, np.floating)) or not 0 <= p < 1:
-        raise InputError(f"expected {argument} to be a number from 0 up to but not including 1, "
-                         f"got {p!r}", where=where)
-    return float(p)
 
 
 def dropout_mask(rng: np.random.Generator, shape: tuple[int, ...], p: float, dtype: Any) -> Any:

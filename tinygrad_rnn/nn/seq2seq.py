@@ -32,8 +32,9 @@ from .feedback import (
 from .init import generator
 from .masking import read_masks
 from .module import Module
-from .recurrent import one_of
+from .options import function, one_of, yes_or_no
 from .sequence import Steps, given_step, join, shape_of
+from .stacked import merge_none
 
 CONTEXTS = ("state", "input", "both")
 
@@ -75,11 +76,17 @@ class EncoderDecoder(Module):
         self.encoder = as_layer(encoder)
         self.decoder = steady(onward(as_layer(decoder), "EncoderDecoder"), "EncoderDecoder")
         self.context = one_of(context, CONTEXTS, "context", "EncoderDecoder")
-        self.head, self.feed, self.feedback = head, feed, known(feedback, "EncoderDecoder")
+        self.head = function(head, "head", "EncoderDecoder")
+        self.feed = function(feed, "feed", "EncoderDecoder")
+        self.feedback = known(feedback, "EncoderDecoder")
         if context != "state":
+            if merge_none(self.encoder):
+                raise InputError("the encoder's last output is a pair, and no single context",
+                                 where="EncoderDecoder", fix="Bidirectional(..., merge='concat')")
             self.room()
         if context != "input":
             not_learned(self.decoder)
+        bridge = yes_or_no(bridge, "bridge", "EncoderDecoder")
         made = bridges(self.encoder, self.decoder, generator(seed, "EncoderDecoder"), bridge) \
             if context != "input" else {}
         for name, linears in made.items():

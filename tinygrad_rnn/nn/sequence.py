@@ -27,7 +27,7 @@ from ..core.inplace import plain
 from ..core.place import here, switch
 from ..core.timeline import column, mark, rows
 from ..core.values import Tensor
-from ..errors import InputError, ShapeError
+from ..errors import DTypeError, InputError, ShapeError
 
 
 def stacked_steps(x: Any) -> list[Node] | None:
@@ -118,6 +118,8 @@ def join(steps: Sequence[Any], empty: Any = None) -> Any:
 
 def shape_of(x: Any) -> tuple[int, ...]:
     """The shape of a node, an array, or what could be one."""
+    if isinstance(x, type):  # its .shape is not a shape
+        raise DTypeError(f"expected numbers, got the class {x.__name__}")
     shape: tuple[int, ...] = np.shape(x.value if isinstance(x, Node) else x)
     return shape
 
@@ -196,7 +198,7 @@ def per_step(function: Callable[[Any], Any], x: Any, empty: Callable[[], Any]) -
     """`function` of each step of a layer's sequence or a list, at that step: the results joined.
     Of anything else, `function` of the whole."""
     no_pair(x)
-    steps: Any = timed_steps(x) if getattr(x, "ndim", 0) > 1 else None
+    steps: Any = timed_steps(x) if isinstance(x, Node) and len(shape_of(x)) > 1 else None
     if not steps:  # none, or no sequence
         if not isinstance(x, (list, tuple)) or len(x) > 0 and shape_of(x[0]) == ():
             return function(x)  # a list of numbers is a single input as well

@@ -14,7 +14,8 @@ from ..core.place import scope, switch
 from ..errors import InputError, ShapeError
 from .layer import Layer
 from .masking import Masks
-from .recurrent import dropout_mask, rate
+from .options import rate, yes_or_no
+from .recurrent import dropout_mask
 from .sequence import Steps, Together, Whole, span_of
 from .unrolling import Run
 
@@ -28,7 +29,8 @@ class Stacked(Layer):
 
     `residual=True` adds the input of every layer but the first to its output, h_t = a_t + s_t.
     `dropout=p` switches off a part p of what goes from layer to layer, anew at each step, when the
-    call has an `rng`; nothing is drawn for padding. `return_state` and `return_all_states` are on if they are in any layer.
+    call has an `rng`; nothing is drawn for padding. `return_state` and `return_all_states` are on
+    if they are in any layer.
 
     Raises `ShapeError` if a layer does not fit the one before it, and `InputError` for
     `residual=True` without `return_sequences` where not all layers go the same way: their last
@@ -42,7 +44,8 @@ class Stacked(Layer):
             raise InputError(f"expected a list of layers, got {type(layers).__name__}",
                              where="Stacked")
         self.layers = list(layers)
-        self.residual, self.dropout = residual, rate(dropout, "dropout", "Stacked")
+        self.residual = yes_or_no(residual, "residual", "Stacked")
+        self.dropout = rate(dropout, "dropout", "Stacked")
         for layer in self.layers:
             if not isinstance(layer, Layer):
                 raise InputError(f"expected recurrent layers, got {type(layer).__name__}",
@@ -50,9 +53,11 @@ class Stacked(Layer):
         if not self.layers:
             raise InputError("expected at least one layer, got none", where="Stacked")
         given = return_state if return_states is None else return_states
-        self.return_state = any(x.return_state for x in self.layers) if given is None else given
+        self.return_state = any(x.return_state for x in self.layers) if given is None else \
+            yes_or_no(given, "return_state", "Stacked")
         self.return_all_states = any(x.return_all_states for x in self.layers) \
-            if return_all_states is None else return_all_states
+            if return_all_states is None else \
+            yes_or_no(return_all_states, "return_all_states", "Stacked")
         self.fit()
 
     def fit(self) -> None:

@@ -14,9 +14,10 @@ from ..core import ops
 from ..core.values import Tensor
 from ..errors import InputError, ShapeError
 from . import init as inits
-from .cells import AffineCell, Cell, size
+from .cells import AffineCell, Cell
 from .feedback import Function, Heard, Input, beside, how_many, known, length_of, rest, run_on
 from .module import Module, parameter
+from .options import function, size
 from .recurrent import Recurrent
 from .sequence import Steps, given_step, join, shape_of
 
@@ -49,11 +50,13 @@ class VectorToSequence(Module):
             raise InputError("expected an RNNCell, LSTMCell or GRUCell, or a layer of one, got "
                              f"{type(cell).__name__}", where=where)
         self.context_size = size(context_size, "context_size", where)
-        self.cell, self.head, self.feed = cell, head, feed
+        self.cell, self.head = cell, function(head, "head", where)
+        self.feed = function(feed, "feed", where)
         self.feedback = None if feedback is None else known(feedback, where)
         shape = (len(cell.gates) * cell.hidden_size, self.context_size)
-        R = inits.find(init, where)(np.random.default_rng(seed), shape, cell.hidden_size)
-        self.R = parameter(np.asarray(R, cell.dtype), "R")
+        R = inits.values(inits.find(init, where), inits.generator(seed, where), shape,
+                         cell.hidden_size, cell.dtype, "R", where)
+        self.R = parameter(R, "R")
 
     def __call__(self, context: Any, xs: Any = None, steps: int | None = None, targets: Any = None,
                  initial_state: Any = None, feedback: str | None = None) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.words import describe
 from ..errors import GradientError, InputError
+from ..nn.options import yes_or_no
 from .optimizer import named
 from .schedules import number
 
@@ -25,6 +26,7 @@ def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2,
     """
     max_norm = above_zero(max_norm, "max_norm", "clip_grad_norm")
     norm_type = number(norm_type, "norm_type", "clip_grad_norm")
+    error_if_nonfinite = yes_or_no(error_if_nonfinite, "error_if_nonfinite", "clip_grad_norm")
     leaves = [p for p in named(params, "clip_grad_norm").values() if p.grad is not None]
     entries = [np.ravel(p.grad) for p in leaves]
     norm = norm_of(np.concatenate(entries), norm_type) if entries else 0.0

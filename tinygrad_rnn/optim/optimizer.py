@@ -17,6 +17,7 @@ from ..core.graph import Node, leaf
 from ..core.words import describe
 from ..errors import InputError, ShapeError
 from ..nn.module import Module
+from ..nn.options import yes_or_no
 from .rules import DECOUPLED, RULES, Memory
 from .schedules import Schedule, number
 
@@ -44,11 +45,11 @@ class Optimizer:
         """The learning rate of the next update. Assigning one ends a schedule."""
         if self.schedule is None:
             return float(self.options["lr"])
-        return within("lr", self.schedule(self.steps), self.rule)
+        return within(self.schedule(self.steps), "lr", self.rule)
 
     @lr.setter
     def lr(self, lr: float) -> None:
-        self.options["lr"], self.schedule = within("lr", lr, self.rule), None
+        self.options["lr"], self.schedule = within(lr, "lr", self.rule), None
 
     def step(self) -> None:
         """Move every parameter that has a gradient: p.data = p.data - step, all of them at the
@@ -100,7 +101,7 @@ class Optimizer:
             if memory[name]:  # else it has not moved yet
                 _, like = RULES[self.rule](0.0, {}, **without(options, "weight_decay"))
                 same_keys(memory[name], like, f"the memory of {name} to be", where)
-        steps = int(within("steps", state["steps"], where))
+        steps = int(within(state["steps"], "steps", where))
         kept = copied(memory, self.params)
         for name, p in self.params.items():
             kept[name] = {key: like_parameter(x, p) for key, x in kept[name].items()}
@@ -120,7 +121,8 @@ def SGD(params: Any, lr: float | Schedule = 1e-3, momentum: float = 0.0, nestero
         dampening: float = 0.0, weight_decay: float = 0.0) -> Optimizer:
     """Stochastic gradient descent: see `rules.sgd`. Raises `InputError` for nesterov without
     momentum, or with dampening."""
-    if nesterov and (not within("momentum", momentum, "SGD") or dampening):
+    nesterov = yes_or_no(nesterov, "nesterov", "SGD")
+    if nesterov and (not within(momentum, "momentum", "SGD") or dampening):
         raise InputError("nesterov needs a momentum above 0 and no dampening", where="SGD")
     return Optimizer(params, "SGD", lr, weight_decay, momentum=momentum, dampening=dampening,
                      nesterov=nesterov)
@@ -174,12 +176,13 @@ def checked(options: Mapping[str, Any], where: str) -> dict[str, Any]:
     for name, value in options.items():
         if name == "betas":
             found[name] = two_betas(value, where)
-        elif name not in FLAGS:
-            found[name] = within(name, value, where)
+        else:
+            check = yes_or_no if name in FLAGS else within
+            found[name] = check(value, name, where)
     return found
 
 
-def within(name: str, value: Any, where: str) -> float:
+def within(value: Any, name: str, where: str) -> float:
     """An option that is a finite number of at least 0, and alpha one of at most 1."""
     x = number(value, name, where)
     if not 0 <= x < np.inf:

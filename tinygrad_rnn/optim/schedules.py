@@ -52,7 +52,8 @@ def warm_up(then: float | Schedule, steps: int) -> Schedule:
     else:
         fixed = number(then, "lr", "warm_up")
         after = lambda k: fixed
-    return lambda k: after(0) * (k + 1) / steps if k < steps else after(k - steps)
+    return lambda k: number(after(0), "lr", "warm_up") * (k + 1) / steps if k < steps else \
+        after(k - steps)
 
 
 def whole(n: int, name: str, where: str) -> None:

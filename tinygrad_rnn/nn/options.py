@@ -1,0 +1,85 @@
+"""The door: what an option of a layer may be, and the words for what it may not.
+
+The question this file answers: *what happens with return_sequences="no"?*
+
+Python would take any text for yes. Each function here gives an option back in its own type, or
+raises `InputError` with what was expected, what came, and which layer refuses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+
+REAL = (int, float, np.integer, np.floating)
+
+
+def size(n: Any, name: str, where: str) -> int:
+    """A whole number of at least 1."""
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise InputError(f"expected {name} to be a whole number of at least 1, got {n!r}",
+                         where=where)
+    return int(n)
+
+
+def sizes(given: Any, name: str, where: str) -> list[int]:
+    """A list of such numbers, which may be empty."""
+    if not isinstance(given, Iterable) or isinstance(given, (str, bytes, dict)):
+        raise InputError(f"expected {name} to be a list of whole numbers such as [5], got {given!r}",
+                         where=where)
+    return [size(n, name, where) for n in given]
+
+
+def yes_or_no(given: Any, name: str, where: str) -> bool:
+    """True or False, and nothing that merely looks like it."""
+    if not isinstance(given, (bool, np.bool_)):
+        raise InputError(f"expected {name} to be True or False, got {given!r}", where=where)
+    return bool(given)
+
+
+def one_of(name: Any, known: Iterable[str], argument: str, where: str) -> str:
+    """An option that is one of a few words."""
+    if not isinstance(name, str) or name not in known:
+        raise InputError(f"expected {argument} to be {' or '.join(map(repr, known))}, "
+                         f"got {name!r}", where=where)
+    return name
+
+
+def number(x: Any, name: str, where: str, *, least: float = -np.inf) -> float:
+    """A finite number of at least `least`."""
+    if isinstance(x, bool) or not isinstance(x, REAL) or not np.isfinite(x) or x < least:
+        bound = f" of at least {least:g}" if least > -np.inf else ""
+        raise InputError(f"expected {name} to be a finite number{bound}, got {x!r}", where=where)
+    return float(x)
+
+
+def rate(p: Any, argument: str, where: str) -> float:
+    """A part of the whole: 0 <= p < 1."""
+    if isinstance(p, bool) or not isinstance(p, REAL) or not 0 <= p < 1:
+        raise InputError(f"expected {argument} to be a number from 0 up to but not including 1, "
+                         f"got {p!r}", where=where)
+    return float(p)
+
+
+def function(f: Any, name: str, where: str) -> Any:
+    """Something to call with one argument, or None."""
+    if f is not None and not callable(f):
+        raise InputError(f"expected {name} to be a layer, a function or None, got "
+                         f"{type(f).__name__}", where=where)
+    return f
+
+
+def float_type(dtype: Any, where: str) -> Any:
+    """float64 by default, or the float type asked for."""
+    try:
+        kind = np.dtype(np.float64 if dtype is None else dtype)
+    except (TypeError, ValueError):  # no dtype at all
+        kind = np.dtype(object)
+    if kind.kind != "f":
+        raise InputError(f"expected dtype to be a float type such as 'float32', got {dtype!r}",
+                         where=where)
+    return kind
