@@ -176,7 +176,7 @@ def test_a_pair_is_no_context():
 
 
 def test_the_words_of_a_list_of_sizes():
-    with pytest.raises(InputError, match=r"expected deep_input to be a list of whole numbers .* got 5"):
+    with pytest.raises(InputError, match=r"expected deep_input to be a list .* got 5"):
         nn.DeepRNNCell(I, H, deep_input=5)
     with pytest.raises(InputError, match="a spectral radius to be a finite number of at least 0"):
         nn.init.spectral("a")

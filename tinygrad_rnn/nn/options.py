@@ -29,8 +29,8 @@ def size(n: Any, name: str, where: str) -> int:
 def sizes(given: Any, name: str, where: str) -> list[int]:
     """A list of such numbers, which may be empty."""
     if not isinstance(given, Iterable) or isinstance(given, (str, bytes, dict)):
-        raise InputError(f"expected {name} to be a list of whole numbers such as [5], got {given!r}",
-                         where=where)
+        raise InputError(f"expected {name} to be a list of whole numbers such as [5], got "
+                         f"{given!r}", where=where)
     return [size(n, name, where) for n in given]
 
 
