@@ -28,9 +28,11 @@ from .errors import (
 )
 
 if _TYPE_CHECKING:  # at run time these come when they are first asked for: see `__getattr__`
+    from .bptt.attribution import Attribution
+    from .bptt.contribution import Contribution
     from .bptt.flow import GradientFlow, gradient_flow
     from .bptt.jacobians import StepJacobians, step_jacobians
-    from .bptt.ledger import Contribution, Ledger, Row
+    from .bptt.ledger import Ledger, Row
     from .bptt.mistakes import MISTAKES
     from .bptt.truncated import truncated_bptt
     from .bptt.truncation import Truncation, truncation
@@ -68,10 +70,9 @@ __all__ = [  # noqa: RUF022  (in reading order)
     "timestep", "scope", "fused", "open_fused", "no_grad", "record_sites",
     "detect_anomaly", "strict",
     "grad", "jacobian", "hessian", "hvp", "vjp", "jvp", "value_and_grad", "checkpoint", "op",
-    "gradient_flow", "GradientFlow", "Ledger", "Row", "Contribution", "truncated_bptt",
-    "step_jacobians", "StepJacobians", "truncation", "Truncation",
-    "three_ways", "ThreeWays",
-    "what_if", "WrongFlow", "MISTAKES",
+    "gradient_flow", "GradientFlow", "Ledger", "Row", "Contribution", "Attribution",
+    "truncated_bptt", "step_jacobians", "StepJacobians", "truncation", "Truncation",
+    "three_ways", "ThreeWays", "what_if", "WrongFlow", "MISTAKES",
     "nodes", "edges", "uses", "path", "release",
     "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "maximum", "minimum", "where",
     "linear", "softmax", "log_softmax", "logsumexp", "softplus", "log_sigmoid", "gelu", "silu",
@@ -82,9 +83,11 @@ __all__ = [  # noqa: RUF022  (in reading order)
 ]
 
 _LATER = {
+    "bptt.attribution": "Attribution",
+    "bptt.contribution": "Contribution",
     "bptt.flow": "GradientFlow gradient_flow",
     "bptt.jacobians": "StepJacobians step_jacobians",
-    "bptt.ledger": "Contribution Ledger Row",
+    "bptt.ledger": "Ledger Row",
     "bptt.mistakes": "MISTAKES",
     "bptt.truncated": "truncated_bptt",
     "bptt.truncation": "Truncation truncation",

@@ -95,7 +95,8 @@ def test_as_text_csv_and_markdown():
     assert "sum = w.grad: 0.108" in text
     lines = ledger.to_csv().splitlines()
     assert len(lines) == 4
-    assert float(lines[1].split(",")[2]) == ledger[0].contribution  # no digit is lost
+    assert lines[0] == "call,root,step,scope,op,contribution,share,running"
+    assert float(lines[1].split(",")[5]) == ledger[0].contribution  # no digit is lost
     assert ledger.to_markdown().count("\n") == 4
     parameters, _, loss = rnn()
     assert "‖running sum‖" in str(tg.gradient_flow(loss).ledger(parameters["W_hh"]))
@@ -140,7 +141,8 @@ def test_what_was_there_before_is_carried_in():
     before = W.grad.copy()
     ledger = tg.gradient_flow(loss).ledger(W)
     assert len(ledger) == 5
-    assert (ledger[0].root, ledger[0].call, ledger[0].step) == ("carried in", 0, None)
+    assert (ledger[0].root, ledger[0].call, ledger[0].step) == ("carried in", 1, None)
+    assert {row.call for row in ledger[1:]} == {2}
     assert np.array_equal(ledger[0].contribution, before)
     assert math.isnan(ledger[0].share)
     assert np.array_equal(before + ledger.total, W.grad)
@@ -388,7 +390,16 @@ def test_ledgers_of_random_graphs(steps):
         leaf.zero_grad()
     flow = tg.gradient_flow(loss)
     second = tg.gradient_flow(loss)
+    numbers = tg.gradient_flow(loss, keep="norms")
+    assert set(numbers.incoming) == set(flow.incoming)
+    for node in flow.arrived:
+        assert numbers.norm(node) == pytest.approx(flow.norm(node), rel=1e-12)
     for leaf, g in zip(leaves, expected):
+        if g is not None:
+            assert np.array_equal(numbers.ledger(leaf).total, flow.ledger(leaf).total)
+            assert [e.norm() for e in numbers.ledger(leaf).entries] == pytest.approx(
+                [e.norm() for e in flow.ledger(leaf).entries], rel=1e-12, abs=1e-14)
+            leaf.grad = second.carried[leaf] + second.totals[leaf]
         if g is None:
             with pytest.raises(tg.GradientError):
                 flow.ledger(leaf)

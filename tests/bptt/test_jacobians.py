@@ -499,9 +499,9 @@ def test_the_table():
     assert len(found.cells()) == 31
     assert found.to_csv().count("\n") == 31
     assert found.to_markdown().startswith("| t | ‖J_t‖₂")
-    assert found._repr_html_().startswith("<table>")
+    assert found._repr_html_().startswith("<table")
     assert repr(found) == str(found)
-    assert "<td>30</td>" in found._repr_html_()
+    assert ">30</td>" in found._repr_html_()
     J = found.to_numpy()
     assert float(found.cells()[1][1]) == pytest.approx(np.linalg.norm(J[0], 2), rel=1e-3)
     np.testing.assert_allclose(found.frobenius_norms, np.linalg.norm(J, axis=(1, 2)))

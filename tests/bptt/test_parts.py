@@ -122,3 +122,26 @@ def test_the_norm_of_a_part(B, H):
     for part in (Part(1, d, x, slice(H, 2 * H)), Part(1, d, index=slice(0, B))):
         assert part.norm(W) == pytest.approx(np.linalg.norm(part.array(W)), rel=1e-12)
     assert Part(1, d).norm(W[0]) == pytest.approx(np.linalg.norm(d.sum(0)), rel=1e-12)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_parts_with_norms_only(turned):
+    """Also where the operand is an alias, or computed."""
+    def program(leaves):
+        W = leaves["W"].T if turned else leaves["W"]
+        s = np.tanh(leaves["s"])
+        return (LINE(leaves["x"] * 2.0, s, W, leaves["b"]) ** 2).sum() + leaves["W"].sum()
+
+    ours, theirs = leaves(), leaves()
+    whole = tg.gradient_flow(program(theirs))
+    flow = tg.gradient_flow(program(ours), keep="norms")
+    for name, leaf in ours.items():
+        assert np.array_equal(leaf.grad, theirs[name].grad)
+        a, b = flow.incoming[leaf], whole.incoming[theirs[name]]
+        assert [e.step for e in a] == [e.step for e in b]
+        assert [e.op for e in a] == [e.op for e in b]
+        assert [e.norm() for e in a] == pytest.approx([e.norm() for e in b], rel=1e-12)
+    doubled = next(n for n in flow.incoming if n.op.name == "*")
+    assert [e.step for e in flow.incoming[doubled]] == [5, 4, 3, 2, 1]
+    with pytest.raises(tg.GradientError, match="only the norm"):
+        flow.incoming[doubled][0].array()

@@ -9,6 +9,7 @@ has a row for each, and its running sum ends, bit for bit, at what this flow add
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -19,23 +20,39 @@ from ..core.graph import Node
 from ..core.guards import plain_seed
 from ..core.parts import norm
 from ..core.totals import Totals
-from ..core.walk import is_alias
 from ..core.words import describe
 from ..errors import GradientError, InputError
 from ..nn.fused_open import open_fused
-from .ledger import Contribution, Ledger, accumulate
+from .attribution import Attribution, attribute
+from .contribution import KEEP
+from .ledger import Ledger
+from .recording import Recording
+
+NEAR = 50  # how many nodes are looked at to say where a gradient came from
 
 
 class GradientFlow:
-    """A backward pass from `root` with every contribution kept. Made by `gradient_flow`."""
+    """A backward pass from `root` with every contribution kept. Made by `gradient_flow`.
 
-    def __init__(self, root: Node, arrived: dict[Node, Any],
-                 incoming: dict[Node, list[Contribution]], carried: dict[Node, Any]) -> None:
-        self.root, self.arrived, self.incoming, self.carried = root, arrived, incoming, carried
+    `incoming[x]` are the contributions to a node, `totals` the gradients of the leaves, and
+    `carried` what their `.grad` held before. `calls` says of each leaf which backward call this was
+    since its `.grad` was last None.
+    """
+
+    def __init__(self, root: Node, incoming: Recording, totals: dict[Node, Any],
+                 carried: dict[Node, Any]) -> None:
+        self.root, self.incoming, self.totals, self.carried = root, incoming, totals, carried
+        self.calls = {x: x.calls or 1 for x in totals}
+        self.keep = "norms" if incoming.norms else "arrays"
         self.wrong = ""  # the mistake that was made on purpose: see whatif.py
 
+    @property
+    def arrived(self) -> dict[Node, Any]:
+        """The whole gradient of every node that this flow reached (kept as norms: its norm)."""
+        return self.incoming.arrived
+
     def __repr__(self) -> str:
-        count = sum(map(len, self.incoming.values()))
+        count = sum(map(len, self.incoming.index.values()))
         wrong = f"WRONG on purpose ({self.wrong}): " if self.wrong else ""
         return f"<{wrong}gradient flow from {describe(self.root)}: {count} contributions>"
 
@@ -50,17 +67,52 @@ class GradientFlow:
             raise GradientError(f"no contribution reached {describe(node)}", where="ledger()",
                                 fix=f"It needs no gradient, or {describe(self.root)} does not "
                                     "depend on it")
-        root = self.root.label if self.root.name else "L"
-        return Ledger(node, root, self.incoming[node], self.carried.get(node), self.wrong)
+        return Ledger(node, self.root_name, self.incoming[node], self.carried.get(node), self.wrong,
+                      flow=self)
+
+    def attribution(self, W: Node, losses: Any, *, keep: str = "arrays") -> Attribution:
+        """The table of dL_t/dW through its use at step k, for a list of losses L_t.
+
+        Rows add up to each loss's gradient, columns to each use's contribution to the sum of the
+        losses; both are checked. With `keep="norms"` only the sizes of the cells are kept.
+        """
+        return attribute(W, losses, keep)
+
+    def origin(self, x: Node, user: Node) -> str:
+        """Where what `user` sends to `x` came from: the node of the same name it was used for (h_4
+        for h_3), or else the first that has a name (y_3), or else the root."""
+        found, seen, named = [user], {user}, None
+        for node in islice(found, NEAR):  # the list grows while we read it
+            if node.name is not None:
+                named = node if named is None else named
+                if node.name == x.name:
+                    return whereabouts(node, x)
+            fresh = [n for n in self.incoming.users(node) if n not in seen
+                     and (named is None or n.step == user.step)]
+            found += fresh
+            seen.update(fresh)
+        return self.root_name if named is None else whereabouts(named, x)
+
+    @property
+    def root_name(self) -> str:
+        """What the result is called in titles: its name, or L."""
+        return self.root.label if self.root.name else "L"
 
     def gradient(self, node: Node) -> Any:
         """The whole gradient that arrived at `node` in this flow; zeros if none did."""
-        if node in self.arrived:
-            return self.arrived[node]
-        return 0.0 if node.is_scalar else np.zeros_like(node.value)
+        if node in self.totals:
+            return self.totals[node]
+        if node not in self.arrived:
+            return 0.0 if node.is_scalar else np.zeros_like(node.value)
+        if self.incoming.norms and not node.is_scalar:
+            raise GradientError(f"of the gradient of {describe(node)} only the norm was kept",
+                                where="gradient()", fix=KEEP)
+        return self.arrived[node]
 
     def norm(self, node: Node) -> float:
         """|dL/d(node)|."""
+        if self.incoming.norms and node in self.arrived and node not in self.totals:
+            return float(abs(self.arrived[node]))
         return norm(self.gradient(node))
 
     def norms(self, name: str) -> dict[int, float]:
@@ -96,19 +148,37 @@ class GradientFlow:
         return found
 
 
-def gradient_flow(root: Node, seed: Any = None) -> GradientFlow:
+def whereabouts(node: Node, x: Node) -> str:
+    """The name and step of a node, and its scope if it is another than that of `x`."""
+    return node.label if node.scope in ("", x.scope) else f"{node.scope}/{node.label}"
+
+
+def gradient_flow(root: Node, seed: Any = None, *, keep: str = "arrays") -> GradientFlow:
     """Backward from `root`, adding to `.grad` as `backward()` does, with every contribution kept.
 
-    Each leaf's gradient is the sum of its ledger's rows, in their order. Raises as `backward()`
-    does.
+    Each leaf's gradient is the sum of its ledger's rows, in their order, to the bit. With
+    `keep="norms"` the sums are the same, and of each contribution only the norm is kept: one number
+    a use, whatever the size of the arrays. (Those of a `Value` are numbers anyway, and stay.)
+    Raises as `backward()` does.
     """
-    arriving, arrived, incoming = every_contribution(root, plain_seed(root, seed,
-                                                                      "gradient_flow()"))
-    carried = {x: x.grad for x in arriving if x.grad is not None}
-    commit(arriving)
-    flow = GradientFlow(root, arrived, incoming, carried)
+    if keep not in ("arrays", "norms"):
+        raise InputError(f"keep is 'arrays' or 'norms', got {keep!r}", where="gradient_flow()")
+    totals, recording = recorded(root, plain_seed(root, seed, "gradient_flow()"), keep)
+    carried = {x: x.grad for x in totals if x.grad is not None}
+    totals.owned.clear()  # the totals stay here: a leaf's .grad is an array of its own
+    commit(totals)
+    flow = GradientFlow(root, recording, dict(totals), carried)
     flow.wrong = hooks.wrong()
     return flow
+
+
+def recorded(root: Node, seed: Any, keep: str) -> tuple[Totals, Recording]:
+    """The walk back from `root`: the sums to commit, and every use. The rows of a wrong pass
+    (`what_if`) are what it made of each use."""
+    totals = Totals([(root, seed)])
+    recording = Recording(root, seed, keep == "norms", as_is=bool(hooks.wrong()))
+    recording.write(hooks.watched(contributions(totals), totals), totals)
+    return totals, recording
 
 
 def opened(flow: GradientFlow) -> GradientFlow:
@@ -117,67 +187,5 @@ def opened(flow: GradientFlow) -> GradientFlow:
     root = open_fused(flow.root)
     if root is flow.root:
         return flow
-    _, arrived, incoming = every_contribution(root, flow.arrived[flow.root])
-    return GradientFlow(root, arrived, incoming, flow.carried)
-
-
-def every_contribution(root: Node, seed: Any) -> tuple[Totals, dict[Node, Any],
-                                                       dict[Node, list[Contribution]]]:
-    """The walk back from `root`: (the sums to commit, the gradient of each node, and every use of
-    each)."""
-    arriving, arrived = Totals([(root, seed)]), {root: seed}
-    incoming: dict[Node, list[Contribution]] = {}
-    wrong = hooks.wrong()
-    for node, position, x, g, c in hooks.watched(contributions(arriving), arriving):
-        arrived[node] = g
-        if position == 1 and node.op.late is not None and not wrong:
-            c = None  # an array of a weight's size for every step: built again when asked for
-        incoming.setdefault(x, []).append(Contribution(node, position, g, c))
-    if not wrong:  # the rows of a wrong pass are what it made of each use
-        tell_apart(incoming, arriving)
-        see_through(root, incoming, arrived, arriving)
-    arrived.update(arriving)
-    return arriving, arrived, incoming
-
-
-def tell_apart(incoming: dict[Node, list[Contribution]], totals: Totals) -> None:
-    """Replace the uses by an op that spans many steps with one for every step (`Op.parts`)."""
-    parts: dict[Node, list[Any]] = {}
-    for x, entries in incoming.items():
-        if all(e.node.op.parts is None for e in entries):
-            continue
-        found = list[Contribution]()
-        for e in entries:
-            if e.node.op.parts is not None and e.node not in parts:
-                parts[e.node] = e.node.op.parts(e.g, e.node.value, *e.node.values,
-                                                **e.node.params or {})
-            steps = parts[e.node][e.position] if e.node in parts else None
-            found += [e] if steps is None else [
-                Contribution(e.node, e.position, e.g, None, (), part) for part in steps]
-        incoming[x] = found
-        if x in totals:
-            totals[x] = accumulate(x, found)
-            totals.owned.discard(x)
-
-
-def see_through(root: Node, incoming: dict[Node, list[Contribution]], arrived: dict[Node, Any],
-                totals: Totals) -> None:
-    """Replace the uses of a leaf by its aliases (transposes, slices) with those that consume the
-    alias."""
-    shown: dict[Node, tuple[Node, tuple[Node, ...]]] = {}  # alias -> the leaf, and the way to it
-    for node in reversed(list(arrived)):  # operands first
-        if node is root or not is_alias(node) or node.a is None:
-            continue
-        if node.a.is_leaf or node.a in shown:
-            source, way = shown.get(node.a, (node.a, ()))
-            shown[node] = (source, (*way, node))
-    aliases: dict[Node, list[tuple[Node, tuple[Node, ...]]]] = {}
-    for alias, (source, way) in shown.items():
-        aliases.setdefault(source, []).append((alias, way))
-    for x, ways in aliases.items():
-        entries = [e for e in incoming[x] if e.node not in shown]
-        for alias, way in ways:
-            entries += [e.through(*way) for e in incoming.get(alias, ()) if e.node not in shown]
-        incoming[x] = sorted(entries, key=lambda e: -e.node.order)
-        totals[x] = accumulate(x, incoming[x])
-        totals.owned.discard(x)
+    totals, recording = recorded(root, flow.incoming.seed, flow.keep)
+    return GradientFlow(root, recording, dict(totals), flow.carried)

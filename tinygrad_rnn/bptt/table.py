@@ -9,6 +9,7 @@ import csv
 import html
 import io
 from collections.abc import Sequence
+from typing import Any
 
 Cells = list[list[str]]
 MOST, ENDS = 16, 6  # a table of more rows shows the first and the last
@@ -45,13 +46,13 @@ class Table:
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
     def elided(self) -> Cells:
-        """The table as it is shown: of many rows the first and the last."""
+        """The table as it is shown: of many rows the first and the last. A line of one cell stands
+        for those that are left out."""
         n = len(self)
         if n <= MOST:
             return self.cells()
         head, *body = self.cells(shown=[*range(ENDS), *range(n - ENDS, n)])
-        gap = [f"… {n - 2 * ENDS} more …", *[""] * (len(head) - 1)]
-        return [head, *body[:ENDS], gap, *body[ENDS:]]
+        return [head, *body[:ENDS], [f"… {n - 2 * ENDS:,} more rows …"], *body[ENDS:]]
 
     def __str__(self) -> str:
         text = aligned(self.elided())
@@ -61,17 +62,45 @@ class Table:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        head, *body = self.elided()
-        rows = "".join(f"<tr>{''.join(f'<td>{html.escape(c)}</td>' for c in line)}</tr>"
-                       for line in body)
-        heads = "".join(f"<th>{html.escape(c)}</th>" for c in head)
-        below = "<br>".join(html.escape(note) for note in self.notes())
-        return (f"<table><caption>{html.escape(self.title)}</caption><thead><tr>{heads}</tr>"
-                f"</thead><tbody>{rows}</tbody></table><p>{below}</p>")
+        return as_html(self.title, self.elided(), self.notes())
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": str(self), "text/html": self._repr_html_()}
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Columns of equal width, numbers to the right."""
-    widths = [max(len(line[i]) for line in lines if not line[i].startswith("…"))
-              for i in range(len(lines[0]))]
-    return ["  ".join(cell.rjust(w) for cell, w in zip(line, widths)).rstrip() for line in lines]
+    """Columns of equal width, numbers to the right; a line of one cell stands in the middle."""
+    full = [line for line in lines if len(line) > 1 or len(lines[0]) == 1]
+    widths = [max(len(line[i]) for line in full) for i in range(len(lines[0]))]
+    wide = sum(widths) + 2 * (len(widths) - 1)
+    return ["  ".join(cell.rjust(w) for cell, w in zip(line, widths)).rstrip()
+            if len(line) == len(widths) else line[0].center(wide).rstrip() for line in lines]
+
+
+def as_html(title: str, lines: Cells, notes: Sequence[str]) -> str:
+    """For a notebook, light or dark: colours are those of the page around the table."""
+    plain = "border:0;background:transparent;color:inherit;padding:2px 10px;text-align:"
+    grey = "1px solid rgba(128,128,128,0.6)"
+    rule = f"border-top:{grey};border-bottom:{grey}"
+
+    def row(line: list[str], tag: str) -> str:
+        wide, side = "", "right"
+        if len(line) < len(lines[0]):
+            wide, side = f' colspan="{len(lines[0])}"', "center"
+        return "".join(f'<{tag}{wide} style="{plain}{side}">{html.escape(cell)}</{tag}>'
+                       for cell in line)
+
+    body = "".join(f"<tr>{row(line, 'td')}</tr>" for line in lines[1:])
+    below = "".join(f'<tr><td colspan="{len(lines[0])}" style="{plain}left">{html.escape(note)}'
+                    "</td></tr>" for note in notes)
+    return ('<table style="border-collapse:collapse;font-variant-numeric:tabular-nums">'
+            f'<caption style="{plain}left;caption-side:top;white-space:nowrap">'
+            f'{html.escape(title)}</caption><thead style="{rule}"><tr>{row(lines[0], "th")}</tr>'
+            f'</thead><tbody style="{rule}">{body}</tbody><tfoot>{below}</tfoot></table>')
+
+
+def without_empty(lines: Cells, may_go: Sequence[str]) -> Cells:
+    """The table without those of these columns that say nothing."""
+    gone = {i for i, name in enumerate(lines[0]) if name in may_go
+            and not any(line[i] for line in lines[1:])}
+    return [[cell for i, cell in enumerate(line) if i not in gone] for line in lines]

@@ -12,7 +12,7 @@ Everything that comes of it says that it is WRONG. `tg.MISTAKES` is the table of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 from ..core.backprop import Edge, commit, contributions
@@ -23,9 +23,12 @@ from ..core.place import HERE, here, switch
 from ..core.totals import Totals
 from ..core.words import describe
 from ..errors import GradientError, InputError
+from .contribution import Contribution, accumulate
 from .flow import GradientFlow
-from .ledger import Contribution, Ledger
+from .ledger import Ledger
 from .mistakes import MISTAKES, SAME, Mistake, wrong_walk
+from .recording import Recording
+from .table import Cells, Table
 
 SMALL = 1e-12  # a relative difference up to this is rounding
 
@@ -76,15 +79,11 @@ def mistake_of(name: str) -> Mistake:
 
 def record(root: Node, seed: Any, walk: Iterator[Edge]) -> GradientFlow:
     """A walk with everything kept; nothing is added to `.grad`."""
-    arrived: dict[Node, Any] = {root: seed}
-    incoming: dict[Node, list[Contribution]] = {}
-    for node, position, x, g, c in walk:
-        arrived[node] = g
-        incoming.setdefault(x, []).append(Contribution(node, position, g, c))
-    for x, entries in incoming.items():
-        if not x.op.rules:
-            arrived[x] = Ledger(x, "", entries).total
-    return GradientFlow(root, arrived, incoming, {})
+    recording = Recording(root, seed, as_is=True)
+    recording.write(walk, Totals())
+    totals = {x: accumulate(x, entries) for x, entries in recording.items() if not x.op.rules}
+    recording.arrived.update(totals)
+    return GradientFlow(root, recording, totals, {})
 
 
 class wrong_backward(switch):
@@ -127,7 +126,7 @@ class WrongFlow(GradientFlow):
     """
 
     def __init__(self, mistake: Mistake, right: GradientFlow, wrong: GradientFlow) -> None:
-        super().__init__(wrong.root, wrong.arrived, wrong.incoming, {})
+        super().__init__(wrong.root, wrong.incoming, wrong.totals, {})
         self.mistake, self.right, self.wrong = mistake, right, mistake.name
 
     def ledger(self, node: Node) -> Comparison:
@@ -197,13 +196,14 @@ class Comparison(Ledger):
         return [bad is None or good is None or norm(bad - good) > SMALL * size
                 for _, good, bad in self.pairs()]
 
-    def cells(self, digits: int = 4) -> list[list[str]]:
+    def cells(self, digits: int = 4, shown: Sequence[int] | None = None) -> Cells:
         """The table as text, header first: step, scope, op, right, wrong, and a cross where they
         differ."""
         sign = "{}" if self.node.is_scalar else "‖{}‖"
         head = ["step", "scope", "op", sign.format("right"), sign.format("wrong"), ""]
         body = []
-        for (e, good, bad), off in zip(self.pairs(), self.wrong_rows):
+        rows = list(zip(self.pairs(), self.wrong_rows))
+        for (e, good, bad), off in rows if shown is None else [rows[i] for i in shown]:
             body.append(["" if e.step is None else str(e.step), e.node.scope, e.node.op.name,
                          self.number(good, digits), self.number(bad, digits), "✗" if off else ""])
         empty = {i for i in (0, 1) if not any(line[i] for line in body)}
@@ -215,20 +215,33 @@ class Comparison(Ledger):
             return "–"
         return f"{c:.{digits}g}" if self.node.is_scalar else f"{norm(c):.{digits}g}"
 
-    def __str__(self) -> str:
-        name = self.node.label if self.node.name else describe(self.node)
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        """The warning, and what it is a table of."""
+        what = f"∂{self.root}/∂{self.name()}"
+        return f"{banner(self.mistake)}\n{what}, right and wrong: one row per use"
+
+    def notes(self) -> list[str]:
+        """What should come out, and what does."""
         good, bad = self.right.total, self.total
         off, size = norm(bad - good), norm(good)
-        lines = [banner(self.mistake), f"∂{self.root}/∂{name}, right and wrong: one row per use",
-                 *laid_out(self.cells())]
         last = f"sum: {self.number(good, 6)} is right, {self.number(bad, 6)} comes out"
         if off <= SMALL * size:
-            return "\n".join([*lines, f"{last}. The mistake does not show in {name}: it takes "
-                                      f"{self.mistake.needs}"])
-        share = f", off by {off / size:.1%}" if size else ""
-        return "\n".join([*lines, last + share])
+            return [f"{last}. The mistake does not show in {self.name()}: it takes "
+                    f"{self.mistake.needs}"]
+        return [last + (f", off by {off / size:.1%}" if size else "")]
+
+    def __str__(self) -> str:
+        return "\n".join([self.title, *laid_out(self.cells()), *self.notes()])
 
     __repr__ = __str__
+
+    def __len__(self) -> int:
+        return len(self.pairs())
+
+    def to_csv(self) -> str:
+        """Right and wrong as CSV text."""
+        return Table.to_csv(self)
 
     def to_markdown(self) -> str:
         """The table as Markdown text, under its warning."""

@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -38,6 +39,7 @@ from .totals import Totals
 
 Edge = tuple[Node, int, Node, Any, Any]
 set_grad: Callable[[Node, Any], None] = Node.__dict__["grad"].__set__
+set_calls: Callable[[Node, int], None] = Node.__dict__["calls"].__set__
 
 
 def history(roots: Iterable[Node], until: Collection[Node] = ()) -> list[Node]:
@@ -207,12 +209,13 @@ def backward(root: Node, seed: Any = None) -> None:
 def commit(totals: Totals) -> None:
     """Add the totals to `.grad`, each leaf's own contiguous array, all in one uninterruptible
     call."""
-    grads = []
+    grads, calls = [], []
     for node, g in totals.items():
         if node.hooks is not None and node.is_leaf:
             g = hooks.run(node, g, totals)
+        calls.append(1 if node.grad is None else (node.calls or 0) + 1)
         g = g if node.grad is None else node.grad + g
         mine = node in totals.owned and g is totals[node] and node.hooks is None
         mine = mine or node.is_scalar
         grads.append(g if mine else np.array(g, order="C"))
-    deque(map(set_grad, totals, grads), maxlen=0)
+    deque(chain(map(set_calls, totals, calls), map(set_grad, totals, grads)), maxlen=0)

@@ -36,11 +36,11 @@ class Node:
     An operand that is a plain number or array leaves its place (`a`, `b`) empty and is kept in `u`
     or `v` only. Operations with more than two operands keep the others in `rest`, as (node, value)
     pairs. There is no tuple and no dict per node otherwise: the garbage collector has to look at
-    every one.
+    every one. `calls` is the number of backward calls that `grad` holds.
     """
 
     __slots__ = ("op", "value", "a", "b", "u", "v", "rest", "params",
-                 "grad", "name", "at", "order", "hooks", "__weakref__")
+                 "grad", "calls", "name", "at", "order", "hooks", "__weakref__")
     is_scalar: ClassVar[bool]  # plain floats inside, or arrays
     timed: ClassVar[bool] = False  # a sequence: what is made of it may be one (see timeline.py)
     array_kind: ClassVar[type[Node]]
@@ -53,6 +53,7 @@ class Node:
     rest: tuple[tuple[Node | None, Any], ...] | None
     params: dict[str, Any] | None
     grad: Any
+    calls: int | None
     name: str | None
     at: Place
     order: int
@@ -141,7 +142,7 @@ def make(kind: type[Self], op: Op, value: Any, a: Node | None, b: Node | None, u
     node.v = v
     node.at = place
     node.order = tick()
-    node.rest = node.params = node.grad = node.name = node.hooks = None
+    node.rest = node.params = node.grad = node.calls = node.name = node.hooks = None
     return node
 
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from ..bptt.contribution import Contribution, accumulate
 from ..bptt.flow import GradientFlow, opened
-from ..bptt.ledger import Contribution, accumulate
 from ..core.graph import Node
 from ..errors import InputError
 from . import style

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..bptt.ledger import Ledger, accumulate
+from ..bptt.contribution import accumulate
+from ..bptt.ledger import Ledger
 from ..core.graph import Node
 from ..errors import InputError, ShapeError
 from . import style
@@ -122,15 +123,20 @@ def of_ledgers(data: Any) -> Table:
         for entry in ledger.entries:
             if entry.step is not None:
                 uses.setdefault(entry.step, []).append(entry)
-        sums = {t: accumulate(ledger.node, some) for t, some in uses.items()}
-        parts.append({t: float(x) if ledger.node.is_scalar else float(np.linalg.norm(x))
-                      for t, x in sums.items()})
+        scalar = ledger.node.is_scalar
+        parts.append({t: some[0].norm() if len(some) == 1 and not scalar  # also if kept as norms
+                      else size_of(accumulate(ledger.node, some)) for t, some in uses.items()})
     steps = sorted(set().union(*parts))
     if not steps:
         raise InputError("the uses in this ledger have no time steps", where="heatmap()",
                          fix="Compute under tg.timestep(t)")
     table = np.array([[part.get(t, 0.0) for t in steps] for part in parts])
     return Table(table, list(ledgers), [str(t) for t in steps], "step", "contribution")
+
+
+def size_of(x: Any) -> float:
+    """A number as it is; of an array, its norm."""
+    return float(x) if np.ndim(x) == 0 else float(np.linalg.norm(x))
 
 
 # --- the drawing ----------------------------------------------------------------------------------

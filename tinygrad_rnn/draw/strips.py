@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..bptt.contribution import Contribution
 from ..bptt.flow import GradientFlow
-from ..bptt.ledger import Contribution
 from . import style
 from .labels import Run, Text, number, plain, roman, symbol
 from .model import Cell, Drawing, Label, Strip

@@ -1,0 +1,244 @@
+"""The ledger as somebody looks at it, long ones, and flows that keep norms only."""
+
+import csv
+import io
+import math
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+
+
+def network(T=4, B=2, H=3, cell=nn.RNN, seed=0, **options):
+    """A layer, a read-out at every step, and a loss at every step."""
+    rng = np.random.default_rng(seed)
+    layer = cell(2, H, seed=seed, return_sequences=True, **options)
+    head = nn.Linear(H, 3, name="hy", seed=seed)
+    states = layer(rng.normal(size=(T, B, 2)))
+    loss = nn.cross_entropy(head(states), rng.integers(0, 3, (T, B)))
+    return layer, head, states, loss
+
+
+def powers(T=3, name="w"):
+    w, h = tg.Value(0.2, name=name), tg.Value(0.9, name="x0")
+    for t in range(1, T + 1):
+        with tg.timestep(t):
+            h = (w * h).named("h")
+    return w, h
+
+
+# --- which backward call --------------------------------------------------------------------------
+
+
+def test_backward_twice_and_a_forgotten_zero_grad():
+    w, h = powers()
+    h.backward()
+    assert w.calls == 1
+    flow = tg.gradient_flow(h)
+    assert [row.call for row in flow.ledger(w)] == [1, 2, 2, 2]
+    third = tg.gradient_flow(h).ledger(w)
+    assert [row.call for row in third] == [2, 3, 3, 3]
+    assert str(third).splitlines()[3].split()[:5] == ["1", "to", "2", "carried", "in"]
+    assert third[0].contribution == pytest.approx(0.216)
+    w.zero_grad()
+    fresh = tg.gradient_flow(h).ledger(w)
+    assert [row.call for row in fresh] == [1, 1, 1]
+    assert "call" not in str(fresh)
+    assert [row.call for row in third] == [2, 3, 3, 3]  # an old ledger does not change
+
+
+def test_a_gradient_set_by_hand():
+    w, h = powers()
+    w.grad = 1.0
+    ledger = tg.gradient_flow(h).ledger(w)
+    assert [row.call for row in ledger] == [0, 1, 1, 1]
+    assert "by hand" in str(ledger)
+    assert ledger[-1].running == w.grad
+
+
+# --- above, and the future ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cell", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_hidden_state_gets_two_gradients(cell):
+    """"What is dhnext? why add it to dh?" One from above and one from the future, and the sum."""
+    _, _, states, loss = network(cell=cell)
+    flow = tg.gradient_flow(loss)
+    h = states.operands[1]
+    ledger = flow.ledger(h)
+    origins = ledger.origins(range(len(ledger)))
+    assert set(origins) == {"y_2", "h_3"}
+    future = sum(r.contribution for r, o in zip(ledger, origins) if o == "h_3")
+    above = sum(r.contribution for r, o in zip(ledger, origins) if o == "y_2")
+    np.testing.assert_allclose(above + future, flow.gradient(h), rtol=1e-13)
+    text = str(ledger)
+    for words in ("from", "y_2", "h_3"):
+        assert words in text
+    assert "sum = the gradient of h_2" in text
+    last = flow.ledger(states.operands[-1])
+    assert set(last.origins(range(len(last)))) == {"y_4"}
+
+
+def test_the_c_of_an_lstm():
+    _, _, _, loss = network(cell=nn.LSTM)
+    flow = tg.gradient_flow(loss)
+    assert list(flow.norms("c")) == [1, 2, 3, 4]
+    c = next(n for n in flow.arrived if n.name == "c" and n.step == 2)
+    assert flow.ledger(c).origins([0, 1]) == ["c_3", "h_2"]
+
+
+def test_a_state_of_a_stack_says_the_layer():
+    rng = np.random.default_rng(0)
+    deep = nn.Stacked([nn.RNN(2, 3, seed=0, return_sequences=True), nn.RNN(3, 3, seed=1)])
+    flow = tg.gradient_flow((deep(rng.normal(size=(3, 1, 2))) ** 2).sum())
+    h = next(n for n in flow.arrived if n.name == "h" and n.step == 2 and "0" in n.scope)
+    ledger = flow.ledger(h)
+    assert set(ledger.origins([0, 1])) == {"h_3", "layer 1/h_2"}
+
+
+# --- how it looks ---------------------------------------------------------------------------------
+
+
+def test_a_long_ledger_is_printed_with_its_ends():
+    w, h = powers(2000)
+    ledger = tg.gradient_flow(h).ledger(w)
+    text = str(ledger)
+    assert text.count("\n") < 25
+    assert "… 1,988 more rows …" in text
+    assert ledger._repr_html_().count("<tr>") == 15
+    assert ledger.to_csv().count("\n") == 2001
+
+
+def test_notebooks_get_a_table_that_is_escaped():
+    w, h = powers(name="<b>&w")
+    bundle = tg.gradient_flow(h).ledger(w)._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "text/html"}
+    assert "<b>" not in bundle["text/html"]
+    assert "&lt;b&gt;&amp;w" in bundle["text/html"]
+    assert "0.036" in bundle["text/html"]
+
+
+def test_csv_has_every_field():
+    layer, _, _, loss = network()
+    ledger = tg.gradient_flow(loss).ledger(layer.cell.W_hh)
+    rows = list(csv.DictReader(io.StringIO(ledger.to_csv())))
+    assert list(rows[0]) == ["call", "root", "step", "scope", "op", "norm", "share",
+                             "running_norm"]
+    for row, line in zip(ledger, rows):
+        assert (float(line["norm"]), float(line["share"])) == (row.norm, row.share)
+        assert (line["step"], line["call"]) == (str(row.step), "1")
+    assert float(rows[-1]["running_norm"]) == np.linalg.norm(layer.cell.W_hh.grad)
+
+
+def test_a_long_ledger_does_not_hold_every_running_sum(monkeypatch):
+    layer, _, _, loss = network(T=40, H=60)
+    flow = tg.gradient_flow(loss)
+    ledger, W = flow.ledger(layer.cell.W_hh), layer.cell.W_hh
+    every = flow.ledger(W).rows
+    monkeypatch.setattr("tinygrad_rnn.bptt.ledger.FEW", 10)
+    ledger.total  # noqa: B018
+    tracemalloc.start()
+    str(ledger), [row.norm for row in ledger], ledger.to_csv()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * W.data.nbytes  # rows hold 80
+    assert "rows" not in ledger.__dict__
+    for i in (0, 7, -1):
+        assert np.array_equal(ledger[i].running, every[i].running)
+    for part in (slice(2, 9, 3), slice(None, None, -7), slice(5, 5)):
+        assert [r.step for r in ledger[part]] == [r.step for r in every[part]]
+    with pytest.raises(IndexError):
+        ledger[40]
+
+
+# --- norms only -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cell", [nn.RNN, nn.LSTM, nn.GRU])
+def test_norms_only_gives_the_same_gradients_and_norms(cell):
+    layer, head, states, loss = network(cell=cell, T=6)
+    whole = tg.gradient_flow(loss)
+    leaves = [*layer.parameters(), *head.parameters()]
+    grads = [p.grad for p in leaves]
+    for p in leaves:
+        p.zero_grad()
+    flow = tg.gradient_flow(loss, keep="norms")
+    for p, g in zip(leaves, grads):
+        assert np.array_equal(p.grad, g)
+        assert np.array_equal(flow.ledger(p).total, g)
+        assert np.array_equal(flow.gradient(p), g)
+        assert [r.norm for r in flow.ledger(p)] == pytest.approx(
+            [r.norm for r in whole.ledger(p)], rel=1e-12)
+        assert [r.step for r in flow.ledger(p)] == [r.step for r in whole.ledger(p)]
+    assert flow.norms("h") == pytest.approx(whole.norms("h"), rel=1e-13)
+    h = states.operands[1]
+    assert flow.ledger(h).origins([0, 1]) == whole.ledger(h).origins([0, 1])
+    assert "share" not in str(flow.ledger(h))
+    row = flow.ledger(layer.cell.W_hh)[0]
+    assert row.contribution is row.running is None
+    assert math.isnan(row.share)
+    assert flow.ledger(layer.cell.W_hh).to_csv()
+
+
+def test_norms_only_says_why_an_array_is_not_there():
+    layer, _, states, loss = network()
+    flow = tg.gradient_flow(loss, keep="norms")
+    with pytest.raises(tg.GradientError, match=r"only the norm was kept.*keep=\"arrays\""):
+        flow.incoming[layer.cell.W_hh][0].array()
+    with pytest.raises(tg.GradientError, match="only the norm"):
+        flow.ledger(layer.cell.W_hh).to_numpy()
+    with pytest.raises(tg.GradientError, match="only the norm"):
+        flow.gradient(states.operands[0])
+    with pytest.raises(ValueError, match="'arrays' or 'norms', got 'some'"):
+        tg.gradient_flow(loss, keep="some")
+
+
+def test_norms_only_keeps_the_numbers_of_scalars():
+    w, h = powers()
+    ledger = tg.gradient_flow(h, keep="norms").ledger(w)
+    assert [r.contribution for r in ledger] == pytest.approx([0.036] * 3)
+    assert ledger[-1].running == ledger.total == w.grad
+    assert sum(r.share for r in ledger) == pytest.approx(1.0)
+
+
+def recorded(T, H):
+    """Bytes that a flow of norms holds, beside the totals of the leaves."""
+    layer, head, _, loss = network(T=T, H=H)
+    tg.gradient_flow(loss, keep="norms")
+    leaves = [*layer.parameters(), *head.parameters()]
+    for p in leaves:
+        p.zero_grad()
+    tracemalloc.start()
+    flow = tg.gradient_flow(loss, keep="norms")
+    for p in leaves:
+        p.zero_grad()
+    size = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return size - sum(g.nbytes for g in flow.totals.values())
+
+
+def test_memory_of_norms_only_is_independent_of_the_size():
+    """Bytes for every step, so that what is cached once does not count. Arrays: 16 times."""
+    small, large = ((recorded(260, H) - recorded(60, H)) / 200 for H in (4, 64))
+    assert abs(large - small) < 0.03 * small
+
+
+def test_a_flow_costs_little_more_than_a_backward():
+    """The bar is 2x for norms (tests/benchmarks); here a loose guard against a slip."""
+    *_, loss = network(T=50, B=8, H=32)
+
+    def seconds(run):
+        start = time.perf_counter()
+        run()
+        return time.perf_counter() - start
+
+    for _ in range(4):
+        plain = min(seconds(loss.backward) for _ in range(5))
+        flow = min(seconds(lambda: tg.gradient_flow(loss, keep="norms")) for _ in range(5))
+        if flow < 2.5 * plain:
+            return
+    pytest.fail(f"a flow of norms takes {flow / plain:.1f} times as long as a backward")
