@@ -25,6 +25,7 @@ from .paper import framed
 from .picture import Picture
 from .scene import Glyph, Scene, Wire
 from .wording import Names, given_glyph, name_of, op_glyph, variable_glyph, worth
+from .written import written
 
 MOST = 200
 
@@ -51,7 +52,13 @@ def backward_graph(gradient: Any, *, theme: str = "auto") -> Picture:
         raise InputError(f"expected at most {MOST} nodes, got {len(nodes):,}",
                          where="draw.backward_graph()", fix="Take fewer steps, or a smaller part")
     drawing = draw_block(scene_of(nodes, roots))
-    return Picture(with_legend(drawing, len(nodes) - len(behind), len(behind)), theme)
+    drawing = with_legend(drawing, len(nodes) - len(behind), len(behind))
+    return Picture(drawing, theme, written(nodes, lambda node, names: "", phase))
+
+
+def phase(node: Node) -> str:
+    """How a node's line begins in the sketch."""
+    return f"{node.phase:9}"
 
 
 def scene_of(nodes: list[Node], roots: list[Node]) -> Scene:

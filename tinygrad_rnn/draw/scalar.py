@@ -25,6 +25,7 @@ from .model import Box, Point
 from .opened import opened
 from .paper import Sheet
 from .picture import Picture
+from .written import written
 
 MOST = 120
 HIGH, PORT, LEAD, NOTE = 32.0, 19.0, 14.0, 13.0
@@ -49,7 +50,8 @@ def scalar(root: Any, *, seed: Any = None, theme: str = "auto") -> Picture:
         raise InputError(f"expected at most {MOST} nodes, got {len(nodes):,}",
                          where="draw.scalar()",
                          fix="draw.unrolled(loss) draws larger graphs, and those with time steps")
-    return Picture(Circuit(nodes, pairs).drawing(root), theme)
+    circuit = Circuit(nodes, pairs)
+    return Picture(circuit.drawing(root), theme, written(nodes, circuit.column))
 
 
 class Circuit:
@@ -138,6 +140,16 @@ class Circuit:
         """The tooltip of a node."""
         grad = f", gradient {number(self.arrived[node])}" if node in self.arrived else ""
         return f"{plain(self.text(node))}: value {number(node.value)}{grad}"
+
+    def column(self, node: Node, names: dict[Node, str]) -> str:
+        """What stands beside an equation in the sketch: the gradient, and what is sent back."""
+        if node not in self.arrived:
+            return ""
+        sends = []
+        for position, x in walk.parents(node):
+            if (node, position) in self.sent:
+                sends.append(f"{plain(self.words(node, position))} → {names[x]}")
+        return f"∂ {number(self.arrived[node])}" + ("   " + ",  ".join(sends) if sends else "")
 
     # --- edges ------------------------------------------------------------------------------------
 
