@@ -58,6 +58,16 @@ def test_how_far_each_loss_reaches_back_in_measured_windows_and_in_the_plan(k1, 
         assert found == said
 
 
+def test_a_measured_truncation_is_drawn_with_its_cuts():
+    layer = nn.RNN(3, 2, return_sequences=True, seed=0)
+    xs = np.random.default_rng(0).normal(size=(6, 2, 3))
+    found = tg.truncation(nn.squared_error(layer(xs), np.zeros((6, 2, 2))), layer, 2, 3)
+    said = words(draw.truncated(found))
+    assert [w for w in said if w.startswith("back over")][0] == "back over 1 … 2 steps"
+    for cut in found.cuts:
+        assert any(f"= {cut.norm:.3g}" in w for w in said)
+
+
 def test_a_gradient_that_reaches_no_further_is_really_zero_there():
     """The picture says that a loss at step 6 reaches back over 3 steps: so dL_6/dx_3 is 0."""
     layer = nn.RNN(3, 2, return_sequences=True, seed=0)

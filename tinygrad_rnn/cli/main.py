@@ -49,6 +49,14 @@ def seed(text: str) -> int:
     return number
 
 
+def count(text: str) -> int:
+    """A whole number, 1 or more."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def run_demo(options: argparse.Namespace) -> None:
     """Imported when asked for: the demo needs everything there is, and rich besides."""
     from .demo import demo
@@ -62,6 +70,15 @@ def run_ops(options: argparse.Namespace) -> None:
 
     columns = shutil.get_terminal_size((110, 24)).columns
     print(listing(min(max(columns, 80), 120)))
+
+
+def run_draw(options: argparse.Namespace) -> None:
+    """A picture, or its sketch."""
+    from .draw import draw
+
+    print(draw(options.model, options.view, options.output, steps=options.steps, cell=options.cell,
+               seed=options.seed, first=options.first, last=options.last, theme=options.theme),
+          end="")
 
 
 COMMANDS = (
@@ -78,6 +95,34 @@ COMMANDS = (
         alternatives=(
             Option("--text", {"metavar": "TEXT", "help": "a text to learn (default: hello)"}),
             Option("--file", {"metavar": "PATH", "help": "a UTF-8 text file to learn"}),
+        ),
+    ),
+    Command(
+        "draw",
+        "a picture of a pattern, or of a program of your own; without -o a sketch is printed",
+        run_draw,
+        options=(
+            Option("model", {"help": "scalar, many-to-one, many-to-many, one-to-many, "
+                                     "encoder-decoder, stacked, bidirectional, lstm, gru; or "
+                                     "module:function (file.py:function), which returns a loss, "
+                                     "or for --view api a model"}),
+            Option("--view", {"default": "unrolled",
+                              "help": "unrolled, gradient-flow, api, scalar, backward-graph, "
+                                      "heatmap (default: %(default)s)"}),
+            Option("--output", {"metavar": "PATH",
+                                "help": "where it goes; the suffix says how: .svg .dot .html .png "
+                                        ".pdf .json .txt"}),
+            Option("--cell", {"choices": ("rnn", "lstm", "gru"), "default": "rnn",
+                              "help": "the cell of a pattern (default: %(default)s)"}),
+            Option("--steps", {"metavar": "T", "type": count, "default": 4,
+                               "help": "the steps of a pattern (default: %(default)s)"}),
+            Option("--first", {"metavar": "K", "type": seed,
+                               "help": "draw the first K steps (default: all of a few, else 3)"}),
+            Option("--last", {"metavar": "K", "type": seed, "help": "and the last K"}),
+            Option("--theme", {"choices": ("auto", "light", "dark"), "default": "auto",
+                               "help": "the paper (default: %(default)s)"}),
+            Option("--seed", {"metavar": "N", "type": seed, "default": 0,
+                              "help": "the random numbers to start from (default: %(default)s)"}),
         ),
     ),
     Command("ops", "the table of operations: each value, and the gradient through each operand",
@@ -108,7 +153,8 @@ def parser() -> Parser:
             for option in row.alternatives:
                 group.add_argument(option.flag, **option.settings)
         for option in row.options:
-            command.add_argument(option.flag, **option.settings)
+            short = ("-o",) if option.flag == "--output" else ()
+            command.add_argument(*short, option.flag, **option.settings)
     return top
 
 

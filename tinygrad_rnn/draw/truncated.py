@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..bptt.truncated import Window
+from ..bptt.truncation import Truncation
 from ..core.graph import Node
 from ..errors import InputError
 from . import style
@@ -49,11 +50,16 @@ def truncated(windows: Any, k1: int | None = None, k2: int | None = None, *,
         draw.truncated(windows)
 
     A window that is over has been released; the record of its cut is still there. `losses` are the
-    losses of the windows, if they are to be printed. With a number of steps in the place of the
-    windows, `draw.truncated(12, k1=4, k2=6)` draws the plan, without numbers. Raises `InputError`
-    for anything else.
+    losses of the windows, if they are to be printed. A truncation that was measured on one graph,
+    `tg.truncation(...)`, is drawn too. With a number of steps in the place of the windows,
+    `draw.truncated(12, k1=4, k2=6)` draws the plan, without numbers. Raises `InputError` for
+    anything else.
     """
-    spans = planned(windows, k1, k2) if isinstance(windows, int) else measured(windows, losses)
+    if isinstance(windows, int):
+        spans = planned(windows, k1, k2)
+    else:
+        spans = of_truncation(windows) if isinstance(windows, Truncation) else \
+            measured(windows, losses)
     sheet = Sheet("Truncated backpropagation")
     steps = range(spans[0].first, spans[-1].last + 1)
     wide = 64.0 if len(steps) <= CELLS else max(2.0, 900.0 / len(steps))
@@ -108,6 +114,17 @@ def planned(T: int, k1: int | None, k2: int | None) -> list[Span]:
         start = max(0, begin + new - back) if back >= new else max(begin, end - back)
         cuts = ((f"h_{start}", None),) if start else ()
         spans.append(Span(begin + 1, end, start + 1, None, cuts))
+    return spans
+
+
+def of_truncation(found: Truncation) -> list[Span]:
+    """The windows of a truncation that was measured on a whole graph."""
+    spans, before = [], found.steps[0] - 1
+    for span in planned(found.T, found.k1, found.k2):
+        first, last, reach = (n + before for n in span[:3])
+        cuts = tuple((clean(cut.label), cut.norm) for cut in found.cuts
+                     if cut.step == reach - 1 and any(first <= t <= last for t in cut.losses))
+        spans.append(Span(first, last, reach, None, cuts))
     return spans
 
 

@@ -1,0 +1,87 @@
+"""`tinygrad-rnn draw`: every pattern, every view, the user's own, and one line when it cannot be."""
+
+import pytest
+
+from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli.draw import VIEWS
+from tinygrad_rnn.cli.models import PATTERNS
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+@pytest.mark.parametrize("view", ["unrolled", "gradient-flow", "heatmap"])
+def test_every_pattern_is_drawn(name, view, place, capsys):
+    assert main(["draw", name, "--view", view, "--steps", "3", "-o", "out.svg"]) == 0
+    assert capsys.readouterr() == ("wrote out.svg\n", "")
+    assert (place / "out.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+@pytest.mark.parametrize("name", [n for n in PATTERNS if n != "scalar"])
+def test_every_pattern_is_drawn_from_outside(name, capsys):
+    assert main(["draw", name, "--view", "api"]) == 0
+    assert " to " in capsys.readouterr().out
+
+
+def test_the_line_of_the_contract(place, capsys):
+    assert main(["draw", "many-to-many", "--cell", "lstm", "--steps", "4", "--view", "unrolled",
+                 "-o", "lstm.svg"]) == 0
+    assert [p.name for p in place.iterdir()] == ["lstm.svg"]
+
+
+@pytest.mark.parametrize("suffix", ["svg", "dot", "html", "json", "txt"])
+def test_the_suffix_says_how(suffix, place, capsys):
+    assert main(["draw", "scalar", "--output", f"out.{suffix}"]) == 0
+    assert (place / f"out.{suffix}").stat().st_size > 300
+
+
+def test_without_a_file_the_sketch_is_printed(capsys):
+    assert main(["draw", "scalar", "--view", "scalar", "--steps", "2"]) == 0
+    assert "h₁ = w × x₀ = 0.18" in capsys.readouterr().out
+    assert main(["draw", "scalar", "--view", "backward-graph", "--steps", "2"]) == 0
+    assert "backward [" in capsys.readouterr().out
+
+
+def test_a_long_one_is_elided_unless_asked_otherwise(capsys):
+    assert main(["draw", "scalar", "--steps", "30"]) == 0
+    assert "24 steps" in capsys.readouterr().out
+    assert main(["draw", "scalar", "--steps", "30", "--first", "2"]) == 0
+    assert "28 steps" in capsys.readouterr().out
+
+
+def test_the_users_own_program_and_model(place, capsys):
+    (place / "mine.py").write_text(
+        "import tinygrad_rnn as tg\nfrom tinygrad_rnn import nn\n"
+        "def loss():\n    w = tg.Value(2.0, name='w')\n    return w * w\n"
+        "def net():\n    return nn.Stacked([nn.RNN(2, 3, return_sequences=True), nn.RNN(3, 4)])\n")
+    assert main(["draw", "mine.py:loss", "--view", "scalar"]) == 0
+    assert "w × w = 4" in capsys.readouterr().out
+    assert main(["draw", "mine.py:net", "--view", "api"]) == 0
+    assert "layer 1: RNN 3 → 4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (["nothing"], "there is no pattern 'nothing'"),
+    (["scalar", "--view", "upside-down"], "there is no view"),
+    (["scalar", "--view", "api"], "drawn from outside"),
+    (["scalar", "--steps", "0"], "--steps"), (["scalar", "--first", "-1"], "--first"),
+    (["scalar", "--first", "0", "--last", "0"], "leave no step"),
+    (["scalar", "-o", "absent/out.svg"], "cannot write"), (["scalar", "-o", "out.jpeg"], ".svg"),
+    (["absent.py:net", "--view", "api"], "there is no such file"), ([], "model")])
+def test_what_cannot_be_is_one_line(arguments, says, place, capsys):
+    assert main(["draw", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert says in err
+    assert list(place.iterdir()) == []
+
+
+def test_the_views_that_the_help_names_are_those_that_there_are(capsys):
+    assert main(["draw", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(view in said for view in VIEWS)

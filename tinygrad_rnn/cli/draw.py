@@ -1,0 +1,105 @@
+"""`draw`: a picture of a built-in pattern, or of a program or model of the user's own.
+
+The question this file answers: *how do I get a picture without writing a program?*
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import draw as views
+from .. import nn
+from ..bptt.flow import gradient_flow
+from ..core.gradients import grad
+from ..errors import InputError
+from .models import CELLS, PATTERNS, H, I, O, blamed, load, model
+
+WIDTH = 8  # steps that are all drawn, if nothing is said
+
+
+def draw(name: str, view: str = "unrolled", out: str | None = None, *, steps: int = 4,
+         cell: str = "rnn", seed: int = 0, first: int | None = None, last: int | None = None,
+         theme: str = "auto") -> str:
+    """Draw `name` and write the picture to `out`; returns what to print: where it is, or without
+    `out` the sketch.
+
+    Raises `InputError` for a name, view or file that cannot be.
+    """
+    if view not in VIEWS:
+        raise InputError(f"there is no view {view!r}; there are {', '.join(VIEWS)}",
+                         where="--view")
+    if view == "api":
+        picture = views.api(outside(name, cell, seed),
+                            None if ":" in name or name == "encoder-decoder" else steps,
+                            theme=theme)
+    else:
+        window = shown(steps, first, last)
+        picture = VIEWS[view](model(name, steps, cell, seed), window, theme)
+    if out is None:
+        return picture.text()
+    return f"wrote {picture.save(out)}\n"
+
+
+def shown(steps: int, first: int | None, last: int | None) -> dict[str, int]:
+    """How many steps at the start and at the end are drawn: what was asked for, else all of a
+    few."""
+    if first is None and last is None:
+        return {"first": steps, "last": 0} if steps <= WIDTH else {"first": 3, "last": 3}
+    return {"first": first or 0, "last": last or 0}
+
+
+def backward_graph(found: Any, window: dict[str, int], theme: str) -> Any:
+    """The graph of the gradient of one weight."""
+    return views.backward_graph(grad(found.loss, found.weight(), create_graph=True), theme=theme)
+
+
+def heatmap(found: Any, window: dict[str, int], theme: str) -> Any:
+    """What every step contributed to every weight."""
+    flow = gradient_flow(found.loss)
+    known = {name: flow.ledger(w) for name, w in found.weights.items() if w in flow.incoming}
+    return views.heatmap(known, title=f"What each step gave, {found.title}", theme=theme)
+
+
+VIEWS: dict[str, Callable[[Any, dict[str, int], str], Any]] = {
+    "unrolled": lambda found, window, theme: views.unrolled(found.loss, **window, theme=theme),
+    "gradient-flow": lambda found, window, theme: views.gradient_flow(
+        gradient_flow(found.loss), **window, theme=theme),
+    "scalar": lambda found, window, theme: views.scalar(found.loss, theme=theme),
+    "backward-graph": backward_graph,
+    "heatmap": heatmap,
+    "api": lambda found, window, theme: None,  # takes the model, not the loss
+}
+
+
+def outside(name: str, cell: str, seed: int) -> Any:
+    """The model to be drawn from outside: of a pattern, or what a function of the user's own
+    returns."""
+    if ":" in name:
+        where, _, attribute = name.rpartition(":")
+        with blamed(where):
+            function = getattr(load(where), attribute)
+        with blamed(name):
+            return function() if not isinstance(function, nn.Module) else function
+    if name in CELLS:
+        name, cell = "many-to-many", name
+    layer = CELLS[cell]
+    head = nn.Linear(H, O, name="hy", seed=seed)
+    models: dict[str, Callable[[], Any]] = {
+        "many-to-one": lambda: [layer(I, H, seed=seed), head],
+        "many-to-many": lambda: [layer(I, H, return_sequences=True, seed=seed), head],
+        "one-to-many": lambda: nn.OutputFeedback(layer(I, H, seed=seed), head),
+        "encoder-decoder": lambda: nn.EncoderDecoder(layer(I, H, seed=seed), layer(O, H, seed=seed),
+                                                     head=head, seed=seed),
+        "stacked": lambda: [nn.Stacked([layer(I, H, return_sequences=True, seed=seed),
+                                        layer(H, H, return_sequences=True, seed=seed)]), head],
+        "bidirectional": lambda: [
+            nn.Bidirectional(layer(I, H, return_sequences=True, seed=seed)),
+            nn.Linear(2 * H, O, name="hy", seed=seed)],
+    }
+    if name not in models:
+        known = [row for row in PATTERNS if row in models or row in CELLS]
+        raise InputError(f"there is no model {name!r} to be drawn from outside; there are "
+                         f"{', '.join(known)}",
+                         fix="Or name a function of your own that returns one: module:function")
+    return models[name]()
