@@ -1,4 +1,4 @@
-"""`tinygrad-rnn draw`: every pattern, every view, the user's own, and one line when it cannot be."""
+"""`tinygrad-rnn draw`: every pattern and view, the user's own, and one line when it cannot be."""
 
 import pytest
 

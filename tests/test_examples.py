@@ -55,6 +55,17 @@ SAYS = {
     "17_what_if": ["= for += 100.0% –", "no dh_next 32.7% –",
                    "one gate's slice shifted – –", "WRONG on purpose: no dh_next",
                    "4 linear 0.2445 0.2445", "3 linear 0.3468 0.3322 ✗"],
+    "20_from_outside": ["many to one 3 1", "one to many 1 3", "encoder, decoder 4 3"],
+    "21_where_the_gradient_ends": ["1 to 3 2.64 nowhere", "7 to 9 3.43 h_4 1.4477"],
+    "22_heat_maps": ["W_xh ▁▁▁▁▁▂▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▅▁▁▁▁▁▁▁▁▁▁▁▁▁▁"],
+    "23_a_cell_that_knows_quotes": ["0 2.0966", "11 0.925 0.714"],
+    "24_scalar_by_scalar": ["L = [4] ^ 2 = 0.926 ∂ 1 −1.92 · 1 = −1.92 → [4]",
+                            "z[1,2] = [3] + [4] = 3 ∂ 1 1 · 1 = 1 → [3], 1 · 1 = 1 → [4]"],
+    "25_the_graph_of_a_gradient": ["forward y = tanh([1]) = 0.762", "backward [5] = [4] × x = 0.84",
+                                   "d²y/dw² = -2.558800 by hand -2.558800"],
+    "26_one_drawing_many_formats": [
+        "w is weight recurrent; x0 is initial; t1.h.op is op; t1.h is state; t2.h.op is op; "
+        "t2.h is state"],
 }
 TABLE_ONLY = {"05_your_own_op", "07_hello", "08_five_patterns", "09_encoder_decoder",
               "11_order_matters", "16_three_ways"}

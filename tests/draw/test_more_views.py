@@ -63,7 +63,7 @@ def test_a_measured_truncation_is_drawn_with_its_cuts():
     xs = np.random.default_rng(0).normal(size=(6, 2, 3))
     found = tg.truncation(nn.squared_error(layer(xs), np.zeros((6, 2, 2))), layer, 2, 3)
     said = words(draw.truncated(found))
-    assert [w for w in said if w.startswith("back over")][0] == "back over 1 … 2 steps"
+    assert next(w for w in said if w.startswith("back over")) == "back over 1 … 2 steps"
     for cut in found.cuts:
         assert any(f"= {cut.norm:.3g}" in w for w in said)
 
