@@ -20,7 +20,7 @@ from ..bptt.ledger import Ledger
 from ..core.graph import Node
 from ..errors import InputError, ShapeError
 from . import style
-from .labels import Run, clean, number, roman, symbol, width
+from .labels import Run, Text, clean, number, roman, symbol, width
 from .model import Cell
 from .paper import Sheet
 from .picture import Picture
@@ -221,13 +221,18 @@ def names(sheet: Sheet, table: Table, down: list[tuple[int, int]], across: list[
     """The names of rows on the left and of columns below, where there is room."""
     broad, tall = area
     for i in range(0, len(down), max(1, math.ceil(12.0 / tall))):
-        name = symbol(table.rows[down[i][0]])
+        name = titled(table.rows[down[i][0]])
         sheet.say((-6.0, (i + 0.5) * tall + 3.5), name, "quiet", style.TINY, "end")
-    longest = max(width(symbol(table.columns[a]), style.TINY) for a, _ in across)
+    longest = max(width(titled(table.columns[a]), style.TINY) for a, _ in across)
     every = max(1, math.ceil((longest + 8) / broad), math.ceil(len(across) / (2 * TICKS)))
     for j in range(0, len(across), every):
-        name = symbol(table.columns[across[j][0]])
+        name = titled(table.columns[across[j][0]])
         sheet.say(((j + 0.5) * broad, len(down) * tall + 13), name, "quiet", style.TINY)
+
+
+def titled(name: str) -> Text:
+    """The name of a row or column: W_hh as in the equations, anything else as it is."""
+    return symbol(name) if name[:1].isalpha() else roman(clean(name))
 
 
 def lines(table: Table, shades: Shades, title: str,
