@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
-from tinygrad_rnn.bptt.rows import rows
+from tinygrad_rnn.bptt.rows import between, rows
 from tinygrad_rnn.core.gradients import pull
 from tinygrad_rnn.errors import GradientError, InputError
 
@@ -514,11 +514,11 @@ def test_the_table():
 
 def test_one_step_of_a_stack_costs_one_step(monkeypatch):
     """The walk does not go down into the layers below, and from there to the beginning of time."""
-    from tinygrad_rnn.bptt import jacobians
+    from tinygrad_rnn.bptt import onestep
     seen = []
-    real = jacobians.rows
-    monkeypatch.setattr(jacobians, "rows", lambda seeds, starts: seen.append(
-        len(jacobians.between(starts, list(seeds)))) or real(seeds, starts))
+    real = onestep.rows
+    monkeypatch.setattr(onestep, "rows", lambda seeds, starts: seen.append(
+        len(between(starts, list(seeds)))) or real(seeds, starts))
     model = nn.Stacked([nn.RNN(I, H, seed=0, return_sequences=True),
                         nn.RNN(H, H, seed=1, return_sequences=True)])
     tg.step_jacobians(model(np.zeros((30, 1, I))))

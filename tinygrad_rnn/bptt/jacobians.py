@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core.graph import Node
 from ..errors import InputError
 from .chain import Chain, read_chain
 from .closed import ClosedForm, vanilla
+from .onestep import matrix
 from .paths import Paths, paths
-from .rows import between, rows
+from .rows import between
+from .sizes import powers, radii, singular
 from .table import Table
 from .verdict import in_words, lag_of, rate, size
 
@@ -46,47 +47,6 @@ def step_jacobians(states: Any) -> StepJacobians:
     chain = read_chain(states, "step_jacobians")
     matrices = [matrix(chain, i) for i in range(1, len(chain.links))]
     return StepJacobians(chain, np.stack(matrices))
-
-
-def matrix(chain: Chain, i: int) -> Array:
-    """ds_i/ds_{i-1}, (B, N, N): seeds for all rows of all samples, in one walk.
-
-    Row n is seeded at once in all samples, since they do not depend on each other. Whether that is
-    so is looked at with one row more: random weights, for which J must say what comes.
-    """
-    before, after = chain.links[i - 1], chain.links[i]
-    B, N = chain.samples, chain.size
-    dtype = np.result_type(*(np.asarray(x.value).dtype for x in after))
-    seed = np.zeros((N + 1, B, N), dtype)
-    seed[:N] = np.eye(N, dtype=dtype)[:, None]
-    seed[N] = np.random.default_rng(0).normal(size=(B, N))
-    seeds: dict[Node, Array] = {}
-    for x, part in zip(after, split(seed, chain)):
-        part = part.reshape(N + 1, *np.shape(x.value))
-        seeds[x] = seeds[x] + part if x in seeds else part
-    found = rows(seeds, before)
-    parts = [np.reshape(found[x], (N + 1, B, -1)) if x in found else np.zeros((N + 1, B, n), dtype)
-             for x, n in zip(before, chain.sizes)]
-    whole = np.concatenate(parts, -1)
-    J = whole[:N].transpose(1, 0, 2)
-    if B > 1 and not agrees(whole[N], np.einsum("bi,bij->bj", seed[N], J)):
-        raise InputError(f"{chain.label(i)} of one sample depends on {chain.label(i - 1)} of "
-                         "another: there is no Jacobian for each sample", where="step_jacobians",
-                         fix="Take the samples one by one")
-    return J
-
-
-def split(seed: Array, chain: Chain) -> list[Array]:
-    """An array (..., N) in the parts of the state, (..., n) each."""
-    return np.split(seed, np.cumsum(chain.sizes)[:-1], axis=-1)
-
-
-def agrees(a: Array, b: Array) -> bool:
-    """Equal up to rounding; NaN equals NaN."""
-    near = 1e-3 if a.dtype == np.float32 else 1e-8
-    with np.errstate(invalid="ignore"):
-        return bool(np.allclose(a, b, near, near * max(1.0, float(np.nan_to_num(abs(a)).max())),
-                                equal_nan=True))
 
 
 class StepJacobians(Table):
@@ -187,25 +147,8 @@ class StepJacobians(Table):
 
     @cached_property
     def powers(self) -> tuple[Array, Array]:
-        """log10 of ‖dh_T/dh_{T-d}‖, spectral and Frobenius, for d = 0 ... S: (S + 1, B) each.
-
-        The product is kept between 1/2 and 1 by powers of two, which are exact, so that nothing is
-        lost to overflow and underflow.
-        """
-        N = self.chain.size
-        P = np.broadcast_to(np.eye(N), self.matrices.shape[1:])
-        exponent = np.zeros(len(P), int)
-        logs = []
-        for J in (None, *self.matrices[::-1]):
-            P = P if J is None else P @ J
-            top = abs(P).max((1, 2), initial=0.0)
-            e = np.where(np.isfinite(top), np.frexp(top)[1], 0)
-            P, exponent = np.ldexp(P, -e[:, None, None]), exponent + e
-            sizes = singular(P)[:, 0], np.sqrt((P ** 2).sum((1, 2)))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                logs.append([np.log10(s) + exponent * np.log10(2.0) for s in sizes])
-        spectral, frobenius = (np.array(column) for column in zip(*logs))
-        return spectral, frobenius
+        """log10 of ‖dh_T/dh_{T-d}‖, spectral and Frobenius, for d = 0 ... S: (S + 1, B) each."""
+        return powers(self.matrices)
 
     def growth(self, kind: str = "spectral") -> Array:
         """‖dh_T/dh_{T-d}‖ for the lags d = 0 ... S: (S + 1, B). `kind` is "spectral" (the most
@@ -358,19 +301,3 @@ class StepJacobians(Table):
                          f"{abs(self.matrices - turned).max(initial=0.0):.2g}: the transpose "
                          f"belongs to the way back, dL/d{self.before} = J_tᵀ dL/d{self.symbol}_t")
         return lines
-
-
-def radii(J: Array) -> Array:
-    """The largest |eigenvalue| of matrices (..., N, N); NaN for one that is not finite."""
-    found = np.full(J.shape[:-2], np.nan)
-    finite = np.isfinite(J).all((-2, -1))
-    found[finite] = abs(np.linalg.eigvals(J[finite])).max(-1, initial=0.0)
-    return found
-
-
-def singular(J: Array) -> Array:
-    """The singular values of matrices (..., N, N); NaN for one that is not finite."""
-    found = np.full(J.shape[:-1], np.nan)
-    finite = np.isfinite(J).all((-2, -1))
-    found[finite] = np.linalg.svd(J[finite], compute_uv=False)
-    return found

@@ -19,6 +19,7 @@ import numpy as np
 
 from .chain import Chain
 from .closed import direct
+from .sizes import singular
 from .table import Table
 from .verdict import steps
 
@@ -90,14 +91,6 @@ def measured(chain: Chain, k: int, factors: Array, matrices: Array) -> tuple[Arr
             P, D = P @ J, D * f
             block = P[:, at, at]
             rest = block - D[:, :, None] * np.eye(D.shape[1])
-            norms.append((largest(block), abs(D).max(1), largest(rest)))
+            norms.append((singular(block)[:, 0], abs(D).max(1), singular(rest)[:, 0]))
     whole, straight, rest = (np.array(column) for column in zip(*norms))
     return whole, straight, rest
-
-
-def largest(P: Array) -> Array:
-    """The spectral norm of every matrix (B, n, n); NaN where one is not finite."""
-    found = np.full(len(P), np.nan)
-    finite = np.isfinite(P).all((1, 2))
-    found[finite] = np.linalg.svd(P[finite], compute_uv=False)[:, 0]
-    return found
