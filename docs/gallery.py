@@ -1,0 +1,90 @@
+"""The gallery: every view of every pattern on one page:  python docs/gallery.py [gallery.html]
+
+Open it in a browser after a change of the drawings, and look at each picture.
+"""
+
+import sys
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import draw, nn
+from tinygrad_rnn.cli.draw import heatmap, outside
+from tinygrad_rnn.cli.models import PATTERNS, model
+
+STEPS = 3
+STYLE = """body { margin: 2em; font-family: Helvetica, Arial, sans-serif }
+figure { margin: 1em 0 2em; overflow-x: auto }
+@media (prefers-color-scheme: dark) { body { background: #16181c; color: #f2f2f2 } }
+"""
+
+
+def of_pattern(name):
+    """The views of one pattern, by name."""
+    found = model(name, STEPS)
+    flow = tg.gradient_flow(found.loss)
+    views = {"unrolled": draw.unrolled(found.loss), "gradient flow": draw.gradient_flow(flow)}
+    if hasattr(draw, "rolled"):
+        views["rolled"] = draw.rolled(found.loss)
+    for level in ("cell", "layer") if hasattr(draw, "rolled") else ():
+        views[f"unrolled, {level} level"] = draw.unrolled(found.loss, level=level)
+    if name != "scalar":
+        steps = (STEPS, STEPS) if name == "encoder-decoder" else STEPS
+        views["from outside"] = draw.api(outside(name, "rnn", 0), steps)
+    views["what each step gave"] = heatmap(found, {}, "auto")
+    views["long"] = draw.gradient_flow(tg.gradient_flow(model(name, 40).loss))
+    return views
+
+
+def others():
+    """The views that are not of a pattern."""
+    draws = np.random.default_rng(0)
+    xs = draws.normal(size=(8, 2, 3))
+    views = {}
+    for k1, k2 in ((3, 3), (2, 4), (4, 2)):
+        windows = []
+        for window in tg.truncated_bptt(nn.LSTM(3, 2, return_sequences=True, seed=0), xs, k1, k2):
+            window.backward((window.outputs**2).sum())
+            windows.append(window)
+        views[f"truncated, k1 = {k1}, k2 = {k2}"] = draw.truncated(windows)
+    views["truncated, a long plan"] = draw.truncated(500, k1=20, k2=35)
+    states = nn.RNN(3, 24, return_sequences=True, seed=0)(draws.normal(size=(60, 1, 3)))
+    views["heat map of states"] = draw.heatmap(states, title="States")
+    views["heat map, binned"] = draw.heatmap(draws.normal(size=(300, 900)).cumsum(axis=1))
+    said = 'She said: "yes (or no)", and then she left. ' * 3
+    views["text"] = draw.text(said, {"quotes": draw.inside_quotes(said) * 2 - 1,
+                                     "nesting": draw.nesting(said) - 0.2})
+    a, b = tg.Value(2.0, name="a"), tg.Value(-3.0, name="b")
+    y = ((a * b + tg.tanh(a)) ** 2).named("y")
+    views["scalar"] = draw.scalar(y)
+    W = tg.Tensor([[1.0, -1.0], [0.5, 2.0], [0.0, 3.0]], name="W", requires_grad=True)
+    views["linear, opened"] = draw.scalar(tg.linear(tg.Tensor([[2.0, 1.0]], name="x"), W))
+    views["graph of a gradient"] = draw.backward_graph(tg.grad(y, a, create_graph=True))
+    vector = nn.VectorToSequence(nn.RNNCell(4, 3, seed=0), 10, nn.Linear(3, 4, seed=0), seed=0)
+    views["vector to sequence"] = draw.api(vector, 4)
+    views["one to one"] = draw.api(nn.MLP([4, 8, 3], seed=0))
+    return views
+
+
+def page():
+    """The whole page, ids made unique by the number of the picture."""
+    parts, count = [], 0
+    for name in (*PATTERNS, "other views"):
+        parts.append(f"<h2>{escape(name)}</h2>")
+        for view, picture in (of_pattern(name) if name in PATTERNS else others()).items():
+            count += 1
+            svg = picture._repr_mimebundle_()["image/svg+xml"]
+            svg = svg.replace('<g id="', f'<g id="p{count}.')
+            parts.append(f"<figure><figcaption>{escape(view)}</figcaption>\n{svg}</figure>")
+    body = "\n".join(parts)
+    return ('<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Gallery</title>'
+            f"<style>{STYLE}</style></head>\n<body>\n<h1>Every view of every pattern</h1>\n{body}\n"
+            "</body></html>\n")
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1] if len(sys.argv) > 1 else "gallery.html")
+    path.write_text(page(), encoding="utf-8")
+    print(f"wrote {path}")
