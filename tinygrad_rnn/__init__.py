@@ -8,26 +8,11 @@ The public names in reading order. To read the source, start at `core/graph.py`,
 `core/backprop.py` and `core/values.py`, in this order.
 """
 
-from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from .core.gradients import grad
-from .core.graph import Node, Op
-from .core.ops import cos, exp, linear, log, maximum, minimum, relu, sigmoid, sin, sqrt, tanh
-from .core.place import fused, no_grad, record_sites, scope, timestep
-from .core.values import Tensor, Value
-from .core.walk import edges, nodes, path, release, uses
-from .errors import (
-    AnomalyError,
-    DTypeError,
-    GradientError,
-    InputError,
-    ShapeError,
-    TinygradRNNError,
-    UnsupportedError,
-)
+from .later import later as _later
 
-if _TYPE_CHECKING:  # at run time these come when they are first asked for: see `__getattr__`
+if _TYPE_CHECKING:  # at run time these come when they are first asked for: see `later`
     from .bptt.attribution import Attribution
     from .bptt.contribution import Contribution
     from .bptt.flow import GradientFlow, gradient_flow
@@ -59,9 +44,24 @@ if _TYPE_CHECKING:  # at run time these come when they are first asked for: see 
         softplus,
         squared_error,
     )
+    from .core.gradients import grad
+    from .core.graph import Node, Op
     from .core.numpy_ops import choose as where
+    from .core.ops import cos, exp, linear, log, maximum, minimum, relu, sigmoid, sin, sqrt, tanh
+    from .core.place import fused, no_grad, record_sites, scope, timestep
     from .core.transforms import hessian, hvp, jacobian, jvp, value_and_grad, vjp
+    from .core.values import Tensor, Value
+    from .core.walk import edges, nodes, path, release, uses
     from .core.watch import detect_anomaly, strict
+    from .errors import (
+        AnomalyError,
+        DTypeError,
+        GradientError,
+        InputError,
+        ShapeError,
+        TinygradRNNError,
+        UnsupportedError,
+    )
     from .nn.fused_open import open_fused
 
 __version__ = "0.1.0"
@@ -82,7 +82,7 @@ __all__ = [  # noqa: RUF022  (in reading order)
     "AnomalyError", "InputError",
 ]
 
-_LATER = {
+__getattr__, __dir__ = _later(__name__, {
     "bptt.attribution": "Attribution",
     "bptt.contribution": "Contribution",
     "bptt.flow": "GradientFlow gradient_flow",
@@ -98,26 +98,16 @@ _LATER = {
     "core.functions": "binary_cross_entropy_with_logits cross_entropy elu erf gelu hard_sigmoid "
                       "hard_tanh leaky_relu log_sigmoid log_softmax logsumexp one_hot selu silu "
                       "softmax softplus squared_error",
+    "core.gradients": "grad",
+    "core.graph": "Node Op",
+    "core.numpy_ops": "where=choose",
+    "core.ops": "cos exp linear log maximum minimum relu sigmoid sin sqrt tanh",
+    "core.place": "fused no_grad record_sites scope timestep",
     "core.transforms": "hessian hvp jacobian jvp value_and_grad vjp",
+    "core.values": "Tensor Value",
+    "core.walk": "edges nodes path release uses",
     "core.watch": "detect_anomaly strict",
+    "errors": "AnomalyError DTypeError GradientError InputError ShapeError TinygradRNNError "
+              "UnsupportedError",
     "nn.fused_open": "open_fused",
-}
-_HOME = {name: (module, name) for module, names in _LATER.items() for name in names.split()}
-_HOME["where"] = ("core.numpy_ops", "choose")
-
-
-def __getattr__(name: str) -> object:
-    """Load what is not needed at once when it is first asked for: `import tinygrad_rnn` is fast."""
-    if name in _HOME:
-        module, attribute = _HOME[name]
-        found = getattr(_import_module(f"{__name__}.{module}"), attribute)
-    elif name in ("bptt", "draw", "nn", "optim", "testing", "train"):
-        found = _import_module(f"{__name__}.{name}")
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "bptt", "draw", "nn", "optim", "testing", "train"]
+}, ("bptt", "draw", "nn", "optim", "testing", "train"))

@@ -21,6 +21,15 @@ from ..core import walk
 from ..core.graph import Node
 from ..core.words import describe
 from ..errors import InputError
+from .check import check_gradients
+
+
+def assert_gradients(loss_fn: Callable[[], Any], params: Any, **options: Any) -> None:
+    """The gradients of `loss_fn()` are right: `check_gradients` with the same options, as an
+    assertion with its report."""
+    report = check_gradients(loss_fn, params, **options)
+    if not report:
+        raise AssertionError(str(report))
 
 
 def assert_shared(loss: Any, weight: Node, uses: int | None = None,

@@ -1,0 +1,146 @@
+"""The pytest plugin, in projects of their own: folders with tests that know nothing of this
+one."""
+
+import importlib
+import importlib.metadata
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOUND = any(e.value == "tinygrad_rnn.testing.plugin"
+            for e in importlib.metadata.entry_points(group="pytest11"))
+
+RIGHT = """
+import numpy as np
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+
+def test_a_graph(gradcheck):
+    rnn = nn.RNN(2, 3, seed=0)
+    report = gradcheck(lambda: (rnn(np.ones((4, 1, 2))) ** 2).sum(), rnn)
+    assert report.seed == SEED
+
+def test_numpy_only(gradcheck):
+    inputs = {"x": np.arange(1.0, 4.0), "w": np.array([0.3, -0.2, 0.5])}
+    gradcheck.backward(lambda i: float(np.sum(np.tanh(i["x"] * i["w"]))),
+                       lambda i: {"x": (1 - np.tanh(i["x"] * i["w"]) ** 2) * i["w"],
+                                  "w": (1 - np.tanh(i["x"] * i["w"]) ** 2) * i["x"]}, inputs)
+"""
+
+WRONG = """
+import numpy as np
+from tinygrad_rnn.testing import assert_gradients, check_backward
+
+INPUTS = {"x": np.arange(1.0, 4.0), "w": np.array([0.3, -0.2, 0.5])}
+
+def forward(i):
+    return float(np.sum(np.tanh(i["x"] * i["w"])))
+
+def backward(i):
+    return {"x": (1 - np.tanh(i["x"] * i["w"]) ** 2) * i["w"], "w": i["x"]}  # no tanh'
+
+def test_fixture(gradcheck):
+    gradcheck.backward(forward, backward, INPUTS)
+
+def test_assert():
+    assert check_backward(forward, backward, INPUTS)
+
+def test_variable():
+    report = check_backward(forward, backward, INPUTS)
+    assert report
+"""
+
+
+def run(folder, *options, **files):
+    """pytest in a folder of its own; the plugin by its entry point, or by name where the package
+    is only on the path."""
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    named = [] if FOUND or "no:tinygrad_rnn" in options else ["-p", "tinygrad_rnn.testing.plugin"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *named, *options]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+def test_the_fixture_passes_what_is_right(tmp_path):
+    ran = run(tmp_path, "--grad-seed=7", test_right=RIGHT.replace("SEED", "7"))
+    assert ran.returncode == 0, ran.stdout
+    assert "2 passed" in ran.stdout
+
+
+def test_order_two_on_request(tmp_path):
+    test = RIGHT.replace("SEED", "0") + """
+def test_order(gradcheck):
+    assert gradcheck.order == 2
+"""
+    ran = run(tmp_path, "--grad-order=2", test_right=test)
+    assert "3 passed" in ran.stdout, ran.stdout
+
+
+def test_what_is_wrong_fails_with_the_report(tmp_path):
+    ran = run(tmp_path, test_wrong=WRONG)
+    assert ran.returncode == 1
+    assert "3 failed" in ran.stdout
+    for name in ("test_fixture", "test_assert", "test_variable"):
+        part = ran.stdout.split(f" {name} _")[1].split("\n___")[0]
+        assert "gradient check: FAIL" in part, part
+        assert "analytic" in part, part
+        assert "seed=0" in part, part
+
+
+def test_it_can_be_blocked(tmp_path):
+    ran = run(tmp_path, "-p", "no:tinygrad_rnn", test_right=RIGHT.replace("SEED", "0"))
+    assert "fixture 'gradcheck' not found" in ran.stdout
+
+
+def test_nothing_of_the_package_is_loaded_until_it_is_asked_for(tmp_path):
+    ran = run(tmp_path, test_other="""
+import sys
+
+def test_other():
+    loaded = {m for m in sys.modules if m.partition(".")[0] == "tinygrad_rnn"}
+    assert loaded <= {"tinygrad_rnn", "tinygrad_rnn.later", "tinygrad_rnn.testing",
+                      "tinygrad_rnn.testing.plugin"}, loaded
+    assert "numpy" not in sys.modules
+""")
+    assert "1 passed" in ran.stdout, ran.stdout
+
+
+def test_a_failure_of_another_kind_is_left_alone(tmp_path):
+    ran = run(tmp_path, test_other="def test_other():\n    assert 1 == 2\n")
+    assert ran.returncode == 1
+    assert "gradient check" not in ran.stdout
+
+
+def test_the_entry_point_is_declared():
+    text = (ROOT / "pyproject.toml").read_text()
+    assert '[project.entry-points.pytest11]\ntinygrad_rnn = "tinygrad_rnn.testing.plugin"' in text
+
+
+def test_strategies_have_the_edges_in_them():
+    from hypothesis import find, settings
+
+    from tinygrad_rnn.testing import strategies
+
+    quiet = settings(database=None, max_examples=500)
+    assert find(strategies.sizes(), lambda s: s.T == 0, settings=quiet) == (0, 0, 1, 1)
+    assert find(strategies.sizes(least=1), lambda s: True, settings=quiet) == (1, 1, 1, 1)
+    size = strategies.Size(4, 2, 3, 2)
+    assert find(strategies.sequences(size), lambda x: True, settings=quiet).shape == (4, 2, 3)
+    assert find(strategies.lengths(size), lambda n: 4 in n, settings=quiet).max() == 4
+    assert not find(strategies.masks(size), lambda m: True, settings=quiet).any()
+    assert find(strategies.masks(size), lambda m: m.all(), settings=quiet).shape == (4, 2)
+
+
+@pytest.mark.parametrize("module", ["tinygrad_rnn", "tinygrad_rnn.testing"])
+def test_every_public_name_is_there(module):
+    package = importlib.import_module(module)
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    assert {*package.__all__} <= {*dir(package)}
+    with pytest.raises(AttributeError, match="has no attribute 'nobody'"):
+        _ = package.nobody
