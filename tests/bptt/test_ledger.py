@@ -222,9 +222,10 @@ def recorded(T, H):
 
 
 def test_memory_of_norms_only_is_independent_of_the_size():
-    """Bytes for every step, so that what is cached once does not count. Arrays: 16 times."""
+    """Bytes for every step, so that what is cached once does not count: they do not grow with H.
+    Arrays would be 16 times as many."""
     small, large = ((recorded(260, H) - recorded(60, H)) / 200 for H in (4, 64))
-    assert abs(large - small) < 0.03 * small
+    assert large < 1.03 * small
 
 
 def test_a_flow_costs_little_more_than_a_backward():

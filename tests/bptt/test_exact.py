@@ -1,0 +1,134 @@
+"""Sums are exact: 1,000 random networks. What a flow adds to `.grad` is the sum of its ledger's
+rows, bit for bit, arrays kept or norms, and a plain backward agrees to 1e-12."""
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+
+CELLS = {"tanh": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+
+def layer(rng, inputs, hidden, **options):
+    kind = list(CELLS)[rng.integers(3)]
+    if kind == "tanh" and rng.random() < 0.3:
+        options["nonlinearity"] = "relu"
+    return CELLS[kind](inputs, hidden, seed=int(rng.integers(1 << 30)), return_sequences=True,
+                       fused=bool(rng.random() < 0.15), **options)
+
+
+def masks(rng, T, B):
+    """Lengths, a mask, a reset mask, or nothing."""
+    which = rng.integers(5)
+    if which == 0:
+        return {"lengths": rng.integers(0, T + 1, B).tolist()}
+    if which == 1:
+        return {"mask": rng.random((T, B)) < 0.7}
+    return {}
+
+
+def recurrent(rng):
+    """One to three layers, either direction or both, a read-out, a loss at every step."""
+    T, B, I, H, O = rng.integers(1, 6), *rng.integers(1, 4, 4)
+    x = tg.Tensor(rng.normal(size=(T, B, I)), requires_grad=bool(rng.random() < 0.5), name="x")
+    net, size = layer(rng, I, H), H
+    form = rng.integers(4)
+    if form == 1:
+        net = nn.Bidirectional(net)
+        size = 2 * H
+    elif form == 2:
+        net = nn.Stacked([net, *(layer(rng, H, H) for _ in range(rng.integers(1, 3)))])
+    head = nn.Linear(size, O, seed=0, name="hy")
+    y = head(net(x, **masks(rng, T, B)))
+    loss = nn.squared_error(y, rng.normal(size=y.shape))
+    return [*net.parameters(), *head.parameters(), x], loss
+
+
+def sequence_to_sequence(rng):
+    T, B, I, H = rng.integers(1, 4), *rng.integers(1, 4, 3)
+    encoder = nn.RNN(I, H, seed=1)
+    decoder = nn.RNN(I + 1, H, seed=2, return_sequences=True)
+    context = encoder(rng.normal(size=(T, B, I)))
+    y = decoder(rng.normal(size=(T + 1, B, I + 1)), context)
+    head = nn.Linear(H, 2, seed=0, name="hy")
+    out = head(y)
+    return ([*encoder.parameters(), *decoder.parameters(), *head.parameters()],
+            nn.squared_error(out, rng.normal(size=out.shape)))
+
+
+def by_hand(rng):
+    """A loop of tensors, the weight given as itself, transposed, or in slices."""
+    T, B, H = rng.integers(1, 6), *rng.integers(1, 4, 2)
+    W, b, h0 = (tg.Tensor(rng.normal(size=n), requires_grad=True, name=k)
+                for k, n in (("W", (H, H)), ("b", (H,)), ("h", (B, H))))
+    h, loss, turned = h0, 0.0, W.T
+    ways = [lambda h: h @ turned, lambda h: tg.linear(h, W), lambda h: h @ W.T,
+            lambda h: h * W[0], lambda h: h + W.reshape(-1)[:H]]
+    for t in range(1, T + 1):
+        with tg.timestep(t):
+            h = tg.tanh(ways[rng.integers(len(ways))](h) + b).named("h")
+            loss = loss + (h * rng.normal(size=(B, H))).sum()
+    return [W, b, h0], loss
+
+
+def scalars(rng):
+    w, v, h = (tg.Value(float(x), name=n) for x, n in zip(rng.normal(size=3), ("w", "v", "x0")))
+    leaves, loss = [w, v, h], 0.0
+    for t in range(1, int(rng.integers(2, 9))):
+        with tg.timestep(t):
+            h = tg.tanh(w * h + v) if rng.random() < 0.5 else w * h - v * h * h * 0.1
+            loss = loss + h * float(rng.normal())
+    return leaves, loss
+
+
+FORMS = [recurrent, recurrent, sequence_to_sequence, by_hand, scalars]
+
+
+def cleared(leaves):
+    grads = [leaf.grad for leaf in leaves]
+    for leaf in leaves:
+        leaf.zero_grad()
+    return grads
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_a_hundred_random_networks(block):
+    for seed in range(100 * block, 100 * block + 100):
+        rng = np.random.default_rng(seed)
+        leaves, loss = FORMS[seed % len(FORMS)](rng)
+        if not loss.requires_grad:
+            continue
+        loss.backward()
+        plain = cleared(leaves)
+        flow = tg.gradient_flow(loss)
+        ours = cleared(leaves)
+        norms = tg.gradient_flow(loss, keep="norms")
+        kept = cleared(leaves)
+        for leaf, p, g, k in zip(leaves, plain, ours, kept):
+            if g is None:
+                assert p is None, (seed, leaf)
+                continue
+            ledger = flow.ledger(leaf)
+            assert np.array_equal(ledger.total, g), (seed, leaf)
+            assert np.array_equal(ledger[-1].running, g), (seed, leaf)
+            assert np.array_equal(k, g), (seed, leaf)
+            assert np.array_equal(norms.ledger(leaf).total, g), (seed, leaf)
+            size = sum(e.norm() for e in ledger.entries)
+            assert np.linalg.norm(p - g) <= 1e-12 * size, (seed, leaf)
+            sizes = [e.norm() for e in norms.ledger(leaf).entries]
+            np.testing.assert_allclose(sizes, [e.norm() for e in ledger.entries], rtol=1e-7,
+                                       atol=1e-12 * (1 + size))
+
+
+@pytest.mark.parametrize("block", range(3))
+def test_rows_and_columns_of_random_tables(block):
+    for seed in range(20 * block, 20 * block + 20):
+        leaves, loss = FORMS[seed % 4](np.random.default_rng(seed))
+        losses = [x for x in loss.operands if isinstance(x, tg.Node) and np.size(x.value) == 1]
+        losses = [x for x in losses if x.requires_grad]
+        flow = tg.gradient_flow(loss)
+        for W in leaves[:3]:
+            if losses and W in flow.incoming:
+                table = flow.attribution(W, losses)
+                assert table.error <= 1e-12, (seed, W)
