@@ -66,9 +66,13 @@ SAYS = {
     "26_one_drawing_many_formats": [
         "w is weight recurrent; x0 is initial; t1.h.op is op; t1.h is state; t2.h.op is op; "
         "t2.h is state"],
+    "18_explain": ["∂L/∂W_hh = Σ_t δ_t h_{t−1}ᵀ", "δ_t = ∂L/∂h_t ⊙ (1 − h_t²)",
+                   "chain = ∂h₃/∂h₂ · ∂h₂/∂h₁ · ∂h₁/∂w = 0.2 · 0.2 · 0.9 = 0.036",
+                   "∂h₃/∂w = 0.036 + 0.036 + 0.036 = 0.108 what this pass added to w.grad",
+                   r"\frac{\partial L}{\partial W_{hh}} &= \sum_t \delta_t \, {h_{t-1}}^\top \\"],
 }
 TABLE_ONLY = {"05_your_own_op", "07_hello", "08_five_patterns", "09_encoder_decoder",
-              "11_order_matters", "16_three_ways"}
+              "11_order_matters", "16_three_ways", "18_explain"}
 PICTURE = {name: [] if name in TABLE_ONLY else [f"{name}.svg"] for name in SAYS}
 
 

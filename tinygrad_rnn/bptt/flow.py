@@ -10,7 +10,7 @@ has a row for each, and its running sum ends, bit for bit, at what this flow add
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from .ledger import Ledger
 from .recording import Recording
 
 NEAR = 50  # how many nodes are looked at to say where a gradient came from
+
+if TYPE_CHECKING:
+    from .explain import Explanation
 
 
 class GradientFlow:
@@ -97,6 +100,14 @@ class GradientFlow:
     def root_name(self) -> str:
         """What the result is called in titles: its name, or L."""
         return self.root.label if self.root.name else "L"
+
+    def explain(self, node: Node, keep: int = 3) -> Explanation:
+        """The derivation of the gradient of `node`, generated from the graph: one term for every
+        use, with its numbers, and where what arrived there came from. Of more uses than 2 `keep`
+        + 1, the first and last `keep`. It has `.text`, `.markdown` and `.latex`."""
+        from .explain import explain  # read only when it is asked for
+
+        return explain(self, node, keep)
 
     def gradient(self, node: Node) -> Any:
         """The whole gradient that arrived at `node` in this flow; zeros if none did."""

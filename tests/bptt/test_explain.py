@@ -1,0 +1,251 @@
+"""Explain: the derivation is generated from the graph, its numbers are those of the flow, and its
+LaTeX holds together whatever the names are."""
+
+import importlib
+import re
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn.cli.models import PATTERNS, model
+from tinygrad_rnn.core.listing import op_table
+
+from ..core.samples import CALLS, SAMPLES, Draw
+
+POWERS = """\
+∂h₃/∂w, from the graph: one term for each of its 3 uses
+
+in general
+  ∂h₃/∂w = Σ_t ∂h₃/∂h_t · h_{t−1}
+
+step 3
+  h₃ = w · h₂ = 0.2 · 0.036 = 0.0072
+  ∂h₃/∂h₃ = 1      the start
+  term: ∂h₃/∂h₃ · h₂ = 1 · 0.036 = 0.036
+
+step 2
+  h₂ = w · h₁ = 0.2 · 0.18 = 0.036
+  ∂h₃/∂h₂ = ∂h₃/∂h₃ · w = 1 · 0.2 = 0.2      from the future, step 3
+  term: ∂h₃/∂h₂ · h₁ = 0.2 · 0.18 = 0.036
+  chain = ∂h₃/∂h₂ · ∂h₂/∂w = 0.2 · 0.18 = 0.036
+
+step 1
+  h₁ = w · x0 = 0.2 · 0.9 = 0.18
+  ∂h₃/∂h₁ = ∂h₃/∂h₂ · w = 0.2 · 0.2 = 0.04      from the future, step 2
+  term: ∂h₃/∂h₁ · x0 = 0.04 · 0.9 = 0.036
+  chain = ∂h₃/∂h₂ · ∂h₂/∂h₁ · ∂h₁/∂w = 0.2 · 0.2 · 0.9 = 0.036
+
+sum of the terms
+  ∂h₃/∂w = 0.036 + 0.036 + 0.036 = 0.108      what this pass added to w.grad"""
+
+
+def explained(kind, T=3, name=None, **options):
+    made = model(kind, T)
+    return tg.gradient_flow(made.loss).explain(made.weight(name), **options)
+
+
+def balanced(latex):
+    """Braces, \\left and \\right, and environments close in order."""
+    bare = re.sub(r"\\[\\{}$&#%_]", "", latex)
+    depth = 0
+    for c in bare:
+        depth += (c == "{") - (c == "}")
+        assert depth >= 0, latex
+    assert depth == 0, latex
+    assert len(re.findall(r"\\left\b", latex)) == len(re.findall(r"\\right\b", latex))
+    opened = re.findall(r"\\begin\{(\w+)\}", latex)
+    assert sorted(opened) == sorted(re.findall(r"\\end\{(\w+)\}", latex))
+    return True
+
+
+def test_the_well_known_example_word_for_word():
+    assert str(explained("scalar")) == POWERS
+
+
+def test_the_derivation_of_a_recurrence():
+    text = str(explained("many-to-many"))
+    for line in ("∂L/∂W_hh = Σ_t δ_t h_{t−1}ᵀ      summed over a batch of 2",
+                 "δ_t = ∂L/∂h_t ⊙ (1 − h_t²)",
+                 "h₂ = tanh(W_xh x₂ + W_hh h₁ + b_h) = (2, 4), ‖·‖ = ",
+                 "part 1 = W_hyᵀ ∂L/∂y₂ = (2, 4), ‖·‖ = ", "from above",
+                 "part 2 = W_hhᵀ δ₃ = (2, 4), ‖·‖ = ", "from the future, step 3",
+                 "δ₂ = ∂L/∂h₂ ⊙ (1 − h₂²) = (2, 4), ‖·‖ = ", "term: δ₂ h₁ᵀ = (4, 4), ‖·‖ = "):
+        assert line in text
+
+
+def test_the_gates_of_an_lstm():
+    text = str(explained("lstm"))
+    for line in ("∂L/∂c₃ = ∂L/∂h₃ ⊙ o₃ ⊙ (1 − tanh(c₃)²)", "part 1 = ∂L/∂c₃ ⊙ f₃",
+                 "∂L/∂f₂ = ∂L/∂c₂ ⊙ c₁", "∂L/∂i₃ ⊙ i₃ ⊙ (1 − i₃) → [..., 0:4]",
+                 "part 2 = W_hhᵀ δ₃", "δ₃ = the sum of the 4 parts = (2, 16)"):
+        assert line in text
+
+
+@pytest.mark.parametrize("kind", PATTERNS)
+def test_every_pattern_in_every_form(kind):
+    made = model(kind, 3)
+    flow = tg.gradient_flow(made.loss)
+    for w in made.weights.values():
+        found = flow.explain(w)
+        assert balanced(found.latex)
+        assert balanced(found.markdown.replace("\\*", ""))
+        assert found._repr_markdown_() == found.markdown
+        assert len(re.findall("term: ", found.text)) == len(flow.ledger(w))
+        assert "rule of" not in found.text
+
+
+@pytest.mark.parametrize("kind", ["many-to-many", "lstm", "gru"])
+def test_the_numbers_are_those_of_the_flow(kind):
+    made = model(kind, 3)
+    flow = tg.gradient_flow(made.loss)
+    w = made.weight()
+    terms = re.findall(r"term: .* = \(\d+, \d+\), ‖·‖ = (\S+)", flow.explain(w).text)
+    assert [float(x) for x in terms] == pytest.approx([r.norm for r in flow.ledger(w)], rel=1e-3)
+    for t, size in flow.norms("h").items():
+        lines = re.findall(rf"∂L/∂h{'₀₁₂₃'[t]} = .*‖·‖ = (\S+)", flow.explain(w).text)
+        assert float(lines[0]) == pytest.approx(size, rel=1e-3)
+
+
+def test_a_scalar_with_two_ways_is_worked_out_in_numbers():
+    a, b = tg.Value(2.0, name="a"), tg.Value(-3.0, name="b")
+    y = (a * b + tg.tanh(a)) ** 2
+    text = str(tg.gradient_flow(y).explain(a))
+    assert ("term: ∂L/∂L · 2 · (a · b + tanh(a)) · (1 − tanh(a)²) = "
+            "(−10.07) · (1 − 0.964 · 0.964) = −0.7116") in text
+    assert f"= {a.grad:.4g}" in text
+
+
+# --- every row of the table ---------------------------------------------------------------------
+
+
+ROWS = {row.variable: getattr(importlib.import_module(row.module), row.variable)
+        for row in op_table()}
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_every_row_has_a_printable_rule(name):
+    """Generated from its source, for every operand; nothing is left out and nothing raises."""
+    draw = Draw((2, 3), 0)
+    operands, options = SAMPLES[name](draw)
+    call = CALLS.get(name, ROWS[name])
+    leaves = [tg.Tensor(x, name=f"x_{i}", requires_grad=np.asarray(x).dtype.kind == "f")
+              for i, x in enumerate(operands)]
+    y = call(*leaves, **options)
+    loss = (y * np.ones(np.shape(y.value))).sum()
+    flow = tg.gradient_flow(loss)
+    for x in leaves:
+        if x not in flow.incoming:
+            continue
+        found = flow.explain(x)
+        assert balanced(found.latex)
+        term = next(line for line in found.text.splitlines() if "term: " in line)
+        assert "∂L/∂" in term or "0" in term
+        assert ("rule of" in term) == (y.op.variadic or len(operands) > 2 and "rule of" in term)
+
+
+# --- ops and names of one's own -----------------------------------------------------------------
+
+
+@tg.op(lambda g, y, x: g * 3 * x ** 2)
+def cube(x):
+    return x ** 3
+
+
+def slope(g, y, x):
+    """A rule as a function, with a branch."""
+    if np.ndim(x) == 0:
+        return g * 5
+    factor = 2 * x
+    return g * factor
+
+
+@tg.op(slope)
+def odd(x):
+    return 5 * x if np.ndim(x) == 0 else x * x
+
+
+def test_a_users_own_op_shows_its_own_rule():
+    x = tg.Value(2.0, name="x")
+    assert "∂L/∂y · 3 · x² = 1 · 3 · 2² = 12" in str(
+        tg.gradient_flow((cube(x).named("y")) * 1.0).explain(x)).replace("∂L/∂L · 1", "∂L/∂L")
+    assert "term: ∂L/∂L · 5 = 1 · 5 = 5" in str(tg.gradient_flow(odd(x)).explain(x))
+    v = tg.Tensor([1.0, 2.0], name="v", requires_grad=True)
+    assert "2 · v" in str(tg.gradient_flow(odd(v).sum()).explain(v))
+
+
+def test_a_rule_without_a_source_is_named():
+    space = {"tg": tg}
+    exec("@tg.op(lambda g, y, x: g * 7)\ndef seven(x): return 7 * x", space)
+    x = tg.Value(2.0, name="x")
+    found = tg.gradient_flow(space["seven"](x)).explain(x)
+    assert "(rule of 'seven')(∂L/∂L) = 7" in str(found)
+    assert balanced(found.latex)
+
+
+@pytest.mark.parametrize("name", ["W$_&{", "a\\b", "loss_fn_2", "{", "}}", "100%", "x^2", "α_β",
+                                  "a\nb", "#1", "_", "~"])
+def test_names_are_escaped(name):
+    x = tg.Value(2.0, name=name)
+    found = tg.gradient_flow(tg.tanh(x * x).named(name)).explain(x)
+    assert balanced(found.latex)
+    assert balanced(re.sub(r"\*\*.*?\*\*|^\*.*\*$", "", found.markdown, flags=re.MULTILINE))
+    assert "$$$" not in found.markdown
+    assert len(found.text.splitlines()) == len(str(found).split("\n"))
+
+
+# --- long ones ----------------------------------------------------------------------------------
+
+
+def test_long_sequences_are_elided():
+    text = str(explained("many-to-many", 40))
+    assert "… 34 more uses, each in the same way …" in text
+    assert [int(t) for t in re.findall(r"^step (\d+)", text, re.MULTILINE)] == [40, 39, 38, 3, 2, 1]
+    assert "step 20" in str(explained("many-to-many", 40, keep=30))
+
+
+def test_no_recursion_however_deep():
+    sizes = []
+    for depth in (1_000, 20_000):
+        x = y = tg.Value(0.1, name="x")
+        for _ in range(depth):
+            y = tg.sin(y)
+        sizes.append(len(tg.gradient_flow(y).explain(x).text))
+    assert sizes[1] < 1.1 * sizes[0]
+    w, h = tg.Value(0.5, name="w"), tg.Value(1.0, name="h0")
+    for t in range(1, 5001):
+        with tg.timestep(t):
+            h = (w * h).named("h")
+    assert "4994 more uses" in str(tg.gradient_flow(h).explain(w))
+
+
+def test_small_tensors_are_printed_and_big_ones_summed_up():
+    for size, shown in ((2, "[2 2]"), (50, "(50,), ‖·‖ = ")):
+        x = tg.Tensor(np.ones(size), name="x", requires_grad=True)
+        assert shown in str(tg.gradient_flow((x * x).sum()).explain(x))
+
+
+def test_wrong_is_marked():
+    made = model("many-to-many", 3)
+    found = tg.what_if(made.loss, "no dh_next").explain(made.weight())
+    assert found.text.startswith("WRONG on purpose (no dh_next): ∂L/∂W_hh")
+    assert "and this is wrong" in found.text
+    assert "WRONG on purpose" in found.latex
+    assert "WRONG on purpose" in found.markdown
+
+
+def test_the_same_program_gives_the_same_text():
+    assert explained("gru").latex == explained("gru").latex
+
+
+def test_what_no_gradient_reached():
+    a, b = tg.Value(1.0, name="a"), tg.Value(1.0, name="b")
+    with pytest.raises(tg.GradientError, match="no contribution reached 'b'"):
+        tg.gradient_flow(a * 2.0).explain(b)
+
+
+def test_a_flow_kept_as_norms_says_so():
+    made = model("many-to-many", 3)
+    flow = tg.gradient_flow(made.loss, keep="norms")
+    with pytest.raises(tg.GradientError, match="only the norm was kept"):
+        flow.explain(made.weight())

@@ -1,0 +1,512 @@
+"""The derivation of a gradient, generated from the graph, term by term with its numbers.
+
+The question this file answers: *where does this number in the gradient come from?*
+
+    ∂L/∂W_hh = Σ_t δ_t h_{t−1}ᵀ          one term for each use of the weight
+    δ_t = ∂L/∂h_t ⊙ (1 − h_t²)           the gradient that arrived at that use
+    ∂L/∂h_t = (from above) + (from the future)
+
+The terms are the rows of the ledger; the formulas come from the rules of the table (`formulas`),
+the numbers from the flow. Nothing is known here of any network.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core import ops
+from ..core.backprop import local
+from ..core.graph import Node
+from ..core.keys import base_name
+from ..core.parts import norm
+from ..core.walk import nodes as walk_nodes
+from .contribution import Contribution
+from .formulas import ATOM, TIMES, Formula, computed, escaped, leaving, number
+
+if TYPE_CHECKING:
+    from .flow import GradientFlow
+
+LINKS = 6     # so many unnamed results are written into one formula; then one gets a name
+SMALL = 6     # an array of up to so many entries is printed
+LINES = 40    # so many lines of definitions are given at one use
+SHORT = 24    # a longer formula of an unnamed operand gets a name
+FACTORS = 6   # a longer chain of factors is shown in part
+MOST = 12     # so many unnamed results are listed at one use
+DIGITS = str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")
+
+
+@dataclass
+class Line:
+    """One equation: `left = right = value`, and a remark in words."""
+
+    left: Formula
+    right: Formula | None = None
+    value: Formula | None = None
+    note: str = ""
+
+    def text(self) -> str:
+        """As Unicode text."""
+        sides = [f.text for f in (self.left, self.right, self.value) if f is not None]
+        sides = [s for i, s in enumerate(sides) if i == 0 or s != sides[i - 1]]
+        return " = ".join(sides) + (f"      {self.note}" if self.note else "")
+
+    def latex(self) -> str:
+        """As a line of an `aligned` block."""
+        sides = [f.latex for f in (self.left, self.right, self.value) if f is not None]
+        sides = [s for i, s in enumerate(sides) if i == 0 or s != sides[i - 1]]
+        note = rf" \quad\text{{{worded(self.note)}}}" if self.note else ""
+        right = f"= {' = '.join(sides[1:])}" if sides[1:] else ""
+        return f"{sides[0]} &{right}{note}"
+
+
+@dataclass
+class Block:
+    """The lines of one step, under its heading."""
+
+    title: str
+    lines: list[Line] = field(default_factory=list)
+
+
+class Explanation:
+    """A derivation: `.text` (Unicode), `.markdown` (with LaTeX, for a notebook), `.latex`."""
+
+    def __init__(self, title: str, blocks: list[Block]) -> None:
+        self.title, self.blocks = title, blocks
+
+    @property
+    def text(self) -> str:
+        """Unicode text, for a terminal."""
+        parts = [self.title]
+        for block in self.blocks:
+            parts.append("\n".join([block.title, *("  " + line.text() for line in block.lines)]))
+        return "\n\n".join(parts)
+
+    @property
+    def markdown(self) -> str:
+        """Markdown with LaTeX, as a notebook shows it."""
+        parts = [f"**{marked(self.title)}**"]
+        for block in self.blocks:
+            parts.append(f"*{marked(block.title)}*")
+            if block.lines:
+                parts.append(f"$$\n{aligned(block.lines)}\n$$")
+        return "\n\n".join(parts)
+
+    @property
+    def latex(self) -> str:
+        """LaTeX for lecture notes; it needs the package amsmath."""
+        parts = [rf"\paragraph{{{worded(self.title)}}}"]
+        for block in self.blocks:
+            parts.append(rf"\subparagraph{{{worded(block.title)}}}")
+            if block.lines:
+                parts.append(f"\\[\n{aligned(block.lines)}\n\\]")
+        return "\n\n".join(parts)
+
+    def __str__(self) -> str:
+        return self.text
+
+    __repr__ = __str__
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+
+def aligned(lines: Iterable[Line]) -> str:
+    """Equations below each other."""
+    body = " \\\\\n".join(line.latex() for line in lines)
+    return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+
+
+WORDS = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
+         "%": r"\%", "_": r"\_", "^": r"\^{}", "~": r"\~{}", "∂": r"$\partial$", "…": r"\dots{}",
+         "²": r"$^2$", "·": r"$\cdot$", "‖": r"$\Vert$"}
+
+
+def worded(text: str) -> str:
+    """Words in LaTeX's text: nothing in them is taken for a command."""
+    return "".join(WORDS.get(c, c if c.isprintable() else "?") for c in text)
+
+
+def marked(text: str) -> str:
+    """Words in Markdown: nothing in them is taken for a mark."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|$" else c for c in text)
+
+
+# --- symbols ------------------------------------------------------------------------------------
+
+
+def symbol_of(name: str, step: int | None, before: int | None = None) -> Formula:
+    """`h` at step 3 is h₃ and h_{3}; with `before`, the step is a letter: h_t, or h_{t−1}."""
+    name = "".join(c if c.isprintable() else "?" for c in name)
+    base, _, rest = name.partition("_")
+    base, rest = (base, rest) if base and rest else (name, "")
+    body = escaped(base) if len(base) == 1 else rf"\mathrm{{{escaped(base)}}}"
+    when = "" if step is None else str(step)
+    small = when.translate(DIGITS)
+    if before is not None:
+        when = "t" if before == 0 else f"t-{before}" if before > 0 else f"t+{-before}"
+        small = f"_{when}" if len(when) == 1 else f"_{{{when.replace('-', '−')}}}"
+    under = ",".join(filter(None, (escaped(rest), when)))
+    return Formula(name + small, f"{body}_{{{under}}}" if under else body)
+
+
+def shown(x: Any) -> Formula:
+    """A number, a small array, or the shape and the norm of a big one."""
+    x = np.asarray(x)
+    if x.ndim == 0:
+        return number(float(x))
+    if x.size > SMALL or x.ndim > 2 or x.size == 0:
+        size = number(norm(x))
+        return Formula(f"{x.shape}, ‖·‖ = {size.text}",
+                       rf"\text{{{x.shape}, }}\lVert\cdot\rVert = {size.latex}")
+    rows = x if x.ndim == 2 else x[None]
+    cells = [[number(float(v)) for v in row] for row in rows]
+    text = "; ".join(" ".join(c.text for c in row) for row in cells)
+    latex = r" \\ ".join(" & ".join(c.latex for c in row) for row in cells)
+    return Formula(f"[{text}]", rf"\begin{{bmatrix}} {latex} \end{{bmatrix}}")
+
+
+# --- the derivation -----------------------------------------------------------------------------
+
+
+class Derivation:
+    """Writes down where the gradient of one node comes from."""
+
+    def __init__(self, flow: GradientFlow, node: Node) -> None:
+        self.flow, self.node = flow, node
+        self.ledger = flow.ledger(node)
+        self.entries = self.ledger.entries
+        self.deltas = self.name_deltas()
+        self.used: dict[Node, None] = {}  # unnamed results that got a name: v₁, v₂
+        self.needed: dict[Node, None] = {}
+        self.defined: set[Node] = set()
+        self.told: set[Node] = set()
+        self.places: dict[Node, int] = {}
+        root = flow.root
+        self.root = symbol_of(root.name, root.step) if root.name else Formula("L", "L")
+
+    def name_deltas(self) -> dict[Node, Formula]:
+        """δ_t for the gradient that arrived at each use, where what was made there has no name."""
+        found: dict[Node, Formula] = {}
+        taken = set[str]()
+        for e in self.entries:
+            node = self.same_gradient(e.node)
+            if node.name is None and node is not self.flow.root and e.step is not None \
+                    and node not in found:
+                name = "δ"
+                while symbol_of(name, e.step).text in taken:
+                    name += "'"
+                made = symbol_of(name, e.step)
+                taken.add(made.text)
+                found[node] = Formula(made.text, made.latex.replace("δ", r"\delta "))
+        return found
+
+    def same_gradient(self, x: Node) -> Node:
+        """The last of the unnamed sums that `x` goes into: the same gradient arrives at all."""
+        for _ in range(LINKS):
+            into = self.flow.incoming.get(x, [])
+            if x.name is not None or len(into) != 1 or into[0].node.op is not ops.add:
+                break
+            if np.shape(into[0].g) != np.shape(x.value) or into[0].node.step != x.step:
+                break
+            x = into[0].node
+        return x
+
+    def symbol(self, x: Node, t: int | None = None) -> Formula:
+        """What a node is called; with `t`, relative to that step."""
+        name, step = base_name(x), x.step
+        if x is self.flow.root and x.name is None:
+            return self.root
+        if x.name is None:
+            if not self.places:
+                made = (n for n in walk_nodes(self.flow.root) if n.name is None)
+                self.places = {n: i for i, n in enumerate(made, 1)}
+            self.used[x] = None
+            name, step, t = "v", self.places.get(x, 0), None
+        before = None if t is None or step is None else t - step
+        return symbol_of(name, step if before is None else None, before)
+
+    def operand(self, node: Node, position: int, t: int | None = None,
+                links: int = 2) -> Formula:
+        """What stands for an operand (-1: the value): its name, or the number that it is."""
+        x: Any = node if position == -1 else node.operands[position]
+        if not isinstance(x, Node):
+            return shown(x) if np.size(x) <= SMALL else Formula("a", r"\mathbf{a}")
+        if x.name is None and not x.requires_grad and x.is_scalar:
+            return number(x.value)
+        if x.name is None and x.op.rules and t is None and links > 0:
+            made = computed(x, lambda i: self.operand(x, i, t, links - 1))
+            if len(made.text) <= SHORT:
+                return made
+        return self.symbol(x, t)
+
+    def gradient(self, x: Node, t: int | None = None) -> Formula:
+        """∂L/∂x, or its name."""
+        if x in self.deltas and t is None:
+            return self.deltas[x]
+        name = self.symbol(x, t)
+        return Formula(f"∂{self.root.text}/∂{name.text}",
+                       rf"\frac{{\partial {self.root.latex}}}{{\partial {name.latex}}}")
+
+    # --- formulas of gradients --------------------------------------------------------------
+
+    def arriving(self, x: Node, links: int = LINKS, t: int | None = None) -> Formula:
+        """The gradient of `x`: its own symbol, or the formula of the only way that leads to it."""
+        into = self.flow.incoming.get(x, [])
+        alone = len(into) == 1 and x not in self.deltas
+        if x is self.flow.root or x.name is not None or not alone or links == 0:
+            self.needed[x] = None
+            return self.gradient(x, t)
+        return self.formula(into[0], links - 1, t)
+
+    def formula(self, e: Contribution, links: int = LINKS, t: int | None = None) -> Formula:
+        """What a contribution is made of."""
+        return self.through(e, self.arriving(e.node, links, t), t)
+
+    def through(self, e: Contribution, g: Formula, t: int | None = None) -> Formula:
+        """What leaves through the operand of `e` when `g` arrives."""
+        made = leaving(e.node, e.position, e.g, g, partial(self.operand, e.node, t=t))
+        for alias in reversed(e.aliases):
+            made = leaving(alias, 0, e.g, made, partial(self.operand, alias, t=t))
+        return made
+
+    def with_numbers(self, e: Contribution) -> Formula | None:
+        """The same with a number for every symbol, where all of them are numbers."""
+        if not e.node.is_scalar or any(np.ndim(v) for v in e.node.values) or e.part is not None:
+            return None
+        value = [*e.node.values, e.node.value]
+        made = leaving(e.node, e.position, e.g, opaque(e.g), lambda i: opaque(value[i]))
+        return None if made.text.startswith("(rule of") else made
+
+    # --- lines ------------------------------------------------------------------------------
+
+    def define(self, x: Node) -> list[Line]:
+        """Where the gradient of `x` comes from: a line for each part, and their sum."""
+        self.defined.add(x)
+        name, into = self.gradient(x), self.flow.incoming.get(x, [])
+        total = shown(self.flow.gradient(x))
+        if x is self.flow.root and not into:
+            return [Line(name, None, total, "the start")]
+        if len(into) == 1:
+            e = into[0]
+            return [Line(name, self.formula(e), self.worked(e), self.origin(e, x))]
+        lines = [Line(Formula(f"{name.text} = part {i}", rf"{name.latex}^{{({i})}}"),
+                      self.formula(e), self.worked(e), self.origin(e, x))
+                 for i, e in enumerate(into, 1)]
+        for i, line in enumerate(lines, 1):
+            line.left = Formula(f"part {i}", rf"\text{{part {i}}}")
+        parts = [shown(e.array()) for e in into]
+        short = np.size(x.value) == 1 and len(parts) <= FACTORS
+        added = joined(parts) if short else Formula(
+            f"the sum of the {len(parts)} parts", rf"\text{{the sum of the {len(parts)} parts}}")
+        return [*lines, Line(name, added, total)]
+
+    def worked(self, e: Contribution) -> Formula:
+        """The numbers of a contribution, and what they give."""
+        value, numbers = shown(e.array()), self.with_numbers(e)
+        if numbers is None or numbers.text == value.text:
+            return value
+        return Formula(f"{numbers.text} = {value.text}", f"{numbers.latex} = {value.latex}")
+
+    def origin(self, e: Contribution, x: Node) -> str:
+        """Whether a part comes from above or from another step, in words."""
+        if e.step is None or x.step is None:
+            return "from above" if x.step is not None else ""
+        if e.step == x.step:
+            return "from above"
+        return f"from the future, step {e.step}" if e.step > x.step else f"from step {e.step}"
+
+    def block(self, e: Contribution, title: str) -> Block:
+        """One use of the node: the gradient that arrived there, and the term."""
+        block = Block(title)
+        lines: list[Line] = []
+        self.needed, self.used = {}, {}
+        if e.part is not None:
+            d = symbol_of("δ", e.step)
+            lines.append(Line(Formula(f"term: {d.text} xᵀ", rf"{d.latex} x^\top"), None,
+                              shown(e.array()), "inside one node of a whole sequence"))
+            block.lines = lines
+            return block
+        term = self.through(e, self.arriving(e.node))
+        before = self.definitions(e.step)
+        lines.append(Line(Formula(f"term: {term.text}", rf"\text{{term: }} {term.latex}"), None,
+                          self.worked(e)))
+        lines = [*before, *lines, *self.chain(e)]
+        block.lines = [*self.intermediate(lines), *lines]
+        return block
+
+    def definitions(self, step: int | None) -> list[Line]:
+        """The symbols that were needed and belong to this step, or to none, each once; and the
+        state itself."""
+        lines: list[Line] = []
+        waiting = list(self.needed)
+        for x in waiting:  # the list grows while it is read
+            later = x.step is not None and step is not None and x.step != step
+            if x in self.defined or later:
+                continue
+            if len(lines) > LINES:
+                note = Formula("…", r"\dots")
+                lines.insert(0, Line(note, None, None, "and so on, back from the loss"))
+                break
+            self.needed = {}
+            made = self.define(x)
+            if x.op.rules and x.name is not None and x.step is not None:
+                forward = self.forward(x)
+                made.insert(0, Line(self.symbol(x), forward, self.worked_forward(x)))
+            lines = [*made, *lines]
+            waiting += list(self.needed)
+        return lines
+
+    def intermediate(self, shown_lines: list[Line]) -> list[Line]:
+        """The unnamed results that got a name in these lines, each with what it is."""
+        lines: list[Line] = []
+        waiting, text = list(self.used), "\n".join(line.text() for line in shown_lines)
+        for x in waiting:  # the list grows while it is read
+            there = re.search(f"{self.symbol(x).text}(?![₀-₉])", text)
+            if there and x not in self.told and len(lines) < MOST:
+                self.told.add(x)
+                self.used = {}
+                made = computed(x, partial(self.operand, x)) if x.op.rules else None
+                lines.insert(0, Line(self.symbol(x), made, shown(x.value)))
+                text += lines[0].text()
+                waiting += list(self.used)
+        return lines
+
+    def forward(self, x: Node, links: int = LINKS, numbers: bool = False) -> Formula:
+        """How a node was computed, unnamed results written out; with `numbers`, in numbers."""
+        def part(i: int) -> Formula:
+            y = x.operands[i]
+            if isinstance(y, Node) and y.name is None and y.op.rules and links > 1:
+                return self.forward(y, links - 1, numbers)
+            return opaque(x.values[i]) if numbers else self.operand(x, i)
+        return computed(x, part)
+
+    def worked_forward(self, x: Node) -> Formula:
+        """The numbers that a scalar was computed from, and what they give."""
+        value = shown(x.value)
+        if not x.is_scalar or any(isinstance(y, Node) and not y.is_scalar for y in x.operands):
+            return value
+        made = self.forward(x, numbers=True)
+        return Formula(f"{made.text} = {value.text}", f"{made.latex} = {value.latex}")
+
+    def chain(self, e: Contribution) -> list[Line]:
+        """For scalars with a single way to the loss: the term as a product of local
+        derivatives."""
+        if not self.flow.root.is_scalar or not e.node.is_scalar or e.aliases:
+            return []
+        way: list[tuple[Node, Node, float]] = []  # (of, with respect to, local derivative)
+        x, link, slope = self.node, e, 1.0
+        while True:
+            slope *= local(link.node, link.position, 1.0)
+            into = self.flow.incoming.get(link.node, [])
+            if link.node.name is not None or link.node is self.flow.root or len(into) != 1:
+                way.append((link.node, x, slope))
+                x, slope = link.node, 1.0
+            if len(into) != 1 or link.node is self.flow.root:
+                break
+            link = into[0]
+        way.reverse()
+        if len(way) < 2:
+            return []
+        factors = [] if x is self.flow.root else [self.gradient(x)]
+        factors += [ratio(self.symbol(y), self.symbol(of)) for y, of, _ in way]
+        values = [] if x is self.flow.root else [number(float(self.flow.arrived[x]))]
+        values += [number(s) for _, _, s in way]
+        left = Formula("chain", r"\text{chain}")
+        return [Line(left, product(factors), Formula(*joined_times(values, e.array())))]
+
+    # --- all of it --------------------------------------------------------------------------
+
+    def explanation(self, keep: int) -> Explanation:
+        """The head, the steps (of many: the first and last `keep`), the sum."""
+        blocks = [self.head()]
+        n = len(self.entries)
+        hidden = range(keep, n - keep) if n > 2 * keep + 1 else range(0)
+        for i, e in enumerate(self.entries):
+            if i in hidden:
+                if i == hidden[0]:
+                    blocks.append(Block(f"… {len(hidden)} more uses, each in the same way …"))
+                continue
+            title = f"use {i + 1}" if e.step is None else f"step {e.step}"
+            title += f" ({e.node.scope})" if e.node.scope else ""
+            blocks.append(self.block(e, title))
+        blocks.append(self.foot())
+        name = self.symbol(self.node).text
+        wrong = f"WRONG on purpose ({self.flow.wrong}): " if self.flow.wrong else ""
+        terms = "one term for its only use" if n == 1 else f"one term for each of its {n} uses"
+        return Explanation(f"{wrong}∂{self.root.text}/∂{name}, from the graph: {terms}", blocks)
+
+    def head(self) -> Block:
+        """The general formula, if all uses are alike."""
+        left = self.gradient(self.node)
+        e = next((e for e in self.entries if any(
+            isinstance(x, Node) and x.op.rules and x.step is not None and x.step != e.step
+            for x in e.node.operands)), self.entries[0])
+        kinds = {(e.node.op.name, e.position) for e in self.entries}
+        if len(kinds) > 1 or e.step is None or e.part is not None or len(self.entries) == 1:
+            return Block("the gradient is the sum of its terms", [])
+        node = self.same_gradient(e.node)
+        named = node not in self.deltas
+        g = self.gradient(node, e.step) if named else Formula("δ_t", r"\delta_t")
+        term = self.through(e, g, e.step).inside(TIMES)
+        rows = int(np.prod(np.shape(e.g)[:-1])) if e.node.op.late and e.position == 1 else 1
+        lines = [Line(left, Formula(f"Σ_t {term.text}", rf"\sum_t {term.latex}"), None,
+                      f"summed over a batch of {rows}" if rows > 1 else "")]
+        into = self.flow.incoming.get(node, [])
+        if not named and len(into) == 1:
+            lines.append(Line(g, self.formula(into[0], t=e.step)))
+        return Block("in general", lines)
+
+    def foot(self) -> Block:
+        """The sum of the terms, and what it is."""
+        terms = [shown(e.array()) for e in self.entries] if len(self.entries) <= FACTORS else []
+        short = self.node.is_scalar and terms
+        added = joined(terms) if short else None
+        name = self.symbol(self.node)
+        where = f"what this pass added to {name.text}.grad" if self.node.is_leaf else ""
+        if self.flow.wrong:
+            where = "and this is wrong"
+        return Block("sum of the terms", [Line(self.gradient(self.node), added,
+                                               shown(self.ledger.total), where)])
+
+
+def opaque(x: Any) -> Formula:
+    """A number that stands for a symbol: it is not worked out."""
+    made = number(float(x))
+    return Formula(made.text, made.latex, made.hold)
+
+
+def ratio(of: Formula, by: Formula) -> Formula:
+    """∂y/∂x."""
+    return Formula(f"∂{of.text}/∂{by.text}",
+                   rf"\frac{{\partial {of.latex}}}{{\partial {by.latex}}}", ATOM)
+
+
+def joined(parts: list[Formula]) -> Formula:
+    """a + b + c."""
+    parts = [p.inside(TIMES) for p in parts]
+    return Formula(" + ".join(p.text for p in parts), " + ".join(p.latex for p in parts))
+
+
+def product(parts: list[Formula]) -> Formula:
+    """a · b · c; of many factors, the first and the last."""
+    if len(parts) > FACTORS:
+        parts = [*parts[:2], Formula("…", r"\cdots"), *parts[-2:]]
+    parts = [p.inside(TIMES) for p in parts]
+    return Formula(" · ".join(p.text for p in parts), r" \cdot ".join(p.latex for p in parts))
+
+
+def joined_times(values: list[Formula], result: Any) -> tuple[str, str]:
+    """The same with numbers, and what they give."""
+    made, end = product(values), number(float(result))
+    return f"{made.text} = {end.text}", f"{made.latex} = {end.latex}"
+
+
+def explain(flow: GradientFlow, node: Node, keep: int = 3) -> Explanation:
+    """The derivation of dL/d(node), as text, Markdown and LaTeX: see `Derivation`."""
+    return Derivation(flow, node).explanation(keep)
