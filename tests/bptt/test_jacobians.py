@@ -282,6 +282,22 @@ def test_float32():
     assert found.closed_difference < 1e-6
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_fused_layer_is_opened(kind):
+    """What was computed as one node for the sequence has the Jacobians of its steps."""
+    found = []
+    for fused in (False, True):
+        layer = kind(I, H, seed=0, fused=fused, return_sequences=True, return_all_states=True)
+        h0 = layer.cell.joined([leaf(B, H, seed=k, name=n)
+                                for k, n in enumerate(layer.cell.state_names)])
+        outputs, states = layer(XS, h0)
+        found.append(tg.step_jacobians(states))
+        np.testing.assert_allclose(tg.step_jacobians(outputs).to_numpy(), found[-1].to_numpy(),
+                                   rtol=1e-12)
+    np.testing.assert_allclose(found[1].to_numpy(), found[0].to_numpy(), rtol=1e-11, atol=1e-13)
+    assert found[0].steps == found[1].steps
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 

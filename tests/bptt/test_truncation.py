@@ -201,6 +201,20 @@ def test_stacked_layers_are_cut_at_every_layer():
     assert len(found.cuts) == 6
 
 
+@pytest.mark.parametrize("given", [False, True])
+def test_a_fused_layer_is_opened(given):
+    found = []
+    for fused in (False, True):
+        layer = nn.LSTM(I, H, seed=0, return_sequences=True, fused=fused)
+        outputs = layer(XS)
+        loss = nn.squared_error(outputs, TARGETS)
+        found.append(tg.truncation(loss, layer, 4, states=outputs if given else None))
+    for name in found[0].wanted:
+        np.testing.assert_allclose(found[1].truncated[name], found[0].truncated[name], rtol=1e-10)
+        np.testing.assert_allclose(found[1].full[name], found[0].full[name], rtol=1e-10)
+    assert len(found[0].cuts) == len(found[1].cuts) == 4
+
+
 # --- by lag, and what is refused ------------------------------------------------------------------
 
 

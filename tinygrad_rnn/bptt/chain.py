@@ -22,8 +22,10 @@ from ..core.graph import Node, constant
 from ..core.walk import edges, nodes, operands
 from ..core.words import describe
 from ..errors import InputError, ShapeError
+from ..nn.fused import SEQUENCE
+from ..nn.fused_open import Opening
 from ..nn.sequence import shape_of, stacked_steps
-from ..nn.states import parts_of
+from ..nn.states import mapped, parts_of
 
 Links = list[list[Node]]  # the parts of each state
 NOWHERE = 1 << 60
@@ -66,7 +68,7 @@ class Chain:
 def read_chain(states: Any, call: str) -> Chain:
     """The chain that a user means: a list of states, a layer's sequence, or a tuple of sequences
     that are the parts of a state. Raises `InputError` if they do not follow from each other."""
-    links = as_links(states, call)
+    links = as_links(opened(states), call)
     if len(links) < 2:
         raise InputError(f"expected at least two states, got {len(links)}", where=call)
     if len({len(link) for link in links}) > 1:
@@ -80,6 +82,19 @@ def read_chain(states: Any, call: str) -> Chain:
     if passing is not None:
         links = completed(links, call, passing)
     return Chain(links, call)
+
+
+def opened(things: Any) -> Any:
+    """States, losses, or both, with every fused sequence as operations: all of them in one
+    graph."""
+    roots = [x for x in parts_of(things) if isinstance(x, Node)]
+    listed = nodes(*roots)
+    if not any(node.op is SEQUENCE for node in listed):
+        return things
+    opening = Opening()
+    for node in listed:  # operands first
+        opening.visit(node)
+    return mapped(lambda x: opening.of(x) if isinstance(x, Node) else x, things)
 
 
 def as_links(states: Any, call: str) -> Links:

@@ -31,7 +31,7 @@ from ..core.totals import Totals
 from ..core.walk import edges, nodes, operands
 from ..core.words import describe
 from ..errors import InputError
-from .chain import as_step, read_chain
+from .chain import as_step, opened, read_chain
 from .table import Table, aligned
 from .targets import targets
 
@@ -59,6 +59,7 @@ def truncation(losses: Any, params: Any, k1: int, k2: int | None = None,
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
             raise InputError(f"expected {name} to be a whole number of at least 1, got {k!r}",
                              where="truncation")
+    losses, states = opened((losses, states))
     roots = terms(losses) if isinstance(losses, Node) else [(loss, 1.0) for loss in losses]
     for loss, _ in roots:
         if not isinstance(loss, Node) or np.size(loss.value) != 1:
