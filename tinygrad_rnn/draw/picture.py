@@ -67,7 +67,7 @@ class Picture:
         return fitted(self.lines, width) if self.lines else sketch(self.drawing, width)
 
     def __str__(self) -> str:
-        return self.text()
+        return self.text().rstrip("\n")
 
     def to_graphviz(self) -> Any:
         """A `graphviz.Source` of the same picture."""

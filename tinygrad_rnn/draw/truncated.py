@@ -143,7 +143,7 @@ class Bands:
     def states(self, spans: Sequence[Span]) -> None:
         """The states, with inputs and losses, and the frames of the windows behind them."""
         for i, span in enumerate(spans):
-            rect = (self.x(span.first) - self.wide / 2 + 1, -62.0,
+            rect = (self.x(span.first) - self.wide / 2 + 1, -62.0 if self.cells else -14.0,
                     self.x(span.last) + self.wide / 2 - 1, 62.0 if self.cells else 14.0)
             if self.wide * (span.last - span.first + 1) >= 4:
                 self.sheet.frame(f"window{i + 1}", rect, "frame" if i % 2 == 0 else "gap",
@@ -181,7 +181,7 @@ class Bands:
                 self.sheet.say((self.x(t), 4.0), roman(f"{t:,}"), "quiet", style.TINY)
         self.sheet.say((self.left - 8, 4.0), (Run("t", "i"),), "quiet", anchor="end")
         name = (Run("h", "i"), Run("t", "_"), Run(" goes on as a value through all steps →"))
-        self.sheet.say((self.left, -40.0), name, "carried", style.SMALL, "start")
+        self.sheet.say((self.left, -22.0), name, "carried", style.SMALL, "start")
 
     def top(self, i: int) -> float:
         """The middle of band i."""
