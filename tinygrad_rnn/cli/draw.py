@@ -13,7 +13,7 @@ from .. import nn
 from ..bptt.flow import gradient_flow
 from ..core.gradients import grad
 from ..errors import InputError
-from .models import CELLS, PATTERNS, H, I, O, blamed, load, model
+from .models import CELLS, PATTERNS, H, I, O, attribute, blamed, model
 
 WIDTH = 8  # steps that are all drawn, if nothing is said
 
@@ -76,9 +76,7 @@ def outside(name: str, cell: str, seed: int) -> Any:
     """The model to be drawn from outside: of a pattern, or what a function of the user's own
     returns."""
     if ":" in name:
-        where, _, attribute = name.rpartition(":")
-        with blamed(where):
-            function = getattr(load(where), attribute)
+        function = attribute(name)
         with blamed(name):
             return function() if not isinstance(function, nn.Module) else function
     if name in CELLS:

@@ -2,8 +2,8 @@
 
 The question this file answers: *what can be asked on the command line?*
 
-Exit codes: 0 done, 2 bad input, 74 the output cannot be written, 129 hung up, 130 interrupted,
-141 nobody reads the output any more, 143 terminated.
+Exit codes: 0 done, 1 checked and not right, 2 bad input, 74 the output cannot be written, 129 hung
+up, 130 interrupted, 141 nobody reads the output any more, 143 terminated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Command:
 
     name: str
     summary: str
-    run: Callable[[argparse.Namespace], None]
+    run: Callable[[argparse.Namespace], int | None]
     options: tuple[Option, ...] = ()
     alternatives: tuple[Option, ...] = ()  # at most one of these
 
@@ -81,6 +81,16 @@ def run_draw(options: argparse.Namespace) -> None:
           end="")
 
 
+def run_check(options: argparse.Namespace) -> int:
+    """The report; 1 if the gradient is not known to be right."""
+    from .check import check
+
+    report = check(options.model, order=options.order, seed=options.seed, steps=options.steps,
+                   cell=options.cell, junit=options.junit)
+    print(report)
+    return 0 if report else 1
+
+
 COMMANDS = (
     Command(
         "demo",
@@ -123,6 +133,25 @@ COMMANDS = (
                                "help": "the paper (default: %(default)s)"}),
             Option("--seed", {"metavar": "N", "type": seed, "default": 0,
                               "help": "the random numbers to start from (default: %(default)s)"}),
+        ),
+    ),
+    Command(
+        "check",
+        "is this gradient right? prints a report; the exit code is 0 if it is, else 1",
+        run_check,
+        options=(
+            Option("model", {"help": "a pattern (see draw), or module:function (file.py:function), "
+                                     "which returns (loss_fn, params), a loss, (loss, weights), "
+                                     "(forward, backward, inputs) or (op, sample, ...)"}),
+            Option("--order", {"type": int, "choices": (1, 2), "default": 1,
+                               "help": "2 checks gradients of gradients too (default: 1)"}),
+            Option("--junit", {"metavar": "PATH", "help": "write the report as JUnit XML as well"}),
+            Option("--cell", {"choices": ("rnn", "lstm", "gru"), "default": "rnn",
+                              "help": "the cell of a pattern (default: %(default)s)"}),
+            Option("--steps", {"metavar": "T", "type": count, "default": 4,
+                               "help": "the steps of a pattern (default: %(default)s)"}),
+            Option("--seed", {"metavar": "N", "type": seed, "default": 0,
+                              "help": "the directions to check along (default: %(default)s)"}),
         ),
     ),
     Command("ops", "the table of operations: each value, and the gradient through each operand",
@@ -193,8 +222,8 @@ def run(arguments: Sequence[str] | None) -> int:
     if not hasattr(options, "run"):
         top.print_help()
         return 0
-    options.run(options)
-    return 0
+    code: int | None = options.run(options)
+    return code or 0
 
 
 def failed(problem: str, code: int) -> int:

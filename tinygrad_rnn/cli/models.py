@@ -27,7 +27,7 @@ from ..core.graph import Node, leaf
 from ..core.place import timestep
 from ..core.values import Value
 from ..core.words import describe
-from ..errors import InputError
+from ..errors import InputError, TinygradRNNError
 
 CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 B, I, H, O = 2, 3, 4, 3  # small enough to be read
@@ -195,22 +195,28 @@ def model(name: str, steps: int = 4, cell: str = "rnn", seed: int = 0) -> Model:
 
 def from_user(name: str) -> Model:
     """The model of `module:function` or `file.py:function`."""
-    where, _, attribute = name.rpartition(":")
-    if not where or not attribute:
-        raise InputError(f"expected module:function, got {name!r}")
-    with blamed(where):
-        module = load(where)
-    function = getattr(module, attribute, None)
-    if not callable(function):
-        known = [k for k, v in vars(module).items()
-                 if inspect.isfunction(v) and v.__module__ == module.__name__]
-        there = f"; there are {', '.join(known)}" if known else ""
-        raise InputError(f"{where} has no function {attribute!r}{there}")
+    function = attribute(name)
     with blamed(name):
         result = function()
     loss, weights = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
     check_loss(loss, name)
     return Model(name, lambda: first(function()), loss, leaves(loss, weights, name))
+
+
+def attribute(name: str) -> Any:
+    """The function that `module:function` or `file.py:function` names."""
+    where, _, short = name.rpartition(":")
+    if not where or not short:
+        raise InputError(f"expected module:function, got {name!r}")
+    with blamed(where):
+        module = load(where)
+    function = getattr(module, short, None)
+    if not callable(function):
+        known = [k for k, v in vars(module).items()
+                 if inspect.isfunction(v) and v.__module__ == module.__name__]
+        there = f"; there are {', '.join(known)}" if known else ""
+        raise InputError(f"{where} has no function {short!r}{there}")
+    return function
 
 
 def first(result: Any) -> Any:
@@ -225,7 +231,8 @@ def blamed(what: str) -> Iterator[None]:
         yield
     except (Exception, SystemExit) as problem:
         said = " ".join(str(problem).split()) or "no message"
-        raise InputError(f"{type(problem).__name__}: {said}", where=what) from problem
+        kind = "" if isinstance(problem, TinygradRNNError) else f"{type(problem).__name__}: "
+        raise InputError(f"{kind}{said}", where=what) from problem
 
 
 def load(where: str) -> Any:
