@@ -107,6 +107,7 @@ def fuzzed():
         made = picture(i)
         if (i + i // 8) % 4 == 0:  # of every view some: the others have other names
             check_markup(made)
+        assert max(len(box.id) for box in made.drawing.boxes) < 200
         texts.append(made.dot())
     return texts
 

@@ -95,7 +95,8 @@ def test_losses_must_be_as_many_as_windows():
 
 
 def test_units_run_down_and_time_runs_right():
-    outputs = nn.RNN(3, 5, return_sequences=True, seed=0)(np.ones((4, 2, 3)))
+    xs = np.random.default_rng(0).normal(size=(4, 2, 3))
+    outputs = nn.RNN(3, 5, return_sequences=True, seed=0)(xs)
     drawing = draw.heatmap(outputs, sample=1).drawing
     cell = next(b for b in drawing.boxes if b.title.startswith("unit 2, step 3:"))
     assert plain(cell.text).replace("−", "-") == f"{outputs.numpy()[2, 1, 2]:.3g}"
@@ -140,12 +141,14 @@ def test_a_row_of_a_ledger_has_the_contributions_of_its_steps():
 
 
 def test_a_table_of_attributions():
-    class Attribution:
-        norms = np.array([[1.0, 0.0], [0.5, 2.0]])
-        steps, loss_steps = [1, 2], [1, 2]
-
-    boxes = draw.heatmap(Attribution()).drawing.boxes
-    assert "loss L 2, step of the use 1: 0.5" in [b.title for b in boxes]
+    rnn = nn.RNN(3, 4, return_sequences=True, seed=0)
+    xs = np.random.default_rng(0).normal(size=(4, 1, 3))
+    loss = nn.squared_error(rnn(xs), np.zeros((4, 1, 4)))
+    losses = [n for n in tg.nodes(loss) if n.name == "L" and n.step is not None]
+    table = tg.gradient_flow(loss).attribution(rnn.cell.W_hh, losses)
+    titles = [b.title for b in draw.heatmap(table).drawing.boxes]
+    assert f"loss L 3, step of the use 2: {table.norms[2, 1]:.3g}" in titles
+    assert "loss L 1, step of the use 3: 0" in titles
 
 
 @pytest.mark.parametrize(("data", "options", "error", "says"), [
