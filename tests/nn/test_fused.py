@@ -1,11 +1,14 @@
 """Fused layers: one node for the whole sequence, equal to the op-level graph in every number."""
 
+import copy
+
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.nn.fused import SEQUENCE
+from tinygrad_rnn.nn.fused_room import Room
 from tinygrad_rnn.nn.fused_slopes import PHIS, phi_of
 from tinygrad_rnn.nn.sequence import span_of
 from tinygrad_rnn.nn.states import parts_of
@@ -634,3 +637,50 @@ def test_drawings_open_it():
         drawn.append([draw.unrolled(loss).svg(), draw.gradient_flow(flow).svg()])
         np.testing.assert_array_equal(model.layer.cell.W_hh.grad, grad)
     assert drawn[0] == drawn[1]
+
+
+# --- room ---------------------------------------------------------------------------------------
+
+
+def test_an_array_is_used_again_only_when_nobody_else_can_see_it():
+    room = Room()
+    a = room.empty((2, 3), np.dtype(float))
+    view = a[1:]
+    address = a.ctypes.data
+    del a
+    assert room.empty((2, 3), np.dtype(float)).ctypes.data != address  # the view still sees it
+    del view
+    found = [room.empty((2, 3), np.dtype(float)) for _ in range(2)]
+    assert address in [b.ctypes.data for b in found]
+    assert len({b.ctypes.data for b in found}) == 2
+    assert room.empty((2, 3), np.dtype(np.float32)).dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_what_somebody_holds_does_not_change_with_the_next_pass(kind):
+    layer = kind(I, H, seed=1, fused=True, return_sequences=True)
+    values = []
+    for k in range(6):
+        x = tg.Tensor(numbers((T, B, I), k), requires_grad=True)
+        out = layer(x)
+        flow = tg.gradient_flow(weighted(out))
+        held = [out.value[2:], flow.arrived[out], x.grad, layer.cell.W_hh.grad,
+                *[row.contribution for row in flow.ledger(layer.cell.W_hh)]]
+        values.append((held, [h.copy() for h in held], out if k % 2 else None))
+        layer.zero_grad()
+    for held, copies, _ in values:
+        for a, b in zip(held, copies):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_training_loop_makes_no_new_arrays_for_the_states():
+    layer = nn.RNN(I, H, seed=1, fused=True, return_sequences=True)
+    seen = set()
+    for k in range(8):
+        out = layer(numbers((T, B, I), k))
+        weighted(out).backward()
+        seen.add(out.value.ctypes.data)
+        del out
+    assert len(seen) <= 2
+    assert copy.deepcopy(layer).room is not layer.room
+    assert layer.twin().room is not layer.room

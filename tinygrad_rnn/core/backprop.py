@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -87,6 +86,13 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
         if node.hooks is not None:
             g = hooks.run(node, g, arriving)
         op = node.op
+        if op.joint and common:  # all operands at once
+            for position, (x, c) in enumerate(zip(operands_of(node), local(node, 0, g))):
+                if x is not None and x.op is not constant:
+                    arriving.add(x, c)
+                    if tell:
+                        yield node, position, x, g, c
+            continue
         if not common or not op.simple or node.params is not None:
             shares = local(node, 0, g, graph) if op.joint else None
             for position, x in uses(node):
@@ -97,7 +103,10 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
                     arriving.add_into(node, x, g)
                 else:
                     c = shares[position] if shares else local(node, position, g, graph)
-                    with at(gradient_place(node)) if graph else nullcontext():
+                    if graph:
+                        with at(gradient_place(node)):
+                            arriving.add(x, c)
+                    else:
                         arriving.add(x, c)
                 yield node, position, x, g, c
             continue
@@ -136,8 +145,15 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
 
 def uses(node: Node) -> list[tuple[int, Node]]:
     """The operands of a node that want a gradient, with their positions."""
-    operands = (node.a, node.b, *(x for x, _ in node.rest or ()))
-    return [(i, x) for i, x in enumerate(operands) if x is not None and x.op is not constant]
+    return [(i, x) for i, x in enumerate(operands_of(node))
+            if x is not None and x.op is not constant]
+
+
+def operands_of(node: Node) -> tuple[Node | None, ...]:
+    """The nodes in the operands' places; None for a plain number or array."""
+    if node.rest is None:
+        return node.a, node.b
+    return node.a, node.b, *[pair[0] for pair in node.rest]
 
 
 def local(node: Node, position: int, g: Any, graph: bool = False) -> Any:
@@ -146,26 +162,26 @@ def local(node: Node, position: int, g: Any, graph: bool = False) -> Any:
 
     For a `joint` op: the list of what leaves through each. With `graph=True` the rule gets nodes.
     """
-    op, params = node.op, dict(node.params or {})
+    op, params, values = node.op, node.params or {}, node.values
     rule = op.rules[0 if op.variadic or op.joint else position]
     if op.variadic:
-        params["position"] = position
+        params = {**params, "position": position}
     if graph:
         check_operands(node)
         with at(gradient_place(node)):
             c = rule(g, node, *node.operands, **params)
-            return fit_all(c, node) if op.joint else fit(c, node.values[position])
+            return fit_all(c, values) if op.joint else fit(c, values[position])
     try:
-        c = rule(g, node.value, *node.values, **params)
+        c = rule(g, node.value, *values, **params)
     except (ZeroDivisionError, OverflowError):
         with np.errstate(all="ignore"):
-            c = rule(*(np.float64(x) for x in (g, node.value, *node.values)), **params)
-    return fit_all(c, node) if op.joint else fit(c, node.values[position])
+            c = rule(*(np.float64(x) for x in (g, node.value, *values)), **params)
+    return fit_all(c, values) if op.joint else fit(c, values[position])
 
 
-def fit_all(shares: Sequence[Any], node: Node) -> list[Any]:
+def fit_all(shares: Sequence[Any], values: Sequence[Any]) -> list[Any]:
     """What a `joint` rule gave for every operand, each in its operand's shape."""
-    return [None if c is None else fit(c, x) for c, x in zip(shares, node.values)]
+    return [None if c is None else fit(c, x) for c, x in zip(shares, values)]
 
 
 def gradient_place(node: Node) -> Place:

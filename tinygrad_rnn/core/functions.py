@@ -206,8 +206,25 @@ def checked(classes: Any, size: int, where: str) -> Any:
 
 
 def _class_cross_entropy(x: Array, t: Array, axis: int = -1) -> Array:
-    picked = np.take_along_axis(_log_softmax(x, axis), np.expand_dims(t, axis), axis)
-    return -np.squeeze(picked, axis)
+    logs = _log_softmax(x, axis)
+    return -logs[at_classes(t, logs.ndim, axis)]
+
+
+def at_classes(t: Array, ndim: int, axis: int) -> tuple[Any, ...]:
+    """The index of the entry of class t in each row along `axis`: x[at_classes(...)] is t's."""
+    index: list[Any] = [np.arange(n).reshape(n, *(1,) * (t.ndim - 1 - k))
+                        for k, n in enumerate(t.shape)]
+    index.insert(axis % ndim, t)
+    return tuple(index)
+
+
+def _class_cross_entropy_rule(g: Array, y: Array, x: Array, t: Array, axis: int = -1) -> Array:
+    g = spread(g, x.shape, axis, False)
+    if isinstance(g, Node):
+        return g * (softmax_(x, axis=axis) - one_hot(t, x.shape[axis], axis))
+    p = _softmax(x, axis)
+    p[at_classes(t, p.ndim, axis)] -= 1
+    return np.multiply(p, g, p)
 
 
 def _cross_entropy(x: Array, t: Array, axis: int = -1) -> Array:
@@ -216,8 +233,7 @@ def _cross_entropy(x: Array, t: Array, axis: int = -1) -> Array:
 
 
 class_cross_entropy = primitive(
-    "cross entropy", _class_cross_entropy, lambda g, y, x, t, axis=-1:
-    spread(g, x.shape, axis, False) * (softmax_(x, axis=axis) - one_hot(t, x.shape[axis], axis)),
+    "cross entropy", _class_cross_entropy, _class_cross_entropy_rule,
     lambda g, y, x, t, axis=-1: 0.0 * t,
     doc="-log softmax(x)[t], for classes t.")
 cross_entropy_ = primitive(

@@ -98,7 +98,9 @@ class Node:
     @property
     def values(self) -> tuple[Any, ...]:
         """The operands' plain values, as they were when this node was made."""
-        return (self.u, self.v, *(value for _, value in self.rest or ()))[: self.arity]
+        if self.rest is not None:
+            return (self.u, self.v, *[pair[1] for pair in self.rest])
+        return (self.u, self.v)[: self.arity]
 
     @property
     def arity(self) -> int:
@@ -225,21 +227,27 @@ class Op:
             raise explain(self, place, operands, problem) from problem
         scalar = known[0].is_scalar and type(value) is float
         kind = type(known[0]) if scalar else known[0].array_kind
-        if place.sites and place.site is None:  # a gradient keeps the line of its node
-            place = place.but(site=caller())
-        if place.recording and any(n.op is not constant for n in known):
-            node = make(kind, self, value, nodes[0], None, values[0], None, place)
-            node.params = params or None
-            if len(values) > 1:
-                node.b, node.v = nodes[1], values[1]
-            if len(values) > 2:
-                node.rest = tuple(zip(nodes[2:], values[2:]))
-        else:
-            node = given(kind, value, place, constant)
+        node = self.note(kind, place, value, nodes, values, params)
         if timed is not None and place.span is None:  # what covers a span says so
             timed.follow(node, self, operands, params)
         for watch in place.watchers:
             watch.node(node, self, operands)
+        return node
+
+    def note(self, kind: type[Self], place: Place, value: Any, nodes: Sequence[Node | None],
+             values: Sequence[Any], params: dict[str, Any]) -> Self:
+        """The node of a value that was computed from these, or a constant if no gradient can go
+        through it."""
+        if place.sites and place.site is None:  # a gradient keeps the line of its node
+            place = place.but(site=caller())
+        if not place.recording or all(n is None or n.op is constant for n in nodes):
+            return given(kind, value, place, constant)
+        node = make(kind, self, value, nodes[0], None, values[0], None, place)
+        node.params = params or None
+        if len(values) > 1:
+            node.b, node.v = nodes[1], values[1]
+        if len(values) > 2:
+            node.rest = tuple(zip(nodes[2:], values[2:]))
         return node
 
     def compute(self, values: Sequence[Any], params: dict[str, Any]) -> Any:

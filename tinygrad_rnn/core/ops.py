@@ -140,6 +140,8 @@ def _rows(x: Array) -> Array:
 
 def sum_uses(uses: list[tuple[Array, Array]]) -> Array:
     """Sum over t of d_t x_tᵀ, as one product: stack the rows of all d_t, and of all x_t."""
+    if len(uses) == 1:
+        return _outer_sum(*uses[0])
     d, x = (np.concatenate([_rows(a) for a in operands]) for operands in zip(*uses))
     return np.dot(d.T, x)
 
@@ -156,7 +158,8 @@ def spread(g: Array, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Array
     if keepdims or axis is None:
         return g
     axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
-    return reshape(g, shape=tuple(1 if i in axes else n for i, n in enumerate(shape)))
+    full = tuple([1 if i in axes else n for i, n in enumerate(shape)])
+    return g.reshape(full) if type(g) is np.ndarray else reshape(g, shape=full)
 
 
 def swap(x: Array) -> Array:
@@ -183,6 +186,11 @@ def _broadcast(x: Array, shape: tuple[int, ...]) -> Array:
     return full
 
 
+def repeated(g: Array, shape: tuple[int, ...]) -> Array:
+    """g along the axes that it lacks."""
+    return _broadcast(g, shape) if type(g) is np.ndarray else broadcast_to(g, shape=shape)
+
+
 def _scatter(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
     total = np.zeros(shape, g.dtype)
     scatter_into(total, g, index)
@@ -198,7 +206,7 @@ def scatter_into(total: Array, g: Array, index: Any) -> None:
 
 
 sum_ = primitive("sum", _sum, lambda g, y, x, axis=None, keepdims=False:
-                 broadcast_to(spread(g, x.shape, axis, keepdims), shape=x.shape))
+                 repeated(spread(g, x.shape, axis, keepdims), x.shape))
 broadcast_to: Op = primitive("broadcast", _broadcast, lambda g, y, x, shape: g)
 cast = primitive("cast", lambda x, dtype: np.asarray(x).astype(dtype), lambda g, y, x, dtype: g)
 reshape: Op = primitive("reshape", lambda x, shape: np.reshape(x, shape),

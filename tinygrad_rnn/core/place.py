@@ -55,10 +55,14 @@ class Place:
 
     def but(self, **changes: Any) -> Place:
         """This place with some of its fields changed."""
-        return Place(**{name: changes.get(name, getattr(self, name)) for name in FIELDS})
+        fields: dict[str, Any] = {"step": self.step, "scope": self.scope, "phase": self.phase,
+                                  "recording": self.recording, "sites": self.sites,
+                                  "watchers": self.watchers, "site": self.site, "span": self.span,
+                                  "fused": self.fused}
+        fields.update(changes)
+        return Place(**fields)
 
 
-FIELDS = ("step", "scope", "phase", "recording", "sites", "watchers", "site", "span", "fused")
 NOWHERE = Place()
 HERE: ContextVar[Place] = ContextVar("tinygrad_rnn", default=NOWHERE)
 here = HERE.get

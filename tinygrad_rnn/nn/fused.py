@@ -13,33 +13,34 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..core import ops
 from ..core.gradients import pull
-from ..core.graph import Node, Op, constant, given, make
+from ..core.graph import Node, Op, constant
 from ..core.inplace import LENT, settle
 from ..core.parts import Part
-from ..core.place import caller, here, switch
+from ..core.place import here, switch
 from ..core.values import Tensor
 from .cells import AffineCell, RNNCell
 from .fused_gru import GRUKernel
 from .fused_lstm import LSTMKernel
 from .fused_rnn import RNNKernel
-from .fused_slopes import Phi, phi_of
+from .fused_room import Room
+from .fused_slopes import PHI_OF, phi_of
 from .fused_way import Way
 from .gated import GRUCell, LSTMCell
 from .masking import Masks
 from .sequence import Steps, Whole, first_step, join
 from .unrolling import Unrolling, starting_state
 
-KERNELS: dict[Callable[..., Any], tuple[str, ...]] = {  # by how a cell is called: its activations
-    RNNCell.__call__: ("activation",),
-    LSTMCell.__call__: ("activation", "gate_activation", "output_activation"),
-    GRUCell.__call__: ("activation", "gate_activation"),
+KERNELS: dict[Callable[..., Any], tuple[type[Any], tuple[str, ...]]] = {
+    # by how a cell is called: the kernel, and the activations of the cell
+    RNNCell.__call__: (RNNKernel, ("activation",)),
+    LSTMCell.__call__: (LSTMKernel, ("activation", "gate_activation", "output_activation")),
+    GRUCell.__call__: (GRUKernel, ("activation", "gate_activation")),
 }
 WEIGHTS = "W_xh", "W_hh", "W", "b_h", "b_hn", "p_i", "p_f", "p_o"
 
@@ -48,7 +49,7 @@ def obstacle(cell: Any) -> str:
     """Why a layer around this cell cannot be fused; '' if it can."""
     if not isinstance(cell, AffineCell) or type(cell).__call__ not in KERNELS:
         return f"{type(cell).__name__} is not an RNNCell, LSTMCell or GRUCell"
-    for name in KERNELS[type(cell).__call__]:
+    for name in KERNELS[type(cell).__call__][1]:
         if phi_of(getattr(cell, name)) is None:
             return f"the slope of its {name} cannot be told from its value"
     return ""
@@ -58,49 +59,57 @@ class Pass:
     """One pass of a cell over a sequence: what is needed to go back through it, and to take it
     again op by op.
 
-    `values` and `nodes` are its operands by name: x (T, B, I), the parts of the first state and of
-    the state that samples start anew from (where they are not just zeros), and the weights. A
-    sequence without a batch has B = 1 inside.
+    `names` are those of its operands, `values` their numbers, `wanted` says which of them want a
+    gradient: x (T, B, I), the parts of the first state and of the state that samples start anew
+    from (where they are not just zeros), and the weights. A sequence without a batch has B = 1
+    inside.
     """
 
     def __init__(self, cell: Any, operands: dict[str, Any], masks: Masks, reverse: bool,
-                 mask: Any) -> None:
+                 mask: Any, room: Room) -> None:
         self.cell, self.masks, self.reverse, self.mask = cell, masks, reverse, mask
-        self.first = first_step()
-        for x in operands.values():
-            if isinstance(x, Node) and x.params is LENT:  # the user may still hold its array
-                settle(x)
-        self.names = list(operands)
-        self.values = {name: x.value if isinstance(x, Node) else x for name, x in operands.items()}
-        self.span = range(self.first, self.first + len(self.values["x"]))
-        self.single = self.values["x"].ndim == 2
-        self.wanted: list[bool] = []
+        self.room = room
+        self.names, given = list(operands), list(operands.values())
+        self.values = plain_values(given)
+        self.wanted = [isinstance(x, Node) and x.op is not constant for x in given]
+        self.first, T = first_step(), len(self.values[0])
+        self.span = range(self.first, self.first + T)
+        self.single = self.values[0].ndim == 2
         self.kernel = self.compute()
 
     def compute(self) -> Any:
         """Forward."""
-        dtype = np.result_type(*self.values.values())
-        batched = {name: np.asarray(v, dtype) for name, v in self.values.items()}
-        x, weights = batched["x"], {k: batched[k] for k in WEIGHTS if k in batched}
-        x = x[:, None] if self.single else x
-        valid, reset = (None if m is None else m.reshape(*x.shape[:2], 1)
-                        for m in (self.masks.valid, self.masks.reset))
-        x = x if valid is None else np.where(valid, x, 0)  # whatever stands there
-        if "W" in weights:
-            W = weights.pop("W")
-            weights |= {"W_xh": W[:, :self.cell.input_size], "W_hh": W[:, self.cell.input_size:]}
-        zeros = np.zeros((x.shape[1], self.cell.hidden_size), dtype)
-        first, fresh = ([batched[k + name].reshape(zeros.shape) if k + name in batched else zeros
-                         for name in self.cell.state_names] for k in ("first ", "fresh "))
-        mask = None if self.mask is None else np.asarray(self.mask, dtype).reshape(zeros.shape)
-        way = Way(len(x), self.reverse, valid, reset, mask, fresh)
-        return self.kernel_of()(x, first, weights, phis_of(self.cell), way)
+        values: list[Any] = self.values
+        dtype = values[0].dtype
+        if any(v.dtype is not dtype for v in values):
+            dtype = np.result_type(*values)
+            values = [np.asarray(v, dtype) for v in values]
+        found = dict(zip(self.names, values))
+        x = found["x"][:, None] if self.single else found["x"]
+        if "W" in found:
+            W, I = found["W"], self.cell.input_size
+            found |= {"W_xh": W[:, :I], "W_hh": W[:, I:]}
+        shape, masks = (x.shape[1], self.cell.hidden_size), self.masks
+        way = Way(len(x), self.reverse, self.room)
+        if masks.valid is not None or masks.reset is not None or self.mask is not None:
+            valid, reset = (None if m is None else m.reshape(*x.shape[:2], 1)
+                            for m in (masks.valid, masks.reset))
+            x = x if valid is None else np.where(valid, x, 0)  # whatever stands there
+            mask = None if self.mask is None else np.asarray(self.mask, dtype).reshape(shape)
+            way = Way(len(x), self.reverse, self.room, valid, reset, mask,
+                      self.parts_of("fresh ", found, shape, dtype))
+        first = self.parts_of("first ", found, shape, dtype)
+        kernel, phis = KERNELS[type(self.cell).__call__]
+        return kernel(x, first, found, [PHI_OF[getattr(self.cell, name)] for name in phis], way,
+                      self.cell)
 
-    def kernel_of(self) -> Callable[..., Any]:
-        """The kernel for this cell."""
-        if isinstance(self.cell, GRUCell):
-            return partial(GRUKernel, reset_after=self.cell.reset_after)
-        return LSTMKernel if isinstance(self.cell, LSTMCell) else RNNKernel
+    def parts_of(self, kind: str, found: dict[str, Any], shape: tuple[int, int],
+                 dtype: Any) -> list[Any]:
+        """The parts of the first state, or of the one to start anew from: zeros if not given."""
+        names = self.cell.state_names
+        if kind + names[0] not in found:
+            return [np.zeros(shape, dtype)] * len(names)
+        return [found[kind + name].reshape(shape) for name in names]
 
     @property
     def value(self) -> Any:
@@ -157,7 +166,7 @@ class Pass:
     def order(self) -> list[int]:
         """The steps that were taken, the last one first; those masked for all are not among
         them."""
-        T = len(self.values["x"])
+        T = len(self.values[0])
         taken = [t for t in range(T) if self.masks.missing(t) is None or self.masks.valid[t].any()]
         return taken if self.reverse else taken[::-1]
 
@@ -185,12 +194,6 @@ class Pass:
         if names[0] not in operands:
             return None
         return self.cell.joined([operands[name] for name in names])
-
-
-def phis_of(cell: Any) -> list[Phi]:
-    """The activations of a cell that has no obstacle."""
-    found = (phi_of(getattr(cell, name)) for name in KERNELS[type(cell).__call__])
-    return [phi for phi in found if phi is not None]
 
 
 def through_time(g: Any, y: Any, *operands: Any, run: Pass) -> list[Any]:
@@ -221,20 +224,20 @@ SEQUENCE = Op("sequence", rules=(through_time,), joint=True, parts=step_by_step,
               doc="The states of a recurrent layer at all steps, as one node: see nn/fused.py.")
 
 
-def record(run: Pass, operands: list[Any]) -> Any:
-    """The node of a pass, covering its steps."""
-    place = here().but(span=run.span, step=None)
-    if place.sites:
-        place = place.but(site=caller())
+def record(op: Op, value: Any, operands: Sequence[Any], values: Sequence[Any], span: range,
+           params: dict[str, Any]) -> Any:
+    """The node of a value that was computed for all the steps of a span, from these operands."""
+    place = here().but(span=span, step=None)
     nodes = [x if isinstance(x, Node) else None for x in operands]
-    run.wanted = [x is not None and x.requires_grad for x in nodes]
-    if place.recording and any(run.wanted):
-        pairs = list(zip(nodes, run.values.values()))
-        (a, u), (b, v) = pairs[:2]
-        node = make(Tensor, SEQUENCE, run.value, a, b, u, v, place)
-        node.rest, node.params = tuple(pairs[2:]), {"run": run}
-    else:
-        node = given(Tensor, run.value, place, constant)
+    node = op.note(Tensor, place, value, nodes, values, params)
     for watch in place.watchers:
-        watch.node(node, SEQUENCE, tuple(operands))
+        watch.node(node, op, tuple(operands))
     return node
+
+
+def plain_values(operands: Sequence[Any]) -> list[Any]:
+    """The numbers of operands, as they are now."""
+    for x in operands:
+        if isinstance(x, Node) and x.params is LENT:  # the user may still hold its array
+            settle(x)
+    return [x.value if isinstance(x, Node) else x for x in operands]

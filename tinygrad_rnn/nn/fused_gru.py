@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-from .fused_rnn import Deltas, over_rows, product, rows, spread
+from .fused_rnn import Deltas, inputs, over_rows, product, spread
 from .fused_slopes import Phi
 from .fused_way import Way
 
@@ -50,8 +50,9 @@ class GRUKernel:
     """
 
     def __init__(self, x: Any, first: list[Any], weights: dict[str, Any], phis: list[Phi],
-                 way: Way, reset_after: bool) -> None:
-        self.x, self.weights, self.way, self.reset_after = x, weights, way, reset_after
+                 way: Way, cell: Any) -> None:
+        self.x, self.weights, self.way, reset_after = x, weights, way, cell.reset_after
+        self.reset_after = reset_after
         self.phi, self.gate = phis
         (T, B), H = x.shape[:2], weights["W_hh"].shape[1]
         n, s = self.phi.sign, self.gate.sign
@@ -59,15 +60,14 @@ class GRUKernel:
         self.from_h = (1, s), (0, s), (2, 1 if reset_after else n)  # z, r, q
         self.W_xh, self.W_hh = inner(weights["W_xh"], self.from_x), inner(weights["W_hh"],
                                                                          self.from_h)
-        z = np.dot(rows(x), self.W_xh.T).reshape(T, B, 3 * H)
-        if "b_h" in weights:
-            np.add(z, inner(weights["b_h"], self.from_x), z)
-        (self.taken,), (self.value,), (before,) = way.room(first, z.dtype)
-        self.seen = before if way.same else np.empty((T, B, H), z.dtype)
-        self.before = self.taken[:-1] if way.begins is None else np.empty((T, B, H), z.dtype)
+        b = weights.get("b_h")
+        z = inputs(x, self.W_xh, None if b is None else inner(b, self.from_x), way)
+        (self.taken,), (self.value,), (before,) = way.states(first, z.dtype)
+        self.seen = before if way.same else way.empty((T, B, H), z.dtype)
+        self.before = self.taken[:-1] if way.begins is None else way.empty((T, B, H), z.dtype)
         self.rows = way.turned(z)  # z at first, and then n, z, r
         self.gates = self.rows.reshape(T, B, 3, H)
-        self.past = np.empty((T, B, H), z.dtype)  # q; with the reset before, r * h_{t-1}
+        self.past = way.empty((T, B, H), z.dtype)  # q; with the reset before, r * h_{t-1}
         with np.errstate(over="ignore"):
             self.forward()
 
@@ -113,7 +113,7 @@ class GRUKernel:
     def backward(self, g: Any) -> Deltas:
         """From dL/dh_t from outside, (T, B, H), to all δ_t."""
         way, T, (B, H), dtype = self.way, self.way.T, self.taken.shape[1:], self.value.dtype
-        natural = np.empty((T, B, 4 * H if self.reset_after else 3 * H), dtype)
+        natural = way.empty((T, B, 4 * H if self.reset_after else 3 * H), dtype)
         turned = way.turned(natural)
         delta, g = turned.reshape(T, B, -1, H), way.turned(g)
         d, carry, extra = (np.zeros((B, H), dtype) for _ in range(3))
@@ -122,7 +122,7 @@ class GRUKernel:
         room = None
         for start, end in way.blocks(4 * B * H):
             if room is None:
-                room = np.empty((end - start, B, 4, H), dtype)
+                room = way.empty((end - start, B, 4, H), dtype)
             factors = self.factors(start, end, room[:end - start])
             for k in range(end - 1, start - 1, -1):
                 d, stay = np.add(g[k], carry, d), None

@@ -17,13 +17,14 @@ from ..core import ops
 from ..core.functions import checked, one_hot, softmax_
 from ..core.graph import Node, Op
 from ..core.parts import Part
-from ..core.place import switch
 from ..core.timeline import column, mark
+from .fused import plain_values, record
 
 
 def rows(a: Any) -> Any:
     """(..., n) -> (N, n)."""
-    return a.reshape(a.size // a.shape[-1] if a.size else 0, a.shape[-1])
+    n = a.shape[-1]
+    return a.reshape(a.size // n, n)
 
 
 def times(a: Any, W: Any) -> Any:
@@ -36,12 +37,15 @@ def times(a: Any, W: Any) -> Any:
 
 def _affine(x: Any, W: Any, b: Any = None, *, span: range) -> Any:
     y = times(x, W.T)
-    return y if b is None else np.add(y, b, y if y.dtype == np.result_type(y, b) else None)
+    return y if b is None else np.add(y, b, y) if y.dtype is b.dtype else y + b
 
 
 def _affine_rule(g: Any, y: Any, x: Any, W: Any, *b: Any, span: range) -> list[Any]:
-    to_x = g @ W if isinstance(g, Node) else times(g, W)
-    return [to_x, ops.outer_sum(g, x), *(g for _ in b)]  # the engine sums g to the shape of b
+    if isinstance(g, Node):
+        return [g @ W, ops.outer_sum(g, x), *(g for _ in b)]  # the engine sums g to the shape of b
+    flat = rows(g)
+    return [np.dot(flat, W).reshape(x.shape), np.dot(flat.T, rows(x)),
+            *(np.add.reduce(flat, 0) for _ in b)]
 
 
 def _affine_parts(g: Any, y: Any, x: Any, W: Any, *b: Any, span: range) -> list[Any]:
@@ -56,9 +60,11 @@ AFFINE = Op("linear", array=_affine, rules=(_affine_rule,), joint=True, parts=_a
 
 def affine(x: Any, W: Any, b: Any, span: range) -> Any:
     """y_t = W x_t + b at all steps that x (T, ..., I) covers: (T, ..., O)."""
-    with switch(step=None, span=span):
-        y = AFFINE(x, W, b, span=span)
-    return mark(y, column(span, y.ndim))
+    operands = [x, W] if b is None else [x, W, b]
+    values = plain_values(operands)
+    y = record(AFFINE, _affine(*values, span=span), operands, values, span,
+               {"span": span})
+    return mark(y, column(span, y.value.ndim))
 
 
 # --- softmax cross-entropy ------------------------------------------------------------------------
@@ -92,7 +98,9 @@ class Softmax:
             g = ops.reshape(g, shape=(len(x), *(1,) * (x.ndim - 1)))
             onehot = one_hot(self.targets, x.shape[-1]).astype(x.dtype)
             return g * self.weight * (softmax_(x) - onehot)
-        each = np.repeat(np.multiply(g, self.weight), len(self.sum) // max(1, len(g)))
+        each = np.multiply(g, self.weight)
+        if len(each) < len(self.sum):  # the samples of a step
+            each = np.repeat(each, len(self.sum) // len(each))
         found = np.multiply(self.exp, np.divide(each, self.sum)[:, None])
         found[self.at] -= each
         return found.reshape(x.shape)
@@ -103,7 +111,8 @@ SOFTMAX = Op("cross entropy", array=lambda y, loss: loss.value(y),
              doc="The softmax cross-entropy of each step, (T,), as one node.")
 
 
-def softmax_losses(y: Any, targets: Any, weight: float) -> Any:
+def softmax_losses(y: Any, targets: Any, weight: float, span: range) -> Any:
     """L_t for all steps that y (T, ..., O) covers; `targets` are classes (T, ...)."""
     checked(targets, y.shape[-1], "cross_entropy")
-    return SOFTMAX(y, loss=Softmax(targets.copy(), weight))
+    loss = Softmax(targets.copy(), weight)
+    return record(SOFTMAX, loss.value(y.value), [y], [y.value], span, {"loss": loss})

@@ -18,7 +18,7 @@ from ..core import ops
 from ..core.graph import Node
 from ..core.inplace import plain
 from ..core.place import switch
-from .fused import WEIGHTS, Pass, record
+from .fused import SEQUENCE, WEIGHTS, Pass, record
 from .masking import Masks
 from .sequence import Steps, Together, Whole, join
 from .unrolling import starting_state
@@ -44,14 +44,17 @@ class FusedRun:
 
     def __init__(self, run: Pass, operands: dict[str, Any], padding: str, begin: Any) -> None:
         self.run, self.masks, self.padding, self.begin = run, run.masks, padding, begin
-        self.node = record(run, list(operands.values()))
+        self.node = record(SEQUENCE, run.value, list(operands.values()), run.values,
+                           run.span, {"run": run})
         self.names = run.cell.state_names
+        if len(self.names) == 1:
+            self.parts = [self.node.named(self.names[0])]
+        if run.masks.valid is None and len(self.names) == 1:
+            self.outputs = self.states = Whole(self.node, self.names[0])
 
     @cached_property
     def parts(self) -> list[Any]:
         """The parts of the states at all steps, each (T, B, H)."""
-        if len(self.names) == 1:
-            return [self.node.named(self.names[0])]
         with switch(step=None, span=self.run.span):
             return [ops.getitem(self.node, index=k).named(name)
                     for k, name in enumerate(self.names)]
@@ -143,4 +146,5 @@ def run_fused(layer: Any, steps: Steps, initial_state: Any, masks: Masks, revers
         batch = (steps.shape() or ())[:-1]
         begin = np.zeros((*batch, cell.hidden_size), layer.dtype) if first is None else \
             cell.split(first)[0]
-    return FusedRun(Pass(cell, operands, masks, reverse, mask), operands, layer.padding, begin)
+    return FusedRun(Pass(cell, operands, masks, reverse, mask, layer.room), operands,
+                    layer.padding, begin)

@@ -45,23 +45,23 @@ class LSTMKernel:
     """
 
     def __init__(self, x: Any, first: list[Any], weights: dict[str, Any], phis: list[Phi],
-                 way: Way) -> None:
+                 way: Way, cell: Any) -> None:
         self.x, self.weights, self.way = x, weights, way
         self.phi, self.gate, self.phi_out = phis
         self.signs = (*(self.gate.sign,) * 3, self.phi.sign)
         self.W_xh, self.W_hh = self.inner(weights["W_xh"]), self.inner(weights["W_hh"])
         b = weights.get("b_h")
-        z = inputs(x, self.W_xh, None if b is None else self.inner(b))
+        z = inputs(x, self.W_xh, None if b is None else self.inner(b), way)
         self.peepholes = [self.gate.sign * weights[f"p_{k}"] for k in "oif"] \
             if "p_o" in weights else None
-        (self.h, self.c), self.value, before = way.room(first, z.dtype)
+        (self.h, self.c), self.value, before = way.states(first, z.dtype)
         T, B, H = self.value[0].shape
         self.seen, self.before_c = before[0], self.c[:-1]  # the second in the order of the steps
         if not way.same:
-            self.seen, self.before_c = np.empty((2, T, B, H), z.dtype)
+            self.seen, self.before_c = way.empty((2, T, B, H), z.dtype)
         self.rows = way.turned(z)  # z at first, and then the gates
         self.gates = self.rows.reshape(T, B, 4, H)
-        self.shown = np.empty((T, B, H), z.dtype)  # φ(c_t)
+        self.shown = way.empty((T, B, H), z.dtype)  # φ(c_t)
         with np.errstate(over="ignore"):
             self.forward()
 
@@ -104,7 +104,7 @@ class LSTMKernel:
     def backward(self, g: Any) -> Deltas:
         """From what arrives at h_t and c_t from outside, (2, T, B, H), to all δ_t."""
         way, T, (B, H), dtype = self.way, self.way.T, self.h.shape[1:], self.value.dtype
-        natural = np.empty((T, B, 4 * H), dtype)
+        natural = way.empty((T, B, 4 * H), dtype)
         delta = way.turned(natural).reshape(T, B, 4, H)
         g_h, g_c = way.turned(g[0]), way.turned(g[1]) if g[1].any() else None
         d_h, d_c, extra = np.zeros((B, H), dtype), np.zeros((B, H), dtype), np.empty((B, H), dtype)
@@ -112,7 +112,7 @@ class LSTMKernel:
         room = None
         for start, end in way.blocks(4 * B * H):
             if room is None:
-                room = np.empty((end - start, B, 5, H), dtype)
+                room = way.empty((end - start, B, 5, H), dtype)
             factors = self.factors(start, end, room[:end - start])
             for k in range(end - 1, start - 1, -1):
                 factor = factors[k - start]

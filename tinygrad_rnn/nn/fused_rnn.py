@@ -50,14 +50,14 @@ class RNNKernel:
     """
 
     def __init__(self, x: Any, first: list[Any], weights: dict[str, Any], phis: list[Phi],
-                 way: Way) -> None:
+                 way: Way, cell: Any) -> None:
         self.x, self.weights, self.way, self.phi = x, weights, way, phis[0]
         self.sign = self.phi.sign
         self.W_hh = weights["W_hh"] if self.sign > 0 else -weights["W_hh"]
-        z = inputs(x, weights["W_xh"], weights.get("b_h"))
+        z = inputs(x, weights["W_xh"], weights.get("b_h"), way)
         z = z if self.sign > 0 else np.negative(z, z)
-        (self.taken,), (self.value,), (before,) = way.room(first, z.dtype)
-        self.seen = before if way.same else np.empty_like(z)
+        (self.taken,), (self.value,), (before,) = way.states(first, z.dtype)
+        self.seen = before if way.same else way.empty(z.shape, z.dtype)
         self.forward(way.turned(z))
 
     def forward(self, z: Any) -> None:
@@ -82,13 +82,13 @@ class RNNKernel:
     def backward(self, g: Any) -> Deltas:
         """From dL/dh_t from outside, (T, B, H), to all δ_t."""
         way, W_hh, states, plain = self.way, self.W_hh, self.taken, self.way.plain
-        delta = np.empty(self.value.shape, self.value.dtype)
+        delta = way.empty(self.value.shape, self.value.dtype)
         g, d, shape = way.turned(g), way.turned(delta), delta.shape[1:]
         carry = np.zeros(shape, delta.dtype)
         fresh = np.zeros(shape, delta.dtype) if way.begins is not None else None
         width, room = carry.size, None
         for start, end in way.blocks(width):
-            room = np.empty((end - start, *shape), delta.dtype) if room is None else room
+            room = way.empty((end - start, *shape), delta.dtype) if room is None else room
             slopes = self.phi.slope(states[start + 1:end + 1], room[:end - start])
             for k in range(end - 1, start - 1, -1):
                 d_k = np.add(g[k], carry, d[k])
@@ -130,12 +130,11 @@ def rows(a: Any) -> Any:
     return a.reshape(a.shape[0] * a.shape[1], a.shape[2])
 
 
-def inputs(x: Any, W_xh: Any, b: Any) -> Any:
+def inputs(x: Any, W_xh: Any, b: Any, way: Way) -> Any:
     """W_xh x_t + b for all t, in one product: (T, B, I) -> (T, B, G)."""
-    z = np.dot(rows(x), W_xh.T)
-    if b is not None:
-        np.add(z, b, z)
-    return z.reshape(*x.shape[:2], len(W_xh))
+    z = way.empty((*x.shape[:2], len(W_xh)), x.dtype)
+    np.dot(rows(x), W_xh.T, rows(z))
+    return z if b is None else np.add(z, b, z)
 
 
 def product(delta: Any, x: Any) -> Any:

@@ -75,9 +75,9 @@ PHIS: dict[str, Phi] = {
 }
 
 
+PHI_OF = {ACTIVATIONS[name]: phi for name, phi in PHIS.items()}  # by what a cell holds
+
+
 def phi_of(activation: Activation) -> Phi | None:
     """The `Phi` of an activation as a cell holds it; None if its slope cannot be told from y."""
-    for name, phi in PHIS.items():
-        if ACTIVATIONS[name] is activation:
-            return phi
-    return None
+    return next((phi for known, phi in PHI_OF.items() if known is activation), None)

@@ -24,16 +24,20 @@ from typing import Any
 
 import numpy as np
 
+from .fused_room import Room
+
 BLOCK = 1 << 15  # entries that a block of steps may have: what fits in the cache of a core
 
 
 class Way:
     """`valid` and `begins` are boolean (T, B, 1) in the order of time, or None; `mask` (B, H) or
-    None; `fresh` the state parts (B, H) that a sample starts anew from."""
+    None; `fresh` the state parts (B, H) that a sample starts anew from; `empty` gives arrays, new
+    or used."""
 
-    def __init__(self, T: int, reverse: bool = False, valid: Any = None, begins: Any = None,
+    def __init__(self, T: int, reverse: bool, room: Room, valid: Any = None, begins: Any = None,
                  mask: Any = None, fresh: list[Any] | None = None) -> None:
         self.T, self.reverse, self.mask, self.fresh = T, reverse, mask, fresh or []
+        self.empty = room.empty
         self.valid, self.begins = self.turned(valid), self.turned(begins)
         self.plain = valid is None and begins is None and mask is None
         self.same = begins is None and mask is None  # W_hh sees the state before, as it is
@@ -42,13 +46,13 @@ class Way:
         """An array (T, ...) in the order in which the steps are taken; and back again."""
         return a[::-1] if self.reverse and a is not None else a
 
-    def room(self, first: list[Any], dtype: Any) -> tuple[Any, Any, Any]:
+    def states(self, first: list[Any], dtype: Any) -> tuple[Any, Any, Any]:
         """Room for the parts of a state at T steps and before the first, which is there already.
 
         Returns the states in the order in which the steps are taken, (parts, T + 1, B, H), and in
         the order of time those after a step and those before it, (parts, T, B, H).
         """
-        whole = np.empty((len(first), self.T + 1, *first[0].shape), dtype)
+        whole = self.empty((len(first), self.T + 1, *first[0].shape), dtype)
         taken: Any = whole[:, ::-1] if self.reverse else whole
         for part, value in zip(taken, first):
             part[0] = value

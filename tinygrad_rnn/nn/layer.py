@@ -69,9 +69,10 @@ class Layer(Module):
     def __call__(self, xs: Any, initial_state: Any = None, *, mask: Any = None,
                  lengths: Any = None, reset_mask: Any = None, rng: Any = None) -> Any:
         steps = self.steps(xs)
-        batch = (steps.shape() or ())[:-1]
-        masks = read_masks(len(steps), batch, mask, lengths, reset_mask, self.title()) \
-            if len(steps) else Masks(0)
+        masks = Masks(len(steps))
+        if len(steps) and not (mask is lengths is reset_mask is None):
+            batch = (steps.shape() or ())[:-1]
+            masks = read_masks(len(steps), batch, mask, lengths, reset_mask, self.title())
         rng = None if rng is None else generator(rng, self.title(), "rng")
         run = self.run(steps, initial_state, masks, rng)
         return self.results(run, steps)

@@ -151,13 +151,13 @@ def over_time(cost: Cost, outputs: Any, targets: Any, reduction: str, mask: Any,
                          f"got {reduction!r}", where=where)
     mean, divided_by = REDUCTIONS[reduction]
     frame = StepLoss(cost, mean, by_entry, where)
-    if mean and not divided_by and mixed(outputs):
+    span = span_of(outputs)
+    if span is None and mean and not divided_by and mixed(outputs):
         raise ShapeError(f"outputs {shape_of(outputs)} were made of a sequence, and its steps are "
                          "not along their first axis, one after the other: what is to be summed "
                          "over time, and what averaged over the batch, cannot be told",
                          where=where, fix="Give (T, B, O), (T, O) or a list of steps; or "
                          'reduction="mean" for the mean of all rows, "sum" for their sum')
-    span = span_of(outputs)
     timed = timed_steps(outputs) if span is None else None
     if span is not None:  # of a fused layer: the losses of all steps in one node
         T, shape = len(span), shape_of(outputs)[1:]
@@ -178,7 +178,9 @@ def over_time(cost: Cost, outputs: Any, targets: Any, reduction: str, mask: Any,
         T, shape = 1, shape_of(y)
         valid = frame.valid(mask, shape[:-1])
         L = frame(y, targets, valid)
-    n = {"": 1, "the steps": T, "the valid entries": frame.count(T, shape, valid)}[divided_by]
+    if not divided_by:
+        return L.named("L")
+    n = T if divided_by == "the steps" else frame.count(T, shape, valid)
     if n == 0:
         raise InputError("there is no valid entry to take the mean of", where=where,
                          fix='reduction="sum" gives 0')
@@ -212,11 +214,10 @@ class StepLoss:
             nodes = any(isinstance(target, Node) for target in targets)
             targets = ops.stack(*targets, axis=0) if nodes else np.stack(targets)
         classes = isinstance(targets, np.ndarray) and targets.shape == y.shape[:-1]
+        if self.cost is functions.cross_entropy and classes and valid is None:
+            n = self.averaged(targets.shape[1:], y)
+            return softmax_losses(y, targets, 1.0 / n, span).named("L")
         with switch(step=None, span=span):
-            if self.cost is functions.cross_entropy and classes and valid is None:
-                possible(targets, y, valid, self.where)
-                n = self.averaged(targets.shape[1:], y)
-                return softmax_losses(y, targets, 1.0 / n).named("L")
             costs = self.costs(y, targets, valid)
             shape = shape_of(costs)
             n = self.averaged(shape[1:], y)

@@ -21,6 +21,7 @@ from .activations import Activation
 from .cells import AffineCell, Cell, RNNCell
 from .fused import obstacle
 from .fused_layer import run_fused
+from .fused_room import Room
 from .gated import GRUCell, LSTMCell
 from .layer import Layer, LayerOptions
 from .masking import Masks
@@ -85,7 +86,7 @@ class Recurrent(Layer):
         if recurrent_dropout and not isinstance(cell, AffineCell):
             raise InputError("recurrent_dropout needs an RNNCell, LSTMCell or GRUCell, got "
                              f"{type(cell).__name__}", where=where)
-        self.obstacle = obstacle(cell)
+        self.obstacle, self.room = obstacle(cell), Room()
         self.fused = yes_or_no(fused, "fused", where)
         if fused and self.obstacle:
             warnings.warn(f"{where}(fused=True) is computed op by op: {self.obstacle}",
@@ -171,7 +172,7 @@ class Recurrent(Layer):
                              where=self.title(), fix="Give both: (forward, backward)")
         other = type(self).__new__(type(self))
         vars(other).update(vars(self))
-        other.cell = self.cell.twin()
+        other.cell, other.room = self.cell.twin(), Room()
         other.draw()
         refuse_shared(other, self)
         return other

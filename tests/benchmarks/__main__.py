@@ -1,0 +1,113 @@
+"""The comparison with the peers, in one command:
+
+    python -m tests.benchmarks                                 RNN, LSTM, GRU; float32; one thread
+    python -m tests.benchmarks --sizes ad --kinds rnn --seconds 5
+    python -m tests.benchmarks --dtypes float32 float64 --threads 1 2
+
+Every rival that is installed takes its turn, all gradients are compared, and the ratios to NumPy by
+hand go to `benchmarks.md` and `benchmarks.svg` in the folder `--out`. The number of threads is set
+before anything is loaded, so each combination runs in a process of its own.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+
+
+def environment(threads):
+    """The variables of a process in which nothing uses more threads."""
+    counts = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"),
+                           str(threads))
+    eigen = "true" if threads > 1 else "false"
+    flags = f"--xla_cpu_multi_thread_eigen={eigen} intra_op_parallelism_threads={threads}"
+    return {**os.environ, **counts, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+
+
+def child(settings):
+    """One size, kind and precision: the median and the least time of each rival, as JSON."""
+    from comparison import compare, installed
+
+    if installed("torch"):
+        import torch
+        torch.set_num_threads(settings["threads"])
+    times = compare(settings["size"], settings["kind"], settings["dtype"], settings["seconds"])
+    print(json.dumps({name: [statistics.median(t), min(t)] for name, t in times.items()}))
+
+
+def measure(size, kind, dtype, threads, seconds):
+    """The same, in a process of its own."""
+    settings = {"size": size, "kind": kind, "dtype": dtype, "threads": threads, "seconds": seconds}
+    run = subprocess.run([sys.executable, __file__, "--child", json.dumps(settings)],
+                         env=environment(threads), capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise SystemExit(f"{kind} {size}, {dtype}:\n{run.stderr}")
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def table(results, kind, dtype, threads):
+    """The rows of one kind of layer: ratios to NumPy by hand, median (least)."""
+    from comparison import HAND, SIZES
+
+    found = {size: r for (size, *rest), r in results.items() if rest == [kind, dtype, threads]}
+    names = list(dict.fromkeys(name for r in found.values() for name in r))
+    lines = [f"### {kind.upper()}, {dtype}, {threads} thread{'s' * (threads > 1)}", "",
+             "| | " + " | ".join(found) + " |", "| --- " + "| ---: " * len(found) + "|"]
+    shown = ", ".join(f"{size}: B={B} T={T} H={H} V={V}" for size, (B, T, H, V) in SIZES.items()
+                      if size in found)
+    for name in names:
+        cells = []
+        for r in found.values():
+            (median, least), (m, q) = r.get(name, (float("nan"),) * 2), r[HAND]
+            cells.append(f"{median / m:.2f} ({least / q:.2f})" if name != HAND
+                         else f"1 = {m * 1e3:.3g} ms")
+        bold = "**" * name.startswith("ours")
+        lines.append(f"| {bold}{name}{bold} | " + " | ".join(cells) + " |")
+    return [*lines, "", shown, ""]
+
+
+def main():
+    from comparison import SIZES, rivals
+    from plot import plot
+
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", default="".join(SIZES))
+    parser.add_argument("--kinds", nargs="+", default=["rnn", "lstm", "gru"])
+    parser.add_argument("--dtypes", nargs="+", default=["float32"])
+    parser.add_argument("--threads", nargs="+", type=int, default=[1])
+    parser.add_argument("--seconds", type=float, default=20.0, help="for each size")
+    parser.add_argument("--out", type=Path, default=Path())
+    given = parser.parse_args()
+    combinations = list(itertools.product(given.kinds, given.dtypes, given.threads))
+    results, lines = {}, [f"{date.today()}, {platform.machine()}, Python "
+                          f"{platform.python_version()}. Ratios to NumPy by hand: median (least).",
+                          ""]
+    for kind, dtype, threads in combinations:
+        for size in given.sizes:
+            results[size, kind, dtype, threads] = measure(size, kind, dtype, threads,
+                                                          given.seconds)
+        lines += table(results, kind, dtype, threads)
+        print("\n".join(table(results, kind, dtype, threads)), flush=True)
+    given.out.mkdir(parents=True, exist_ok=True)
+    (given.out / "benchmarks.md").write_text("\n".join(lines), encoding="utf-8")
+    first = {size: r for (size, *rest), r in results.items() if rest == list(combinations[0])}
+    kind, dtype, threads = combinations[0]
+    title = f"{kind.upper()}, {dtype}, {threads} thread{'s' * (threads > 1)}"
+    (given.out / "benchmarks.svg").write_text(plot(first, list(rivals(kind)), title),
+                                              encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        child(json.loads(sys.argv[2]))
+    else:
+        main()
