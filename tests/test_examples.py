@@ -70,9 +70,13 @@ SAYS = {
                    "chain = ∂h₃/∂h₂ · ∂h₂/∂h₁ · ∂h₁/∂w = 0.2 · 0.2 · 0.9 = 0.036",
                    "∂h₃/∂w = 0.036 + 0.036 + 0.036 = 0.108 what this pass added to w.grad",
                    r"\frac{\partial L}{\partial W_{hh}} &= \sum_t \delta_t \, {h_{t-1}}^\top \\"],
+    "19_watch": ["no warnings", "update 2, step 1: 69% of h_1's states are beyond ±0.99: its "
+                 "slope is nearly 0",
+                 "update 2, step 10: the graph has 177 nodes, after 117 at first: linear still "
+                 "uses h_10 of an earlier update. Cut it: h.detach()"],
 }
 TABLE_ONLY = {"05_your_own_op", "07_hello", "08_five_patterns", "09_encoder_decoder",
-              "11_order_matters", "16_three_ways", "18_explain"}
+              "11_order_matters", "16_three_ways", "18_explain", "19_watch"}
 PICTURE = {name: [] if name in TABLE_ONLY else [f"{name}.svg"] for name in SAYS}
 
 

@@ -91,6 +91,14 @@ def run_check(options: argparse.Namespace) -> int:
     return 0 if report else 1
 
 
+def run_flow(options: argparse.Namespace) -> None:
+    """A ledger, norms and a verdict."""
+    from .flow import print_flow
+
+    print_flow(options.model, steps=options.steps, cell=options.cell, seed=options.seed,
+               weight=options.weight, form=options.format)
+
+
 COMMANDS = (
     Command(
         "demo",
@@ -152,6 +160,27 @@ COMMANDS = (
                                "help": "the steps of a pattern (default: %(default)s)"}),
             Option("--seed", {"metavar": "N", "type": seed, "default": 0,
                               "help": "the directions to check along (default: %(default)s)"}),
+        ),
+    ),
+    Command(
+        "flow",
+        "prints the ledger of a weight, the gradient's size at every step, and a verdict",
+        run_flow,
+        options=(
+            Option("model", {"help": "scalar, many-to-one, many-to-many, one-to-many, "
+                                     "encoder-decoder, stacked, bidirectional, lstm, gru; or "
+                                     "module:function (file.py:function), which returns a loss or "
+                                     "(loss, weights)"}),
+            Option("--weight", {"metavar": "NAME", "help": "whose ledger (default: W_hh, or the "
+                                                           "weight with the most uses)"}),
+            Option("--format", {"choices": ("text", "csv", "markdown"), "default": "text",
+                                "help": "csv writes the ledger alone (default: %(default)s)"}),
+            Option("--cell", {"choices": ("rnn", "lstm", "gru"), "default": "rnn",
+                              "help": "the cell of a pattern (default: %(default)s)"}),
+            Option("--steps", {"metavar": "T", "type": count, "default": 4,
+                               "help": "the steps of a pattern (default: %(default)s)"}),
+            Option("--seed", {"metavar": "N", "type": seed, "default": 0,
+                              "help": "the random numbers to start from (default: %(default)s)"}),
         ),
     ),
     Command("ops", "the table of operations: each value, and the gradient through each operand",

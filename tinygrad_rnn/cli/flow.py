@@ -1,0 +1,71 @@
+"""`flow`: the ledger of a weight, the size of the gradient at every step, and a verdict.
+
+The question this file answers: *what did the gradient do on its way back, in this model?*
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..bptt.flow import GradientFlow, gradient_flow
+from ..bptt.jacobians import step_jacobians
+from ..core.graph import Node
+from ..errors import TinygradRNNError
+from .models import model
+
+FORMATS = ("text", "csv", "markdown")
+SHOWN = 12  # longer lists of steps are shown in part
+
+
+def print_flow(name: str, *, steps: int = 4, cell: str = "rnn", seed: int = 0,
+               weight: str | None = None, form: str = "text") -> None:
+    """Print the ledger of a weight (W_hh, if none is named) and, as text or Markdown, the norms of
+    the states and the verdict. As CSV, the ledger alone: one table for a spreadsheet.
+
+    Raises `InputError` for a model, or a weight, that is not there.
+    """
+    made = model(name, steps, cell, seed)
+    leaf = made.weight(weight)
+    flow = gradient_flow(made.loss)
+    ledger = flow.ledger(leaf)
+    if form == "csv":
+        print(ledger.to_csv(), end="")
+        return
+    print(ledger.to_markdown() if form == "markdown" else ledger)
+    for states in state_chains(flow):
+        print()
+        print(told(flow, states))
+
+
+def state_chains(flow: GradientFlow) -> list[list[Node]]:
+    """The states called h that got a gradient, in the order of their steps, scope by scope."""
+    found: dict[str, list[Node]] = {}
+    for x in flow.arrived:
+        if x.name == "h" and x.op.rules and x.step is not None:
+            found.setdefault(x.scope, []).append(x)
+    return [sorted(found[scope], key=lambda x: x.order) for scope in sorted(found)]
+
+
+def told(flow: GradientFlow, states: list[Node]) -> str:
+    """‖dL/dh_t‖ of each step, and what the Jacobians say about all of them."""
+    scope = f" in {states[0].scope}" if states[0].scope else ""
+    lines = [f"‖∂{flow.root_name}/∂h_t‖{scope}"]
+    sizes = [(x.step, flow.norm(x)) for x in states]
+    hidden = len(sizes) - SHOWN if len(sizes) > SHOWN + 1 else 0
+    half = SHOWN // 2
+    for i, (step, size) in enumerate(sizes):
+        if not hidden or i < half or i >= half + hidden:
+            lines.append(f"{step:>6}  {size:.4g}")
+        elif i == half:
+            lines.append(f"     ⋮  {hidden} more steps")
+    return "\n".join([*lines, verdict(states)])
+
+
+def verdict(states: Any) -> str:
+    """Whether the gradient vanishes or explodes, in a sentence."""
+    if len(states) < 2:
+        return "A single step: nothing is carried, and nothing vanishes."
+    try:
+        return str(step_jacobians(states).verdict)
+    except TinygradRNNError as problem:
+        return f"No verdict: {problem}"
