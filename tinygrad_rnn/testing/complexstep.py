@@ -35,8 +35,7 @@ FUNCTIONS = {
     np.expand_dims, np.squeeze, np.broadcast_to, np.take, np.repeat, np.tile, np.flip, np.roll,
     np.outer, np.inner, np.tensordot, np.trace, np.diagonal, np.diag, np.max, np.amax, np.min,
     np.amin, np.argmax, np.argmin, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
-    np.copy, np.shape, np.ndim, np.size, np.matrix_transpose if hasattr(np, "matrix_transpose")
-    else np.transpose,
+    np.copy, np.copyto, np.shape, np.ndim, np.size,
 }
 
 
@@ -96,7 +95,13 @@ class Tracked(np.ndarray[Any, Any]):
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if func not in FUNCTIONS:
             raise Unsafe(func.__name__)
-        return super().__array_function__(func, types, args, kwargs)
+        return tracked(super().__array_function__(func, types, args, kwargs))
+
+    def __getitem__(self, index: Any) -> Any:
+        return tracked(super().__getitem__(index))  # a single number is a tracked array as well
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
 
     def refuse(self, *_: Any, **__: Any) -> Any:
         """What takes a complex number apart."""
