@@ -165,6 +165,8 @@ def compared(check: Screening, localise: bool) -> None:
         blocks[name].verdict, blocks[name].cause = verdict, cause
     for name in usable:
         block = blocks[name]
+        if block.verdict == "kink" and block.size > 1:
+            entries.on_a_kink(check, block)
         if block.verdict == "FAIL" and name not in check.reached:
             block.cause = problem.unreached
         if block.verdict == "FAIL" and localise and not note:

@@ -23,9 +23,11 @@ import numpy as np
 
 FIRST, LEVELS, COLUMNS = 4, 6, 4  # h = 2^-4 ... 2^-9, and smaller only if that does not settle
 LAST = 31
+UNEVEN = 0.5 ** 0.5  # steps of a staircase may fit a power of two; they do not fit this
 ENOUGH = 18    # evaluations, after which the best answer so far is the answer
 ALIKE = 0.05   # quotients that differ by more show that the step is far too large
 EPS = 2.0 ** -52
+NARROW = 2.0 ** -23  # eps of float32
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,20 @@ class Line:
         A sixth difference of independent errors of size σ has the size √924 σ, from the squares of
         1, 6, 15, 20, 15, 6, 1. (Third differences still see the shape of a chaotic φ.)
         """
-        values = np.array([self(k * 2.0 ** -21) for k in range(-6, 7)])
-        if np.all(np.isfinite(values)):
+        for level in (21, 18, 15, 12, 9):
+            values = np.array([self(k * UNEVEN * 2.0 ** -level) for k in range(-6, 7)])
+            if not np.all(np.isfinite(values)):
+                break
             self.measured = float(np.sqrt(np.mean(np.diff(values, 6) ** 2) / 924.0))
+            if len(set(values)) > 6:  # else they are steps of a staircase: go over several of them
+                break
+
+    def narrow(self, g: float) -> bool:
+        """Whether φ is float32 in disguise: every value is one, and there are steps in it, or a
+        slope g would not show."""
+        seen = {v for v in self.values.values() if math.isfinite(v)}
+        hidden = abs(g) * 2.0 ** -FIRST <= 4.0 * NARROW * self.size
+        return (len(seen) > 1 or hidden) and all(float(np.float32(v)) == v for v in seen)
 
 
 def slope(line: Line, thorough: bool = True) -> Slope | None:

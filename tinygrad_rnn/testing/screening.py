@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .differences import EPS, Line, Slope, kink, second, slope
+from .differences import EPS, NARROW, Line, Slope, kink, second, slope
 from .model import Arrays
 from .report import Block
 
@@ -139,12 +139,17 @@ class Screening:
         v = self.direction(names)
         if self.analytic_forward:
             again = self.compare(v, quick=True)
-            self.screened = self.problem.evaluations
+            self.count()
             return again
         line, rows = self.line(v), min(5, (BUDGET - self.problem.evaluations) // 2)
         again = self.judge(line, v, second(line, first.level, rows) if rows > 2 else None)
-        self.screened = self.problem.evaluations
+        self.count()
         return first if again.verdict == "pass" else self.compare(v)  # not sharp: a closer look
+
+    def count(self) -> None:
+        """The second direction belongs to the screening, unless a closer look came before it."""
+        if self.problem.evaluations <= BUDGET:
+            self.screened = self.problem.evaluations
 
     def silent(self, name: str) -> str:
         """The verdict of a block whose slope and gradient are both zero."""
@@ -202,8 +207,12 @@ class Screening:
             if found.verdict == "FAIL":  # is the forward noisier than it should be?
                 line.measure()
                 found = self.judge(line, v, slope(line))
-        if found.verdict != "pass":
-            self.kink(line, found)
+        if found.verdict == "pass":
+            return found
+        if line.narrow(found.analytic):
+            line.measured = max(line.measured, NARROW * line.size)
+            return self.judge(line, v, slope(line))
+        self.kink(line, found)
         if found.verdict == "FAIL" and self.digits_lost:
             found.verdict = "inconclusive"
         return found
