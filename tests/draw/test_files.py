@@ -26,6 +26,8 @@ def picture():
         (".dot", b"digraph"),
         (".gv", b"digraph"),
         (".html", b"<!doctype html>"),
+        (".json", b'{"format": "tinygrad_rnn drawing"'),
+        (".txt", "       ╭┄┄".encode()),
         (".SVG", b"<svg"),
     ],
 )

@@ -19,7 +19,7 @@ from tinygrad_rnn.core.values import Tensor, Value
 from tinygrad_rnn.core.walk import nodes
 
 from . import pictures
-from .test_text import NASTY, Tags, tokens
+from .test_text import NASTY, Tags, check_svg, tokens
 
 COUNT = 1_000
 ALPHABET = [*"abWh_t0123 ", *"\"'\\<>&{}|[]();:=/-%#@$`\n\r\t\x00\x1b\u202e\u2066\u200b\ufeff",
@@ -84,10 +84,7 @@ def picture(i):
 
 def check_markup(made):
     """SVG and HTML parse, and hold our own elements only; JSON and DOT can be read."""
-    tree = ET.fromstring(made.svg().encode())
-    for element in tree.iter():
-        assert element.tag.partition("}")[2] in TAGS
-        assert not any(key.startswith("on") or "href" in key for key in element.attrib)
+    check_svg(made, TAGS)
     tags = Tags()
     tags.feed(made.html())
     assert tags.found <= TAGS

@@ -173,14 +173,18 @@ def hostile(name):
     return (h * 2).named(name)
 
 
+def check_svg(picture, known):
+    """The SVG parses, and holds elements of these kinds only, without handlers or links."""
+    for element in ET.fromstring(picture.svg().encode()).iter():
+        assert element.tag.partition("}")[2] in known
+        assert not any(key.startswith("on") or "href" in key for key in element.attrib)
+
+
 def check(root):
     """Everything written of a graph is well-formed and holds no markup but ours."""
     known = {"svg", "title", "style", "rect", "g", "path", "polygon", "circle", "text", "tspan"}
     for picture in (draw.unrolled(root), draw.gradient_flow(gradient_flow(root))):
-        tree = ET.fromstring(picture.svg().encode())
-        for element in tree.iter():
-            assert element.tag.partition("}")[2] in known
-            assert not any(key.startswith("on") or "href" in key for key in element.attrib)
+        check_svg(picture, known)
         tags = Tags()
         tags.feed(picture.html())
         assert tags.found <= known | {"html", "head", "meta", "body", "figure"}
