@@ -315,6 +315,8 @@ def leaving(node: Node, position: int, g: Any, arriving: Formula,
     values = {first: g, second: node.value, **dict(zip(operands, node.values)), **params}
     try:
         body = taken(rule, space, values)
+        if body is None:  # written out for speed: what it does with nodes is the formula
+            body = taken(rule, space, {**values, first: node})
     except Exception:  # a test that only the real call can make
         body = None
     if body is None:
