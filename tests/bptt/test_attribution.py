@@ -19,7 +19,7 @@ def losses_of(layer, head, xs, **options):
     ys = head(layer(xs, **options))
     T, B = len(ys), ys.shape[1]
     total = nn.cross_entropy(ys, np.random.default_rng(5).integers(0, ys.shape[-1], (T, B)))
-    return total, list(total.operands)
+    return total, list(tg.open_fused(total).operands)
 
 
 def by_single_flows(W, losses):
@@ -80,6 +80,16 @@ def test_every_parameter_of_every_cell(make):
             assert found.steps == list(range(1, 7))
         else:
             assert np.count_nonzero(found.norms) == 6  # each loss sees its own read-out
+
+
+def test_the_losses_of_a_fused_layer_in_one_node_are_told_apart():
+    layer, head = nn.RNN(3, 4, seed=0, return_sequences=True, fused=True), nn.Linear(4, 3, seed=1)
+    total, losses = losses_of(layer, head, XS)
+    flow = tg.gradient_flow(total)
+    found, expected = (flow.attribution(layer.cell.W_hh, given)
+                       for given in (total.operands, losses))
+    assert (found.loss_steps, found.steps) == (expected.loss_steps, expected.steps)
+    np.testing.assert_allclose(found.norms, expected.norms, rtol=1e-12, atol=1e-15)
 
 
 def test_stacked_bidirectional_and_masked():
@@ -171,7 +181,8 @@ def test_against_numbers_from_elsewhere(case, fused):
     start = (h0, tg.Tensor(arrays["c0"].reshape(-1, H))) if kind == "lstm" else h0
     y = head(layer(arrays["x"], start))
     loss = (nn.cross_entropy if facts["loss"] == "ce" else nn.squared_error)(y, arrays["target"])
-    losses = list(loss.operands) if loss.op.name == "Σ" else [loss]
+    opened = tg.open_fused(loss)
+    losses = list(opened.operands) if opened.op.name == "Σ" else [opened]
     np.testing.assert_allclose([x.item() for x in losses], arrays["loss_steps"], rtol=1e-9)
     flow = tg.gradient_flow(loss)
     for p, name in ((cell.W_hh, "weight_hh"), (cell.W_xh, "weight_ih"), (cell.b_h, "bias_ih")):

@@ -24,6 +24,7 @@ from ..core.totals import Totals
 from ..core.walk import is_alias
 from ..core.words import describe
 from ..errors import GradientError, InputError
+from ..nn.fused_open import told_apart
 from .contribution import Contribution
 from .rows import ENTRYWISE, between, joint_rows, through
 from .table import Cells, Table
@@ -199,6 +200,7 @@ def attribute(W: Any, losses: Any, keep: str = "arrays") -> Attribution:
                          f"{describe(losses) if isinstance(losses, Node) else losses!r}",
                          where="attribution()", fix="Keep the losses of the steps in a list; of a "
                                                     "sum of steps, they are its .operands")
+    losses = told_apart(losses)
     for loss in losses:
         if np.size(loss.value) != 1:
             raise InputError(f"a loss is a single number, got {describe(loss)}",

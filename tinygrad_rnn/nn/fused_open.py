@@ -41,6 +41,17 @@ def open_fused(root: Node) -> Node:
     return found
 
 
+def told_apart(listed: Sequence[Node]) -> list[Node]:
+    """Nodes, where one that covers a span (the losses of all steps) is replaced by its steps."""
+    if all(span_of(node) is None for node in listed):
+        return list(listed)
+    opening = Opening()
+    for node in walk.nodes(*listed):
+        opening.visit(node)
+    return [x for node in listed
+            for x in (opening.steps[node] if node in opening.steps else [opening.of(node)])]
+
+
 class Opening:
     """What has been opened so far: the steps of each node that covers a span, and the other nodes
     that had to be made anew."""
