@@ -133,7 +133,7 @@ def truth(test: ast.expr, space: dict[str, Any], values: dict[str, Any]) -> bool
 # --- writing it ---------------------------------------------------------------------------------
 
 
-SAME = {"broadcast_to", "reshape", "spread", "cast"}  # only the shape changes
+SAME = {"broadcast_to", "repeated", "reshape", "spread", "cast"}  # only the shape changes
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 

@@ -218,13 +218,13 @@ def at_classes(t: Array, ndim: int, axis: int) -> tuple[Any, ...]:
     return tuple(index)
 
 
-def _class_cross_entropy_rule(g: Array, y: Array, x: Array, t: Array, axis: int = -1) -> Array:
-    g = spread(g, x.shape, axis, False)
-    if isinstance(g, Node):
-        return g * (softmax_(x, axis=axis) - one_hot(t, x.shape[axis], axis))
-    p = _softmax(x, axis)
+def minus_one_hot(p: Array, t: Array, axis: int) -> Array:
+    """p - onehot of the classes t; of a plain array (ours, it is written to) without making the
+    one-hot one."""
+    if isinstance(p, Node):
+        return p - one_hot(t, np.shape(p.value)[axis], axis)
     p[at_classes(t, p.ndim, axis)] -= 1
-    return np.multiply(p, g, p)
+    return p
 
 
 def _cross_entropy(x: Array, t: Array, axis: int = -1) -> Array:
@@ -233,7 +233,8 @@ def _cross_entropy(x: Array, t: Array, axis: int = -1) -> Array:
 
 
 class_cross_entropy = primitive(
-    "cross entropy", _class_cross_entropy, _class_cross_entropy_rule,
+    "cross entropy", _class_cross_entropy, lambda g, y, x, t, axis=-1:
+    spread(g, x.shape, axis, False) * minus_one_hot(softmax_(x, axis=axis), t, axis),
     lambda g, y, x, t, axis=-1: 0.0 * t,
     doc="-log softmax(x)[t], for classes t.")
 cross_entropy_ = primitive(
