@@ -66,6 +66,8 @@ SAYS = {
     "26_one_drawing_many_formats": [
         "w is weight recurrent; x0 is initial; t1.h.op is op; t1.h is state; t2.h.op is op; "
         "t2.h is state"],
+    "27_rolled": ["T = 3 and T = 300 are drawn alike: True", "┊ │ only t = T │ ┊", "┊ │ t < T ┊"],
+    "28_levels": ["layer 13 13", "cell 85 90", "op 217 239"],
     "18_explain": ["∂L/∂W_hh = Σ_t δ_t h_{t−1}ᵀ", "δ_t = ∂L/∂h_t ⊙ (1 − h_t²)",
                    "chain = ∂h₃/∂h₂ · ∂h₂/∂h₁ · ∂h₁/∂w = 0.2 · 0.2 · 0.9 = 0.036",
                    "∂h₃/∂w = 0.036 + 0.036 + 0.036 = 0.108 what this pass added to w.grad",

@@ -254,6 +254,62 @@ def unstamped(T=6):
     return h
 
 
+def sequence(T, size, seed=0):
+    """An input (T, 2, size)."""
+    return np.random.default_rng(seed).normal(size=(T, 2, size))
+
+
+def priced(y, last=False, mask=None):
+    """The cross-entropy of outputs over 5 classes."""
+    classes = np.random.default_rng(0).integers(0, 5, size=(2,) if last else (len(y), 2))
+    return nn.cross_entropy(y, classes, **({} if mask is None else {"mask": mask}))
+
+
+def head(size=3):
+    return nn.Linear(size, 5, name="hy", seed=9)
+
+
+def deep(T=3, kind=nn.RNN, depth=2):
+    """Layers on top of each other."""
+    layers = [kind(3 if i else 4, 3, seed=i, return_sequences=True) for i in range(depth)]
+    return priced(head()(nn.Stacked(layers)(sequence(T, 4))))
+
+
+def both_ways(T=3, kind=nn.RNN, many=True):
+    """A bidirectional layer."""
+    layer = nn.Bidirectional(kind(4, 3, seed=0, return_sequences=many))
+    return priced(head(6)(layer(sequence(T, 4))), last=not many)
+
+
+def seq2seq(T=3, context="state", kind=nn.RNN, S=3, free=False):
+    """An encoder over T steps and a decoder over S, which hears the targets or itself."""
+    width = 5 + (0 if context == "state" else 3)
+    model = nn.EncoderDecoder(kind(4, 3, seed=0), kind(width, 3, seed=1), context=context,
+                              head=head())
+    given = {"steps": S} if free else {"target_inputs": sequence(S, 5, 1)}
+    return priced(model(sequence(T, 4), **given))
+
+
+def written(T=3):
+    """One to many: y_t is read at t + 1."""
+    model = nn.OutputFeedback(nn.RNN(5, 3, seed=0, return_sequences=True), head())
+    return priced(model(np.ones((2, 5)), steps=T))
+
+
+def steered(T=3):
+    """A vector that steers every step."""
+    model = nn.VectorToSequence(nn.RNNCell(5, 3, seed=0), 4, seed=0)
+    return priced(head()(model(np.ones((2, 4)), steps=T)))
+
+
+def padded(T=3):
+    """One sequence of two is a step shorter."""
+    mask = np.ones((T, 2), bool)
+    mask[-1, 0] = False
+    layer = nn.RNN(4, 3, seed=0, return_sequences=True)
+    return priced(head()(layer(sequence(T, 4), mask=mask)), mask=mask)
+
+
 GRAPHS = {
     "vanilla": vanilla,
     "many to one": lambda: vanilla(losses="last"),
@@ -289,4 +345,17 @@ GRAPHS = {
     "tied": tied,
     "unstamped": unstamped,
     "unstamped, long": lambda: unstamped(14),
+    "LSTM, stacked": lambda: deep(kind=nn.LSTM),
+    "three layers, long": lambda: deep(9, depth=3),
+    "LSTM, both ways": lambda: both_ways(kind=nn.LSTM),
+    "both ways, last": lambda: both_ways(many=False),
+    "encoder, decoder": seq2seq,
+    "encoder, decoder, context as input": lambda: seq2seq(context="input"),
+    "encoder, decoder, both": lambda: seq2seq(context="both", S=2),
+    "encoder, decoder, long": lambda: seq2seq(9, S=8),
+    "encoder, decoder, LSTM": lambda: seq2seq(2, kind=nn.LSTM, S=2),
+    "encoder, decoder, fed back": lambda: seq2seq(2, S=3, free=True),
+    "fed back": written,
+    "steered": steered,
+    "padded": padded,
 }

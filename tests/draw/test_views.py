@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tinygrad_rnn import draw
+from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.core import ops
 from tinygrad_rnn.core.place import timestep
@@ -355,5 +355,41 @@ def test_a_window_that_cannot_be_is_refused(window):
 
 
 def test_an_unknown_theme_is_refused():
-    with pytest.raises(InputError, match="light, dark, auto"):
+    with pytest.raises(InputError, match="light, dark, print, auto"):
         draw.unrolled(graphs.power(3), theme="blue")
+
+
+def test_a_decoder_stands_after_its_encoder():
+    """Steps of its own, and the context as a rail of the state's colour."""
+    picture = draw.unrolled(graphs.seq2seq(3, "both", S=2))
+    frames = {box.id: box.sides for box in picture.drawing.frames}
+    assert list(frames) == ["encoder.t1.frame", "encoder.t2.frame", "encoder.t3.frame",
+                            "decoder.t0.frame", "decoder.t1.frame", "decoder.t2.frame"]
+    assert frames["decoder.t0.frame"][0] > frames["encoder.t3.frame"][2]
+    rail = next(box for box in picture.drawing.boxes if plain(box.text) == "h₃" and box.w > 20
+                and box.shape == "rect")
+    assert rail.role == "state"
+    taps = [n for n in picture.drawing.lines if (n.tail or "").startswith(f"{rail.id}.tap")]
+    assert len(taps) == 3
+
+
+def test_the_gradient_of_a_context_runs_back_into_the_encoder():
+    picture = draw.gradient_flow(gradient_flow(graphs.seq2seq(3, "input", S=2)))
+    line = next(n for n in picture.drawing.lines if n.head == "t3.encoder.h" and n.tail == "h")
+    assert line.colour is not None
+    assert line.dash == ""
+
+
+def test_gates_are_named_rows():
+    found = texts_of(draw.unrolled(graphs.layer(2, kind=nn.LSTM)))
+    assert {"[i]", "[f]", "[g]", "[o]"} <= found
+    assert {"[r]", "[z]", "[n]"} <= texts_of(draw.unrolled(graphs.layer(2, kind=nn.GRU)))
+
+
+def texts_of(picture):
+    return {plain(box.text) for box in picture.drawing.boxes}
+
+
+def test_a_fed_back_output_is_an_output():
+    roles = {plain(box.text): box.role for box in draw.unrolled(graphs.written(3)).drawing.boxes}
+    assert (roles["h₁"], roles["y₁"]) == ("state", "output")

@@ -41,7 +41,7 @@ def draw(name: str, view: str = "unrolled", out: str | None = None, *, steps: in
     return f"wrote {picture.save(out)}\n"
 
 
-def shown(steps: int, first: int | None, last: int | None) -> dict[str, int]:
+def shown(steps: int, first: int | None, last: int | None) -> dict[str, Any]:
     """How many steps at the start and at the end are drawn: what was asked for, else all of a
     few."""
     if first is None and last is None:
@@ -49,20 +49,21 @@ def shown(steps: int, first: int | None, last: int | None) -> dict[str, int]:
     return {"first": first or 0, "last": last or 0}
 
 
-def backward_graph(found: Any, window: dict[str, int], theme: str) -> Any:
+def backward_graph(found: Any, window: dict[str, Any], theme: str) -> Any:
     """The graph of the gradient of one weight."""
     return views.backward_graph(grad(found.loss, found.weight(), create_graph=True), theme=theme)
 
 
-def heatmap(found: Any, window: dict[str, int], theme: str) -> Any:
+def heatmap(found: Any, window: dict[str, Any], theme: str) -> Any:
     """What every step contributed to every weight."""
     flow = gradient_flow(found.loss)
     known = {name: flow.ledger(w) for name, w in found.weights.items() if w in flow.incoming}
     return views.heatmap(known, title=f"What each step gave, {found.title}", theme=theme)
 
 
-VIEWS: dict[str, Callable[[Any, dict[str, int], str], Any]] = {
+VIEWS: dict[str, Callable[[Any, dict[str, Any], str], Any]] = {
     "unrolled": lambda found, window, theme: views.unrolled(found.loss, **window, theme=theme),
+    "rolled": lambda found, window, theme: views.rolled(found.loss, theme=theme),
     "gradient-flow": lambda found, window, theme: views.gradient_flow(
         gradient_flow(found.loss), **window, theme=theme),
     "scalar": lambda found, window, theme: views.scalar(found.loss, theme=theme),

@@ -15,10 +15,11 @@ from .heatmap import heatmap
 from .picture import Picture
 from .player import player
 from .related import Related, inside_quotes, nesting, related
+from .rolled import rolled
 from .scalar import scalar
 from .truncated import truncated
 from .unrolled import unrolled
 
 __all__ = ["Picture", "Related", "api", "backward_graph", "gradient_flow", "heatmap",
-           "inside_quotes", "nesting", "player", "related", "scalar", "text", "truncated",
-           "unrolled"]
+           "inside_quotes", "nesting", "player", "related", "rolled", "scalar", "text",
+           "truncated", "unrolled"]

@@ -39,7 +39,7 @@ class Grid:
         self.steps = steps = Steps(scene)
         self.depth = spine_depth(scene, steps)
         self.spots: dict[Key, Spot] = {}
-        self.taken: set[Spot] = set()
+        self.taken: dict[Spot, set[int | None]] = {}  # by the columns that have something there
         self.uppers: list[bool] = []  # by band: whether it holds what comes after the states
         for scope in dict.fromkeys(steps.keys.values()):
             own = [key for key, there in steps.keys.items() if there == scope]
@@ -65,10 +65,18 @@ class Grid:
         """Place a key at the first free one of `cells`."""
         for col, row in cells:
             spot = Spot(self.band, col, row)
-            if spot not in self.taken:
+            if self.is_free(spot, key):
                 self.spots[key] = spot
-                self.taken.add(spot)
+                self.take(spot, key)
                 return
+
+    def is_free(self, spot: Spot, key: Key) -> bool:
+        """Whether a place is empty in every step that has the key."""
+        return self.steps.there[key].isdisjoint(self.taken.get(spot, ()))
+
+    def take(self, spot: Spot, key: Key) -> None:
+        """Keep a place for a key, in the steps that have it."""
+        self.taken.setdefault(spot, set()).update(self.steps.there[key])
 
     def place_spine(self, spine: list[Key]) -> None:
         """One row per way from state to state: the longest way of each state first."""
@@ -88,14 +96,27 @@ class Grid:
                 min((self.depth[k] for k in way), default=0),
                 max((self.depth[k] for k in way), default=-1) + 2,
             )
+            needs = self.needs(way, cols)
             row = 0
-            while any(Spot(self.band, col, row) in self.taken for col in cols):
+            while any(not steps.isdisjoint(self.taken.get(Spot(self.band, col, row), ()))
+                      for col, steps in needs):
                 row += 1
             for key in way:
                 self.put(key, [(self.depth[key], row)])
-            self.taken.update(
-                Spot(self.band, col, row) for col in cols[:-1]
-            )  # its wires are free too
+            for col, steps in needs:
+                self.taken.setdefault(Spot(self.band, col, row), set()).update(steps)
+
+    def needs(self, way: list[Key], cols: range) -> list[tuple[int, set[int | None]]]:
+        """Which columns a way takes, in which steps: its own, and those that its wires run
+        through."""
+        there, found = self.steps.there, []
+        for col in cols[:-1]:
+            own = [key for key in way if self.depth[key] == col]
+            after = [key for key in way if self.depth[key] > col]
+            before = [key for key in way if self.depth[key] < col]
+            steps = union(there, own) | union(there, before) & union(there, after)
+            found.append((col, steps))
+        return found
 
     def place_lower(self, spine: list[Key]) -> None:
         """What feeds the spine, below its first user; and what feeds that, below it."""
@@ -143,6 +164,11 @@ class Grid:
         }
 
 
+def union(there: dict[Key, set[int | None]], keys: list[Key]) -> set[int | None]:
+    """All columns that have one of the keys."""
+    return {when for key in keys for when in there[key]}
+
+
 def around(col: int, first: int = 1) -> Iterator[int]:
     """`col` and then its neighbours, further and further away, beginning on the side of `first`."""
     yield col
@@ -157,7 +183,8 @@ def spine_depth(scene: Scene, steps: Steps) -> dict[Key, int]:
     depth = {key: 0 for key, kind in steps.kind.items() if kind == "spine"}
     for wire in scene.wires:  # in the order of the program: a tail's depth is known before its uses
         tail, head = wire.tail.key, wire.head.key
-        inside = wire.tail.step is not None and wire.tail.step == wire.head.step
+        inside = wire.tail.when is not None and wire.tail.when == wire.head.when
+        inside = inside and not wire.delay and wire.kind != "final"
         if inside and tail in depth and head in depth and steps.keys[tail] == steps.keys[head]:
             depth[head] = max(depth[head], depth[tail] + 1)
     return depth

@@ -47,7 +47,9 @@ class Writer:
 
     def __init__(self, drawing: Drawing, theme: str) -> None:
         self.joined: set[tuple[str, str]] = set()
-        self.drawing, self.table = drawing, style.THEMES["dark" if theme == "dark" else "light"]
+        self.middles = {box.id: (box.x, box.y) for box in drawing.boxes}
+        self.drawing = drawing
+        self.table = style.THEMES[theme if theme in style.THEMES else "light"]
 
     def lines(self) -> Iterator[str]:
         """The text, line by line."""
@@ -57,8 +59,9 @@ class Writer:
             "  graph [layout=neato, inputscale=72, splines=line, outputorder=nodesfirst, "
             f'bgcolor="{paper.fill}", pad=0, bb="0,0,{n(d.width)},{n(d.height)}"]'
         )
-        yield '  node [fontname="Helvetica", fixedsize=shape, label="", margin=0]'
-        yield '  edge [fontname="Helvetica", arrowsize=0.6]'
+        font = quoted(d.font or "Helvetica")
+        yield f'  node [fontname={font}, fixedsize=shape, label="", margin=0]'
+        yield f'  edge [fontname={font}, arrowsize=0.6]'
         yield self.point("corner.0", d.left, d.top)  # the two make the paper as large as it is
         yield self.point("corner.1", d.left + d.width, d.top + d.height)
         for frame in d.frames:
@@ -132,6 +135,8 @@ class Writer:
         names = []
         for i, (x, y) in enumerate(line.points):
             end = line.tail if i == 0 else line.head if i == last else None
+            if end is not None and self.aside(end, line.points[i], line.points[abs(i - 1)]):
+                end = None
             if end is None:
                 end = f"{line.id}.{i}"
                 yield self.point(end, x, y)
@@ -151,6 +156,13 @@ class Writer:
             self.joined.add((a, b))
             head = "" if line.arrow and i == last - 1 else ", arrowhead=none"
             yield f'  "{a}" -> "{b}" [{paint}{head}{tip}]'
+
+    def aside(self, end: str, at: tuple[float, float], before: tuple[float, float]) -> bool:
+        """Whether a level or upright line meets its box beside the middle: Graphviz would lead it
+        there."""
+        x, y = self.middles.get(end, at)
+        return (at[0] == before[0] and abs(x - at[0]) > 1) or (
+            at[1] == before[1] and abs(y - at[1]) > 1)
 
     def dash(self, dash: str) -> str:
         """The style of a broken line."""

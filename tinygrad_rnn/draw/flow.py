@@ -22,7 +22,7 @@ from ..bptt.contribution import Contribution, accumulate
 from ..bptt.flow import GradientFlow, opened
 from ..core.graph import Node
 from ..errors import InputError
-from . import style
+from . import options, style
 from .labels import Run, Text, number, plain, roman, symbol, width
 from .legend import with_legend
 from .model import Drawing, Label
@@ -58,7 +58,8 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, theme: str = "aut
             fix="Send the gradient back first: flow = tg.gradient_flow(loss)",
         )
     flow = opened(flow)
-    scene = scene_of(flow.root, first, last, "draw.gradient_flow()", "Gradient flow")
+    scene = scene_of(flow.root, options.window("draw.gradient_flow()", first, last),
+                     "draw.gradient_flow()", "Gradient flow")
     dressed = Dresser(scene, flow)
     drawing = place(scene)
     if any(column.hidden for column in scene.columns):
@@ -88,6 +89,7 @@ class Dresser:
         if root.name:
             self.root = symbol(root.name, root.step)
         self.nodes = {g.node for g in scene.glyphs() if g.node is not None}
+        self.rail_of = {rail.glyph: rail for rail in scene.rails}
         self.uses = self.visible_uses()
         self.amounts = {wire: self.amount(wire) for wire in self.wires()}
         self.deltas = {rail: self.step_deltas(rail) for rail in scene.rails}
@@ -129,12 +131,11 @@ class Dresser:
             **tails,
             **{x: None for node in users for x in node.operands if isinstance(x, Node)},
         }
-        return {
-            (e.node, e.position): e
-            for x in sources
-            for e in self.flow.incoming.get(x, ())
-            if e.node in users
-        }
+        found: dict[tuple[Node, int], Contribution] = {}
+        for e in (e for x in sources for e in self.flow.incoming.get(x, ())):
+            if e.node in users and ((e.node, e.position) not in found or e.aliases):
+                found[e.node, e.position] = e  # of a slice's use: what it is to the whole weight
+        return found
 
     def step_deltas(self, rail: Rail) -> dict[int, Any]:
         """What each step in view contributes to a weight: the sum of its uses there."""
@@ -144,8 +145,8 @@ class Dresser:
         uses: dict[int, list[Contribution]] = {}
         for wire in rail.taps:
             use = self.uses.get((wire.node, wire.position)) if wire.node is not None else None
-            if use is not None and wire.head.step is not None:
-                uses.setdefault(wire.head.step, []).append(use)
+            if use is not None and wire.head.when is not None:
+                uses.setdefault(wire.head.when, []).append(use)
         return {step: accumulate(node, parts) for step, parts in uses.items()}
 
     def amount(self, wire: Wire) -> float | None:
@@ -156,11 +157,17 @@ class Dresser:
         if wire.node is not None:
             use = self.uses.get((wire.node, wire.position))
             return None if use is None else use.norm()
-        x = wire.tail.node  # into the gap, or to a rail: what hidden users send
+        x = wire.tail.node  # into the gap, or to a rail
         if x is None or x not in self.flow.arrived:
             return None
-        hidden = [e.array() for e in self.flow.incoming.get(x, ()) if e.node not in self.nodes]
-        return float(np.linalg.norm(np.asarray(sum(hidden[1:], hidden[0])))) if hidden else None
+        uses = self.flow.incoming.get(x, ())
+        if wire.head in self.rail_of:  # a context: what all its taps send
+            taps = {(tap.node, tap.position) for tap in self.rail_of[wire.head].taps}
+            parts = [e.array() for e in uses if (e.node, e.position) in taps
+                     or e.node not in self.nodes]
+        else:  # what hidden users send
+            parts = [e.array() for e in uses if e.node not in self.nodes]
+        return float(np.linalg.norm(np.asarray(sum(parts[1:], parts[0])))) if parts else None
 
     def whole_norms(self) -> list[float]:
         """The norms in view that are sums: of a state's gradient, of a step's uses of a weight."""
@@ -203,9 +210,10 @@ class Dresser:
         node = rail.glyph.node
         if node is None:
             return
-        for step, delta in self.deltas[rail].items():
+        steps = {c.when: str(c.step) for c in self.scene.columns}
+        for when, delta in self.deltas[rail].items():
             size = self.signed(node, delta)
-            rail.step_notes[step] = (Run("Δ"), Run(str(step), "_"), Run(" = "), *size)
+            rail.step_notes[when] = (Run("Δ"), Run(steps[when], "_"), Run(" = "), *size)
 
     def norm_text(self, node: Node, name: Text, value: Any) -> Text:
         """‖∂L/∂h₁‖ = 0.016, or ∂L/∂w = 0.108 for a scalar."""
@@ -230,7 +238,7 @@ class Dresser:
             return
         size = self.flow.norm(node)
         glyph.title += f"; ‖∂{plain(self.root)}/∂·‖ = {number(size)}"
-        around = glyph.step is None and not self.scene.columns
+        around = glyph.when is None and not self.scene.columns
         if around and (glyph.role not in ("op", "function")):
             glyph.note = self.short(node)
         if glyph.role != "state" and not (glyph.role == "initial" and node.requires_grad):
@@ -265,7 +273,7 @@ class Dresser:
         """On each passage the factor between what arrived at the state and what goes on to the one
         before; where a state gets a gradient from above too, that one's size stands beside it."""
         states: dict[tuple[Hashable, int | None], Glyph] = {
-            (g.key, g.step): g for c in self.scene.columns for g in c.glyphs if g.role == "state"
+            (g.key, g.when): g for c in self.scene.columns for g in c.glyphs if g.role == "state"
         }
         counted: dict[Glyph, int] = {}
         for wire, amount in self.amounts.items():
@@ -274,7 +282,7 @@ class Dresser:
         passages: dict[tuple[Glyph, int | None], list[Wire]] = {}
         for wire, amount in self.amounts.items():
             if amount is not None and wire.kind == "carried":
-                passages.setdefault((wire.tail, wire.head.step), []).append(wire)
+                passages.setdefault((wire.tail, wire.head.when), []).append(wire)
             elif amount is not None and wire.kind == "inner" and counted.get(wire.tail, 0) > 1:
                 wire.note = roman(number(self.sent([wire], wire.tail)))
         for (tail, step), wires in passages.items():
@@ -342,6 +350,6 @@ class Dresser:
                 ):
                     low, high = self.flow.norm(a.node), self.flow.norm(b.node)
                     if low > 0 and high > 0 and math.isfinite(low) and math.isfinite(high):
-                        steps = (b.step or 0) - (a.step or 0)
+                        steps = (b.when or 0) - (a.when or 0)
                         return (roman(f"×{number((low / high) ** (1 / steps))} per step"),)
         return ()

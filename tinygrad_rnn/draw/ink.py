@@ -13,9 +13,10 @@ from .blocks import box_of, line_of
 from .labels import Run, Text, clean, roman, width
 from .model import Box, Drawing, Label, Line, Point
 from .paper import framed, label_rect
-from .routing import Rect, Way, centre
+from .routing import Rect, Way, centre, shifted
 from .scene import Column, Glyph, Rail, Wire
-from .timegrid import TOTAL, TimeGrid, around, gap_lines, shifted
+from .timegrid import PASSAGES, TOTAL, TimeGrid, around, gap_lines
+from .wording import safe
 
 Spot = tuple[Point, str]  # where words stand, and which end of them is there
 Places = dict[int, list[Rect]]  # by stretches of x, so that what is near is found quickly
@@ -26,7 +27,7 @@ class Ink:
     """Draws a time grid; `drawing()` is the result."""
 
     def __init__(self, grid: TimeGrid) -> None:
-        self.grid, self.scene, self.template = grid, grid.scene, grid.template
+        self.grid, self.scene = grid, grid.scene
         self.frames: list[Box] = []
         self.boxes: list[Box] = []
         self.lines: list[Line] = []
@@ -34,6 +35,7 @@ class Ink:
         self.ids: Counter[str] = Counter()
         self.taken: Places = {}  # where glyphs and words are
         self.lanes: Places = {}  # where lines run
+        self.gaps = [c.hidden[0] for c in self.scene.columns if c.hidden]
         for i, column in enumerate(self.scene.columns):
             self.frame(column, grid.left[i])
         self.name_scopes()
@@ -43,11 +45,14 @@ class Ink:
         for rail in self.scene.rails:
             self.rail(rail)
         for i, total in enumerate(self.scene.totals):
-            self.total(total, self.template.top - TOTAL - 16 * i)
+            self.total(total, grid.top - TOTAL - 16 * i)
         for glyph in self.scene.glyphs():
             self.glyph(glyph)
         for rail in self.scene.rails:
             self.step_notes(rail)
+        for wire in self.scene.wires:
+            if wire.delay:
+                self.delay(wire)
         for wire in self.scene.wires:
             if wire.note:
                 self.number(wire)
@@ -69,15 +74,17 @@ class Ink:
 
     def frame(self, column: Column, x: float) -> None:
         """The frame of a step with its title, or of a gap with what it stands for."""
-        t, wide = self.template, self.grid.column_width(column)
+        t, wide = self.grid.of(column), self.grid.column_width(column)
+        part = f"{safe(column.part)}." if column.part else ""
         place = (x + wide / 2, (t.top + t.bottom) / 2, wide, t.bottom - t.top, "rect")
         if column.hidden is None:
-            self.frames.append(Box(f"t{column.step}.frame", *place, "frame"))
-            title = Run("t", "i"), Run(f" = {column.step}")
+            self.frames.append(Box(f"{part}t{column.step}.frame", *place, "frame"))
+            title = column.title or (Run("t", "i"), Run(f" = {column.step}"))
             self.say((x + 12, t.top + 17), title, "quiet", anchor="start")
             return
         first, last = column.hidden
-        self.frames.append(Box("gap.frame", *place, "gap", dashed=True,
+        name = f"{part}gap" if first == self.gaps[0] else f"{part}gap{first}"
+        self.frames.append(Box(f"{name}.frame", *place, "gap", dashed=True,
                                title=f"steps {first} to {last} are not drawn"))
         title = Run("t", "i"), Run(f" = {first} … {last}")
         self.say((x + wide / 2, t.top + 17), title, "quiet")
@@ -85,12 +92,21 @@ class Ink:
             self.say((x + wide / 2, t.top + 36 + 15 * i), line, "quiet")
 
     def name_scopes(self) -> None:
-        """Where there are several scopes, their names on the left of their states."""
-        steps = self.template.grid.steps
-        named = {scope: key for key, scope in reversed(steps.keys.items()) if key in steps.leaves}
-        for scope, key in named.items() if len(named) > 1 else ():
-            y = centre(self.template.rects[key])[1]
-            self.say((-28 - style.VAR, y + 4), roman(clean(scope)), "quiet", anchor="end")
+        """Where there are several scopes, their names on the left of their states; those of stages
+        above their first frame."""
+        for stage, t in self.grid.templates.items():
+            part = next(c.part for c in self.scene.columns if c.stage == stage)
+            if len(self.grid.templates) > 1 and part:
+                at = (self.grid.start[stage] + 2, self.grid.top - 6)
+                self.say(at, roman(clean(part)), "quiet", anchor="start", bold=True)
+            steps = t.grid.steps
+            named = {scope.removeprefix(part).lstrip("/"): key for key, scope
+                     in reversed(steps.keys.items()) if key in steps.leaves}
+            for scope, key in named.items() if len(named) > 1 else ():
+                y = centre(t.rects[key])[1]
+                if scope:
+                    x = self.grid.start[stage] - 28 - style.VAR
+                    self.say((x, y + 4), roman(clean(scope)), "quiet", anchor="end")
 
     # --- wires ----------------------------------------------------------------------------------
 
@@ -101,7 +117,7 @@ class Ink:
         (x, y), (_, y2) = way[0], way[1]
         wide = width(wire.note, style.SMALL)
         spots: list[Spot] = []
-        if wire.kind == "carried":
+        if wire.kind in PASSAGES:
             middle = (way[0][0] + way[-1][0]) / 2
             if wire.head in self.grid.column_of and wire.tail not in self.scene.initial:
                 middle = self.grid.left[self.grid.column_of[wire.head]] - self.grid.between / 2
@@ -114,9 +130,43 @@ class Ink:
             spots += [((x + side, y + dy), anchor) for side, anchor in
                       ((4, "start"), (-4, "end"), (-wide, "end"), (wide / 2, "start"))]
         (at, anchor) = self.best(spots, wire.note)
-        size = style.SMALL if wire.kind == "carried" else style.TINY
-        self.say(at, wire.note, "text" if wire.kind == "carried" else "quiet", size, anchor,
-                 halo=wire.kind == "carried")
+        size = style.SMALL if wire.kind in PASSAGES else style.TINY
+        self.say(at, wire.note, "text" if wire.kind in PASSAGES else "quiet", size, anchor,
+                 halo=wire.kind in PASSAGES)
+
+    def delay(self, wire: Wire) -> None:
+        """The black square on the longest stretch of a delayed wire, where no other line crosses,
+        and the lag beside it."""
+        lag = Run("t", "i"), Run(f"−{wire.delay}" if wire.delay > 0 else f"+{-wire.delay}")
+        spots = [(at, beside(at, dx, dy), anchor) for at in self.places_on(wire)
+                 for dx, dy, anchor in ((0, -9, "middle"), (0, 17, "middle"), (9, -5, "start"),
+                                        (-9, -5, "end"), (9, 12, "start"), (-9, 12, "end"))]
+        said = self.best([(point, anchor) for _, point, anchor in spots], lag)
+        x, y = next(at for at, point, anchor in spots if (point, anchor) == said)
+        self.boxes.append(Box(f"{wire.tail.id}--{wire.head.id}.{wire.position}.delay", x, y, 8, 8,
+                              "rect", "delay", title="a delay"))
+        self.take((x - 4, y - 4, x + 4, y + 4))
+        self.say(said[0], lag, "text", style.TINY, said[1], halo=True)
+
+    def places_on(self, wire: Wire) -> list[Point]:
+        """Points on the stretches of a wire, the longest one first; those that are clear of other
+        lines and of glyphs come before the others."""
+        found: list[Point] = []
+        for p, q in sorted(pairwise(self.grid.way(wire)), reverse=True,
+                           key=lambda pq: abs(pq[0][0] - pq[1][0]) + abs(pq[0][1] - pq[1][1])):
+            found += [(p[0] + (q[0] - p[0]) * k / 16, p[1] + (q[1] - p[1]) * k / 16)
+                      for k in (8, 9, 7, 10, 6, 11, 5, 12, 4, 13, 3)]
+        return sorted(found, key=lambda at: self.lines_near(at, wire) + 9 * touches(
+            self.taken, (at[0] - 8, at[1] - 8, at[0] + 8, at[1] + 8)))
+
+    def lines_near(self, at: Point, wire: Wire) -> int:
+        """How many lines other than `wire` run close to a point."""
+        x, y = at
+        name = f"{wire.tail.id}--{wire.head.id}"
+        return sum(min(p[0], q[0]) < x + 9 and max(p[0], q[0]) > x - 9
+                   and min(p[1], q[1]) < y + 9 and max(p[1], q[1]) > y - 9
+                   for line in self.lines if not line.id.startswith(name)
+                   for p, q in pairwise(line.points))
 
     def best(self, spots: list[Spot], text: Text) -> Spot:
         """The first spot where words would lie on nothing; if there is none, on lines only."""
@@ -137,20 +187,22 @@ class Ink:
 
     def rail(self, rail: Rail) -> None:
         """The rail from its weight to the last tap, and the sum at its end."""
-        box, y = self.grid.rects[rail.glyph], self.template.rail_y[rail.glyph.id]
+        t = self.grid.templates[rail.stage]
+        box, y = self.grid.rects[rail.glyph], t.rail_y[rail.glyph.id]
         ends = [self.tap(rail, wire, f"{rail.glyph.id}.tap{i}") for i, wire in
                 enumerate(rail.taps, 1)]
         self.main(rail.glyph, rail.role, ((box[2], y), (max(ends), y)), self.scene.backwards, 1.6)
-        gap = next((i for i, c in enumerate(self.scene.columns) if c.hidden), None)
-        if gap is not None and rail.gap_note:
-            x = self.grid.left[gap] + self.grid.column_width(self.scene.columns[gap]) / 2
-            self.say((x, y - 6), rail.gap_note)
+        for i, column in enumerate(self.scene.columns):
+            if column.hidden and column.stage == rail.stage and rail.gap_note:
+                x = self.grid.left[i] + self.grid.column_width(column) / 2
+                self.say((x, y - 6), rail.gap_note)
+                break
         if rail.note:
             self.say((box[0] - 8, y + 4), rail.note, anchor="end")
 
     def tap(self, rail: Rail, wire: Wire, dot: str) -> float:
         """A tap with its dot on the rail; returns where it is."""
-        tap = self.template.tap(rail, wire)
+        tap = self.grid.templates[rail.stage].tap(rail, wire)
         way = shifted(tap.way, self.grid.left[self.grid.column_of[wire.head]])
         self.dot(dot, way[0], wire.colour or wire.role)
         self.lay(line_of(wire, way, self.ids, tail=dot))
@@ -158,12 +210,13 @@ class Ink:
 
     def step_notes(self, rail: Rail) -> None:
         """What is said of each step, beside its last tap: one number, however many taps."""
+        t = self.grid.templates[rail.stage]
         for i, column in enumerate(self.scene.columns):
-            note = rail.step_notes.get(column.step) if column.step is not None else None
+            note = rail.step_notes.get(column.when) if column.step is not None else None
             if note:
-                left = self.template.tap(rail, rail.taps[0]).note_left
-                ends = self.template.ends(rail, column.step)
-                y, x = self.template.rail_y[rail.glyph.id] - 6, self.grid.left[i]
+                left = t.tap(rail, rail.taps[0]).note_left
+                ends = t.ends(rail, column.when)
+                y, x = t.rail_y[rail.glyph.id] - 6, self.grid.left[i]
                 spots = [((x + ends[0] - 9, y), "end"), ((x + ends[-1] + 8, y), "start")]
                 spots += [((x + end + d, y), "start") for d in (8, 32, 56) for end in ends[::-1]]
                 at, anchor = self.best(spots if left else spots[1:] + spots[:1], note)
@@ -212,11 +265,19 @@ class Ink:
         self.take(rect)
         if not glyph.note:
             return
-        if column is None or glyph.key not in self.template.notes:
+        there = None if column is None else self.scene.columns[column]
+        notes = {} if there is None or there.step is None else \
+            self.grid.of(there).stamp(there.when).notes
+        if column is None or glyph.key not in notes:
             self.say((centre(rect)[0], rect[3] + 13), glyph.note)
             return
-        (x, y), anchor = self.template.notes[glyph.key]
+        (x, y), anchor = notes[glyph.key]
         self.say((self.grid.left[column] + x, y), glyph.note, anchor=anchor, bold=True)
+
+
+def beside(at: Point, dx: float, dy: float) -> Point:
+    """A point near another one."""
+    return at[0] + dx, at[1] + dy
 
 
 def said_at(spot: Spot, text: Text) -> Rect:

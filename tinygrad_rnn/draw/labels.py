@@ -58,7 +58,7 @@ def roman(text: str) -> Text:
 PARTS = re.compile(r"([^\W\d_]{1,2}\u0302?)(?:_(\w{1,4})|(\d{1,3}))?\Z")  # W_hh, h0, y
 
 
-def symbol(name: str, step: int | None = None, bold: bool = False) -> Text:
+def symbol(name: str, step: int | str | None = None, bold: bool = False) -> Text:
     """A name as on paper: `W_hh` is a bold W with subscript hh, `h` at step 3 is h with subscript
     3.
 

@@ -101,7 +101,8 @@ class Strip:
 @dataclass(frozen=True, slots=True)
 class Drawing:
     """All of a picture, in the order of painting: frames, strips, lines, boxes, labels. The paper's
-    upper left corner is at `left`, `top`."""
+    upper left corner is at `left`, `top`. `font` is the user's own, if there is one, and `size` a
+    factor for the whole."""
 
     left: float
     top: float
@@ -113,3 +114,5 @@ class Drawing:
     boxes: tuple[Box, ...]
     labels: tuple[Label, ...]
     strips: tuple[Strip, ...] = ()
+    font: str = ""
+    size: float = 1.0

@@ -22,7 +22,8 @@ from ..core.backprop import contributions, local
 from ..core.graph import Node, constant
 from ..core.reductions import sum_of
 from ..core.totals import Totals
-from .survey import Survey, running_total
+from .survey import Survey
+from .totals import running_total
 
 FEW = 12          # an array of so many entries is kept, and shown, as it is
 MOST_GROUPS = 12  # of terms of the loss, each with a switch
@@ -61,8 +62,9 @@ class Film:
 
     def __init__(self, found: Survey, seed: Any, switches: bool = True) -> None:
         self.found = found
-        view = {column.step for column in found.columns}
-        self.hidden = {step for step in found.steps if step not in view}
+        view = {column.when for column in found.columns if column.step is not None}
+        whens = {found.when(n) for n in found.nodes if n.op.rules and n.at.step is not None}
+        self.hidden = whens - view
         terms = loss_terms(found)
         size = -(-len(terms) // MOST_GROUPS) if switches else len(terms)
         self.groups = [terms[i:i + size] for i in range(0, len(terms), size)]
@@ -102,7 +104,7 @@ class Film:
 
     def gone(self, node: Node) -> bool:
         """Whether an operation is out of view."""
-        return bool(node.op.rules) and node.at.step in self.hidden
+        return bool(node.op.rules) and self.found.when(node) in self.hidden
 
     # --- the order of the moments ---------------------------------------------------------------
 

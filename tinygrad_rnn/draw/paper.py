@@ -124,3 +124,28 @@ def outline(box: Box, toward: Point) -> Point:
     else:
         far = min(box.w / 2 / abs(dx) if dx else 1e9, box.h / 2 / abs(dy) if dy else 1e9)
     return box.x + dx * far, box.y + dy * far
+
+
+def printed(drawing: Drawing) -> Drawing:
+    """The drawing for a printer without colours: a gradient's size is a grey, from light to
+    black."""
+    known: dict[str, str] = {}
+
+    def grey(colour: str | None) -> str | None:
+        if colour is None or not colour.startswith("#"):
+            return colour
+        return known.setdefault(colour, style.printed(colour))
+
+    def box(b: Box) -> Box:
+        if b.fill is None or not b.fill.startswith("#"):
+            return b
+        fill = style.mix(grey(b.fill) or "", "#ffffff", 0.35)
+        return replace(b, fill=fill, stroke="#000000", ink=style.ink_on(fill))
+
+    return replace(
+        drawing,
+        boxes=tuple(map(box, drawing.boxes)),
+        lines=tuple(replace(n, colour=grey(n.colour)) for n in drawing.lines),
+        strips=tuple(replace(s, cells=tuple(c._replace(paint=grey(c.paint) or c.paint)
+                                            for c in s.cells)) for s in drawing.strips),
+    )

@@ -33,14 +33,18 @@ class Steps:
         self.below: dict[Key, dict[Key, None]] = {}
         self.enters: dict[Key, None] = {}
         self.leaves: dict[Key, None] = {}
+        self.ports: dict[Key, None] = {}  # where a state of the same stage comes in
+        self.there: dict[Key, set[int | None]] = {}  # in which columns a key is
         for column in scene.columns:
             if column.step is not None:
                 for glyph in column.glyphs:
                     self.keys.setdefault(glyph.key, glyph.scope)
+                    self.there.setdefault(glyph.key, set()).add(column.when)
         for wire in scene.wires:
-            if wire.kind == "carried":
+            if wire.kind in ("carried", "handed") or wire.delay and wire.role == "carried":
                 self.carried(wire)
-            elif wire.tail.step is not None and wire.tail.step == wire.head.step:
+            elif (wire.tail.when is not None and wire.tail.when == wire.head.when
+                  and not wire.delay and wire.kind != "final"):
                 self.above.setdefault(wire.tail.key, {})[wire.head.key] = None
                 self.below.setdefault(wire.head.key, {})[wire.tail.key] = None
         if not self.leaves:  # a single step: the state is what has the name of the one before
@@ -50,8 +54,10 @@ class Steps:
 
     def carried(self, wire: Wire) -> None:
         """A state that leaves a step, enters one, or both."""
-        if wire.head.key in self.keys and wire.head.step is not None:
+        if wire.head.key in self.keys and wire.head.when is not None:
             self.enters[wire.head.key] = None
+            if wire.kind == "carried":
+                self.ports[wire.head.key] = None
         if wire.tail.key in self.keys:
             self.leaves[wire.tail.key] = None
 
@@ -93,6 +99,31 @@ class Steps:
         return kind
 
 
+def fed_back(wires: Iterable[Wire]) -> set[Key]:
+    """What goes on to the next step and is no state: an output that is read again. Every way from
+    where y comes in to the next y leads through a state h, and h carries on without y."""
+    above: dict[Key, dict[Key, None]] = {}
+    entries: dict[Key, dict[Key, None]] = {}
+    for wire in wires:
+        if wire.kind == "carried" and wire.head.when is not None and wire.tail.when is not None:
+            entries.setdefault(wire.tail.key, {})[wire.head.key] = None
+        elif wire.tail.when is not None and wire.tail.when == wire.head.when:
+            above.setdefault(wire.tail.key, {})[wire.head.key] = None
+
+    def carries_on(key: Key, without: Key = None) -> bool:
+        seen = dict.fromkeys(k for k in entries[key] if k != without)
+        todo = list(seen)
+        for k in todo:
+            for other in above.get(k, ()):
+                if other not in seen and other != without:
+                    seen[other] = None
+                    todo.append(other)
+        return key in seen
+
+    return {y for y in entries if len(entries) > 1 and carries_on(y) and any(
+        h != y and not carries_on(y, h) and carries_on(h, y) for h in entries)}
+
+
 def assign_roles(scene: Scene) -> None:
     """Give every variable and every rail its role, which decides its colour."""
     steps = Steps(scene)
@@ -104,15 +135,20 @@ def assign_roles(scene: Scene) -> None:
         if glyph.role == "value" and lossy(glyph.node):
             glyph.role = "loss"
     taken: set[str] = set()
-    for rail in scene.rails:
+    stage = 0
+    for rail in sorted(scene.rails, key=lambda rail: rail.stage):
+        if rail.stage != stage:  # the same colours once more
+            stage, taken = rail.stage, set()
         wanted = Counter(rail_role(wire, steps) for wire in rail.taps).most_common()
         spare = ["weight 0", "weight 1", "weight 2", "weight 3"]
         choice = (role for role in (*(r for r, _ in wanted), *spare) if role not in taken)
         rail.role = next(choice, "weight 3")
         if rail.glyph.node is not None and not rail.glyph.node.requires_grad:
             rail.role = "input"
+        elif rail.glyph.node is not None and rail.glyph.node.op.rules and stage:
+            rail.role = "carried"  # a context
         taken.add(rail.role)
-        rail.glyph.role = rail.role
+        rail.glyph.role = "state" if rail.role == "carried" else rail.role
         for wire in rail.taps:
             wire.role = rail.role
     for glyph in scene.around:
@@ -129,9 +165,12 @@ def assign_roles(scene: Scene) -> None:
     for glyph in scene.glyphs():
         if glyph.role == "loss" and glyph.shape == "circle":
             glyph.shape = "pill"
+    contexts = {rail.glyph for rail in scene.rails if rail.role == "carried"}
     for wire in scene.wires:
-        if wire.kind == "carried":
+        if wire.kind in ("carried", "handed") or wire.kind == "free" and wire.head in contexts:
             wire.role, wire.width = "carried", 2.0
+        elif wire.kind == "fed":
+            wire.role, wire.width = "weight output", 1.6
 
 
 def base_name(x: Node) -> str | None:
@@ -165,6 +204,6 @@ def rail_role(wire: Wire, steps: Steps) -> str:
     kind, node = steps.kind.get(wire.head.key, "upper"), wire.node
     if node is not None and node.op.name == "+":
         return "weight bias y" if kind == "upper" else "weight bias h"
-    if kind == "spine" and wire.head.key in steps.enters:
+    if kind == "spine" and wire.head.key in steps.ports:
         return "weight recurrent"
     return "weight output" if kind == "upper" else "weight input"

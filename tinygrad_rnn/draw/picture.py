@@ -16,6 +16,7 @@ from .dot import dot
 from .html import html
 from .json import json
 from .model import Drawing
+from .paper import printed
 from .sketch import fitted, sketch
 from .svg import svg
 
@@ -25,15 +26,17 @@ SUFFIXES = (".svg", ".dot", ".gv", ".html", ".json", ".txt", ".png", ".pdf")
 class Picture:
     """A drawing with the ways out of it.
 
-    `theme` is "light", "dark", or "auto": light in files, and following the reader's setting in
-    notebooks and on pages. The same program gives the same bytes in every format but PNG and PDF,
-    which are the renderer's. Where a view has a sketch of its own, it gives the `lines`.
+    `theme` is "light", "dark", "print" (greys), or "auto": light in files, and following the
+    reader's setting in notebooks and on pages. The same program gives the same bytes in every
+    format but PNG and PDF, which are the renderer's. Where a view has a sketch of its own, it gives
+    the `lines`.
     """
 
     def __init__(self, drawing: Drawing, theme: str = "auto", lines: Sequence[str] = ()) -> None:
         if theme not in (*style.THEMES, "auto"):
-            raise InputError(f"expected theme to be one of light, dark, auto, got {theme!r}")
-        self.drawing, self.theme, self.lines = drawing, theme, list(lines)
+            raise InputError(f"expected theme to be one of light, dark, print, auto, got {theme!r}")
+        self.drawing = printed(drawing) if theme == "print" else drawing
+        self.theme, self.lines = theme, list(lines)
 
     def __repr__(self) -> str:
         d = self.drawing

@@ -23,7 +23,7 @@ from ..errors import InputError
 from . import render, style
 from .model import Drawing
 from .script import Data, Script, View
-from .survey import survey
+from .survey import Window, survey
 from .svg import Painter, elements, f, xml
 
 MOST_NODES = 1_500  # operations in a film; of a longer sequence the first and last steps are shown
@@ -46,7 +46,7 @@ def player(flow: Any, first: int | None = None, last: int | None = None, *,
     if theme not in ("light", "dark", "auto"):
         raise InputError(f"expected theme to be one of light, dark, auto, got {theme!r}",
                          where="draw.player()")
-    found = survey(flow.root, 0, 0)
+    found = survey(flow.root, Window(0, 0))
     T = len(found.steps)
     if first is None and last is None:
         short = sum(1 for n in found.nodes if n.op.rules) <= MOST_NODES

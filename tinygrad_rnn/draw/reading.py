@@ -10,16 +10,16 @@ state, what was given for one step is an input, and what has no step stands arou
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import replace
 
 import numpy as np
 
 from ..core import walk
-from ..core.graph import Node, leaf
-from . import wording
-from .parts import assign_roles, base_name, weightlike
+from ..core.graph import Node
+from . import looks, wording
+from .parts import assign_roles
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .survey import Survey, Total, running_total
+from .survey import Survey
+from .totals import Total, running_total
 
 END = 8  # how many operations are shown at either end of a long graph without time
 MOST_AROUND = 60  # untimed nodes drawn beside a recurrence; older ones are left out
@@ -30,10 +30,10 @@ class Reader:
 
     def __init__(self, found: Survey) -> None:
         self.found, self.columns = found, found.columns
-        self.at: dict[int | None, Column] = {c.step: c for c in self.columns if c.step is not None}
+        self.at: dict[int | None, Column] = {c.when: c for c in self.columns if c.step is not None}
         self.total: Total | None = running_total(found)
         self.value: dict[Node, Glyph] = {}  # the glyph that stands for a node's value
-        self.rails: dict[Node, Rail] = {}
+        self.rails: dict[tuple[Node, int], Rail] = {}  # by node and stage
         self.wires: list[Wire] = []
         self.around: list[Glyph] = []
         self.totals: list[Glyph] = []
@@ -50,7 +50,7 @@ class Reader:
         chosen: list[Node] = []
         around: list[Node] = []
         for node in found.nodes:
-            step = node.at.step
+            step = found.when(node)
             top = total is not None and node is total.node
             if step is not None and step not in self.at and not top or not node.op.rules:
                 continue
@@ -60,8 +60,11 @@ class Reader:
         for node in sorted([*chosen, *around[-MOST_AROUND:]], key=lambda n: n.order):
             self.add(node)
         self.leave_for_gaps()
-        self.find_initial()
-        self.find_single_weights()
+        looks.look_again(self)
+
+    def column(self, node: Node) -> Column | None:
+        """The column that a node stands in."""
+        return self.at.get(self.found.when(node))
 
     # --- glyphs ---------------------------------------------------------------------------------
 
@@ -70,11 +73,11 @@ class Reader:
         if self.gathers(node):
             self.add_total(node)
             return
-        column = None if self.is_total(node) else self.at.get(node.at.step)
+        column = None if self.is_total(node) else self.column(node)
         tails = [(position, self.operand(x, node, position)) for position, x in walk.parents(node)]
         key = self.place_of(node, tails)
         op = wording.op_glyph(node, self.names)
-        self.put(op, (*key, "op"), node, column)
+        self.put(op, (*key, "op", node.op.name), node, column)
         for position, tail in tails:
             self.connect(tail, op, node, position)
         self.value[node] = op
@@ -89,7 +92,7 @@ class Reader:
     def put(self, glyph: Glyph, key: Hashable, node: Node, column: Column | None) -> None:
         """A glyph in its column, or around the recurrence."""
         glyph.key, glyph.scope = key, node.at.scope
-        glyph.step = None if column is None else column.step
+        glyph.when = None if column is None else column.when
         (self.around if column is None else column.glyphs).append(glyph)
 
     def place_of(self, node: Node, tails: list[tuple[int, Glyph | Rail | None]]) -> tuple[int, int]:
@@ -101,41 +104,46 @@ class Reader:
             structure = (node.at.scope, node.op.name, inner)
         key = self.structures.setdefault(structure, len(self.structures))
         count = 0
-        while (node.at.step, key, count) in self.taken:
+        when = self.found.when(node)
+        while (when, key, count) in self.taken:
             count += 1
-        self.taken.add((node.at.step, key, count))
+        self.taken.add((when, key, count))
         return key, count
 
     def describe(self, tail: Glyph | Rail | None, node: Node) -> Hashable:
         """An operand's place: in the same step, on a rail, or from elsewhere."""
         if isinstance(tail, Rail):
             return tail.glyph.id
-        inside = tail is not None and tail.step == node.at.step and tail.role != "input"
+        inside = tail is not None and tail.when == self.found.when(node) and tail.role != "input"
         return tail.key if inside and tail is not None else "elsewhere"
 
     def operand(self, x: Node, node: Node, position: int) -> Glyph | Rail | None:
         """What an operand is drawn as, made if it is new; None if it is hidden with its step."""
-        x = self.found.source(x)
+        found = self.found
+        x = found.source(x)
+        inside = self.column(node) is not None
+        if x in found.shared and inside and (found.given(x) or x in self.value):
+            before = found.stages and x.at.step is not None
+            if not before or found.given(x) or found.stages[x] < found.stages[node]:
+                return self.rail(x, found.stages.get(node, 0))
         if x in self.value:
-            timed = x.at.step is None and node.at.step in self.at
-            return self.rail(x) if timed and x in self.found.shared else self.value[x]
-        if self.found.given(x):
-            if x in self.found.shared and node.at.step in self.at:
-                return self.rail(x)
+            return self.value[x]
+        if found.given(x):
             return self.given_glyph(x, node, position)
         return None if x.at.step is not None else self.left_out(x, node)
 
-    def rail(self, x: Node) -> Rail:
-        """The rail of a shared weight."""
-        if x not in self.rails:
-            self.rails[x] = Rail(wording.rail_glyph(x, self.names), "")
+    def rail(self, x: Node, stage: int) -> Rail:
+        """The rail of a shared weight; one that several stages use has one in each."""
+        if (x, stage) not in self.rails:
+            rail = Rail(wording.rail_glyph(x, self.names), "", stage=stage)
+            self.rails[x, stage] = rail
             if x in self.value:  # computed before the first step
-                self.wires.append(Wire(self.value[x], self.rails[x].glyph, "free", None))
-        return self.rails[x]
+                self.wires.append(Wire(self.value[x], rail.glyph, "free", None))
+        return self.rails[x, stage]
 
     def given_glyph(self, x: Node, node: Node, position: int) -> Glyph:
         """What was given for one step: an input, a target, a first state."""
-        column = None if self.is_total(node) else self.at.get(node.at.step)
+        column = None if self.is_total(node) else self.column(node)
         glyph = wording.given_glyph(x, self.names, None if column is None else column.step)
         self.put(glyph, None, node, column)
         self.value[x] = glyph
@@ -159,13 +167,13 @@ class Reader:
             return
         if tail is None:
             x = node.operands[position]
-            if head.step is None:
+            if head.when is None:
                 return
-            tail, kind = self.gap_glyph(self.entry_key(x, head, position), x), "carried"
-        elif tail.step is None or head.step is None:
-            kind = "inner" if tail.step == head.step else "free"
+            tail, kind = self.gap_glyph(self.entry_key(x, head, position), x, x), "carried"
+        elif tail.when is None or head.when is None:
+            kind = "inner" if tail.when == head.when else "free"
         else:
-            kind = "inner" if tail.step == head.step else "carried"
+            kind = "inner" if tail.when == head.when else "carried"
         if tail.key is None:
             tail.key = (head.key, position)
         self.wires.append(Wire(tail, head, kind, node, position))
@@ -181,9 +189,11 @@ class Reader:
             return (self.structures[named], 0, "var")
         return (head.key, position)
 
-    def gap_glyph(self, key: Hashable, x: Node) -> Glyph:
-        """The dots in the gap for the state at `key`."""
-        gap = next(c for c in self.columns if c.hidden)
+    def gap_glyph(self, key: Hashable, x: Node, hidden: Node) -> Glyph:
+        """The dots for the state at `key`, in the gap that stands for the step of `hidden`."""
+        stage, step = self.found.stages.get(hidden, 0), hidden.at.step or 0
+        gap = next(c for c in self.columns
+                   if c.hidden and c.stage == stage and c.hidden[0] <= step <= c.hidden[1])
         for glyph in gap.glyphs:
             if glyph.key == key:
                 return glyph
@@ -194,10 +204,10 @@ class Reader:
 
     def leave_for_gaps(self) -> None:
         """The wires from visible states into the hidden steps."""
-        for x in self.found.leaving:
+        for x, user in self.found.leaving.items():
             if x in self.value:
                 glyph = self.value[x]
-                self.wires.append(Wire(glyph, self.gap_glyph(glyph.key, x), "carried", None))
+                self.wires.append(Wire(glyph, self.gap_glyph(glyph.key, x, user), "carried", None))
 
     # --- totals ---------------------------------------------------------------------------------
 
@@ -208,7 +218,7 @@ class Reader:
         """Whether an untimed node collects from several steps."""
         if self.is_total(node):
             return True
-        steps = {x.at.step for _, x in walk.parents(node) if x.op.rules}
+        steps = {self.found.when(x) for _, x in walk.parents(node) if x.op.rules}
         return node.at.step is None and len(steps - {None}) > 1
 
     def add_total(self, node: Node) -> None:
@@ -223,79 +233,9 @@ class Reader:
         self.value[node] = glyph
         for x, position, user in uses:
             if x in self.value:
-                kind = "term" if self.value[x].step is not None else "free"
+                kind = "term" if self.value[x].when is not None else "free"
                 self.wires.append(Wire(self.value[x], glyph, kind, user, position))
 
-    # --- second looks ---------------------------------------------------------------------------
-
-    def find_initial(self) -> None:
-        """What enters the first step where later steps take a state is the state before the
-        first."""
-        ports = {(w.head.key, w.position): w.tail.key for w in self.wires if w.kind == "carried"}
-        ends = [*self.columns[0].glyphs, *self.columns[-1].glyphs]
-        given = dict.fromkeys(g for g in ends if g.role == "input" and g.node is not None)
-        entries: dict[Glyph, dict[Hashable, list[Wire]]] = {}
-        others: set[Glyph] = set()
-        for wire in self.wires:
-            x = wire.tail
-            if x in given and x.node is not None:
-                state = ports.get((wire.head.key, wire.position))
-                earlier = x.node.at.step not in (None, wire.head.step)
-                if state is not None or earlier or self.starts_alone(x.node):
-                    entries.setdefault(x, {}).setdefault(state, []).append(wire)
-                else:
-                    others.add(x)
-        for x, by_state in entries.items():
-            for i, (state, wires) in enumerate(by_state.items()):
-                own = i == 0 and x not in others  # zeros may start several states
-                glyph = x if own else replace(x, id=self.names.unique(x.id))
-                self.first_state(glyph, state)
-                for wire in wires:
-                    wire.tail, wire.kind = glyph, "carried"
-
-    def starts_alone(self, x: Node) -> bool:
-        """Whether `x` is called h0 and a single step makes an h: nothing else tells it from an
-        input."""
-        names = {n.name for n in self.value if n.op.rules} if len(self.at) == 1 else set()
-        return (x.name or "").endswith("0") and base_name(x) in names
-
-    def first_state(self, x: Glyph, state: Hashable) -> None:
-        """Make an input the state from before the first step."""
-        for column in (self.columns[0], self.columns[-1]):
-            if x in column.glyphs:
-                column.glyphs.remove(x)
-        x.key = state if state is not None else x.key
-        if x.node is not None and x.node.step is None:  # it was named after the step that uses it
-            x.id = self.names.give(x.node.name or "initial")
-        wording.make_initial(x, state, self.columns)
-        self.initial.append(x)
-
-    def find_single_weights(self) -> None:
-        """A weight that a single step uses is a rail too; one input per step is not."""
-        places: dict[Hashable, int] = {}
-        for column in self.at.values():
-            for glyph in column.glyphs:
-                places[glyph.key] = places.get(glyph.key, 0) + 1
-        made: set[Glyph] = set()
-        for wire in list(self.wires):
-            x, node = wire.tail, wire.tail.node
-            if x.role != "input" or node is None or node.op is not leaf or node.at.step is not None:
-                continue
-            if x in made and wire.head.step is not None:  # w * w: its second use
-                self.wires.remove(wire)
-                wire.kind = "tap"
-                self.rails[node].taps.append(wire)
-                continue
-            if x.step is None or places[x.key] > 1 or len(self.at) == 1 and not weightlike(node):
-                continue
-            column = self.at[x.step]
-            if x in column.glyphs:
-                column.glyphs.remove(x)
-                self.rails[node] = Rail(wording.as_rail(x), "")
-                made.add(x)
-            self.wires.remove(wire)
-            wire.kind = "tap"
-            self.rails[node].taps.append(wire)
 
 
 def read(found: Survey, title: str) -> Scene:

@@ -11,7 +11,7 @@ straight lines between centres (Graphviz) shows the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from .model import Point
 
@@ -23,6 +23,16 @@ CLEAR = 4.0  # how far a line keeps from boxes, in points
 def centre(rect: Rect) -> Point:
     """The middle of a rectangle."""
     return (rect[0] + rect[2]) / 2, (rect[1] + rect[3]) / 2
+
+
+def moved(rect: Rect, dx: float, dy: float = 0.0) -> Rect:
+    """A rectangle further to the right, and down."""
+    return rect[0] + dx, rect[1] + dy, rect[2] + dx, rect[3] + dy
+
+
+def shifted(way: Way, dx: float, dy: float = 0.0) -> Way:
+    """A way further to the right, and down."""
+    return tuple((x + dx, y + dy) for x, y in way)
 
 
 def crosses(p: Point, q: Point, rect: Rect, margin: float) -> bool:
@@ -95,8 +105,13 @@ class Field:
                 found, lowest = way, cost
         return found
 
-    def route(self, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float]) -> Way:
-        """A way from `a` to `b`; `xs` and `ys` are the free channels."""
+    def route(self, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float],
+              every: bool = False) -> Way:
+        """A way from `a` to `b`; `xs` and `ys` are the free channels. With `every`, a long way
+        round is taken where it keeps clear of other wires."""
+        if every:
+            ways = chain(simple_ways(a, b, xs, ys), round_ways(a, b, xs, ys))
+            return self.best(ways, (a, b)) or (centre(a), centre(b))
         return (
             self.best(simple_ways(a, b, xs, ys), (a, b))
             or self.best(round_ways(a, b, xs, ys), (a, b))

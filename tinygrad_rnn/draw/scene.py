@@ -19,14 +19,15 @@ from .labels import Text, width
 
 @dataclass(slots=True, eq=False)
 class Glyph:
-    """One thing with an outline. `key` names its place within a step, the same at every step."""
+    """One thing with an outline. `key` names its place within a step, the same at every step;
+    `when` is the column it stands in, None outside of time."""
 
     id: str
     text: Text
     role: str
     shape: str = "circle"
     node: Node | None = None
-    step: int | None = None
+    when: int | None = None
     key: Hashable = None
     scope: str = ""
     title: str = ""
@@ -40,6 +41,8 @@ class Glyph:
     def size(self) -> tuple[float, float]:
         """Width and height: the least there is, or what the text needs."""
         wide = width(self.text, style.TEXT)
+        if self.role == "cell" and self.key is not None and self.when is not None:
+            return max(wide + 24, style.CELL[0]), style.CELL[1]
         if self.shape == "circle":
             least = style.OP if self.role in ("op", "backward") else style.VAR
             if wide <= least - 6:
@@ -51,9 +54,11 @@ class Glyph:
 
 @dataclass(slots=True, eq=False)
 class Wire:
-    """One use: operand `position` of `node`. `kind` is where it runs: "inner" (in a step),
-    "carried" (from step to step), "tap" (from a rail), "term" (to a total), "result" (from an op to
-    its variable), "free" (anything else)."""
+    """One use: operand `position` of `node`. `kind` is where it runs: "inner" (a step), "carried"
+    (from step to step), "handed" (from stage to stage), "fed" (an output that is read again),
+    "delay" and "final" (rolled up: from step to step, and from one end of time to the other), "tap"
+    (from a rail), "term" (to a total), "result" (from an op to its variable), "free" (anything
+    else)."""
 
     tail: Glyph
     head: Glyph
@@ -67,6 +72,7 @@ class Wire:
     colour: str | None = None
     width: float = 1.2
     dash: str = ""
+    delay: int = 0  # of a rolled graph: how many steps the operand is older
 
 
 @dataclass(slots=True, eq=False)
@@ -77,20 +83,33 @@ class Rail:
     glyph: Glyph
     role: str
     taps: list[Wire] = field(default_factory=list)
-    step_notes: dict[int | None, Text] = field(default_factory=dict)
+    step_notes: dict[int | None, Text] = field(default_factory=dict)  # by `when`
+    stage: int = 0
     note: Text = ()
     gap_note: Text = ()
 
 
 @dataclass(slots=True, eq=False)
 class Column:
-    """One time step of the picture, or a gap that stands for many (`hidden`: first and last)."""
+    """One time step of the picture, or a gap that stands for many (`hidden`: first and last).
+
+    `stage` is the part of time it belongs to (an encoder's steps, a decoder's), `part` its name,
+    and `when` its place in the whole of time: the step, if there is one stage only.
+    """
 
     step: int | None
     glyphs: list[Glyph] = field(default_factory=list)
     hidden: tuple[int, int] | None = None
     count: int = 0
     lines: tuple[Text, ...] = ()
+    stage: int = 0
+    when: int | None = None
+    part: str = ""
+    title: Text = ()
+
+    def __post_init__(self) -> None:
+        if self.when is None:
+            self.when = self.step
 
 
 @dataclass(slots=True, eq=False)
@@ -108,6 +127,20 @@ class Scene:
     wires: list[Wire] = field(default_factory=list)
     caption: Text = ()
     backwards: bool = False
+
+    def stages(self) -> list[int]:
+        """The stages, in order."""
+        return sorted({column.stage for column in self.columns})
+
+    def part(self, stage: int) -> Scene:
+        """What belongs to one stage: its columns, its rails, and the wires that touch them."""
+        columns = [column for column in self.columns if column.stage == stage]
+        inside = {glyph for column in columns for glyph in column.glyphs}
+        wires = [w for w in self.wires if w.tail in inside or w.head in inside]
+        initial = {w.tail for w in wires} & set(self.initial)
+        return Scene(self.title, columns, self.steps,
+                     [rail for rail in self.rails if rail.stage == stage],
+                     [glyph for glyph in self.initial if glyph in initial], [], [], wires)
 
     def glyphs(self) -> list[Glyph]:
         """Every glyph, in a fixed order."""

@@ -17,7 +17,7 @@ import numpy as np
 from ..bptt.flow import GradientFlow
 from ..core import listing
 from ..core.graph import Node, Op
-from . import style
+from . import options, style
 from .labels import clean, number, plain, symbol
 from .moments import ALWAYS, FEW, Film, Moment, Use, coordinates
 from .scale import Scale
@@ -35,8 +35,9 @@ class View:
     """One drawing of the graph, and which of its elements stand for a node or a use."""
 
     def __init__(self, root: Node, first: int, last: int) -> None:
-        self.scene: Scene = scene_of(root, first, last, "draw.player()", "Unrolled graph")
-        self.found: Survey = survey(root, first, last)
+        window = options.window("draw.player()", first, last)
+        self.scene: Scene = scene_of(root, window, "draw.player()", "Unrolled graph")
+        self.found: Survey = survey(root, window)
         self.drawing = place(self.scene)
         self.glyphs: dict[Node, list[str]] = {}
         for glyph in [*self.scene.glyphs(), *self.scene.totals]:

@@ -85,6 +85,8 @@ def theme(paper: str, ink: str, frame: str, edge: str, quiet: str, pale: float) 
         "state": Paint(mix(STATE, paper, pale), state, ink),
         "carried": Paint("none", state, state),
         "initial": Paint(paper, mix(edge, ink, 0.5), ink),
+        "cell": Paint(mix("#F0E442", paper, pale * 0.9), mix(edge, ink, 0.5), ink),
+        "delay": Paint(ink, ink, paper),
         "input": Paint(mix(quiet, paper, 0.82), mix(edge, ink, 0.5), ink),
         "value": Paint(mix(STATE, paper, 0.5 + pale / 2), mix(edge, ink, 0.5), ink),
         "output": Paint(mix(OUTPUT, paper, pale), mix(edge, ink, 0.5), ink),
@@ -106,10 +108,40 @@ def theme(paper: str, ink: str, frame: str, edge: str, quiet: str, pale: float) 
     return {role: readable(paint) for role, paint in table.items()}
 
 
+def grey(colour: str) -> str:
+    """A colour as a grey of the same brightness."""
+    parts = (int(colour[i:i + 2], 16) * share for i, share in ((1, 0.299), (3, 0.587), (5, 0.114)))
+    return "#" + f"{round(sum(parts)):02x}" * 3
+
+
+def printable(table: dict[str, Paint]) -> dict[str, Paint]:
+    """The light table for a printer without colours: greys, and every line dark enough."""
+    def dark(colour: str) -> str:
+        return colour if colour == "none" else mix(grey(colour), "#000000", 0.45)
+
+    def pale(colour: str) -> str:
+        return colour if colour == "none" else mix(grey(colour), "#ffffff", 0.25)
+
+    found = {role: Paint(pale(p.fill), dark(p.stroke), "#000000") for role, p in table.items()}
+    found["delay"] = Paint("#000000", "#000000", "#ffffff")
+    found["frame"] = Paint("#ffffff", "#999999", "#333333")
+    return found
+
+
+def printed(colour: str) -> str:
+    """The grey for a colour of the gradient scale: small is light, large is black."""
+    def far(level: float) -> float:
+        other = gradient_colour(level)
+        return sum((int(colour[i:i + 2], 16) - int(other[i:i + 2], 16)) ** 2 for i in (1, 3, 5))
+
+    return mix("#bdbdbd", "#111111", min((i / 40 for i in range(41)), key=far))
+
+
 THEMES = {
     "light": theme("#ffffff", "#111111", "#fafafa", "#4d4d4d", "#6b6b6b", 0.78),
     "dark": theme("#16181c", "#f2f2f2", "#1e2126", "#b0b3b8", "#9a9da3", 0.62),
 }
+THEMES["print"] = printable(THEMES["light"])
 
 # Op names as they are written on paper; an op that is not here shows its own name.
 SYMBOLS = {"linear": "@", "*": "×", "-": "−", "neg": "−", "/": "÷", "**": "^", "power": "^",
@@ -138,5 +170,6 @@ def between(colours: tuple[str, ...], level: float) -> str:
 TEXT, SMALL, TINY = 13.0, 11.0, 10.0
 OP, VAR, PILL = 24.0, 38.0, 26.0
 GAP_X, GAP_Y = 22.0, 24.0
+CELL = (116.0, 50.0)  # the least box of a cell: wide enough for its weights to come in side by side
 PAD, MARGIN = 18.0, 16.0
 CORNER = 7.0

@@ -8,11 +8,31 @@ steps in view only.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..core import ops, walk
 from ..core.graph import Node
 from .scene import Column
+from .stages import find_stages, find_whens
+
+
+class Window(NamedTuple):
+    """The steps in view, of each stage: the first and the last ones, or those of a slice."""
+
+    first: int = 3
+    last: int = 3
+    steps: slice | None = None
+
+    def shown(self, steps: list[int]) -> set[int]:
+        """The steps in view of all of a stage's; the slice counts step numbers, not places."""
+        if self.steps is not None:
+            low, high, by = self.steps.start, self.steps.stop, self.steps.step or 1
+            chosen = [s for s in steps if (low is None or s >= low) and (high is None or s < high)]
+            return set(chosen[::by])
+        first, last = steps[: self.first], steps[max(len(steps) - self.last, 0):]
+        return {*first, *last}
 
 
 @dataclass(slots=True)
@@ -21,18 +41,25 @@ class Survey:
 
     `columns` are the steps in view. `shown` maps an alias (a transpose, reshape or slice of a given
     node) to what it shows; `slices` holds those that are one step's part of a sequence. `shared`
-    are the nodes from outside of time that two or more steps use. `leaving` are the nodes in view
-    that steps out of view use.
+    are the nodes from outside of time (or an earlier stage) that two or more steps use. `leaving`
+    are the nodes in view that steps out of view use, with the first of these users. `stages` and
+    `whens` are empty if there is one stage only.
     """
 
     root: Node
     nodes: list[Node]
     steps: list[int]
     columns: list[Column]
+    stages: dict[Node, int] = field(default_factory=dict)
+    whens: dict[Node, int] = field(default_factory=dict)
     shown: dict[Node, Node] = field(default_factory=dict)
     slices: set[Node] = field(default_factory=set)
     shared: dict[Node, None] = field(default_factory=dict)
-    leaving: dict[Node, None] = field(default_factory=dict)
+    leaving: dict[Node, Node] = field(default_factory=dict)
+
+    def when(self, x: Node) -> int | None:
+        """The place of `x` in time: its step, counted on through the stages if several."""
+        return self.whens.get(x) if self.whens else x.at.step
 
     def source(self, x: Node) -> Node:
         """What `x` stands for: itself, or what it is an alias of."""
@@ -43,35 +70,81 @@ class Survey:
         return not x.op.rules or x in self.slices
 
 
-def survey(root: Node, first: int, last: int) -> Survey:
-    """Look at every node that `root` depends on, with the `first` and `last` steps in view."""
+def survey(root: Node, window: Window) -> Survey:
+    """Look at every node that `root` depends on, with the steps of a window in view."""
     nodes = walk.nodes(root)
-    steps = sorted({n.at.step for n in nodes if n.op.rules and n.at.step is not None})
-    found = Survey(root, nodes, steps, window(steps, first, last) if steps else [])
+    stages = find_stages(nodes)
+    whens = find_whens(nodes, stages) if stages else {}
+    found = Survey(root, nodes, [], [], stages, whens)
+    steps: dict[int, set[int]] = {}
+    if stages:
+        for n in nodes:
+            if n.op.rules and n.at.step is not None:
+                steps.setdefault(stages[n], set()).add(n.at.step)
+    else:
+        every = {n.at.step for n in nodes if n.op.rules} - {None}
+        steps = {0: every} if every else {}  # type: ignore[dict-item]
+    for stage in sorted(steps):
+        own = sorted(steps[stage])
+        found.columns += columns_of(own, window, stage)
+        found.steps += own
+    if stages:
+        place_columns(found)
     find_aliases(found)
     if steps:
         find_shared(found)
     return found
 
 
-def window(steps: list[int], first: int, last: int) -> list[Column]:
-    """The columns for the first and last steps, with one gap between them if two or more are
+def place_columns(found: Survey) -> None:
+    """Tell the columns of several stages where they are in the whole of time, and of what."""
+    at: dict[tuple[int, int | None], int] = {}
+    scopes: dict[int, Counter[str]] = {}
+    for node, when in found.whens.items():
+        stage = found.stages.get(node, 0)
+        at[stage, node.at.step] = when
+        scopes.setdefault(stage, Counter())[node.at.scope.split("/")[0]] += node.at.scope != ""
+    for column in found.columns:
+        if column.step is not None:
+            column.when = at[column.stage, column.step]
+        most = scopes[column.stage].most_common(1)
+        column.part = most[0][0] if most and most[0][1] else ""
+
+
+def columns_of(steps: list[int], window: Window, stage: int) -> list[Column]:
+    """The columns for the steps in view of one stage, with a gap wherever two or more steps are
     hidden."""
-    if len(steps) <= first + last + 1:
-        return [Column(step) for step in steps]
-    hidden = steps[first : len(steps) - last]
-    gap = Column(None, hidden=(hidden[0], hidden[-1]), count=len(hidden))
-    return [*map(Column, steps[:first]), gap, *map(Column, steps[len(steps) - last :])]
+    shown = window.shown(steps)
+    columns: list[Column] = []
+    hidden: list[int] = []
+
+    def close() -> None:
+        if len(hidden) == 1:
+            columns.append(Column(hidden[0], stage=stage))
+        elif hidden:
+            columns.append(Column(None, hidden=(hidden[0], hidden[-1]), count=len(hidden),
+                                  stage=stage))
+        hidden.clear()
+
+    for step in steps:
+        if step not in shown:
+            hidden.append(step)
+            continue
+        close()
+        columns.append(Column(step, stage=stage))
+    close()
+    return columns
 
 
 def find_shared(found: Survey) -> None:
     """Fill `shared` and `leaving`. The loop runs over every use in the graph, so it is kept
     plain."""
-    view = {column.step for column in found.columns if column.step is not None}
+    view = {column.when for column in found.columns if column.step is not None}
     shown, slices, leaving, shared = found.shown, found.slices, found.leaving, found.shared
+    whens, stages = found.whens, found.stages
     first: dict[Node, int] = {}
     for node in found.nodes:
-        step = node.at.step
+        step = whens.get(node) if whens else node.at.step
         if step is None or not node.op.rules or node in shown or node in slices:
             continue
         operands = (node.a, node.b) if node.rest is None else [x for _, x in walk.parents(node)]
@@ -79,10 +152,12 @@ def find_shared(found: Survey) -> None:
             if x is None:
                 continue
             x = shown.get(x, x)
-            there = x.at.step
+            there = whens.get(x) if whens else x.at.step
             if there is not None and x.op.rules and x not in slices:
                 if there != step and there in view and step not in view:
-                    leaving[x] = None
+                    leaving.setdefault(x, node)
+                if stages and stages[x] < stages[node] and first.setdefault(x, step) != step:
+                    shared[x] = None  # a context: what one stage leaves is read all along the next
             elif first.setdefault(x, step) != step:
                 shared[x] = None
 
@@ -117,72 +192,3 @@ def differs(node: Node, indices: dict[str, int | None]) -> bool:
     if node.at.step is None and first is None:
         return isinstance((node.params or {}).get("index"), int)
     return node.at.step != first
-
-
-@dataclass(slots=True)
-class Total:
-    """A sum over steps: the node that has it, the uses of its terms (term, position, +), and the
-    chain of + that it took."""
-
-    node: Node
-    terms: list[walk.Edge]
-    adders: set[Node]
-
-
-def running_total(found: Survey) -> Total | None:
-    """The chain of + that adds one term per step to a total (total = total + L_t), if there is
-    one."""
-    top: Node | None = found.root
-    for _ in range(8):  # L may be scaled after the sum
-        if top is None or top.op is ops.add:
-            break
-        top = next((x for _, x in walk.parents(top) if x.op.rules), None)
-    if top is None or top.op is not ops.add:
-        return None
-    adders, todo = {top}, [top]
-    terms: list[walk.Edge] = []
-    while todo:
-        node = todo.pop()
-        for position, x in walk.parents(node):
-            if x not in adders and x.name in (None, top.name) and carries_on(x, node):
-                adders.add(x)
-                todo.append(x)
-            elif x.op.rules:
-                terms.append((x, position, node))
-    steps = {x.at.step for x, _, _ in terms}
-    if len(steps) < 2 or None in steps or len(steps) < len(terms):
-        return None
-    inside: set[Node | None] = {x for x in adders if x is not top}
-    if top.at.step is not None:
-        inside |= {x for x, _, _ in terms}
-    if used_twice(found, inside):
-        return None  # a state h_t = f(h_{t-1}) + h_{t-1} is no total
-    return Total(top, sorted(terms, key=lambda use: use[0].order), adders)
-
-
-def carries_on(x: Node, node: Node) -> bool:
-    """Whether `x` is the total so far that `node` adds a term to, and not a term that is a sum
-    itself."""
-    if x.op is not ops.add:
-        return False
-    if node.at.step is None:
-        return x.at.step is None
-    inner = [y.at.step for _, y in walk.parents(x) if y.op.rules]
-    return x.at.step != node.at.step and (
-        len(inner) < 2 or any(step != x.at.step for step in inner)
-    )
-
-
-def used_twice(found: Survey, some: set[Node | None]) -> bool:
-    """Whether any of these nodes has more than one use."""
-    used: set[Node | None] = set()
-    for node in found.nodes:
-        if not node.op.rules:
-            continue
-        operands = (node.a, node.b) if node.rest is None else [x for _, x in walk.parents(node)]
-        for x in operands:
-            if x in some:
-                if x in used:
-                    return True
-                used.add(x)
-    return False

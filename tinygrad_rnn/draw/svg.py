@@ -10,6 +10,7 @@ light colour too, for viewers that know no style sheets.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from html import escape
 
 from . import style
@@ -18,6 +19,7 @@ from .model import Box, Drawing, Label, Line, Point, Strip
 from .style import Paint
 
 
+@lru_cache(1 << 14)
 def f(x: float) -> str:
     """A coordinate with two decimals at most."""
     text = f"{x:.2f}".rstrip("0").rstrip(".")
@@ -86,10 +88,12 @@ def svg(drawing: Drawing, theme: str = "light", scale: float = 1.0) -> str:
     paint = Painter(theme)
     body = list(elements(drawing, paint))
     w, h = drawing.width, drawing.height
+    scale *= drawing.size
+    font = ", ".join(filter(None, [clean(drawing.font, 100), style.FONT]))
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{f(w * scale)}" height="{f(h * scale)}" '
         f'viewBox="{f(drawing.left)} {f(drawing.top)} {f(w)} {f(h)}" '
-        f'font-family="{escape(style.FONT)}" role="img" aria-label="{xml(drawing.title)}">'
+        f'font-family="{escape(font)}" role="img" aria-label="{xml(drawing.title)}">'
     )
     return "\n".join(
         [
@@ -132,6 +136,7 @@ def box(b: Box, paint: Painter) -> str:
         shape = f'<circle cx="{f(b.x)}" cy="{f(b.y)}" r="{f(b.w / 2)}" {look}/>'
     else:
         corner = {"round": min(b.h / 2, style.CORNER + 2), "cell": 0.0}.get(b.shape, 3.0)
+        corner = 0.5 if b.role == "delay" else corner  # a black square
         corner = 9.0 if b.role in ("frame", "gap") and not b.text else corner
         shape = (
             f'<rect x="{f(left)}" y="{f(top)}" width="{f(b.w)}" height="{f(b.h)}" '

@@ -2,32 +2,26 @@
 
 The question this file answers: *what does one step look like, exactly?*
 
-It is made once for all visible steps, from the union of what they contain, and then stamped: laying
-out a step costs the same whether there are 3 or 2,000. x counts from the left edge of the step's
+The grid is made once for all visible steps, from the union of what they contain, and the wires once
+for each kind of step; then they are stamped: a step costs the same whether there are 3 or 2,000. x
+counts from the left edge of the step's
 frame, y downwards from the lowest rail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import NamedTuple
+from collections.abc import Hashable
 
 from . import style
 from .cell import Grid
 from .labels import width
-from .model import Point
-from .routing import Field, Rect, Way
+from .routing import Rect, centre, moved
 from .scene import Rail, Scene, Wire
+from .stamp import LABEL, Stamp, Tap
 
 Key = Hashable
-RAIL, ZONE, TITLE, LABEL = 22.0, 16.0, 22.0, 15.0
-
-
-class Tap(NamedTuple):
-    """Where a rail is tapped: the way up from the rail, and on which side of it a note stands."""
-
-    way: Way
-    note_left: bool
+RAIL, ZONE, TITLE = 22.0, 16.0, 22.0
+MOST_KINDS = 12  # of steps that differ in what they contain
 
 
 class Template:
@@ -49,11 +43,56 @@ class Template:
         self.y, self.rail_y, self.ys, self.top, self.bottom = self.measure_rows({})
         self.order_rails()
         self.rects = self.rectangles()
-        self.field = Field(self.rects.values())
-        self.ways = self.lay_wires()
-        self.taps = self.lay_taps()
-        self.notes = self.place_notes()
+        self.kinds = self.find_kinds()
+        self.stamps = [Stamp(self, whens) for whens in self.by_kind()]
+        if self.order_again():
+            for stamp in self.stamps:
+                stamp.tap_again()
+        for stamp in self.stamps:
+            stamp.place_notes()
         self.widen()
+
+    def stamp(self, when: int | None) -> Stamp:
+        """What the steps that look like this one have in common."""
+        return self.stamps[self.kinds[when]]
+
+    def tap(self, rail: Rail, wire: Wire) -> Tap:
+        """The tap of one use."""
+        return self.stamp(wire.head.when).taps[rail.glyph.id, wire.head.key, wire.position]
+
+    def ends(self, rail: Rail, when: int | None) -> list[float]:
+        """Where a step taps a rail, from the left."""
+        return sorted(self.tap(rail, w).way[0][0] for w in rail.taps if w.head.when == when)
+
+    def move(self, dy: float) -> None:
+        """Everything further down."""
+        self.rects = {key: moved(rect, 0.0, dy) for key, rect in self.rects.items()}
+        for stamp in self.stamps:
+            stamp.move(dy)
+        self.rail_y = {name: y + dy for name, y in self.rail_y.items()}
+        self.ys = [y + dy for y in self.ys]
+        self.top, self.bottom = self.top + dy, self.bottom + dy
+
+    def find_kinds(self) -> dict[int | None, int]:
+        """The kind of every column: steps with the same things in them are stamped alike."""
+        columns = [c for c in self.scene.columns if c.step is not None]
+        looks = [frozenset(glyph.key for glyph in column.glyphs) for column in columns]
+        number = {look: i for i, look in enumerate(dict.fromkeys(looks))}
+        if len(number) > MOST_KINDS:  # every step is another: one stamp with room for all
+            return {column.when: 0 for column in columns}
+        return {column.when: number[look] for column, look in zip(columns, looks)}
+
+    def by_kind(self) -> list[set[int | None]]:
+        """The columns of each kind."""
+        found: list[set[int | None]] = [set() for _ in set(self.kinds.values())]
+        for when, kind in self.kinds.items():
+            found[kind].add(when)
+        return found
+
+    def level(self) -> float:
+        """The height of the lowest row of states."""
+        lowest = [centre(self.rects[key])[1] for key in self.grid.steps.leaves if key in self.rects]
+        return max(lowest, default=0.0)
 
     # --- measures -------------------------------------------------------------------------------
 
@@ -127,6 +166,19 @@ class Template:
             rails.sort(key=place, reverse=True)
         self.y, self.rail_y, self.ys, self.top, self.bottom = self.measure_rows(self.zones)
 
+    def order_again(self) -> bool:
+        """Sort the lower rails by where their taps really are; whether that changed anything."""
+        before = dict(self.rail_y)
+
+        def furthest(rail: Rail) -> float:
+            return max(self.tap(rail, wire).way[0][0] for wire in rail.taps)
+
+        for band, rails in self.zones.items():
+            if not self.grid.uppers[band]:
+                rails.sort(key=furthest, reverse=True)
+        self.y, self.rail_y, self.ys, self.top, self.bottom = self.measure_rows(self.zones)
+        return before != self.rail_y
+
     def rectangles(self) -> dict[Key, Rect]:
         """The box of every key."""
         found = {}
@@ -134,77 +186,6 @@ class Template:
             (w, h), x, y = self.sizes[key], self.x[spot.col], self.y[spot.band, spot.row]
             found[key] = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
         return found
-
-    # --- wires ----------------------------------------------------------------------------------
-
-    def lay_wires(self) -> dict[tuple[Key, Key, int], Way]:
-        """The wires inside a step: those between neighbours first, the others around them."""
-        uses: dict[tuple[Key, Key, int], None] = {}
-        for wire in self.scene.wires:
-            if wire.kind in ("inner", "result") and wire.tail.step is not None:
-                uses[wire.tail.key, wire.head.key, wire.position] = None
-        spots, ways = self.grid.spots, {}
-
-        def distance(use: tuple[Key, Key, int]) -> int:
-            a, b = spots[use[0]], spots[use[1]]
-            return abs(a.col - b.col) + abs(a.row - b.row) + 5 * abs(a.band - b.band)
-
-        for use in sorted(uses, key=distance):
-            a, b = self.rects[use[0]], self.rects[use[1]]
-            ways[use] = self.field.route(a, b, self.xs, self.ys)
-            self.field.wires.append(ways[use])
-        return ways
-
-    def lay_taps(self) -> dict[tuple[str, Key, int], Tap]:
-        """The ways from the rails: straight up where that is free, else beside the column and
-        in."""
-        found = {}
-        for band, rails in sorted(self.zones.items()):
-            upper = self.grid.uppers[band]
-            for rail in reversed(rails) if upper else rails:
-                y = self.rail_y[rail.glyph.id]
-                heads = dict.fromkeys((wire.head.key, wire.position) for wire in rail.taps)
-                for key, position in heads:
-                    rect = self.rects[key]
-                    way = self.field.best(tap_ways(rect, y, upper and self.noted), (rect,)) or (
-                        (0.0, y),
-                        (0.0, y),
-                    )
-                    self.field.wires.append(way)
-                    found[rail.glyph.id, key, position] = Tap(way, upper)
-        return found
-
-    def tap(self, rail: Rail, wire: Wire) -> Tap:
-        """The tap of one use."""
-        return self.taps[rail.glyph.id, wire.head.key, wire.position]
-
-    # --- notes ----------------------------------------------------------------------------------
-
-    def place_notes(self) -> dict[Key, tuple[Point, str]]:
-        """Where the number of a variable stands: near it, on no box and no wire."""
-        widest: dict[Key, float] = {}
-        for column in self.scene.columns:
-            for glyph in column.glyphs:
-                if glyph.note and glyph.key in self.rects:
-                    wide = width(glyph.note, style.SMALL)
-                    widest[glyph.key] = max(widest.get(glyph.key, 0.0), wide)
-        found = {}
-        for key, wide in widest.items():
-            spots = list(note_spots(self.rects[key], wide, self.width))
-            found[key] = next((spot for spot in spots if self.free(spot, wide)), spots[0])
-            self.width = max(self.width, note_rect(found[key], wide)[2] + 6)
-            self.field.boxes.append(note_rect(found[key], wide))
-        return found
-
-    def free(self, spot: tuple[Point, str], wide: float) -> bool:
-        """Whether a note would stand clear."""
-        left, top, right, bottom = rect = note_rect(spot, wide)
-        around = Field([rect])
-        inside = left >= 4 and all(
-            not (left < b[2] and right > b[0] and top < b[3] and bottom > b[1])
-            for b in self.field.boxes
-        )
-        return inside and all(around.clear(way) for way in self.field.wires)
 
     def widen(self) -> None:
         """Make room beside the taps for their notes, up to the neighbouring step's taps."""
@@ -217,39 +198,3 @@ class Template:
                     left = self.tap(rail, rail.taps[0]).note_left
                     room = max(taps) - min(own) if left else max(own) - min(taps)
                     self.width = max(self.width, room + wide + 14)
-
-    def ends(self, rail: Rail, step: int | None) -> list[float]:
-        """Where a step taps a rail, from the left."""
-        return sorted(self.tap(rail, w).way[0][0] for w in rail.taps if w.head.step == step)
-
-
-def tap_ways(rect: Rect, y: float, left_only: bool = False) -> Iterable[Way]:
-    """From a rail at height `y` into a box: straight, or beside it and in from the side."""
-    middle, level = (rect[0] + rect[2]) / 2, (rect[1] + rect[3]) / 2
-    yield (middle, y), (middle, rect[3] if y > level else rect[1])
-    for distance in (12.0, 22.0, 32.0, 42.0, 52.0):
-        yield (rect[0] - distance, y), (rect[0] - distance, level), (rect[0], level)
-        if not left_only:
-            yield (rect[2] + distance, y), (rect[2] + distance, level), (rect[2], level)
-
-
-def note_spots(rect: Rect, wide: float, frame: float) -> Iterable[tuple[Point, str]]:
-    """Places for a note near a box, the best first: (baseline point, anchor)."""
-    left, top, right, bottom = rect
-    for y in (bottom + 14, top - 6, bottom + 28, top - 20):
-        yield (max(right + 10, wide + 8), y), "end"
-        yield ((left + right) / 2, y), "middle"
-        yield (left, y), "start"
-        yield (right + 3, y), "start"
-    for y in (bottom + 14, top - 6):
-        yield (right + 4, y), "start"
-        for distance in (10, 20, 30):  # past taps that run by
-            yield (left - distance, y), "end"
-            yield (right + distance, y), "start"
-
-
-def note_rect(spot: tuple[Point, str], wide: float) -> Rect:
-    """The box that a note fills."""
-    (x, y), anchor = spot
-    left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
-    return left, y - 11, left + wide, y + 3

@@ -12,11 +12,12 @@ from collections.abc import Hashable
 from . import style
 from .blocks import Block
 from .labels import Run, Text, width
-from .routing import Field, Rect, Way, centre
+from .routing import Field, Rect, Way, centre, moved, shifted
 from .scene import Column, Glyph, Rail, Scene, Wire
 from .template import Template
 
 BETWEEN, GAP, TOTAL = 16.0, 118.0, 20.0  # between frames; width of a gap; the rail above the frames
+PASSAGES = ("carried", "handed", "fed")
 BESIDE = 34.0  # from the last frame to what stands on its right
 
 
@@ -24,14 +25,15 @@ class TimeGrid:
     """Where the glyphs of a scene are (`rects`), and the ways of its wires (`way`)."""
 
     def __init__(self, scene: Scene) -> None:
-        self.scene, self.template = scene, Template(scene)
-        notes = [width(w.note, style.SMALL) for w in scene.wires if w.kind == "carried"]
+        self.scene = scene
+        self.templates = {stage: Template(scene.part(stage)) for stage in scene.stages()}
+        notes = [width(w.note, style.SMALL) for w in scene.wires if w.kind in PASSAGES]
         self.between = max([BETWEEN, *(wide - 24 for wide in notes)])
         self.left: list[float] = []  # where each column begins
         self.column_of: dict[Glyph, int] = {}
         self.rects: dict[Glyph, Rect] = {}
         self.ways: dict[Hashable, Way] = {}
-        self.make_room()
+        self.align()
         self.place_columns()
         self.place_initial()
         self.place_rails()
@@ -39,42 +41,71 @@ class TimeGrid:
 
     # --- places ---------------------------------------------------------------------------------
 
-    def make_room(self) -> None:
-        """Raise the frames if a gap's words would not fit above its dots and rails."""
-        t = self.template
-        upper = [t.rail_y[rail.glyph.id] - 22
-                 for band, rails in t.zones.items() if band > 0 for rail in rails]
+    def of(self, column: Column) -> Template:
+        """The template of a column: that of its stage."""
+        return self.templates[column.stage]
+
+    def align(self) -> None:
+        """The states of all stages at one height, and their frames equally high; higher if a gap's
+        words would not fit above its dots and rails."""
+        first = self.templates[self.scene.stages()[0]]
+        for template in self.templates.values():
+            template.move(first.level() - template.level())
         for column in self.scene.columns:
             if column.hidden is not None:
-                dots = [self.gap_rect(g, 0.0)[1] for g in column.glyphs]
+                t = self.of(column)
+                upper = [t.rail_y[rail.glyph.id] - 22
+                         for band, rails in t.zones.items() if band > 0 for rail in rails]
+                dots = [self.gap_rect(g, 0.0, t)[1] for g in column.glyphs]
                 highest = min([*dots, *upper], default=t.bottom)
                 t.top = min(t.top, highest - 30 - 15 * len(gap_lines(column)))
+        self.top = min(t.top for t in self.templates.values())
+        for template in self.templates.values():
+            template.top = self.top
 
     def place_columns(self) -> None:
         """The columns from left to right, and in them the glyphs."""
-        x = 0.0
+        x, stage = 0.0, self.scene.columns[0].stage
+        self.start: dict[int, float] = {stage: 0.0}  # where each stage begins
         for i, column in enumerate(self.scene.columns):
+            if column.stage != stage:
+                stage = column.stage
+                x = self.start[stage] = x + self.room_before(stage)
             self.left.append(x)
             wide = self.column_width(column)
             for j, glyph in enumerate(column.glyphs):
                 self.column_of[glyph] = i
                 if column.step is None:
                     before = [self.rects[g] for g in column.glyphs[:j]]
-                    self.rects[glyph] = below(self.gap_rect(glyph, x + wide / 2), before)
+                    rect = self.gap_rect(glyph, x + wide / 2, self.of(column))
+                    self.rects[glyph] = below(rect, before)
                 else:
-                    self.rects[glyph] = moved(self.template.rects[glyph.key], x)
+                    self.rects[glyph] = moved(self.of(column).rects[glyph.key], x)
             x += wide + self.between
         self.right = x - self.between
+
+    def room_before(self, stage: int) -> float:
+        """What a later stage needs on its left: the boxes of its weights with their sums, its first
+        states, its names."""
+        rails = [rail for rail in self.scene.rails if rail.stage == stage]
+        boxes = [26 + rail.glyph.size()[0] + width(rail.note, style.SMALL) for rail in rails]
+        initial = [glyph for glyph in self.scene.initial if self.stage_of(glyph) == stage]
+        first = [16 + max(g.size()[0] + 8, width(g.note, style.SMALL)) for g in initial]
+        return max([24.0, *boxes, *first]) + 18.0
+
+    def stage_of(self, glyph: Glyph) -> int:
+        """The stage that a first state belongs to."""
+        at = {g: column.stage for column in self.scene.columns for g in column.glyphs}
+        return next(at[wire.head] for wire in self.scene.wires if wire.tail is glyph)
 
     def column_width(self, column: Column) -> float:
         """The width of a step, or of a gap: enough for what it says."""
         if column.step is not None:
-            return self.template.width
+            return self.of(column).width
         return max([GAP, *(width(line, style.SMALL) + 20 for line in gap_lines(column))])
 
-    def gap_rect(self, glyph: Glyph, x: float) -> Rect:
+    def gap_rect(self, glyph: Glyph, x: float, t: Template) -> Rect:
         """The dots of a state, in the row of the state."""
-        t = self.template
         rect = t.rects.get(glyph.key)
         return around((x, centre(rect)[1] if rect else (t.top + t.bottom) / 2), glyph)
 
@@ -84,19 +115,25 @@ class TimeGrid:
         placed: list[Rect] = []
         for glyph in self.scene.initial:
             head = next(wire.head for wire in self.scene.wires if wire.tail is glyph)
-            last = len(self.left) > 1 and self.column_of[head] == len(self.left) - 1
+            i = self.column_of[head]
+            stage = self.scene.columns[i].stage
+            own = [k for k, column in enumerate(self.scene.columns) if column.stage == stage]
+            last = len(own) > 1 and i == own[-1]
             wide = max(glyph.size()[0] + 16, width(glyph.note, style.SMALL))  # clear of the frame
-            x = self.right + max(40, wide / 2 + 6) if last else min(-6 - wide / 2, -40.0)
-            y = centre(self.template.rects.get(glyph.key) or self.template.rects[head.key])[1]
+            end = self.left[i] + self.column_width(self.scene.columns[i])
+            x = end + max(40, wide / 2 + 6) if last else self.left[i] + min(-6 - wide / 2, -40.0)
+            rects = self.templates[stage].rects
+            y = centre(rects.get(glyph.key) or rects[head.key])[1]
             self.rects[glyph] = below(around((x, y), glyph), placed)
             placed.append(self.rects[glyph])
 
     def place_rails(self) -> None:
-        """The box of each weight, on the left at the height of its rail."""
+        """The box of each weight, on the left of its stage at the height of its rail."""
         for rail in self.scene.rails:
             w, _ = rail.glyph.size()
-            y = self.template.rail_y[rail.glyph.id]
-            self.rects[rail.glyph] = (-18 - w, y - 10, -18, y + 10)
+            y = self.templates[rail.stage].rail_y[rail.glyph.id]
+            x = self.start[rail.stage]
+            self.rects[rail.glyph] = (x - 18 - w, y - 10, x - 18, y + 10)
 
     def sum_rect(self, rail: Rail) -> Rect:
         """Where the sum of a rail stands, on the left of its box."""
@@ -116,14 +153,14 @@ class TimeGrid:
             edge = min([-30.0, *(rect[0] for rect in self.rects.values())])
             notes = max((width(r.note, style.SMALL) for r in self.scene.rails), default=0.0)
             block = Block(before, self.scene.wires)
-            self.put(block, edge - notes - 40 - block.right, self.template.top / 2)
+            self.put(block, edge - notes - 40 - block.right, self.top / 2)
 
     def later(self) -> set[Glyph]:
         """The glyphs around that depend on a step, and what is given only to them."""
         around_ = set(self.scene.around)
         found: set[Glyph] = set()
         for wire in self.scene.wires:  # in the order of the program
-            if wire.head in around_ and (wire.tail.step is not None or wire.tail in found):
+            if wire.head in around_ and (wire.tail.when is not None or wire.tail in found):
                 found.add(wire.head)
         for wire in reversed(self.scene.wires):
             if wire.tail in around_ and wire.head in found:
@@ -139,12 +176,13 @@ class TimeGrid:
         block = Block(glyphs, self.scene.wires, entries)
         total = next((g for g in self.scene.totals if g in inside), None)
         if total is not None:
-            dy = self.template.top - TOTAL - centre(block.rects[total])[1]
+            dy = self.top - TOTAL - centre(block.rects[total])[1]
         elif entries:
             dy = centre(self.rects[entries[0]])[1] - centre(block.rects[entries[0]])[1]
         else:
-            dy = self.template.top / 2
-        self.put(block, self.right + BESIDE, dy)
+            dy = self.top / 2
+        edge = max([self.right, *(self.rects[g][2] + 10 for g in self.scene.initial)])
+        self.put(block, edge + BESIDE, dy)
 
     def put(self, block: Block, dx: float, dy: float) -> None:
         """Move a block to its place, and lead the wires from the steps to their entries."""
@@ -166,49 +204,71 @@ class TimeGrid:
         if known is not None:
             return known
         if wire.kind in ("inner", "result"):
-            way = self.template.ways[wire.tail.key, wire.head.key, wire.position]
-            return shifted(way, self.left[self.column_of[wire.head]])
+            i = self.column_of[wire.head]
+            ways = self.of(self.scene.columns[i]).stamp(wire.head.when).ways
+            way = ways[wire.tail.key, wire.head.key, wire.position]
+            return shifted(way, self.left[i])
         a, b = self.rects[wire.tail], self.rects[wire.head]
-        if wire.kind == "free":
+        if wire.kind in ("free", "handed"):
             return self.find_way(wire, a, b)
-        key = (wire.tail.key, wire.head.key, wire.position, round(a[0] - b[0], 2), wire.tail.role)
+        key = (wire.tail.key, wire.head.key, wire.position, round(a[0] - b[0], 2), wire.tail.role,
+               self.kind(wire.tail), self.kind(wire.head))
         if key not in self.ways:
             self.ways[key] = shifted(self.find_way(wire, a, b), -b[0])
         return shifted(self.ways[key], b[0])
 
+    def kind(self, glyph: Glyph) -> int | None:
+        """The kind of step that a glyph stands in."""
+        i = self.column_of.get(glyph)
+        return None if i is None else self.of(self.scene.columns[i]).kinds.get(glyph.when)
+
     def find_way(self, wire: Wire, a: Rect, b: Rect) -> Way:
         """A way past everything in the columns between two boxes."""
-        t, last = self.template, len(self.left) - 1
-        ends = (self.column_of.get(wire.tail, -1 if a[0] < 0 else last),
-                self.column_of.get(wire.head, -1 if b[0] < 0 else last))
-        boxes, wires, xs = [a, b], [], []
-        for i in range(max(min(ends), 0), max(ends) + 1):
+        last = len(self.left) - 1
+        ends = [self.column_of.get(glyph, self.nearest(rect))
+                for glyph, rect in ((wire.tail, a), (wire.head, b))]
+        boxes, wires, xs, ys = [a, b], [], [], list[float]()
+        for i in range(max(min(ends), 0), min(max(ends), last) + 1):
             column, x = self.scene.columns[i], self.left[i]
+            t = self.of(column)
             boxes += [self.rects[g] for g in column.glyphs]
             xs += [x - self.between / 2, x - self.between / 2 - 5]
+            ys += t.ys
             if column.step is not None:
-                boxes += [moved(rect, x) for rect in t.field.boxes[len(t.rects):]]  # notes
-                wires += [shifted(way, x) for way in t.field.wires]
+                stamp = t.stamp(column.when)
+                boxes += [moved(rect, x) for rect in stamp.words]
+                wires += [shifted(way, x) for way in stamp.field.wires]
                 xs += [x + at for at in t.xs]
-        xs += [-9.0, -5.0, self.right + 9, self.right + 15, self.right + 21]
+        xs += [x - d for x in self.start.values() for d in (9.0, 5.0)]
+        xs += [self.right + 9, self.right + 15, self.right + 21]
         others = (*self.scene.initial, *self.scene.around, *(r.glyph for r in self.scene.rails))
         boxes += [self.rects[g] for g in others if g in self.rects]
-        boxes += [self.sum_rect(rail) for rail in self.scene.rails if rail.note]
+        boxes += [self.sum_rect(rail) for rail in self.scene.rails
+                  if rail.note and rail.glyph in self.rects]
         boxes += [note_below(self.rects[g], g.note) for g in self.scene.initial if g.note]
         field = Field([r for r in boxes if r[2] > r[0]], wires)
-        return field.route(a, b, sorted(xs), [*t.ys, t.top - 6, t.top - 10])
+        levels = [*dict.fromkeys(ys), self.top - 6, self.top - 10]
+        return field.route(a, b, sorted(dict.fromkeys(xs)), levels, wire.kind == "fed")
+
+    def nearest(self, rect: Rect) -> int:
+        """The column beside something that stands outside of all columns."""
+        x = (rect[0] + rect[2]) / 2
+        return max((i for i, left in enumerate(self.left) if left <= x), default=-1)
 
     def term_way(self, wire: Wire, y: float) -> Way:
         """From a term up to the rail of its total at height `y`."""
-        rect, x = self.template.rects[wire.tail.key], self.left[self.column_of[wire.tail]]
-        key = ("term", wire.tail.key, y)
+        i = self.column_of[wire.tail]
+        t, x = self.of(self.scene.columns[i]), self.left[i]
+        rect = t.rects[wire.tail.key]
+        key = ("term", self.scene.columns[i].stage, t.kinds[wire.tail.when], wire.tail.key, y)
         if key not in self.ways:
             middle, level = centre(rect)
             ways: list[Way] = [((middle, rect[1]), (middle, y))]
             for d in (10.0, 16.0, 22.0):
                 ways.append(((rect[0], level), (rect[0] - d, level), (rect[0] - d, y)))
                 ways.append(((rect[2], level), (rect[2] + d, level), (rect[2] + d, y)))
-            self.ways[key] = self.template.field.best(ways, (rect,)) or ways[0]
+            field = t.stamp(wire.tail.when).field
+            self.ways[key] = field.best(ways, (rect,)) or ways[0]
         return shifted(self.ways[key], x)
 
 
@@ -241,13 +301,3 @@ def note_below(rect: Rect, note: Text) -> Rect:
     """Where the note of a state from before the first step stands."""
     middle, wide = centre(rect)[0], width(note, style.SMALL)
     return middle - wide / 2, rect[3] + 3, middle + wide / 2, rect[3] + 16
-
-
-def moved(rect: Rect, dx: float) -> Rect:
-    """A rectangle further to the right."""
-    return rect[0] + dx, rect[1], rect[2] + dx, rect[3]
-
-
-def shifted(way: Way, dx: float) -> Way:
-    """A way further to the right."""
-    return tuple((x + dx, y) for x, y in way)

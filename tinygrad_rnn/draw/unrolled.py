@@ -5,63 +5,87 @@ The question this file answers: *what does the program compute, step by step?*
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..core.graph import Node
 from ..errors import InputError
+from ..nn.fused import SEQUENCE
 from ..nn.fused_open import open_fused
+from . import options
 from .blocks import draw_block
 from .ink import Ink
 from .labels import number, plain, roman, symbol
 from .model import Drawing
+from .options import NodeCallback, Options
 from .picture import Picture
 from .reading import read, read_untimed
 from .scene import Scene
-from .survey import survey
+from .survey import Window, survey
 from .timegrid import TimeGrid
 
 MOST = 120  # operations in a graph without time before it is elided
 
 
-def unrolled(loss: Any, first: int = 3, last: int = 3, *, theme: str = "auto") -> Picture:
+def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = None,
+             level: str = "op", collapse: Iterable[str] = (), show: Iterable[str] = ("names",),
+             theme: str = "auto", palette: Mapping[str, str] | None = None,
+             font: str | None = None, size: float = 1.0,
+             node: NodeCallback | None = None, edge: NodeCallback | None = None) -> Picture:
     """Draw the graph that `loss` was computed by, unrolled over time.
 
     Each time step is a column, each shared weight a rail with a tap into every step that uses it.
     Of a long sequence the `first` and `last` steps are drawn and a gap stands for the others;
-    `first=T, last=0` draws every step. A fused layer is opened (`tg.open_fused`). A graph without
-    time steps is laid out from its inputs to its result. `theme` is "light", "dark" or "auto".
-    Raises `InputError` if `loss` is not a node.
+    `first=T, last=0` draws every step, `steps=slice(10, 20)` steps 10 to 19. A decoder's steps
+    stand after its encoder's. A fused layer is opened (`tg.open_fused`). A graph without time steps
+    is laid out from its inputs to its result.
+
+        level      "op": every operation; "cell": a box for each cell and step; "layer": a box for
+                   each layer, with sequences between
+        collapse   scopes that are a box each, like ["encoder"]
+        show       what stands beside things: "names", "shapes", "values", "gradients" (what .grad
+                   is now), "parameters" (how many)
+        theme      "light", "dark", "print" (black on white, for a grey printer too), or "auto"
+        palette    other colours by role, like {"state": "#0072B2"}; `font` and `size` (a factor)
+        node       a function (node, box) -> changes, called for everything drawn: `box` says what
+                   it is, and a dict of "text", "title", "note", "fill", "stroke", "ink", "width",
+                   "dashed" or "role" changes it; None changes nothing
+        edge       the same for wires: "title", "note", "colour", "width", "dash", "role"
+
+    Raises `InputError` if `loss` is not a node, and for options that cannot be.
     """
-    scene = scene_of(loss, first, last, "unrolled()", "Unrolled graph")
-    if not scene.columns:
+    where = "unrolled()"
+    chosen = Options(where, level, collapse, show, palette, font, size, node, edge).checked()
+    window = options.window(where, first, last, steps)
+    scene = chosen.dressed(scene_of(loss, window, where, "Unrolled graph"))
+    if not scene.columns and level == "op" and list(chosen.show) == ["names"]:
         add_values(scene)
-    return Picture(place(scene), theme)
+    return Picture(chosen.finished(place(scene)), theme)
 
 
-def scene_of(root: Any, first: int, last: int, where: str, title: str) -> Scene:
+def scene_of(root: Any, window: Window, where: str, title: str) -> Scene:
     """What will be drawn of the graph of `root`."""
     if not isinstance(root, Node):
         raise InputError(
             f"expected a Value or a Tensor, the result of the graph, got {type(root).__name__}",
             where=where,
         )
-    for name, count in (("first", first), ("last", last)):
-        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            raise InputError(f"expected {name} to be a number of steps, got {count!r}", where=where)
-    if first + last == 0:
-        raise InputError("first=0 and last=0 leave no step to draw", where=where)
-    root = open_fused(root)
-    found = survey(root, first, last)
+    found = survey(root, window)
+    if any(node.op is SEQUENCE for node in found.nodes):
+        root = open_fused(root)
+        found = survey(root, window)
     name = plain(symbol(root.name, root.step)) if root.name else root.op.name
     if not found.steps:
-        return read_untimed(found, max(MOST, first + last), f"{title} of {name}")
+        return read_untimed(found, max(MOST, window.first + window.last), f"{title} of {name}")
+    if not found.columns or not any(column.step is not None for column in found.columns):
+        raise InputError(f"no step is in view of the {len(found.steps):,} from {found.steps[0]} to "
+                         f"{found.steps[-1]}", where=where)
     scene = read(found, f"{title} of {name}, {len(found.steps):,} steps")
-    gap = next((c for c in found.columns if c.hidden), None)
-    if gap is not None and gap.hidden is not None:
-        scene.caption = roman(
-            f"T = {len(found.steps):,} steps, of which {gap.hidden[0]:,} to "
-            f"{gap.hidden[1]:,} are not drawn"
-        )
+    hidden = [f"{column.part} {column.hidden[0]:,} to {column.hidden[1]:,}".strip()
+              for column in found.columns if column.hidden is not None]
+    if hidden:
+        scene.caption = roman(f"T = {len(found.steps):,} steps, of which {', '.join(hidden)} are "
+                              "not drawn")
     return scene
 
 

@@ -217,9 +217,10 @@ def as_rail(glyph: Glyph) -> Glyph:
     """Make a glyph the head of a rail."""
     x = glyph.node
     if x is not None:
-        glyph.text = symbol(x.name, None, bold=True) if x.name else name_of(x)
+        step = x.at.step if x.op.rules else None  # a context: the state of one step
+        glyph.text = symbol(x.name, step, bold=True) if x.name else name_of(x)
         glyph.title = f"{plain(glyph.text)}: shared by all steps, {worth(x.value)}"
-    glyph.shape, glyph.step = "box", None
+    glyph.shape, glyph.when = "box", None
     return glyph
 
 
@@ -257,8 +258,8 @@ def gap_glyph(names: Names) -> Glyph:
 def make_initial(glyph: Glyph, state: Hashable, columns: list[Column]) -> None:
     """A state from before the first step: dashed, and called h₀ if it has no name of its own."""
     glyph.role, glyph.dashed, glyph.shape = "initial", True, "circle"
-    node, step = glyph.node, glyph.step
-    glyph.step = None
+    node, step = glyph.node, glyph.when
+    glyph.when = None
     if node is None:
         return
     if node.name is not None:

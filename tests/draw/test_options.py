@@ -1,0 +1,132 @@
+"""What the drawing functions may be told, and what they say when it cannot be."""
+
+import pytest
+
+from tinygrad_rnn import draw, nn
+from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.errors import InputError
+
+from . import graphs
+from .test_geometry import faults
+
+MODELS = {
+    "RNN": graphs.layer,
+    "LSTM": lambda: graphs.layer(3, kind=nn.LSTM),
+    "long": lambda: graphs.layer(30),
+    "stacked": graphs.deep,
+    "both ways": graphs.both_ways,
+    "encoder, decoder": lambda: graphs.seq2seq(context="both"),
+    "fed back": graphs.written,
+    "padded": graphs.padded,
+    "scalars": graphs.scalar_rnn,
+}
+
+
+def texts(picture):
+    return [plain(box.text) for box in picture.drawing.boxes if box.text]
+
+
+def said(picture):
+    return [plain(label.text) for label in picture.drawing.labels]
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("level", ["cell", "layer"])
+def test_levels_have_a_place_for_everything(name, level):
+    assert faults(draw.unrolled(MODELS[name](), level=level).drawing) == []
+
+
+def test_at_cell_level_a_step_is_one_box():
+    found = texts(draw.unrolled(graphs.layer(3, kind=nn.LSTM), level="cell"))
+    assert found.count("LSTM") == 3
+    assert {"x₁", "h₁", "c₁", "y₁", "linear"} <= set(found)
+    assert not {"tanh", "σ", "f₁"} & set(found)
+
+
+def test_at_layer_level_sequences_run_between_layers():
+    picture = draw.unrolled(graphs.deep(4), level="layer")
+    assert not picture.drawing.frames
+    assert {"RNN  layer 0", "RNN  layer 1", "x₁ … x₄", "y₁ … y₄"} <= set(texts(picture))
+
+
+def test_a_scope_can_be_collapsed():
+    picture = draw.unrolled(graphs.seq2seq(), collapse=["encoder"])
+    found = texts(picture)
+    assert found.count("encoder") == 3
+    assert found.count("tanh") == 3  # the decoder's
+    assert faults(picture.drawing) == []
+    with pytest.raises(InputError, match=r"no scope 'middle'.*encoder"):
+        draw.unrolled(graphs.seq2seq(), collapse="middle")
+
+
+def test_a_slice_of_steps():
+    picture = draw.unrolled(graphs.vanilla(30), steps=slice(10, 13))
+    frames = [box.id for box in picture.drawing.frames]
+    assert frames == ["gap.frame", "t10.frame", "t11.frame", "t12.frame", "gap13.frame"]
+    assert faults(picture.drawing) == []
+    with pytest.raises(InputError, match="no step is in view of the 30"):
+        draw.unrolled(graphs.vanilla(30), steps=slice(50, 60))
+
+
+def test_what_stands_beside_things():
+    root = graphs.layer(2)
+    root.backward()
+    words = said(draw.unrolled(root, show=["names", "shapes", "parameters", "gradients"]))
+    assert any("3 × 3" in w and "9 parameters" in w and "‖∂‖ = " in w for w in words)
+    assert any(w == "2 × 3" for w in words)
+    scalars = draw.unrolled(graphs.scalar_rnn(2), show=["names", "values"])
+    assert faults(scalars.drawing) == []
+    assert "0.5" in said(scalars)
+    bare = texts(draw.unrolled(root, show=[]))
+    assert not {"h₁", "x₁"} & set(bare)
+
+
+def test_the_looks():
+    root = graphs.layer(2)
+    plain_svg = draw.unrolled(root, theme="light").svg()
+    own = draw.unrolled(root, palette={"state": "#00ff00"}, font="Fira Sans", size=2).svg()
+    assert 'fill="#00ff00"' in own
+    assert "Fira Sans, Helvetica" in own
+    width = [float(svg.split('width="')[1].split('"')[0]) for svg in (plain_svg, own)]
+    assert width[1] == pytest.approx(2 * width[0])
+
+
+def test_print_is_grey():
+    for picture in (draw.unrolled(graphs.layer(2), theme="print"),):
+        colours = {part[:6] for part in picture.svg().split('="#')[1:]}
+        assert all(c[:2] == c[2:4] == c[4:6] for c in colours), colours
+        colours = {part[:6] for part in picture.dot().split('"#')[1:]}
+        assert all(c[:2] == c[2:4] == c[4:6] for c in colours), colours
+
+
+def test_callbacks_change_things():
+    picture = draw.unrolled(
+        graphs.power(3),
+        node=lambda node, box: {"fill": "#ff0000", "text": "!"} if box["role"] == "state" else None,
+        edge=lambda node, line: {"width": 7} if line["kind"] == "carried" else None)
+    states = [box for box in picture.drawing.boxes if box.role == "state"]
+    assert {(box.fill, plain(box.text)) for box in states} == {("#ff0000", "!")}
+    assert sum(line.width == 7 for line in picture.drawing.lines) == 3
+
+
+@pytest.mark.parametrize(("wrong", "words"), [
+    ({"level": "cells"}, "one of op, cell, layer"),
+    ({"show": ["size"]}, "one of names, shapes"),
+    ({"steps": 3}, "a slice"),
+    ({"steps": slice(1, 9, -1)}, "goes forward"),
+    ({"steps": slice("a", None)}, "whole numbers"),
+    ({"palette": {"stat": "#000000"}}, "a role in palette"),
+    ({"palette": {"state": "red"}}, "a colour like"),
+    ({"font": 3}, "name of a font"),
+    ({"size": 0}, "a factor above 0"),
+    ({"node": "red"}, "expected node to be a function"),
+    ({"node": lambda node, box: 3}, "a dict of changes"),
+    ({"node": lambda node, box: {"color": "#000000"}}, "one of text, title"),
+    ({"edge": lambda node, line: {"colour": "blue"}}, "a colour like"),
+    ({"edge": lambda node, line: {"width": -1}}, "a width in points"),
+    ({"collapse": [3]}, "names of scopes"),
+    ({"theme": "blue"}, "light, dark, print, auto"),
+])
+def test_wrong_options_are_refused(wrong, words):
+    with pytest.raises(InputError, match=words):
+        draw.unrolled(graphs.power(3), **wrong)

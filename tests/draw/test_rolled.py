@@ -1,0 +1,110 @@
+"""The rolled graph: the same picture for every T, and what only some steps do."""
+
+import pytest
+
+from tinygrad_rnn import draw, nn
+from tinygrad_rnn.core import ops
+from tinygrad_rnn.core.place import timestep
+from tinygrad_rnn.core.values import Value
+from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.errors import InputError
+
+from . import graphs
+from .test_geometry import faults
+
+ROLLED = {
+    "RNN": graphs.layer,
+    "LSTM": lambda T: graphs.layer(T, kind=nn.LSTM),
+    "GRU": lambda T: graphs.layer(T, kind=nn.GRU),
+    "many to one": lambda T: graphs.layer(T, many=False),
+    "stacked": graphs.deep,
+    "stacked LSTM": lambda T: graphs.deep(T, nn.LSTM),
+    "both ways": graphs.both_ways,
+    "both ways, GRU": lambda T: graphs.both_ways(T, nn.GRU),
+    "both ways, last": lambda T: graphs.both_ways(T, many=False),
+    "masked": graphs.padded,
+    "encoder, decoder": lambda T: graphs.seq2seq(T, S=T),
+    "encoder, decoder, both": lambda T: graphs.seq2seq(T, "both", S=T),
+    "fed back": graphs.written,
+    "steered": graphs.steered,
+    "by hand": graphs.vanilla,
+    "LSTM by hand": graphs.lstm,
+    "scalars": graphs.scalar_rnn,
+    "power": graphs.power,
+    "timed total": lambda T: graphs.vanilla(T, total="timed"),
+    "transposed": graphs.transposed,
+    "skipping": lambda T: graphs.skipping(T + 1),
+}
+
+
+def said(picture):
+    return [plain(label.text) for label in picture.drawing.labels]
+
+
+@pytest.mark.parametrize("name", ROLLED)
+def test_three_steps_and_seven_give_the_same_bytes(name):
+    few, many = (draw.rolled(ROLLED[name](T)) for T in (3, 7))
+    assert few.svg() == many.svg()
+    assert few.dot() == many.dot()
+    assert faults(few.drawing) == []
+
+
+def delays(picture):
+    """The black squares."""
+    return [box.id for box in picture.drawing.boxes if box.role == "delay"]
+
+
+def test_every_carried_state_has_a_delay_with_its_lag():
+    lstm = draw.rolled(graphs.layer(4, kind=nn.LSTM))
+    assert sorted(name.split("--")[0] for name in delays(lstm)) == ["c", "h"]
+    assert said(lstm).count("t−1") == 2
+    ways = draw.rolled(graphs.both_ways(4))
+    assert {"t−1", "t+1"} <= set(said(ways))
+    assert {"t−1", "t−2"} <= set(said(draw.rolled(graphs.skipping(6))))
+
+
+def test_a_fed_back_output_has_a_delay_and_is_no_state():
+    picture = draw.rolled(graphs.written(3))
+    assert sorted(name.split("--")[0] for name in delays(picture)) == ["h", "y"]
+    roles = {plain(box.text): box.role for box in picture.drawing.boxes}
+    assert (roles["h_t"], roles["y_t"]) == ("state", "output")
+
+
+def oddly(T, odd):
+    w, h = Value(0.5, name="w"), Value(0.3, name="h0")
+    for t in range(1, T + 1):
+        with timestep(t):
+            h = (ops.exp(w * h) if odd(t, T) else ops.tanh(w * h)).named("h")
+    return h
+
+
+@pytest.mark.parametrize(("odd", "words"), [
+    (lambda t, T: t == 1, {"only t = 1", "t > 1"}),
+    (lambda t, T: t == T, {"only t = T", "t < T"}),
+    (lambda t, T: t == 2, {"only t = 2", "some t"}),
+])
+def test_a_loop_whose_one_step_does_something_else_shows_it(odd, words):
+    picture = draw.rolled(oddly(5, odd))
+    assert words <= set(said(picture))
+    assert picture.svg() == draw.rolled(oddly(8, odd)).svg()
+    assert not words & set(said(draw.rolled(oddly(5, lambda t, T: False))))
+
+
+def test_the_padded_step_says_so():
+    assert "only t = T" in said(draw.rolled(graphs.padded(4)))
+
+
+def test_rolled_and_unrolled_side_by_side():
+    picture = draw.rolled(graphs.layer(4), unrolled=True)
+    assert "unfold" in said(picture)
+    assert faults(picture.drawing) == []
+    ids = [box.id for box in picture.drawing.boxes]
+    assert len(set(ids)) == len(ids)
+    assert {"h", "unrolled.t4.h"} <= set(ids)
+
+
+def test_without_steps_there_is_nothing_to_roll_up():
+    with pytest.raises(InputError, match=r"no time steps.*timestep"):
+        draw.rolled(graphs.neuron())
+    with pytest.raises(InputError, match="expected a Value or a Tensor"):
+        draw.rolled(3)

@@ -1,0 +1,240 @@
+"""Levels: many operations in one box.
+
+The question this file answers: *how much of it do I want to see?*
+
+    op      every operation
+    cell    one box for each cell and step, with circles for x, h and y
+    layer   one box for each layer, with whole sequences between
+
+And any scope can be collapsed to one box a step. What stands inside a box is not lost: its tooltip
+says how many operations there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import replace
+
+from ..errors import InputError
+from . import wording
+from .labels import Run, Text, clean, plain, roman
+from .parts import Steps
+from .scene import Column, Glyph, Rail, Scene, Wire
+
+LEVELS = ("op", "cell", "layer")
+GATES = (("LSTM", {"i", "f", "g", "o"}), ("GRU", {"r", "z", "n"}))
+Group = tuple[Hashable, str]  # what belongs together, and what the box says
+
+
+def at_level(scene: Scene, level: str, collapse: Iterable[str] = ()) -> Scene:
+    """The scene with its cells or layers in boxes, and the scopes in `collapse` in one box each."""
+    names = list(collapse)
+    if names:
+        scene = Boxes(scene, scope_groups(scene, names)).scene()
+    if level != "op" and scene.columns:
+        scene = Boxes(scene, cell_groups(scene)).scene()
+    if level == "layer" and scene.columns:
+        scene = Sequences(scene).scene()
+    return scene
+
+
+def scope_groups(scene: Scene, names: list[str]) -> dict[Glyph, Group]:
+    """Everything in a scope, or in one of those inside it. Raises `InputError` for a scope that is
+    not there."""
+    found: dict[Glyph, Group] = {}
+    for name in names:
+        inside = [g for c in scene.columns for g in c.glyphs
+                  if f"{g.scope}/".startswith(f"{name}/")]
+        if not inside:
+            known = sorted({g.scope for c in scene.columns for g in c.glyphs if g.scope})
+            raise InputError(f"there is no scope {name!r} to collapse", where="collapse",
+                             fix="The scopes in view: " + (", ".join(known) or "none"))
+        found.update((glyph, (("scope", name), name)) for glyph in inside)
+    return found
+
+
+def cell_groups(scene: Scene) -> dict[Glyph, Group]:
+    """The operations of each cell; and above it, those on the way from one variable to the next."""
+    found: dict[Glyph, Group] = {}
+    for stage in scene.stages():
+        part = scene.part(stage)
+        steps = Steps(part)
+        glyphs = [g for c in part.columns if c.step is not None for g in c.glyphs]
+        cells = {scope: cell_name([g for g in glyphs if g.scope == scope])
+                 for scope in {g.scope for g in glyphs}}
+        joined = joined_ops(part, steps)
+        before = {g for c in part.columns if stage and c.step == 0 for g in c.glyphs}
+        for glyph in glyphs:
+            shown = glyph.key in steps.leaves and not is_op(glyph) or glyph.role == "input"
+            if steps.kind[glyph.key] in ("spine", "lower"):
+                if not shown:
+                    name = "bridge" if glyph in before else cells[glyph.scope]
+                    found[glyph] = (("cell", glyph.scope), name)
+            elif is_op(glyph):
+                found[glyph] = (("ops", joined[glyph.key]), "")
+    return found
+
+
+def is_op(glyph: Glyph) -> bool:
+    """Whether a glyph is an operation, and no variable."""
+    return glyph.role in ("op", "function") or glyph.role == "dim" and glyph.shape == "pill"
+
+
+def cell_name(glyphs: list[Glyph]) -> str:
+    """What kind of cell these are, told by its gates."""
+    names = {g.node.name for g in glyphs if g.node is not None and g.node.name is not None}
+    return next((kind for kind, gates in GATES if gates <= names), "RNN")
+
+
+def joined_ops(scene: Scene, steps: Steps) -> dict[Hashable, Hashable]:
+    """For every operation above the states, the first one that it hangs together with."""
+    ops = {g.key for c in scene.columns for g in c.glyphs if is_op(g)}
+    ops = {key for key in ops if steps.kind[key] == "upper"}
+    root: dict[Hashable, Hashable] = {}
+    for key in (key for key in steps.keys if key in ops):
+        before = [k for k in steps.below.get(key, ()) if k in ops and k in root]
+        root[key] = root[before[0]] if before else key
+    return root
+
+
+class Boxes:
+    """A scene in which every group is a box."""
+
+    def __init__(self, scene: Scene, groups: dict[Glyph, Group]) -> None:
+        self.whole, self.groups = scene, groups
+        self.names = wording.Names()
+        self.of: dict[Glyph, Glyph] = {}
+        self.columns = [self.column(column) for column in scene.columns]
+
+    def column(self, column: Column) -> Column:
+        """A step with its groups as boxes, each where the first of its operations was."""
+        members: dict[Hashable, list[Glyph]] = {}
+        for glyph in column.glyphs:
+            if glyph in self.groups:
+                members.setdefault(self.groups[glyph][0], []).append(glyph)
+        boxes = {key: self.box(key, inside, column) for key, inside in members.items()}
+        glyphs: dict[Glyph, None] = {}
+        for glyph in column.glyphs:
+            self.of[glyph] = boxes[self.groups[glyph][0]] if glyph in self.groups else glyph
+            glyphs[self.of[glyph]] = None
+        return replace(column, glyphs=list(glyphs))
+
+    def box(self, key: Hashable, inside: list[Glyph], column: Column) -> Glyph:
+        """The box of a group: what it is called, and how much is in it."""
+        first = inside[0]
+        if len(inside) == 1 and not self.groups[first][1]:
+            return first
+        text = roman(self.groups[first][1]) if self.groups[first][1] else self.label(inside)
+        count = sum(is_op(glyph) for glyph in inside)
+        name = self.names.give(plain(text), column.step, first.scope)
+        title = f"{plain(text)}: {count} operations"
+        role = "cell" if self.groups[first][1] else "function"
+        return Glyph(name, text, role, "pill", None, first.when, ("box", key), first.scope, title)
+
+    def label(self, inside: list[Glyph]) -> Text:
+        """What some operations above the states are together: a product and a sum are a linear
+        map."""
+        known = {g.node.op.name for g in inside if g.node is not None}
+        function = next((g.text for g in inside if g.role == "function"), None)
+        if function is not None:
+            return function
+        return roman("linear") if known & {"linear", "@"} else inside[-1].text
+
+    def scene(self) -> Scene:
+        """The scene with boxes: wires inside are gone, and those to a box are drawn once."""
+        whole = self.whole
+        wires: dict[Hashable, Wire] = {}
+        for wire in whole.wires:
+            tail, head = self.of.get(wire.tail, wire.tail), self.of.get(wire.head, wire.head)
+            if tail is head and tail.when is not None and not wire.delay:
+                continue
+            boxed = tail is not wire.tail or head is not wire.head
+            kind = "inner" if wire.kind == "result" and boxed else wire.kind
+            key = (tail, head, kind, wire.delay, None if boxed else wire.position)
+            position = 0 if boxed else wire.position
+            wires.setdefault(key, replace(wire, tail=tail, head=head, kind=kind, position=position))
+        made = {(w.tail, w.head) for w in wires.values() if w.kind == "inner"}
+        wires = {key: w for key, w in wires.items()  # a state that its own cell reads again
+                 if not (w.kind == "inner" and w.head.role == "cell" and (w.head, w.tail) in made)}
+        return replace(whole, columns=self.columns, wires=list(wires.values()),
+                       rails=[self.rail(rail) for rail in whole.rails])
+
+    def rail(self, rail: Rail) -> Rail:
+        """A rail with one tap for each box."""
+        taps: dict[Hashable, Wire] = {}
+        for wire in rail.taps:
+            head = self.of.get(wire.head, wire.head)
+            position = wire.position if head is wire.head else 0
+            taps.setdefault((head, position), replace(wire, head=head, position=position))
+        return replace(rail, taps=list(taps.values()))
+
+
+class Sequences:
+    """A scene without time: every layer once, and between them whole sequences x₁ … x_T."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.whole = scene
+        self.names = wording.Names()
+        self.one: dict[Hashable, Glyph] = {}
+        self.of: dict[Glyph, Glyph] = {}
+        ends: dict[Hashable, list[Glyph]] = {}
+        for column in scene.columns:
+            for glyph in column.glyphs if column.step is not None else ():
+                ends.setdefault((column.stage, glyph.key), []).append(glyph)
+        for key, glyphs in ends.items():
+            self.one[key] = self.whole_of(glyphs)
+            self.of.update((glyph, self.one[key]) for glyph in glyphs)
+        self.of.update((glyph, glyph) for glyph in scene.around)
+
+    def whole_of(self, glyphs: list[Glyph]) -> Glyph:
+        """The sequence of which these are the steps; or the layer, of which they are the cells."""
+        first, last = glyphs[0], glyphs[-1]
+        text = first.text
+        if first.role == "cell":  # the first may be a bridge
+            text = (*last.text, Run(f"  {clean(first.scope)}")) if first.scope else text
+        elif not is_op(first) and len(glyphs) > 1:
+            a, b = sorted((first, last), key=lambda g: g.when or 0)
+            text = (*a.text, Run(" … "), *b.text)
+        id = self.names.give(wording.safe(plain(first.text)), None, first.scope)
+        return replace(first, id=id, text=text, when=None, note=(), title=plain(text),
+                       shape="pill" if first.shape == "circle" and len(glyphs) > 1 else first.shape)
+
+    def scene(self) -> Scene:
+        """All of it as a graph without time."""
+        wires: dict[Hashable, Wire] = {}
+        for wire in self.whole.wires:
+            tail, head = self.of.get(wire.tail), self.of.get(wire.head)
+            if tail is None or head is None or tail is head or wire.kind in ("carried", "fed"):
+                continue
+            wires.setdefault((tail, head), replace(wire, tail=tail, head=head, kind="free",
+                                                   role="line", width=1.2, note=()))
+        for rail in self.whole.rails:  # a context
+            source = next((w.tail for w in self.whole.wires if w.head is rail.glyph), None)
+            tail = self.of.get(source) if source is not None else None
+            if tail is None:
+                continue
+            for wire in rail.taps:
+                head = self.of[wire.head]
+                wires.setdefault((tail, head), Wire(tail, head, "free"))
+        order = [*self.one.values(), *self.whole.around]
+        return Scene(self.whole.title, [], around=sorted_by_use(order, list(wires.values())),
+                     wires=in_order(order, list(wires.values())), caption=())
+
+
+def in_order(glyphs: list[Glyph], wires: list[Wire]) -> list[Wire]:
+    """Wires such that every glyph is complete before it is used."""
+    place = {glyph: i for i, glyph in enumerate(sorted_by_use(glyphs, wires))}
+    return sorted(wires, key=lambda w: (place[w.head], place[w.tail]))
+
+
+def sorted_by_use(glyphs: list[Glyph], wires: list[Wire]) -> list[Glyph]:
+    """The glyphs, each after what it is made from."""
+    waiting = {glyph: sum(w.head is glyph for w in wires) for glyph in glyphs}
+    found = [glyph for glyph in glyphs if not waiting[glyph]]
+    for glyph in found:
+        for wire in wires:
+            if wire.tail is glyph:
+                waiting[wire.head] -= 1
+                if not waiting[wire.head]:
+                    found.append(wire.head)
+    return [*found, *(glyph for glyph in glyphs if glyph not in set(found))]

@@ -1,0 +1,160 @@
+"""Second looks: what a glyph is, once all the wires are known.
+
+The question this file answers: *which input is a first state, which output is fed back, which rows
+does a slice take?*
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..core import ops
+from ..core.graph import Node, leaf
+from . import wording
+from .labels import Run, plain
+from .parts import base_name, fed_back, weightlike
+from .scene import Column, Glyph, Rail, Wire
+
+if TYPE_CHECKING:
+    from .reading import Reader
+
+
+def look_again(reader: Reader) -> None:
+    """All of them, in their order."""
+    fed = fed_back(reader.wires)
+    for wire in reader.wires:
+        if wire.kind == "carried" and wire.tail.key in fed:
+            wire.kind = "fed"
+    find_handed(reader)
+    find_initial(reader)
+    find_single_weights(reader)
+    name_slices(reader)
+
+
+def find_handed(reader: Reader) -> None:
+    """What one stage leaves to the next is handed over: no step repeats it."""
+    stage = {column.when: column.stage for column in reader.at.values()}
+    for wire in reader.wires:
+        ends = [stage.get(glyph.when) for glyph in (wire.tail, wire.head)]
+        if wire.kind == "carried" and None not in ends and ends[0] != ends[1]:
+            wire.kind = "handed"
+
+
+def ends_of(columns: list[Column]) -> list[Column]:
+    """The first and the last column of every stage."""
+    found = []
+    for stage in dict.fromkeys(column.stage for column in columns):
+        own = [column for column in columns if column.stage == stage]
+        found += [own[0], own[-1]] if len(own) > 1 else own
+    return found
+
+
+def is_earlier(reader: Reader, x: Node, wire: Wire) -> bool:
+    """Whether a given node is of another step than the one that uses it, and no fed-back output
+    comes in at the same place."""
+    fed = any(w.kind == "fed" and w.head.key == wire.head.key and w.position == wire.position
+              for w in reader.wires)
+    return not fed and reader.found.when(x) not in (None, wire.head.when)
+
+
+def find_initial(reader: Reader) -> None:
+    """What enters the first step where later steps take a state is the state before the
+    first."""
+    ports = {(w.head.key, w.position): w.tail.key for w in reader.wires if w.kind == "carried"}
+    ends = [glyph for column in ends_of(reader.columns) for glyph in column.glyphs]
+    given = dict.fromkeys(g for g in ends if g.role == "input" and g.node is not None)
+    entries: dict[Glyph, dict[Hashable, list[Wire]]] = {}
+    others: set[Glyph] = set()
+    for wire in reader.wires:
+        x = wire.tail
+        if x in given and x.node is not None:
+            state = ports.get((wire.head.key, wire.position))
+            earlier = state is None and is_earlier(reader, x.node, wire)
+            if state is not None or earlier or starts_alone(reader, x.node):
+                entries.setdefault(x, {}).setdefault(state, []).append(wire)
+            else:
+                others.add(x)
+    for x, by_state in entries.items():
+        for i, (state, wires) in enumerate(by_state.items()):
+            own = i == 0 and x not in others  # zeros may start several states
+            glyph = x if own else replace(x, id=reader.names.unique(x.id))
+            first_state(reader, glyph, state)
+            for wire in wires:
+                wire.tail, wire.kind = glyph, "carried"
+
+
+def starts_alone(reader: Reader, x: Node) -> bool:
+    """Whether `x` is called h0 and a single step makes an h: nothing else tells it from an
+    input."""
+    names = {n.name for n in reader.value if n.op.rules} if len(reader.at) == 1 else set()
+    return (x.name or "").endswith("0") and base_name(x) in names
+
+
+def first_state(reader: Reader, x: Glyph, state: Hashable) -> None:
+    """Make an input the state from before the first step."""
+    for column in ends_of(reader.columns):
+        if x in column.glyphs:
+            column.glyphs.remove(x)
+    x.key = state if state is not None else x.key
+    if x.node is not None and x.node.step is None:  # it was named after the step that uses it
+        x.id = reader.names.give(x.node.name or "initial")
+    wording.make_initial(x, state, reader.columns)
+    reader.initial.append(x)
+
+
+def find_single_weights(reader: Reader) -> None:
+    """A weight that a single step uses is a rail too; one input per step is not."""
+    places: dict[Hashable, int] = {}
+    for column in reader.at.values():
+        for glyph in column.glyphs:
+            places[glyph.key] = places.get(glyph.key, 0) + 1
+    made: dict[Glyph, Rail] = {}
+    for wire in list(reader.wires):
+        x, node = wire.tail, wire.tail.node
+        if x.role != "input" or node is None or node.op is not leaf or node.at.step is not None:
+            continue
+        if x not in made or wire.head.when is None:  # w * w: its second use
+            if x.when is None or places[x.key] > 1 or len(reader.at) == 1 and not weightlike(node):
+                continue
+            column = reader.at[x.when]
+            if x in column.glyphs:
+                column.glyphs.remove(x)
+                made[x] = Rail(wording.as_rail(x), "", stage=column.stage)
+                reader.rails[node, column.stage] = made[x]
+        reader.wires.remove(wire)
+        wire.kind = "tap"
+        made[x].taps.append(wire)
+
+
+def name_slices(reader: Reader) -> None:
+    """Slices that become gates are called after them: [i] are the rows of the input gate."""
+    after: dict[Glyph, list[Glyph]] = {}
+    for wire in reader.wires:
+        if wire.kind in ("inner", "result"):
+            after.setdefault(wire.tail, []).append(wire.head)
+    for glyph in [g for column in reader.at.values() for g in column.glyphs]:
+        node = glyph.node
+        if node is None or node.op is not ops.getitem or node.name is not None:
+            continue
+        if reader.found.given(node):  # a step of a sequence
+            continue
+        name = gate_of(glyph, after)
+        if name:
+            glyph.title = (f"rows {name}, {plain(glyph.text)} of all gates: "
+                           f"{wording.worth(node.value)}")
+            glyph.text = (Run("["), Run(name, "i"), Run("]"))
+
+
+def gate_of(glyph: Glyph, after: dict[Glyph, list[Glyph]]) -> str:
+    """The name at the end of the only way on from a slice, if it is a short one."""
+    for _ in range(6):
+        heads = after.get(glyph, [])
+        if len(heads) != 1:
+            return ""
+        glyph = heads[0]
+        node = glyph.node
+        if node is not None and node.name is not None and glyph.role not in ("op", "function"):
+            return node.name if len(node.name) <= 2 else ""
+    return ""

@@ -1,0 +1,114 @@
+"""Stages: a decoder's steps come after the encoder's, and not below them.
+
+The question this file answers: *which step 1 comes first, if there are two?*
+
+An encoder and a decoder both count their steps from 1. What tells them apart from two layers of a
+stack: a layer reads the layer below at its own step, a decoder reads the end of the encoder at its
+beginning. Where one scope hears of later steps of another, or at many steps of a single one, its
+own steps are a later stage. `when` counts through all stages: encoder 1, 2, 3, decoder 4, 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..core import walk
+from ..core.graph import Node
+
+Pair = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Leap:
+    """How one scope reads another: from which steps, with which differences to its own."""
+
+    sources: set[int] = field(default_factory=set)
+    lags: set[int] = field(default_factory=set)
+    users: set[int] = field(default_factory=set)
+
+    @property
+    def afterwards(self) -> bool:
+        """Whether the reader begins where the other has ended."""
+        ahead = [lag for lag in self.lags if lag > 0]
+        if ahead and not (len(self.lags) == 1 and len(self.sources) > 1):
+            return True
+        return len(self.sources) == 1 and len(self.users) > 1
+
+
+def find_leaps(nodes: list[Node]) -> dict[Pair, Leap]:
+    """Every pair of scopes of which one reads the other; the loop runs over every use."""
+    found: dict[Pair, Leap] = {}
+    for node in nodes:
+        at = node.at
+        if at.step is None or not node.op.rules:
+            continue
+        operands = (node.a, node.b) if node.rest is None else walk.operands(node)
+        for x in operands:
+            if x is None or x.at is at or x.at.step is None or not x.op.rules:
+                continue
+            if x.at.scope != at.scope:
+                leap = found.setdefault((x.at.scope, at.scope), Leap())
+                leap.sources.add(x.at.step)
+                leap.lags.add(x.at.step - at.step)
+                leap.users.add(at.step)
+    return found
+
+
+def find_order(leaps: dict[Pair, Leap]) -> dict[str, int]:
+    """The stage of every scope that has one of its own, 1 or later."""
+    after = {p for p, leap in leaps.items() if leap.afterwards and p[::-1] not in leaps}
+    pairs = {(a, b) for a, b in (branches(*p) for p in after) if a != b and b}
+    order = {b: 1 for _, b in pairs}
+    for _ in pairs:  # the longest way
+        for a, b in sorted(pairs):
+            order[b] = max(order[b], order.get(a, 0) + 1)
+    return order
+
+
+def branches(a: str, b: str) -> Pair:
+    """Where two scopes part: of `model/encoder/layer 0` and `model/decoder`, the encoder and the
+    decoder as a whole."""
+    if not a or not b or a.startswith(f"{b}/") or b.startswith(f"{a}/"):
+        return a, b
+    p, q = a.split("/"), b.split("/")
+    same = next((i for i, (x, y) in enumerate(zip(p, q)) if x != y), min(len(p), len(q)))
+    return "/".join(p[: same + 1]), "/".join(q[: same + 1])
+
+
+def find_stages(nodes: list[Node]) -> dict[Node, int]:
+    """The stage of every node, if there is more than one: that of its scope, or a later one that it
+    hears of. Empty if there is only one."""
+    if len({node.at.scope for node in nodes}) < 2:
+        return {}
+    order = find_order(find_leaps(nodes))
+    if not order:
+        return {}
+    own: dict[str, int] = {}
+    stage: dict[Node, int] = {}
+    for node in nodes:
+        scope = node.at.scope
+        if scope not in own:
+            inside = [n for name, n in order.items() if f"{scope}/".startswith(f"{name}/")]
+            own[scope] = max(inside, default=0)
+        if node.op.rules:
+            heard = (stage.get(x, 0) for _, x in walk.parents(node))
+            stage[node] = max(own[scope], *heard, 0)
+        elif node.at.step is not None:
+            stage[node] = own[scope]
+    return stage
+
+
+def find_whens(nodes: list[Node], stage: dict[Node, int]) -> dict[Node, int]:
+    """The place of every timed node in the whole of time: the steps of all stages, one after the
+    other."""
+    steps: dict[int, set[int]] = {}
+    for node in nodes:
+        if node.op.rules and node.at.step is not None:
+            steps.setdefault(stage.get(node, 0), set()).add(node.at.step)
+    offset, end = {}, None
+    for number in sorted(steps):
+        first, last = min(steps[number]), max(steps[number])
+        offset[number] = 0 if end is None else end + 1 - first
+        end = last + offset[number]
+    return {node: node.at.step + offset.get(stage.get(node, 0), 0)
+            for node in nodes if node.at.step is not None}

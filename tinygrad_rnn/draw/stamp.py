@@ -1,0 +1,164 @@
+"""The stamp: the wires, taps and notes of all steps that contain the same things.
+
+The question this file answers: *how do the wires of a step run?*
+
+A first step often differs from the others, and the step before the first (where a decoder takes
+over) does always: each kind of step has a stamp of its own, on the one grid of the template.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from . import style
+from .labels import width
+from .model import Point
+from .routing import Field, Rect, Way, moved, shifted
+
+if TYPE_CHECKING:
+    from .template import Template
+
+Key = Hashable
+LABEL = 15.0  # the room for a line of words
+
+
+class Tap(NamedTuple):
+    """Where a rail is tapped: the way up from the rail, and on which side of it a note stands."""
+
+    way: Way
+    note_left: bool
+
+
+class Stamp:
+    """Ways and notes, by key, of the steps `whens`."""
+
+    def __init__(self, template: Template, whens: set[int | None]) -> None:
+        self.template, self.whens = template, whens
+        self.glyphs = [glyph for column in template.scene.columns if column.when in whens
+                       for glyph in column.glyphs]
+        self.rects = {glyph.key: template.rects[glyph.key] for glyph in self.glyphs}
+        self.field = Field(self.rects.values())
+        self.ways = self.lay_wires()
+        self.taps = self.lay_taps()
+        self.notes: dict[Key, tuple[Point, str]] = {}
+
+    def move(self, dy: float) -> None:
+        """Everything further down."""
+        self.field.boxes = [moved(rect, 0.0, dy) for rect in self.field.boxes]
+        self.field.wires = [shifted(way, 0.0, dy) for way in self.field.wires]
+        self.ways = {key: shifted(way, 0.0, dy) for key, way in self.ways.items()}
+        self.taps = {key: Tap(shifted(tap.way, 0.0, dy), tap.note_left)
+                     for key, tap in self.taps.items()}
+        self.notes = {key: ((x, y + dy), anchor) for key, ((x, y), anchor) in self.notes.items()}
+
+    @property
+    def words(self) -> list[Rect]:
+        """The boxes of the notes."""
+        return self.field.boxes[len(self.rects):]
+
+    def lay_wires(self) -> dict[tuple[Key, Key, int], Way]:
+        """The wires inside a step: those between neighbours first, the others around them."""
+        uses: dict[tuple[Key, Key, int], None] = {}
+        for wire in self.template.scene.wires:
+            if wire.kind in ("inner", "result") and wire.tail.when in self.whens:
+                uses[wire.tail.key, wire.head.key, wire.position] = None
+        spots, ways = self.template.grid.spots, {}
+
+        def distance(use: tuple[Key, Key, int]) -> int:
+            a, b = spots[use[0]], spots[use[1]]
+            return abs(a.col - b.col) + abs(a.row - b.row) + 5 * abs(a.band - b.band)
+
+        for use in sorted(uses, key=distance):
+            a, b = self.rects[use[0]], self.rects[use[1]]
+            ways[use] = self.field.route(a, b, self.template.xs, self.template.ys)
+            self.field.wires.append(ways[use])
+        return ways
+
+    def lay_taps(self) -> dict[tuple[str, Key, int], Tap]:
+        """The ways from the rails: straight up where that is free, else beside the column and
+        in."""
+        found, t = {}, self.template
+        for band, rails in sorted(t.zones.items()):
+            upper = t.grid.uppers[band]
+            for rail in reversed(rails) if upper else rails:
+                y = t.rail_y[rail.glyph.id]
+                heads = dict.fromkeys((wire.head.key, wire.position) for wire in rail.taps
+                                      if wire.head.when in self.whens)
+                for key, position in heads:
+                    rect = self.rects[key]
+                    ways = tap_ways(rect, y, upper and t.noted)
+                    way = self.field.best(ways, (rect,)) or ((0.0, y), (0.0, y))
+                    self.field.wires.append(way)
+                    found[rail.glyph.id, key, position] = Tap(way, upper)
+        return found
+
+    def tap_again(self) -> None:
+        """The taps once more, after the rails have moved."""
+        del self.field.wires[len(self.ways):]
+        self.taps = self.lay_taps()
+
+    def place_notes(self) -> None:
+        """Where the number of a variable stands: near it, on no box and no wire."""
+        widest: dict[Key, float] = {}
+        for glyph in self.glyphs:
+            if glyph.note:
+                wide = width(glyph.note, style.SMALL)
+                widest[glyph.key] = max(widest.get(glyph.key, 0.0), wide)
+        for key, wide in widest.items():
+            spots = list(note_spots(self.rects[key], wide, self.template.width))
+            spot = next((spot for spot in spots if self.free(spot, wide)), spots[0])
+            rect = note_rect(spot, wide)
+            self.notes[key] = spot
+            self.template.width = max(self.template.width, rect[2] + 6)
+            self.field.boxes.append(rect)
+
+    def free(self, spot: tuple[Point, str], wide: float) -> bool:
+        """Whether a note would stand clear."""
+        t = self.template
+        left, top, right, bottom = rect = note_rect(spot, wide)
+        around = Field([rect])
+        inside = left >= 4 and all(
+            not (left < b[2] and right > b[0] and top < b[3] and bottom > b[1])
+            for b in (*self.field.boxes, (8.0, t.top + 2, 100.0, t.top + 24))  # and the title
+        )
+        return inside and all(around.clear(way) for way in self.field.wires)
+
+
+def tap_ways(rect: Rect, y: float, left_only: bool = False) -> Iterable[Way]:
+    """From a rail at height `y` into a box: straight, or beside it and in from the side."""
+    middle, level = (rect[0] + rect[2]) / 2, (rect[1] + rect[3]) / 2
+    edge = rect[3] if y > level else rect[1]
+    for aside in (-44.0, -30.0, 30.0, 44.0) if rect[2] - rect[0] >= style.CELL[0] else ():
+        yield (middle + aside, y), (middle + aside, edge)
+    yield (middle, y), (middle, edge)
+    for distance in (12.0, 22.0, 32.0, 42.0, 52.0):
+        yield (rect[0] - distance, y), (rect[0] - distance, level), (rect[0], level)
+        if not left_only:
+            yield (rect[2] + distance, y), (rect[2] + distance, level), (rect[2], level)
+
+
+def note_spots(rect: Rect, wide: float, frame: float) -> Iterable[tuple[Point, str]]:
+    """Places for a note near a box, the best first: (baseline point, anchor)."""
+    left, top, right, bottom = rect
+    for y in (bottom + 14, top - 6, bottom + 28, top - 20):
+        yield (max(right + 10, wide + 8), y), "end"
+        yield ((left + right) / 2, y), "middle"
+        yield (left, y), "start"
+        yield (right + 3, y), "start"
+    for y in (bottom + 14, top - 6):
+        yield (right + 4, y), "start"
+        for distance in (10, 20, 30):  # past taps that run by
+            yield (left - distance, y), "end"
+            yield (right + distance, y), "start"
+    for distance in range(40, 130, 10):  # further away, where a step is crowded
+        for y in (bottom + 14, top - 6, bottom + 28, top - 20, (top + bottom) / 2 + 4):
+            yield (left - distance, y), "end"
+            yield (right + distance, y), "start"
+
+
+def note_rect(spot: tuple[Point, str], wide: float) -> Rect:
+    """The box that a note fills."""
+    (x, y), anchor = spot
+    left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
+    return left, y - 11, left + wide, y + 3
