@@ -13,6 +13,9 @@ from tinygrad_rnn.nn.fused_slopes import PHIS, phi_of
 from tinygrad_rnn.nn.sequence import span_of
 from tinygrad_rnn.nn.states import parts_of
 
+from . import test_golden as golden
+from .reference import family
+
 T, B, I, H = 7, 3, 4, 5
 EXACT = {"rtol": 1e-12, "atol": 1e-14}
 LENGTHS = np.array([7, 0, 4])
@@ -684,3 +687,51 @@ def test_a_training_loop_makes_no_new_arrays_for_the_states():
     assert len(seen) <= 2
     assert copy.deepcopy(layer).room is not layer.room
     assert layer.twin().room is not layer.room
+
+
+# --- against numbers computed elsewhere ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(("facts", "arrays"), family("rnn_cases"))
+def test_networks(facts, arrays):
+    with tg.fused():
+        golden.test_networks(facts, arrays)
+
+
+@pytest.mark.parametrize(("facts", "arrays"), family("rnn_vjp"))
+def test_gradients_enter_through_outputs_and_states(facts, arrays):
+    with tg.fused():
+        golden.test_gradients_enter_through_outputs_and_states(facts, arrays)
+
+
+@pytest.mark.parametrize(("facts", "arrays"), family("masked"))
+def test_masks(facts, arrays):
+    with tg.fused():
+        if "lengths" in arrays:
+            golden.test_sequences_of_different_lengths(facts, arrays, "lengths")
+        else:
+            golden.test_any_mask_with_both_paddings(facts, arrays)
+
+
+@pytest.mark.parametrize(("facts", "arrays"), family("rnn_extra"))
+def test_reset_before_the_product_and_second_order(facts, arrays):
+    with tg.fused():
+        if "v_W_hy" in arrays:
+            golden.test_second_order(facts, arrays)
+        else:
+            for stacked in (False, True):
+                golden.test_gru_with_reset_before_the_product(facts, arrays, stacked)
+
+
+@pytest.mark.parametrize(("facts", "arrays"), family("whh_contrib"))
+def test_contribution_of_every_step(facts, arrays):
+    """The rows of the ledger of the fused node itself, beside theirs."""
+    layer = golden.single(facts, arrays, return_sequences=True, fused=True)
+    _, start = golden.states(facts, arrays)
+    loss = golden.loss_of(facts, arrays, golden.head(arrays)(layer(arrays["x"], start[0])))
+    flow = tg.gradient_flow(loss)
+    for p, name in ((layer.cell.W_hh, "weight_hh"), (layer.cell.W_xh, "weight_ih"),
+                    (layer.cell.b_h, "bias_ih")):
+        rows = sorted(flow.ledger(p), key=lambda row: row.step)
+        np.testing.assert_allclose([row.contribution for row in rows],
+                                   arrays[f"contrib_{name}_l0"], rtol=1e-7, atol=1e-9)
