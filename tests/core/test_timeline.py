@@ -169,6 +169,11 @@ def test_stacked_by_hand():
     assert not isinstance(np.stack(hs[::2]), timeline.Sequence)  # lasts of samples, it may be
 
 
+def test_a_difference_belongs_to_the_later_step():
+    y = LAYER(XS)
+    assert timeline.rows(y[:-1] - y[1:]) == timeline.rows(y[1:] - y[:-1]) == [2, 3, 4, 5, 6]
+
+
 def test_y_0_in_front_is_a_step_as_well():
     y = LAYER(XS)
     before = np.concatenate([np.zeros((1, O)), y[:-1]])
