@@ -1,8 +1,5 @@
 """Update rules and clipping: against given trajectories, and what they refuse."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,22 +8,12 @@ from tinygrad_rnn import nn, optim
 from tinygrad_rnn.core.values import Tensor, Value
 from tinygrad_rnn.errors import GradientError, InputError, ShapeError
 
-GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden" / "optim_steps.npz"
-CLOSE = {"rtol": 1e-7, "atol": 1e-9}
+from .nn.reference import CLOSE, family
+
 KNOWN = {"sgd": optim.SGD, "momentum": optim.SGD, "nesterov": optim.SGD, "sgd_wd": optim.SGD,
          "adagrad": optim.Adagrad, "rmsprop": optim.RMSprop, "rmsprop_centered_mom": optim.RMSprop,
          "adam": optim.Adam, "adamw": optim.AdamW}
 MAKERS = [optim.SGD, optim.Adagrad, optim.RMSprop, optim.Adam, optim.AdamW]
-
-
-def cases(wanted):
-    if not GOLDEN.exists():
-        skip = pytest.mark.skip(reason="no reference numbers optim_steps.npz beside it")
-        return [pytest.param(None, None, marks=skip)]
-    z = np.load(GOLDEN)
-    facts = json.loads(str(z["__meta__"]))["cases"]
-    return [pytest.param(f, {k.split("/", 1)[1]: z[k] for k in z.files if k.startswith(case + "/")},
-                         id=case) for case, f in facts.items() if wanted(case, f)]
 
 
 def leaf(data, name=None):
@@ -34,7 +21,7 @@ def leaf(data, name=None):
 
 
 @pytest.mark.parametrize(("facts", "arrays"),
-                         cases(lambda case, f: case.startswith("opt")))
+                         family("optim_steps", lambda case, f: case.startswith("opt")))
 def test_trajectories(facts, arrays):
     a, b = leaf(arrays["a"]), leaf(arrays["b"])
     optimizer = KNOWN[facts["optimizer"]]([a, b], **facts["opt_args"])
@@ -45,7 +32,8 @@ def test_trajectories(facts, arrays):
         np.testing.assert_allclose(b.numpy(), arrays["traj_b"][s], **CLOSE)
 
 
-@pytest.mark.parametrize(("facts", "arrays"), cases(lambda case, f: case.startswith("clip")))
+@pytest.mark.parametrize(("facts", "arrays"),
+                         family("optim_steps", lambda case, f: case.startswith("clip")))
 def test_clipping(facts, arrays):
     leaves = [leaf(np.zeros_like(arrays[f"g{i}"])) for i in range(3)]
     for i, p in enumerate(leaves):
@@ -317,6 +305,21 @@ def test_a_bound_for_clipping_is_above_zero(clip, bound):
     np.testing.assert_array_equal(p.grad, [3.0, 4.0])
 
 
+@pytest.mark.parametrize("bad", [-1.0, 0, float("nan"), -np.inf, "a", None, True])
+def test_a_kind_of_norm_that_is_none(bad):
+    p = with_gradient([3.0, 4.0])
+    with pytest.raises(InputError, match="expected norm_type"):
+        optim.clip_grad_norm([p], 1.0, bad)
+    np.testing.assert_array_equal(p.grad, [3.0, 4.0])
+
+
+def test_a_norm_without_a_bound_is_only_measured():
+    p = with_gradient([3.0, 4.0])
+    assert optim.clip_grad_norm([p], np.inf) == 5.0
+    assert optim.clip_grad_norm([p], np.inf, np.inf) == 4.0
+    np.testing.assert_array_equal(p.grad, [3.0, 4.0])
+
+
 @pytest.mark.parametrize(("size", "dtype"), [(1e30, np.float32), (1e200, np.float64)])
 def test_large_finite_gradients_are_clipped_and_not_lost(size, dtype):
     p = with_gradient([3 * size, 4 * size], dtype)
@@ -407,6 +410,11 @@ def test_keys_and_options_of_a_state_that_do_not_fit(change):
     lambda: optim.step_decay(1, "a"), lambda: optim.step_decay("a", 1),
     lambda: optim.exponential_decay(1.0, None), lambda: optim.cosine_decay(1.0, float("nan")),
     lambda: optim.warm_up("a", 3),
+    *(lambda bad=bad, make=make: make(bad) for bad in (float("nan"), np.inf, -1.0) for make in (
+        lambda lr: optim.step_decay(lr, 2), lambda lr: optim.step_decay(1.0, 2, lr),
+        lambda lr: optim.exponential_decay(lr, 0.5), lambda lr: optim.exponential_decay(1.0, lr),
+        lambda lr: optim.cosine_decay(lr, 9), lambda lr: optim.cosine_decay(1.0, 9, lr),
+        lambda lr: optim.warm_up(lr, 3), lambda lr: optim.warm_up(lambda k: lr, 3)(0))),
 ])
 def test_schedules_take_numbers(make):
     with pytest.raises(InputError, match="expected"):

@@ -119,15 +119,22 @@ def test_short_windows_that_reach_all_the_way_back_are_the_full_gradient(facts, 
 def test_windows_with_an_update_after_each(facts, arrays):
     layer, top = single(facts, arrays), head(arrays)
     optimizer = TwoBiases(layer, top, facts["lr"])
-    outputs = []
+    outputs, total = [], 0.0
     for j, window in enumerate(truncated_bptt(layer, arrays["x"], facts["k"],
                                               initial_state=start(arrays))):
         loss = nn.cross_entropy(top(window.outputs), arrays["target"][window.steps])
         close(loss.item(), arrays["chunk_loss"][j])
+        if j:
+            close(window.cut[0].node, arrays["state_in"][j][0])
         window.backward(loss)
         optimizer.step()
         outputs.extend(window.outputs.numpy())
+        total += loss.item()
     close(np.array(outputs), arrays["output"])
+    close(total, arrays["loss"])
+    for parts, name in zip(last_states([window.state], 1), ("h_n", "c_n")):
+        if parts:
+            close(parts[0], arrays[name][0])
     arrays = {**arrays, "final_bias_ih_l0": arrays["final_bias_ih_l0"] + arrays["final_bias_hh_l0"]}
     H = arrays["W_hy"].shape[1]
     if facts["kind"] == "gru":

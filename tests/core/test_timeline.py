@@ -169,6 +169,20 @@ def test_stacked_by_hand():
     assert not isinstance(np.stack(hs[::2]), timeline.Sequence)  # lasts of samples, it may be
 
 
+def test_last_states_of_lengths_that_happen_to_be_in_a_row_are_read_as_steps():
+    """Nothing tells them from the steps of one sequence: the docstring says so, and what to do."""
+    lasts, targets = [LAYER(XS[:n])[-1] for n in (3, 4, 5)], TARGETS[:3]
+    assert timeline.rows(np.stack(lasts)) == [3, 4, 5]
+    padded = np.stack([XS] * 3, axis=1)
+    batch = nn.RNN(4, O)
+    batch.cell = LAYER.cell
+    expected = nn.cross_entropy(batch(padded, lengths=[3, 4, 5]), targets).item()
+    for sure in (nn.cross_entropy(np.stack(lasts), targets, reduction="mean"),
+                 nn.cross_entropy(tg.Tensor(np.stack([h.numpy() for h in lasts])), targets)):
+        np.testing.assert_allclose(sure.item(), expected, rtol=1e-12)
+    np.testing.assert_allclose(nn.cross_entropy(np.stack(lasts), targets).item(), 3 * expected)
+
+
 def test_a_difference_belongs_to_the_later_step():
     y = LAYER(XS)
     assert timeline.rows(y[:-1] - y[1:]) == timeline.rows(y[1:] - y[:-1]) == [2, 3, 4, 5, 6]

@@ -9,6 +9,7 @@ import pytest
 
 from tinygrad_rnn import nn
 from tinygrad_rnn.core.values import Tensor
+from tinygrad_rnn.optim.rules import RULES
 
 from .reference import GOLDEN
 
@@ -342,3 +343,60 @@ def test_cs231n_embedding():
     embedding.load_state_dict({"W_e": arrays["W"]})
     out = embedding(Tensor(arrays["x"].T))
     np.testing.assert_allclose(out.numpy().swapaxes(0, 1), expected["out"], **DIGITS)
+
+
+def spaced(*shape):
+    """Every parameter of the course's last model."""
+    return np.linspace(-1.4, 1.3, np.prod(shape)).reshape(shape)
+
+
+@needs_printed
+@pytest.mark.parametrize(("case", "make", "gates"), [("captioning_loss_rnn", nn.RNN, 1),
+                                                     ("captioning_loss_lstm", nn.LSTM, 4)])
+def test_cs231n_captioning(case, make, gates):
+    """A picture's features are the first state; words after it; padding (class 0) costs nothing."""
+    facts = CASES[case]
+    N, D, W, H, V, T = (facts[k] for k in "NDWHVT")
+    low, high = (-1.5, 0.3) if make is nn.RNN else (-0.5, 1.7)
+    features = np.linspace(low, high, N * D).reshape(N, D)
+    captions = (np.arange(N * T) % V).reshape(N, T).T
+    project, embed, layer, top = nn.Linear(D, H), nn.Embedding(V, W), \
+        make(W, H, return_sequences=True), nn.Linear(H, V)
+    project.load_state_dict({"W": spaced(D, H).T, "b": spaced(H)})
+    embed.load_state_dict({"W_e": spaced(V, W)})
+    top.load_state_dict({"W": spaced(H, V).T, "b": spaced(V)})
+    from_course(layer.cell, {"Wx": spaced(W, gates * H), "Wh": spaced(H, gates * H),
+                             "b": spaced(gates * H)})
+    h0 = project(features)
+    outputs = layer(embed(captions[:-1]), (h0, None) if make is nn.LSTM else h0)
+    loss = nn.cross_entropy(top(outputs), captions[1:], mask=captions[1:] != 0)
+    np.testing.assert_allclose(loss.item(), facts["expected"]["loss"], rtol=0, atol=0.51e-11)
+
+
+@needs_printed
+@pytest.mark.parametrize("case", ["sgd_momentum", "rmsprop", "adam"])
+def test_cs231n_updates(case):
+    """One step of a rule, from a memory that is given."""
+    arrays, expected = course(case)
+    facts, w, g = CASES[case], arrays["w"], arrays["dw"]
+    lr = facts["lr"]
+    if case == "sgd_momentum":  # there v = μ v - lr g is added to w, here lr v is taken off
+        step, new = RULES["SGD"](g, {"velocity": -arrays["velocity"] / lr}, lr=lr,
+                                 momentum=facts["momentum"])
+        found = {"velocity": -lr * new["velocity"]}
+    elif case == "rmsprop":
+        step, new = RULES["RMSprop"](g, {"squares": arrays["cache"]}, lr=lr, alpha=facts["decay"],
+                                     eps=facts["eps"])
+        found = {"cache": new["squares"]}
+    else:
+        memory = {"mean": arrays["m"], "squares": arrays["v"], "steps": facts["t_before"]}
+        step, new = RULES["Adam"](g, memory, lr=lr, betas=(facts["beta1"], facts["beta2"]),
+                                  eps=facts["eps"])
+        found = {"m": new["mean"], "v": new["squares"]}
+    for name, got in {"next_w": w - step, **found}.items():
+        np.testing.assert_allclose(got, expected[name], **DIGITS)
+
+
+PRINTED_CASES = ("rnn_step_forward", "lstm_step_forward", "rnn_forward", "lstm_forward",
+                 "word_embedding_forward", "captioning_loss_rnn", "captioning_loss_lstm",
+                 "sgd_momentum", "rmsprop", "adam")

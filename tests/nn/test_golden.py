@@ -67,7 +67,13 @@ def test_gradients_enter_through_outputs_and_states(facts, arrays):
     model, suffixes = network(facts, arrays)
     x = Tensor(arrays["x"], requires_grad=True)
     leaves, start = states(facts, arrays)
-    loss = entering(arrays, *model(x, start), facts["D"])
+    out, state = model(x, start)
+    close(out, arrays["output"])
+    for parts, name in zip(last_states(state, facts["D"]), ("h_n", "c_n")):
+        if parts:
+            close(np.array([part.numpy() for part in parts]).reshape(arrays[name].shape),
+                  arrays[name])
+    loss = entering(arrays, out, state, facts["D"])
     close(loss.item(), arrays["loss"])
     loss.backward()
     check_weights(facts, arrays, suffixes)
@@ -95,7 +101,9 @@ def test_sequences_of_different_lengths(facts, arrays, given):
     if c:
         close([part.numpy() for part in c], arrays["c_n"])
     top = head(arrays)
-    losses = tg.cross_entropy(top(out), arrays["target"])
+    y = top(out)
+    close(y, arrays["y"])
+    losses = tg.cross_entropy(y, arrays["target"])
     loss = (losses * valid).sum() / valid.sum()
     close(loss.item(), arrays["loss"])
     loss.backward()
@@ -104,6 +112,7 @@ def test_sequences_of_different_lengths(facts, arrays, given):
     close(x.grad, arrays["grad_x"])
     assert np.all(x.grad[~valid] == 0.0)
     close(top.W.grad, arrays["grad_W_hy"])
+    close(top.b.grad, arrays["grad_b_hy"])
 
 
 @pytest.mark.parametrize(("facts", "arrays"),
@@ -117,6 +126,9 @@ def test_any_mask_with_both_paddings(facts, arrays):
     layer = single(facts, arrays, return_sequences=True, return_state=True)
     out, state = layer(x, start[0], mask=mask)
     close(out, arrays["output"])
+    for parts, name in zip(last_states([state], 1), ("h_n", "c_n")):
+        if parts:
+            close(parts[0].numpy().reshape(arrays[name].shape), arrays[name])
     loss = entering(arrays, out, [state])
     close(loss.item(), arrays["loss"])
     loss.backward()
@@ -133,8 +145,17 @@ def test_any_mask_with_both_paddings(facts, arrays):
 def test_contribution_of_every_step(facts, arrays):
     layer = single(facts, arrays, return_sequences=True)
     leaves, start = states(facts, arrays)
-    out = layer(arrays["x"], start[0])
-    flow = gradient_flow(loss_of(facts, arrays, head(arrays)(out)))
+    x, top = Tensor(arrays["x"], requires_grad=True), head(arrays)
+    out = layer(x, start[0])
+    y = top(out)
+    loss = loss_of(facts, arrays, y)
+    flow = gradient_flow(loss)
+    close(out, arrays["output"])
+    close(y, arrays["y"])
+    close(loss.item(), arrays["loss"])
+    close(x.grad, arrays["grad_x"])
+    close(top.W.grad, arrays["grad_W_hy"])
+    close(top.b.grad, arrays["grad_b_hy"])
     cell, T, H = layer.cell, facts["T"], layer.cell.hidden_size
     checks = [(cell.W_hh, arrays["contrib_weight_hh_l0"]),
               (cell.W_xh, arrays["contrib_weight_ih_l0"]),
@@ -171,6 +192,7 @@ def test_gru_with_reset_before_the_product(facts, arrays, stacked):
     out = layer(x, h0)
     close(out, arrays["output"])
     loss = (out * arrays["up_output"]).sum()
+    close(loss.item(), arrays["loss"])
     loss.backward()
     expected = arrays["grad_weight_ih"], arrays["grad_weight_hh"]
     if stacked:
@@ -193,6 +215,7 @@ def test_second_order(facts, arrays):
     named = {"weight_ih_l0": layer.cell.W_xh, "weight_hh_l0": layer.cell.W_hh,
              "bias_ih_l0": layer.cell.b_h, "W_hy": top.W, "b_hy": top.b}
     loss = loss_of(facts, arrays, top(layer(x, h0)))
+    close(loss.item(), arrays["loss"])
     grads = dict(zip(named, tg.grad(loss, list(named.values()), create_graph=True)))
     for name, g in grads.items():
         close(g, arrays[f"grad_{name}"])

@@ -79,6 +79,7 @@ def test_vector_to_sequence(facts, arrays):
     close(y, arrays["y"])
     loss = nn.cross_entropy(y, arrays["target"])
     close([L.item() for L in loss.operands], arrays["loss_steps"])
+    close(loss.item(), arrays["loss"])
     loss.backward()
     check_weights(facts, arrays, {"_l0": layer})
     check_head(top, arrays)
@@ -139,6 +140,7 @@ def test_the_output_before_is_appended_to_the_input(facts, arrays):
     close(y, arrays["y"])
     loss = nn.squared_error(y, arrays["target"])
     close([L.item() for L in loss.operands], arrays["loss_steps"])
+    close(loss.item(), arrays["loss"])
     loss.backward()
     check_weights(facts, arrays, {"_l0": layer})
     check_head(top, arrays)
@@ -294,7 +296,12 @@ def test_steps_and_names_of_feedback():
      InputError, "inputs for 9 steps, got 5"),
     (lambda c, h: nn.OutputFeedback(nn.Bidirectional(nn.RNN(I, H))), None, InputError, "reverse"),
     (lambda c, h: nn.OutputFeedback(nn.RNN(I, H, reverse=True)), None, InputError, "reverse"),
-    (lambda c, h: nn.OutputFeedback(c), lambda m: m(XS[0], steps=2), ShapeError, r"\(2, 4\)"),
+    (lambda c, h: nn.OutputFeedback(c), lambda m: m(XS[0], steps=2), ShapeError,
+     r"an output y of shape \(2, 3\).*got \(2, 4\). head="),
+    (lambda c, h: nn.OutputFeedback(nn.RNN(I + 2, H), h, append=True), lambda m: m(XS), ShapeError,
+     r"an output y of shape \(2, 2\).*got \(2, 3\)"),
+    (lambda c, h: nn.VectorToSequence(c, 2, feedback="free_detached"),
+     lambda m: m(np.zeros((B, 2)), steps=2), ShapeError, r"an output y of shape \(2, 3\)"),
 ])
 def test_what_cannot_be_fed_back(make, call, error, words):
     with pytest.raises(error, match=words):
@@ -430,6 +437,13 @@ def test_start_and_feedback_of_a_free_decoder():
     assert np.abs(grad("free") - grad("free_detached")).max() > 1e-6
 
 
+def test_a_plain_function_may_read_another_width_than_it_was_given_first():
+    model = nn.OutputFeedback(lambda x, state: (np.concatenate([x, x], -1), state))
+    assert [y.shape for y in model(tg.Tensor(np.ones((B, 1))), steps=1)] == [(B, 2)]
+    grows = nn.OutputFeedback(lambda x, state: ((x * np.ones((B, 4))), state))
+    assert grows(tg.Tensor(np.ones((B, 1))), steps=3).shape == (3, B, 4)
+
+
 @pytest.mark.parametrize(("make", "call", "error", "words"), [
     (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H), "hidden"), None, InputError, "'both'"),
     (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H + 1), bridge=False), None, ShapeError,
@@ -442,6 +456,10 @@ def test_start_and_feedback_of_a_free_decoder():
      InputError, "target_inputs for 9 steps, got 5"),
     (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H)), lambda m: m(SOURCE, SOURCE[..., :2]),
      ShapeError, r"\(2, 2\)"),
+    (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H)), lambda m: m(SOURCE, steps=2),
+     ShapeError, r"an output y of shape \(2, 3\).*got \(2, 4\). head= .* or feed="),
+    (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H), feed=lambda y: y[..., :1]),
+     lambda m: m(SOURCE, steps=2), ShapeError, r"feed\(y\) of shape \(2, 3\).*got \(2, 1\)"),
     (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.Bidirectional(nn.RNN(O, H))), None, InputError,
      "reverse"),
     (lambda: nn.EncoderDecoder(lambda x, s: (x, s), nn.RNN(O, H)), None, InputError, "bridge"),

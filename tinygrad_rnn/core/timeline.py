@@ -9,6 +9,11 @@ gradient (`detach`, `no_grad`), for as long as it can be said which entry belong
 
 `times` holds the steps as an array that broadcasts to the value. That of (T, B, H) is (T, 1, 1):
 time is the first axis. After `swapaxes(0, 1)` it is (1, T, 1). What sums over time has none left.
+
+What a user stacks is a sequence if its nodes were made at one step after the other: h_3, h_4, h_5.
+The last states of three samples that are 3, 4 and 5 steps long look the same, and nothing tells
+them apart. Take them as a batch with `lengths`, or say `reduction="mean"`, which means the same for
+both.
 """
 
 from __future__ import annotations

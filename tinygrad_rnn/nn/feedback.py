@@ -81,7 +81,8 @@ class OutputFeedback(Module):
             input_at: Input = lambda t, y: beside(xs[t], heard(t, y))
         else:
             first = given_step(x, "x", self.layer.dtype)
-            heard = Heard(feedback, self.feed, targets, shape_of(first), self.layer.dtype)
+            heard = Heard(feedback, self.feed, targets, shape_of(first), self.layer.dtype,
+                          open_ended=self.layer.input_size is None)
             length = 0 if targets is None else length_of(targets)
             input_at = lambda t, y: heard(t, y) if t else first
         T = how_many(length or None, steps, "OutputFeedback")
@@ -95,13 +96,14 @@ class OutputFeedback(Module):
 class Heard:
     """What is read of the output before: the target, the output, or the output as a number.
 
-    `shape` is that of what is read, (B, width) or (width,).
+    `shape` is that of what is read, (B, width) or (width,). With `open_ended` an output may have
+    another width: a plain function as a cell does not say what it takes.
     """
 
     def __init__(self, feedback: str, feed: Function | None, targets: Any,
-                 shape: tuple[int, ...], dtype: Any) -> None:
+                 shape: tuple[int, ...], dtype: Any, open_ended: bool = False) -> None:
         self.feedback, self.feed, self.targets = feedback, feed, targets
-        self.shape, self.dtype = shape, dtype
+        self.shape, self.dtype, self.open_ended = shape, dtype, open_ended
         if feedback == "teacher" and targets is None:
             raise InputError('feedback="teacher" needs the targets', where="feedback",
                              fix='Without a teacher: feedback="free" or "free_detached"')
@@ -109,13 +111,22 @@ class Heard:
     def __call__(self, t: int, y: Any) -> Any:
         """What is read at position t, after y: at the first, zeros."""
         if t and self.feedback != "teacher":
-            x = y if self.feed is None else self.feed(y)
+            x = self.fitting(y if self.feed is None else self.feed(y))
             if self.feedback == "free" or not hasattr(x, "detach"):
                 return x
         with switch(step=first_step() - 1):  # a constant of the step before: y_{t-1}
             if t == 0:
                 return Tensor(np.zeros(self.shape), name="y", dtype=self.dtype)
             return self.target(t - 1) if self.feedback == "teacher" else x.detach()
+
+    def fitting(self, x: Any) -> Any:
+        """What is read of an output, or `ShapeError` if the network does not read that width."""
+        if not self.open_ended and shape_of(x)[-1:] != self.shape[-1:]:
+            what = "an output y" if self.feed is None else "feed(y)"
+            raise ShapeError(f"expected {what} of shape {self.shape}, to be read at the next step, "
+                             f"got {shape_of(x)}", where="feedback",
+                             fix="head= makes outputs of that size, or feed= what is read of them")
+        return x
 
     def enough(self, T: int) -> None:
         """Raise `ShapeError` unless there is a target to read before each of T steps but the

@@ -49,11 +49,24 @@ def one_of(name: Any, known: Iterable[str], argument: str, where: str) -> str:
     return name
 
 
-def number(x: Any, name: str, where: str, *, least: float = -np.inf) -> float:
-    """A finite number of at least `least`."""
-    if isinstance(x, bool) or not isinstance(x, REAL) or not np.isfinite(x) or x < least:
-        bound = f" of at least {least:g}" if least > -np.inf else ""
-        raise InputError(f"expected {name} to be a finite number{bound}, got {x!r}", where=where)
+def number(x: Any, name: str, where: str, *, least: float = -np.inf, most: float = np.inf,
+           finite: bool = True) -> float:
+    """A number from `least` to `most`, as a plain float: NumPy's own float64 would turn float32
+    parameters into float64. NaN is none, and Inf only with `finite=False`."""
+    x = x[()] if isinstance(x, np.ndarray) and x.ndim == 0 else x
+    real = isinstance(x, REAL) and not isinstance(x, bool)
+    if not real or not least <= x <= most or finite and not np.isfinite(x):
+        bound = f" from {least:g} to {most:g}" if most < np.inf else \
+            f" of at least {least:g}" if least > -np.inf else ""
+        raise InputError(f"expected {name} to be a {'finite ' * finite}number{bound}, got {x!r}",
+                         where=where)
+    return float(x)
+
+
+def above_zero(x: Any, name: str, where: str) -> float:
+    """A number above 0; Inf is one."""
+    if not number(x, name, where, finite=False) > 0:
+        raise InputError(f"expected {name} above 0, got {x!r}", where=where)
     return float(x)
 
 

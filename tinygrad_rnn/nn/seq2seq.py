@@ -130,7 +130,8 @@ class EncoderDecoder(Module):
                              where="EncoderDecoder", fix="Give start=")
         first = np.zeros((*batch, width or 0)) if start is None else start
         same_batch("start", shape_of(first)[:-1], batch)
-        heard = Heard(feedback, self.feed, target_inputs, shape_of(first), dtype)
+        heard = Heard(feedback, self.feed, target_inputs, shape_of(first), dtype,
+                      open_ended=width is None)
         return T, lambda t, y: heard(t, y) if t else given_step(first, "x", dtype)
 
     def room(self) -> int | None:

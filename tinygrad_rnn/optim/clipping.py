@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 
 from ..core.words import describe
-from ..errors import GradientError, InputError
-from ..nn.options import yes_or_no
+from ..errors import GradientError
+from ..nn.options import above_zero, yes_or_no
 from .optimizer import named
-from .schedules import number
 
 
 def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2,
                    error_if_nonfinite: bool = False) -> float:
     """Scale all gradients by min(1, max_norm / (norm + 1e-6)) and return the norm before it.
 
-    The norm is that of all gradients as one vector (Pascanu et al. 2013); `norm_type` may be inf.
-    With `error_if_nonfinite` a norm that is NaN or Inf raises `GradientError` and nothing is
-    scaled. Raises `InputError` for a `max_norm` that is not above 0.
+    The norm is that of all gradients as one vector (Pascanu et al. 2013); `norm_type` may be inf,
+    the largest entry. `max_norm` may be inf: then the norm is only measured. With
+    `error_if_nonfinite` a norm that is NaN or Inf raises `GradientError` and nothing is scaled.
+    Raises `InputError` for a `max_norm` or `norm_type` that is not above 0.
     """
     max_norm = above_zero(max_norm, "max_norm", "clip_grad_norm")
-    norm_type = number(norm_type, "norm_type", "clip_grad_norm")
+    norm_type = above_zero(norm_type, "norm_type", "clip_grad_norm")
     error_if_nonfinite = yes_or_no(error_if_nonfinite, "error_if_nonfinite", "clip_grad_norm")
     leaves = [p for p in named(params, "clip_grad_norm").values() if p.grad is not None]
     entries = [np.ravel(p.grad) for p in leaves]
@@ -64,11 +64,3 @@ def norm_of(entries: Any, norm_type: float) -> float:
     if largest < 1e30 or not np.isfinite(largest):
         return float(np.linalg.norm(entries, norm_type))
     return largest * float(np.linalg.norm(entries / largest, norm_type))
-
-
-def above_zero(bound: float, name: str, where: str) -> float:
-    """A bound as a plain float, which leaves the gradients their type."""
-    bound = number(bound, name, where)
-    if not bound > 0:
-        raise InputError(f"expected {name} above 0, got {bound!r}", where=where)
-    return bound

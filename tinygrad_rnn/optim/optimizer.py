@@ -17,9 +17,9 @@ from ..core.graph import Node, leaf
 from ..core.words import describe
 from ..errors import InputError, ShapeError
 from ..nn.module import Module
-from ..nn.options import yes_or_no
+from ..nn.options import number, yes_or_no
 from .rules import DECOUPLED, RULES, Memory
-from .schedules import Schedule, number
+from .schedules import Schedule
 
 
 class Optimizer:
@@ -184,12 +184,7 @@ def checked(options: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def within(value: Any, name: str, where: str) -> float:
     """An option that is a finite number of at least 0, and alpha one of at most 1."""
-    x = number(value, name, where)
-    if not 0 <= x < np.inf:
-        raise InputError(f"expected {name} of at least 0, and finite, got {value!r}", where=where)
-    if name in AT_MOST_ONE and x > 1:
-        raise InputError(f"expected {name} from 0 to 1, got {value!r}", where=where)
-    return x
+    return number(value, name, where, least=0.0, most=1.0 if name in AT_MOST_ONE else np.inf)
 
 
 def two_betas(betas: Any, where: str) -> tuple[float, float]:

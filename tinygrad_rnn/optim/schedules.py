@@ -18,27 +18,28 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..nn.options import number
 
 Schedule = Callable[[int], float]
 
 
 def step_decay(lr: float, step_size: int, gamma: float = 0.1) -> Schedule:
     """lr γ^⌊k / step_size⌋: multiplied by `gamma` after every `step_size` updates."""
-    lr, gamma = number(lr, "lr", "step_decay"), number(gamma, "gamma", "step_decay")
+    lr, gamma = rate(lr, "lr", "step_decay"), rate(gamma, "gamma", "step_decay")
     whole(step_size, "step_size", "step_decay")
     return lambda k: lr * gamma ** (k // step_size)
 
 
 def exponential_decay(lr: float, gamma: float) -> Schedule:
     """lr γ^k: multiplied by `gamma` after every update."""
-    lr, gamma = number(lr, "lr", "exponential_decay"), number(gamma, "gamma", "exponential_decay")
+    lr, gamma = rate(lr, "lr", "exponential_decay"), rate(gamma, "gamma", "exponential_decay")
     return lambda k: lr * gamma ** k
 
 
 def cosine_decay(lr: float, steps: int, lr_min: float = 0.0) -> Schedule:
     """lr_min + (lr - lr_min) (1 + cos(π k / steps)) / 2: half a cosine down to `lr_min`, which it
     then keeps   (Loshchilov and Hutter 2017)."""
-    lr, lr_min = number(lr, "lr", "cosine_decay"), number(lr_min, "lr_min", "cosine_decay")
+    lr, lr_min = rate(lr, "lr", "cosine_decay"), rate(lr_min, "lr_min", "cosine_decay")
     whole(steps, "steps", "cosine_decay")
     return lambda k: lr_min + 0.5 * (lr - lr_min) * (1 + math.cos(math.pi * min(k, steps) / steps))
 
@@ -50,9 +51,9 @@ def warm_up(then: float | Schedule, steps: int) -> Schedule:
     if callable(then):
         after: Schedule = then
     else:
-        fixed = number(then, "lr", "warm_up")
+        fixed = rate(then, "lr", "warm_up")
         after = lambda k: fixed
-    return lambda k: number(after(0), "lr", "warm_up") * (k + 1) / steps if k < steps else \
+    return lambda k: rate(after(0), "lr", "warm_up") * (k + 1) / steps if k < steps else \
         after(k - steps)
 
 
@@ -64,11 +65,6 @@ def whole(n: int, name: str, where: str) -> None:
                          where=where)
 
 
-def number(x: Any, name: str, where: str) -> float:
-    """An option as a plain float, or `InputError`: NumPy's own float64 would turn float32
-    parameters into float64."""
-    if isinstance(x, np.ndarray) and x.ndim == 0:
-        x = x[()]
-    if isinstance(x, bool) or not isinstance(x, (int, float, np.integer, np.floating)):
-        raise InputError(f"expected {name} to be a number, got {x!r}", where=where)
-    return float(x)
+def rate(x: Any, name: str, where: str) -> float:
+    """A finite number of at least 0."""
+    return number(x, name, where, least=0.0)
