@@ -21,6 +21,7 @@ EXACT = {"rtol": 1e-12, "atol": 1e-14}
 LENGTHS = np.array([7, 0, 4])
 HOLES = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 1, 1], [1, 0, 1], [0, 0, 0]],
                  bool)
+EDGES = np.repeat(np.isin(np.arange(T), (2, 3, 4))[:, None], B, 1)
 BEGINS = np.zeros((T, B), bool)
 BEGINS[[2, 3, 5, 0, 6], [0, 1, 2, 2, 0]] = True
 
@@ -54,6 +55,9 @@ CALLS = {
     "one output, lengths": ({"return_sequences": False}, {"lengths": LENGTHS}),
     "holes": ({"padding": "zero"}, {"mask": HOLES}),
     "holes, repeat, reverse": ({"reverse": True}, {"mask": HOLES}),
+    "both ends": ({"initial_state": "learned"}, {"mask": EDGES}),
+    "both ends, reverse": ({"reverse": True, "initial_state": "learned", "padding": "zero"},
+                           {"mask": EDGES}),
     "nothing valid": ({"return_sequences": False, "initial_state": "learned"},
                       {"mask": np.zeros((T, B), bool)}),
     "sequences in a row": ({}, {"reset_mask": BEGINS}),

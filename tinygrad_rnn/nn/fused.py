@@ -30,6 +30,7 @@ from .fused_lstm import LSTMKernel
 from .fused_rnn import RNNKernel
 from .fused_room import Room
 from .fused_slopes import PHI_OF, phi_of
+from .fused_trim import Trimmed
 from .fused_way import Way
 from .gated import GRUCell, LSTMCell
 from .masking import Masks
@@ -90,18 +91,22 @@ class Pass:
             W, I = found["W"], self.cell.input_size
             found |= {"W_xh": W[:, :I], "W_hh": W[:, I:]}
         shape, masks = (x.shape[1], self.cell.hidden_size), self.masks
-        way = Way(len(x), self.reverse, self.room)
+        T, window = len(x), masks.window()
+        way = Way(T, self.reverse, self.room)
         if masks.valid is not None or masks.reset is not None or self.mask is not None:
-            valid, reset = (None if m is None else m.reshape(*x.shape[:2], 1)
+            part = slice(window.start, window.stop)
+            valid, reset = (None if m is None else m.reshape(*x.shape[:2], 1)[part]
                             for m in (masks.valid, masks.reset))
+            x = x[part]
             x = x if valid is None else np.where(valid, x, 0)  # whatever stands there
             mask = None if self.mask is None else np.asarray(self.mask, dtype).reshape(shape)
             way = Way(len(x), self.reverse, self.room, valid, reset, mask,
                       self.parts_of("fresh ", found, shape, dtype))
         first = self.parts_of("first ", found, shape, dtype)
         kernel, phis = KERNELS[type(self.cell).__call__]
-        return kernel(x, first, found, [PHI_OF[getattr(self.cell, name)] for name in phis], way,
-                      self.cell)
+        run = kernel(x, first, found, [PHI_OF[getattr(self.cell, name)] for name in phis], way,
+                     self.cell)
+        return run if len(window) == T else Trimmed(run, window, T, self.reverse, first)
 
     def parts_of(self, kind: str, found: dict[str, Any], shape: tuple[int, int],
                  dtype: Any) -> list[Any]:

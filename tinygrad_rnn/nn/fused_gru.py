@@ -113,9 +113,10 @@ class GRUKernel:
     def backward(self, g: Any) -> Deltas:
         """From dL/dh_t from outside, (T, B, H), to all δ_t."""
         way, T, (B, H), dtype = self.way, self.way.T, self.taken.shape[1:], self.value.dtype
-        natural = way.empty((T, B, 4 * H if self.reset_after else 3 * H), dtype)
+        gates = 4 if self.reset_after else 3
+        natural = way.empty((T, B, gates * H), dtype)
         turned = way.turned(natural)
-        delta, g = turned.reshape(T, B, -1, H), way.turned(g)
+        delta, g = turned.reshape(T, B, gates, H), way.turned(g)
         d, carry, extra = (np.zeros((B, H), dtype) for _ in range(3))
         fresh = np.zeros((B, H), dtype) if way.begins is not None else None
         send = self.send_after if self.reset_after else self.send_before

@@ -72,8 +72,9 @@ class FusedRun:
 
     @property
     def end(self) -> int:
-        """Which step was taken last."""
-        return 0 if self.run.reverse else len(self.run.span) - 1
+        """Which step was taken last; steps that are masked for the whole batch are none."""
+        taken = self.masks.window() or range(len(self.run.span))
+        return taken[0 if self.run.reverse else -1]
 
     @cached_property
     def last(self) -> Any:
