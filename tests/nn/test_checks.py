@@ -25,11 +25,14 @@ def own(x, state):
 
 CELLS = {
     "rnn": nn.RNNCell(I, H, seed=0),
+    "rnn relu": nn.RNNCell(I, H, "relu", seed=0),
+    "rnn identity": nn.RNNCell(I, H, "identity", bias=False, init_hh="orthogonal", seed=0),
     "rnn softplus, stacked": nn.RNNCell(I, H, "softplus", stacked=True, seed=0),
     "lstm": nn.LSTMCell(I, H, seed=0),
     "lstm peepholes": nn.LSTMCell(I, H, peepholes=True, stacked=True, seed=0),
     "lstm others": nn.LSTMCell(I, H, bias=False, activation="softsign",
                                output_activation="identity", seed=0),
+    "lstm hard": nn.LSTMCell(I, H, gate_activation="hard_sigmoid_0.2", forget_bias=1.0, seed=0),
     "gru": nn.GRUCell(I, H, seed=0),
     "gru stacked": nn.GRUCell(I, H, stacked=True, seed=0),
     "gru before": nn.GRUCell(I, H, reset_after=False, seed=0),
@@ -46,7 +49,12 @@ LAYERS = {
     "stacked": nn.Stacked([nn.RNN(I, H, return_sequences=True, seed=0),
                            nn.GRU(H, H, return_sequences=True, seed=1),
                            nn.LSTM(H, H, seed=2)], residual=True, dropout=0.2),
-    "bidirectional": nn.Bidirectional(nn.GRU(I, H, return_sequences=True, seed=0), merge="mul"),
+    "gru in reverse": nn.GRU(I, H, reverse=True, reset_after=False, padding="zero",
+                             return_sequences=True, initial_state="learned", seed=0),
+    "rnn in reverse": nn.RNN(I, H, reverse=True, recurrent_dropout=0.3, seed=0),
+    **{merge: nn.Bidirectional(nn.GRU(I, H, return_sequences=True, seed=0), merge=merge)
+       for merge in ("concat", "sum", "mul", "ave", "none")},
+    "one step of both": nn.Bidirectional(nn.LSTM(I, H, seed=0), return_state=True),
     "deep bidirectional": nn.Stacked([
         nn.Bidirectional(nn.LSTM(I, H, return_sequences=True, seed=0)),
         nn.Bidirectional(nn.RNN(2 * H, H, seed=1), merge="ave")]),
@@ -57,6 +65,11 @@ for _name, _cell in CELLS.items():
     LAYERS[_name] = nn.Recurrent(_cell, return_sequences=True)
 
 
+FUSED = ("rnn", "rnn identity", "lstm", "lstm peepholes", "gru", "gru stacked", "gru before",
+         "gru before stacked", "reverse", "learned", "dropout", "gru in reverse", "rnn in reverse",
+         "mul", "stacked", "deep bidirectional", "all")
+
+
 def total(result):
     """One number of all that a call returned, each entry with its own weight."""
     if isinstance(result, (tuple, list)):
@@ -64,10 +77,10 @@ def total(result):
     return (result * result * inputs(*result.shape, seed=result.ndim)).sum()
 
 
-@pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("masked", [False, True], ids=["", "masked"])
-@pytest.mark.parametrize("name", LAYERS)
-def test_layers(name, masked, order):
+@pytest.mark.parametrize(("name", "fused"), [(name, False) for name in LAYERS]
+                         + [(name, True) for name in FUSED])
+def test_layers(name, fused, masked):
     layer = LAYERS[name]
     x = Tensor(inputs(T, B, I), name="x", requires_grad=True)
     params = {**dict(layer.named_parameters()), "x": x}
@@ -76,16 +89,36 @@ def test_layers(name, masked, order):
     options = {"lengths": [T, 2], "reset_mask": reset} if masked else {}
 
     def loss():
-        return total(layer(x, rng=5, **options))
+        with tg.fused() if fused else tg.timestep(1):
+            return total(layer(x, rng=5, **options))
 
-    along = {key: inputs(*p.shape, seed=k) for k, (key, p) in enumerate(params.items())}
+    report = check_gradients(loss, params, order=2)
+    assert report, report
 
-    def slope():
-        """<gradient, v>: its gradient is the Hessian times v."""
-        grads = tg.grad(loss(), list(params.values()), create_graph=True)
-        return sum((g * v).sum() for g, v in zip(grads, along.values()))
 
-    report = check_gradients(loss if order == 1 else slope, params)
+head = nn.Linear(H, 2, name="hy", seed=3)
+WIRED = {
+    **{f"encoder and decoder, {context}": (
+        nn.EncoderDecoder(nn.LSTM(I, H, seed=0), nn.GRU(2 + H * (context != "state"), H, seed=1),
+                          context, head=head, seed=2),
+        lambda model, x: model(x, steps=2, lengths=[T, 2])) for context in nn.seq2seq.CONTEXTS},
+    "with a teacher": (nn.EncoderDecoder(nn.GRU(I, H, seed=0), nn.LSTM(2, H, seed=1), seed=2),
+                       lambda model, x: model(x, inputs(2, B, 2))),
+    "vector to sequence": (nn.VectorToSequence(nn.LSTMCell(2, H, seed=0), I, head, "free", seed=1),
+                           lambda model, x: model(x[0], steps=3)),
+    "one to many": (nn.OutputFeedback(nn.GRU(I, H, seed=0), nn.Linear(H, I, seed=1),
+                                      feed=tg.softmax), lambda model, x: model(x[0], steps=3)),
+    "y appended": (nn.OutputFeedback(nn.RNN(I + 2, H, seed=0), head, append=True),
+                   lambda model, x: model(x)),
+}
+
+
+@pytest.mark.parametrize("name", WIRED)
+def test_networks_that_are_wired(name):
+    model, call = WIRED[name]
+    x = Tensor(inputs(T, B, I), name="x", requires_grad=True)
+    report = check_gradients(lambda: total(call(model, x)),
+                             {**dict(model.named_parameters()), "x": x}, order=2)
     assert report, report
 
 
@@ -101,36 +134,20 @@ FEEDFORWARD = {
 }
 
 
-@pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("name", FEEDFORWARD)
-def test_feed_forward(name, order):
+def test_feed_forward(name):
     layer, shape = FEEDFORWARD[name]
     x = Tensor(inputs(*shape), name="x", requires_grad=True)
     params = {**dict(layer.named_parameters()), "x": x}
     rng = {"rng": 3} if isinstance(layer, nn.Sequential) else {}
 
-    def loss():
-        return total(layer(x, **rng))
-
-    def slope():
-        grads = tg.grad(loss(), list(params.values()), create_graph=True)
-        return sum((g * inputs(*g.shape, seed=k)).sum() for k, g in enumerate(grads))
-
-    report = check_gradients(loss if order == 1 else slope, params)
+    report = check_gradients(lambda: total(layer(x, **rng)), params, order=2)
     assert report, report
 
 
-@pytest.mark.parametrize("order", [1, 2])
-def test_embedding(order):
+def test_embedding():
     embedding, layer = nn.Embedding(4, I, seed=0), nn.GRU(I, H, seed=1)
     indices = np.array([[0, 1], [1, 1], [3, 0]])
 
-    def loss():
-        return total(layer(embedding(indices)))
-
-    def slope():
-        (g,) = tg.grad(loss(), [embedding.W_e], create_graph=True)
-        return (g * inputs(4, I, seed=2)).sum()
-
-    report = check_gradients(loss if order == 1 else slope, embedding)
+    report = check_gradients(lambda: total(layer(embedding(indices))), embedding, order=2)
     assert report, report
