@@ -90,6 +90,30 @@ def test_float32_stays_float32(make):
     assert p.dtype == np.float32
 
 
+def test_a_centred_variance_that_rounding_takes_below_zero():
+    """The gradient never changes: the variance is 0, and s - m² at times -2e-16."""
+    p = leaf([0.0])
+    optimizer = optim.RMSprop([p], centered=True, alpha=0.5, eps=1.0)
+    for _ in range(60):
+        p.grad = np.array([1.1])
+        optimizer.step()
+    assert np.isfinite(p.numpy()).all()
+
+
+def test_a_state_is_a_copy_on_both_ways():
+    p = leaf([1.0, 1.0])
+    optimizer = optim.Adam({"p": p})
+    p.grad = np.array([1.0, 2.0])
+    optimizer.step()
+    state = optimizer.state_dict()
+    expected = state["memory"]["p"]["mean"].copy()
+    state["memory"]["p"]["mean"][:] = 9.0
+    np.testing.assert_array_equal(optimizer.memory["p"]["mean"], expected)
+    optimizer.load_state_dict(state)
+    state["memory"]["p"]["mean"][:] = 7.0
+    np.testing.assert_array_equal(optimizer.memory["p"]["mean"], 9.0)
+
+
 def test_memory_does_not_share_the_gradient():
     p = leaf([1.0])
     optimizer = optim.SGD([p], lr=1.0, momentum=0.5)
@@ -284,6 +308,11 @@ def test_a_norm_that_is_not_finite():
     with pytest.raises(GradientError, match="'p'"):
         optim.clip_grad_norm([p, q], 1.0, error_if_nonfinite=True)
     assert q.grad == 1.0
+    assert np.isinf(optim.clip_grad_norm([p, q], 1.0))
+    assert np.isnan(p.grad) and q.grad == 0.0  # as in PyTorch: nobody trains on unnoticed
+    p.grad, q.grad = np.array([np.nan]), np.array([1.0])
+    assert np.isnan(optim.clip_grad_norm([p, q], 1.0))
+    assert np.isnan(p.grad) and np.isnan(q.grad)
     assert optim.clip_grad_norm([leaf([1.0])], 1.0) == 0.0
 
 
@@ -320,7 +349,8 @@ def test_a_norm_without_a_bound_is_only_measured():
     np.testing.assert_array_equal(p.grad, [3.0, 4.0])
 
 
-@pytest.mark.parametrize(("size", "dtype"), [(1e30, np.float32), (1e200, np.float64)])
+@pytest.mark.parametrize(("size", "dtype"), [(1e30, np.float32), (1e25, np.float32),
+                                             (1e200, np.float64)])
 def test_large_finite_gradients_are_clipped_and_not_lost(size, dtype):
     p = with_gradient([3 * size, 4 * size], dtype)
     assert np.isclose(optim.clip_grad_norm([p], 1.0), 5 * size)

@@ -20,9 +20,10 @@ def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2,
     """Scale all gradients by min(1, max_norm / (norm + 1e-6)) and return the norm before it.
 
     The norm is that of all gradients as one vector (Pascanu et al. 2013); `norm_type` may be inf,
-    the largest entry. `max_norm` may be inf: then the norm is only measured. With
-    `error_if_nonfinite` a norm that is NaN or Inf raises `GradientError` and nothing is scaled.
-    Raises `InputError` for a `max_norm` or `norm_type` that is not above 0.
+    the largest entry. `max_norm` may be inf: then the norm is only measured. A norm of NaN makes
+    all gradients NaN, one of Inf those that are Inf, and the others 0; with `error_if_nonfinite` it
+    raises `GradientError` and nothing is scaled. Raises `InputError` for a `max_norm` or
+    `norm_type` that is not above 0.
     """
     max_norm = above_zero(max_norm, "max_norm", "clip_grad_norm")
     norm_type = above_zero(norm_type, "norm_type", "clip_grad_norm")
@@ -36,8 +37,9 @@ def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2,
                             f"{', '.join(bad) or 'their size'}", where="clip_grad_norm")
     scale = max_norm / (norm + 1e-6)
     if not scale >= 1.0:
-        for p in leaves:
-            p.grad = p.grad * scale
+        with np.errstate(invalid="ignore"):  # 0 times Inf
+            for p in leaves:
+                p.grad = p.grad * scale
     return norm
 
 
