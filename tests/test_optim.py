@@ -309,10 +309,12 @@ def test_a_norm_that_is_not_finite():
         optim.clip_grad_norm([p, q], 1.0, error_if_nonfinite=True)
     assert q.grad == 1.0
     assert np.isinf(optim.clip_grad_norm([p, q], 1.0))
-    assert np.isnan(p.grad) and q.grad == 0.0  # as in PyTorch: nobody trains on unnoticed
+    assert np.isnan(p.grad)  # as in PyTorch: nobody trains on unnoticed
+    assert q.grad == 0.0
     p.grad, q.grad = np.array([np.nan]), np.array([1.0])
     assert np.isnan(optim.clip_grad_norm([p, q], 1.0))
-    assert np.isnan(p.grad) and np.isnan(q.grad)
+    assert np.isnan(p.grad)
+    assert np.isnan(q.grad)
     assert optim.clip_grad_norm([leaf([1.0])], 1.0) == 0.0
 
 
