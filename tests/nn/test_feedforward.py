@@ -263,6 +263,22 @@ def test_an_output_with_its_state_is_no_sequence(later):
             later()(layer(xs))
 
 
+@pytest.mark.parametrize("between", [[], [lambda: nn.Dropout(0.5)],
+                                     [lambda: nn.Linear(3, 3), lambda: nn.LayerNorm(3)]])
+def test_a_recurrent_layer_above_a_last_step_is_refused(between):
+    """Its (B, H) would be read as a sequence of B steps, and nothing would be said."""
+    between = [make() for make in between]
+    with pytest.raises(ShapeError, match=f"^Sequential: layer {len(between) + 1} expects a "
+                       r"sequence \(T, B, I\) but layer 0 returns only its last step \(B, H\): "
+                       "set return_sequences=True on layer 0$"):
+        nn.Sequential(nn.RNN(4, 3), *between, nn.GRU(3, 2))
+    nn.Sequential(nn.RNN(4, 3, return_sequences=True), *between, nn.GRU(3, 2))
+    row = nn.Sequential(nn.RNN(4, 3), lambda h: [h] * 5, nn.GRU(3, 2, return_sequences=True))
+    assert row(np.ones((7, 2, 4))).shape == (5, 2, 2)  # an autoencoder: h at every step
+    with pytest.raises(InputError, match=r"got list. One after the other: Sequential\(a, b\)"):
+        nn.Sequential([nn.RNN(4, 3)])
+
+
 def test_a_function_in_a_row_keeps_the_steps():
     layer, head = nn.RNN(4, 3, return_sequences=True, seed=0), nn.Linear(3, 2, seed=0)
     xs, targets = np.random.default_rng(0).normal(size=(5, 4)), [0, 1, 0, 1, 1]

@@ -6,7 +6,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn, optim
-from tinygrad_rnn.errors import InputError, TinygradRNNError
+from tinygrad_rnn.errors import InputError, TinygradRNNError, UnsupportedError
 from tinygrad_rnn.nn.layer import LayerOptions
 
 I, H = 3, 2
@@ -180,3 +180,17 @@ def test_the_words_of_a_list_of_sizes():
         nn.DeepRNNCell(I, H, deep_input=5)
     with pytest.raises(InputError, match="a spectral radius to be a finite number of at least 0"):
         nn.init.spectral("a")
+
+
+@pytest.mark.parametrize(("make", "option", "words"), [
+    (nn.LSTM, "batch_first", "swapaxes"), (nn.GRU, "num_layers", "nn.Stacked"),
+    (nn.RNN, "bidirectional", "nn.Bidirectional"), (nn.LSTM, "dropout", "nn.Stacked.*recurrent_dr"),
+    (nn.LSTM, "go_backwards", "reverse=True"), (nn.GRU, "stateful", r"layer\(xs, state\)"),
+    (nn.RNN, "activation", "nonlinearity="), (nn.GRU, "nonlinearity", "activation="),
+    (nn.LSTM, "recurrent_activation", "gate_activation="), (nn.RNN, "colour", "There are return_")])
+def test_the_names_of_others_are_answered_with_ours(make, option, words):
+    with pytest.raises(UnsupportedError,
+                       match=f"^{make.__name__}: there is no option {option}. .*{words}"):
+        make(I, H, **{option: True})
+    with pytest.raises(TypeError):  # as Python has it
+        make(I, H, **{option: True})

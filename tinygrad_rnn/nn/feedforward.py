@@ -34,14 +34,27 @@ class Sequential(Module):
     as `tg.tanh`. A function gets a layer's sequence as a whole, (T, B, H).
 
     A call may give an `rng`, which goes to those that need one (`Dropout`, recurrent layers).
+
+    Raises `ShapeError` for a recurrent layer above one that returns only its last output.
     """
 
     def __init__(self, *layers: Any) -> None:
         for layer in layers:
             if not callable(layer):
                 raise InputError(f"expected layers and functions, got {type(layer).__name__}",
-                                 where="Sequential")
+                                 where="Sequential", fix="One after the other: Sequential(a, b)"
+                                 if isinstance(layer, (list, tuple)) else "")
         self.layers = list(layers)
+        only_last = None  # its (B, H) would be read as a sequence of B steps without a batch
+        for k, layer in enumerate(layers):
+            if only_last is not None and isinstance(layer, Layer):
+                raise ShapeError(f"layer {k} expects a sequence (T, B, I) but layer {only_last} "
+                                 "returns only its last step (B, H): set return_sequences=True on "
+                                 f"layer {only_last}", where="Sequential")
+            if isinstance(layer, Layer):
+                only_last = None if layer.return_sequences else k
+            elif not isinstance(layer, (Linear, LayerNorm, Dropout)):
+                only_last = None  # a function may make a sequence of it
 
     def __call__(self, x: Any, rng: Any = None) -> Any:
         if rng is not None:  # one generator for all of them

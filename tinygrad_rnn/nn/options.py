@@ -8,13 +8,30 @@ raises `InputError` with what was expected, what came, and which layer refuses i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, UnsupportedError
 
+ELSEWHERE = {  # what PyTorch and Keras call it: what it is here
+    "batch_first": "Time is the first axis: xs.swapaxes(0, 1)",
+    "num_layers": "Layers above each other: nn.Stacked([layer, layer])",
+    "bidirectional": "Both directions: nn.Bidirectional(layer)",
+    "dropout": "Between layers: nn.Stacked(layers, dropout=p). In a layer: recurrent_dropout=p",
+    "go_backwards": "Here it is reverse=True; the outputs stay in the order of time",
+    "stateful": "A state is carried on by hand: layer(xs, state)",
+    "activation": "In a vanilla layer it is nonlinearity=",
+    "nonlinearity": "In a gated layer it is activation=",
+    "recurrent_activation": "Here it is gate_activation=",
+    "use_bias": "Here it is bias=",
+    "unit_forget_bias": "Here it is forget_bias=1.0",
+    "kernel_initializer": "Here it is init=",
+    "recurrent_initializer": "Here it is init_hh=",
+    "zero_output_for_mask": "Here it is padding='zero'",
+    "unroll": "Every layer is unrolled, unless it is fused=True",
+}
 REAL = (int, float, np.integer, np.floating)
 
 
@@ -76,6 +93,14 @@ def rate(p: Any, argument: str, where: str) -> float:
         raise InputError(f"expected {argument} to be a number from 0 up to but not including 1, "
                          f"got {p!r}", where=where)
     return float(p)
+
+
+def known_options(given: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    """Raise `UnsupportedError` for an option that is not there, with the name it has here."""
+    for name in given:
+        if name not in known:
+            raise UnsupportedError(f"there is no option {name}", where=where, fix=ELSEWHERE.get(
+                name, f"There are {', '.join(known)}"))
 
 
 def function(f: Any, name: str, where: str) -> Any:

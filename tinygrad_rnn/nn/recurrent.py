@@ -26,7 +26,7 @@ from .gated import GRUCell, LSTMCell
 from .layer import Layer, LayerOptions
 from .masking import Masks
 from .module import Module, parameter, refuse_shared
-from .options import one_of, rate, yes_or_no
+from .options import known_options, one_of, rate, yes_or_no
 from .sequence import Steps, shape_of
 from .unrolling import AnyCell, Run, Unrolling, starting_state, unroll
 
@@ -202,6 +202,7 @@ class RNN(Recurrent):
                  stacked: bool = False, init: str | inits.Init = "uniform",
                  init_hh: str | inits.Init | None = None, seed: Any = None, dtype: Any = None,
                  **options: Unpack[LayerOptions]) -> None:
+        known_options(options, LayerOptions.__annotations__, "RNN")
         super().__init__(RNNCell(input_size, hidden_size, nonlinearity, bias, stacked=stacked,
                                  init=init, init_hh=init_hh, seed=seed, dtype=dtype), **options)
 
@@ -221,6 +222,7 @@ class LSTM(Recurrent):
                  forget_bias: float | None = None, peepholes: bool = False, stacked: bool = False,
                  init: str | inits.Init = "uniform", init_hh: str | inits.Init | None = None,
                  seed: Any = None, dtype: Any = None, **options: Unpack[LayerOptions]) -> None:
+        known_options(options, LayerOptions.__annotations__, "LSTM")
         super().__init__(LSTMCell(
             input_size, hidden_size, bias, activation=activation, gate_activation=gate_activation,
             output_activation=output_activation, forget_bias=forget_bias, peepholes=peepholes,
@@ -240,6 +242,7 @@ class GRU(Recurrent):
                  gate_activation: str | Activation = "sigmoid", stacked: bool = False,
                  init: str | inits.Init = "uniform", init_hh: str | inits.Init | None = None,
                  seed: Any = None, dtype: Any = None, **options: Unpack[LayerOptions]) -> None:
+        known_options(options, LayerOptions.__annotations__, "GRU")
         super().__init__(GRUCell(
             input_size, hidden_size, bias, reset_after=reset_after, activation=activation,
             gate_activation=gate_activation, stacked=stacked, init=init, init_hh=init_hh,
