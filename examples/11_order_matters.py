@@ -1,4 +1,5 @@
-"""Order matters: the same words in another order say something else, and only some models notice.
+"""Order matters: the same words (prices, pixels) in another order say something else, and only some
+models notice.
 
     bag of words    y = MLP(x_1 + ... + x_T)         a sum has no order
     places          y = MLP([x_1; ...; x_T])         weights of its own for every place: T is fixed
@@ -51,3 +52,13 @@ print(f"{'':12}parameters     loss   right about prices that went up or down")
 for name, model in models(5, 1).items():
     size, loss, p = trained(model, prices, up)
     print(f"{name:12}{size:10}{loss:9.4f}{((p > 0.5) == up).sum():8} of {len(up)}")
+
+# the same 4 white pixels of 16, in a row of the picture or in a column, read one after the other
+lines = np.eye(4)[:, :, None] * np.ones(4)
+pictures = np.concatenate([lines, lines.swapaxes(1, 2)])  # (B, 4, 4)
+upright = np.repeat([0, 1], 4)
+print()
+print(f"{'':12}parameters     loss   right about lines that lie or stand")
+for name, model in models(16, 1).items():
+    size, loss, p = trained(model, pictures.reshape(8, 16).T[:, :, None], upright)
+    print(f"{name:12}{size:10}{loss:9.4f}{((p > 0.5) == upright).sum():8} of {len(upright)}")

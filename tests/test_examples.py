@@ -37,7 +37,8 @@ SAYS = {
     "10_bidirectional": ["from left to right 98 0.3504", "in both directions 66 0.0024",
                          "log 2 at half of them 0.3466"],
     "11_order_matters": ["bag 82 0.6931 0.499 0.499", "recurrence 146 0.0001 1.000 0.000",
-                         "bag 34 0.6932 32 of 64", "recurrence 98 0.0010 64 of 64"],
+                         "bag 34 0.6932 32 of 64", "recurrence 98 0.0010 64 of 64",
+                         "bag 34 0.6931 4 of 8", "recurrence 98 0.0118 8 of 8"],
     "12_truncated": ["Window(steps 9 to 16, the gradient is cut at h_8, |dL/dh_8| = 0.587)",
                      "8 8 3 25.1% #############", "24 24 1 0.0%", "1 8 24 4.5% ##"],
     "13_vanishing_and_exploding": [
