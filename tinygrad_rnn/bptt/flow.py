@@ -19,6 +19,7 @@ from ..core.backprop import commit, contributions
 from ..core.graph import Node
 from ..core.guards import plain_seed
 from ..core.parts import norm
+from ..core.place import contained
 from ..core.totals import Totals
 from ..core.words import describe
 from ..errors import GradientError, InputError
@@ -164,6 +165,7 @@ def whereabouts(node: Node, x: Node) -> str:
     return node.label if node.scope in ("", x.scope) else f"{node.scope}/{node.label}"
 
 
+@contained
 def gradient_flow(root: Node, seed: Any = None, *, keep: str = "arrays") -> GradientFlow:
     """Backward from `root`, adding to `.grad` as `backward()` does, with every contribution kept.
 

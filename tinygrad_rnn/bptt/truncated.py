@@ -24,7 +24,7 @@ import numpy as np
 from ..core import backprop, walk
 from ..core.graph import Node, constant, given, leaf, tick
 from ..core.parts import norm
-from ..core.place import no_grad, timestep
+from ..core.place import contained, here, switch, timestep
 from ..errors import InputError
 from ..nn.feedback import as_layer, onward
 from ..nn.init import generator
@@ -91,8 +91,7 @@ def windows(runner: Runner, k1: int, k2: int, initial_state: Any) -> Iterator[Wi
         made_before = tick()
         outputs: Any = []
         if start > begin:
-            with no_grad():
-                run = runner.run(begin, start, known[begin])
+            run = runner.run(begin, start, known[begin], recording=False)
             outputs, known[start] = run.outputs, run.state
         state, cuts = cut(known[start]) if start else (known[0], [])
         run = runner.run(start, end, state)
@@ -122,11 +121,12 @@ class Runner:
         self.layer, self.steps, self.masks, self.rng = layer, steps, masks, rng
         self.first, self.T = first, len(steps)
 
-    def run(self, a: int, b: int, state: Any) -> Run:
-        """The steps at positions a .. b - 1, from this state."""
+    @contained
+    def run(self, a: int, b: int, state: Any, *, recording: bool = True) -> Run:
+        """The steps at positions a .. b - 1, from this state; if not `recording`, as constants."""
         valid, reset = (None if m is None else m[a:b] for m in (self.masks.valid, self.masks.reset))
         part = self.part(a, b)
-        with timestep(self.first + a):
+        with switch(step=self.first + a, recording=recording and here().recording):
             return self.layer.run(part, state, Masks(b - a, valid, reset), self.rng)
 
     def part(self, a: int, b: int) -> Steps:

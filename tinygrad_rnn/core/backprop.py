@@ -23,8 +23,7 @@ b.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -33,12 +32,11 @@ import numpy as np
 from . import hooks, ops
 from .graph import Node, constant
 from .guards import check_ends, check_operands, plain_seed
+from .inplace import at_once, change
 from .place import Place, at, here
 from .totals import Totals
 
 Edge = tuple[Node, int, Node, Any, Any]
-set_grad: Callable[[Node, Any], None] = Node.__dict__["grad"].__set__
-set_calls: Callable[[Node, int], None] = Node.__dict__["calls"].__set__
 
 
 def history(roots: Iterable[Node], until: Collection[Node] = ()) -> list[Node]:
@@ -234,4 +232,4 @@ def commit(totals: Totals) -> None:
         mine = node in totals.owned and g is totals[node] and node.hooks is None
         mine = mine or node.is_scalar
         grads.append(g if mine else np.array(g, order="C"))
-    deque(chain(map(set_calls, totals, calls), map(set_grad, totals, grads)), maxlen=0)
+    at_once(change(totals, "calls", calls), change(totals, "grad", grads))

@@ -18,10 +18,11 @@ from . import hooks
 from .backprop import contributions, history, uses
 from .graph import Node, constant, given
 from .guards import check_targets, seeded
-from .place import Place, here
+from .place import Place, contained, here
 from .totals import Totals
 
 
+@contained
 def grad(y: Node, xs: Any, seed: Any = None, *, create_graph: bool = False) -> Any:
     """dy/dx as nodes, for one `x` or a list of them; `.grad` is not touched, an unused input gives
     zeros.

@@ -12,6 +12,9 @@ to otherwise.
 from __future__ import annotations
 
 import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,6 +70,23 @@ def settle(node: Node) -> None:
 def assign(node: Node, new: Any, time: int) -> None:
     """Give a leaf new data at this time in the order of creation. Older graphs that need the old
     refuse."""
+    assign_all([node], [new], time)
+
+
+def assign_all(nodes: Sequence[Node], new: Sequence[Any], time: int,
+               *others: Iterable[Any]) -> None:
+    """Give leaves new data together: all of them or, if it is refused or interrupted, none.
+
+    `others` are changes that go with it: see `at_once`.
+    """
+    arrays = [fitted(node, x) for node, x in zip(nodes, new)]
+    params = [node.params if x is node.value else None for node, x in zip(nodes, arrays)]
+    at_once(change(nodes, "value", arrays), change(nodes, "params", params),
+            change(nodes, "order", repeat(time)), *others)
+
+
+def fitted(node: Node, new: Any) -> Any:
+    """New data as a leaf keeps it: in its shape and type, an array of its own."""
     if not node.is_leaf:
         raise GradientError(f"{describe(node)} is computed: its data cannot be assigned",
                             fix="Assign the data of a leaf, or make a new one from .detach()")
@@ -74,7 +94,16 @@ def assign(node: Node, new: Any, time: int) -> None:
         raise ShapeError(f"{describe(node)} holds shape {np.shape(node.value)}, "
                          f"got data of shape {np.shape(new)}")
     if node.is_scalar:
-        node.value = float(new)
-    elif new is not node.value:
-        node.value, node.params = np.array(new, node.value.dtype, order="C"), None
-    node.order = time
+        return float(new)
+    return new if new is node.value else np.array(new, node.value.dtype, order="C")
+
+
+def change(things: Iterable[Any], attribute: str, values: Iterable[Any]) -> Iterator[None]:
+    """Set an attribute of each thing, as far as the result is read."""
+    return map(setattr, things, repeat(attribute), values)
+
+
+def at_once(*changes: Iterable[Any]) -> None:
+    """Make changes that are wholly made or not at all. Python lets an interrupt in between two
+    instructions of its own, and this is one: the iterators must run in C, as those of `change`."""
+    deque(chain(*changes), maxlen=0)

@@ -10,10 +10,11 @@ another.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
-from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any, Protocol
+from contextvars import ContextVar, Token, copy_context
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
@@ -21,6 +22,10 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     from .graph import Node, Op
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Watcher(Protocol):
@@ -98,6 +103,20 @@ class at:
 
     def __exit__(self, *_: object) -> None:
         HERE.reset(self.token)
+
+
+def contained(f: Callable[P, R]) -> Callable[P, R]:
+    """Run `f` in a copy of the context: its own switches end with it, whatever happens.
+
+    A block is left by Python code, and an interrupt (Ctrl-C) may strike just before that code has
+    put the old place back. A context is left by the interpreter, where no interrupt gets in.
+    """
+
+    @wraps(f)
+    def inside(*args: P.args, **options: P.kwargs) -> R:
+        return copy_context().run(f, *args, **options)
+
+    return inside
 
 
 def timestep(t: int) -> switch:

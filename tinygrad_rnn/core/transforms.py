@@ -27,7 +27,7 @@ from ..errors import GradientError, InputError, ShapeError
 from . import ops
 from .gradients import as_node, pull
 from .graph import Node
-from .place import switch
+from .place import contained, switch
 from .values import Tensor, Value
 
 INSIDE: ContextVar[bool] = ContextVar("tinygrad_rnn.inside_a_transform", default=False)
@@ -36,6 +36,7 @@ INSIDE: ContextVar[bool] = ContextVar("tinygrad_rnn.inside_a_transform", default
 # --- what users call ----------------------------------------------------------------------------
 
 
+@contained
 def jacobian(f: Callable[[Any], Any], x: Any, *, create_graph: bool | None = None) -> Any:
     """All first derivatives of `f` at `x`: J = ∂f/∂x, of shape `f(x).shape + x.shape`.
 
@@ -50,6 +51,7 @@ def jacobian(f: Callable[[Any], Any], x: Any, *, create_graph: bool | None = Non
     return run.like_x(jacobians(run.y, run.xs, run.graph))
 
 
+@contained
 def hessian(f: Callable[[Any], Any], x: Any, *, create_graph: bool | None = None) -> Any:
     """All second derivatives of a single number `f(x)`: H = ∂²f/∂x∂x, of shape `x.shape + x.shape`.
 
@@ -64,6 +66,7 @@ def hessian(f: Callable[[Any], Any], x: Any, *, create_graph: bool | None = None
     return run.like_x([run.like_x(jacobians(slope, run.xs, run.graph)) for slope in slopes])
 
 
+@contained
 def hvp(f: Callable[[Any], Any], x: Any, v: Any, *, create_graph: bool | None = None) -> Any:
     """The Hessian of `f(x)`, a single number, times `v`: H v, of the shape of `x`.
 
@@ -77,6 +80,7 @@ def hvp(f: Callable[[Any], Any], x: Any, v: Any, *, create_graph: bool | None = 
     return run.like_x([run.shown(g) for g in gradients(along, run.xs, None, run.graph)])
 
 
+@contained
 def vjp(f: Callable[[Any], Any], x: Any, v: Any, *, create_graph: bool | None = None) -> Any:
     """`v` times the Jacobian of `f` at `x`: vᵀ J, of the shape of `x`; `v` has the shape of `f(x)`.
 
@@ -90,6 +94,7 @@ def vjp(f: Callable[[Any], Any], x: Any, v: Any, *, create_graph: bool | None = 
     return run.like_x([run.shown(g) for g in gradients(run.y, run.xs, v, run.graph)])
 
 
+@contained
 def jvp(f: Callable[[Any], Any], x: Any, v: Any, *, create_graph: bool | None = None) -> Any:
     """The Jacobian of `f` at `x` times `v`: J v, of the shape of `f(x)`; `v` has the shape of `x`.
 
@@ -117,6 +122,7 @@ def value_and_grad(f: Callable[..., Any], *, create_graph: bool | None = None
     (20.0, array([ 4., 12.]))
     """
 
+    @contained
     @wraps(f)
     def with_gradient(x: Any, *others: Any, **options: Any) -> tuple[Any, Any]:
         run = Run("value_and_grad", lambda x: f(x, *others, **options), x, create_graph).number()

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..core import functions, ops
 from ..core.graph import Node
-from ..core.place import switch, timestep
+from ..core.place import contained, switch, timestep
 from ..core.values import Tensor
 from ..errors import InputError, ShapeError
 from .bidirectional import Bidirectional
@@ -67,6 +67,7 @@ class OutputFeedback(Module):
         self.append = yes_or_no(append, "append", "OutputFeedback")
         self.feedback = known(feedback, "OutputFeedback")
 
+    @contained
     def __call__(self, x: Any, targets: Any = None, steps: int | None = None,
                  initial_state: Any = None, feedback: str | None = None) -> Any:
         feedback = self.feedback if feedback is None else known(feedback, "OutputFeedback")

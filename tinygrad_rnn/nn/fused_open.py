@@ -17,13 +17,14 @@ import numpy as np
 from ..core import functions, ops, walk
 from ..core.functions import class_cross_entropy, cross_entropy_
 from ..core.graph import Node, make
-from ..core.place import at, here
+from ..core.place import at, contained, here
 from ..core.reductions import sum_of
 from .fused import SEQUENCE
 from .fused_head import AFFINE, SOFTMAX
 from .sequence import join, span_of
 
 
+@contained
 def open_fused(root: Node) -> Node:
     """The graph of `root` with every fused sequence as operations, each at its step.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core import functions
 from ..core.graph import Node
-from ..core.place import no_grad
+from ..core.place import contained, no_grad
 from ..errors import InputError
 from .feedback import as_layer, onward
 from .init import generator
@@ -40,6 +40,7 @@ def one_hot(indices: Any, depth: int, dtype: Any = np.float64) -> Any:
     return rows.astype(dtype, copy=False)
 
 
+@contained
 def generate(cell_or_layer: Any, head: Callable[[Any], Any] | None, start: Any, steps: int,
              feedback: str | Feedback = "sample", temperature: float = 1.0, rng: Any = None,
              state: Any = None) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from ..core.place import contained
 from ..errors import ShapeError
 from . import describe
 from .init import generator
@@ -66,6 +67,7 @@ class Layer(Module):
     return_state: bool
     return_all_states: bool
 
+    @contained
     def __call__(self, xs: Any, initial_state: Any = None, *, mask: Any = None,
                  lengths: Any = None, reset_mask: Any = None, rng: Any = None) -> Any:
         steps = self.steps(xs)

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..core import functions, ops
 from ..core.graph import Node
-from ..core.place import switch
+from ..core.place import contained, switch
 from ..core.reductions import sum_of
 from ..core.timeline import mixed
 from ..core.values import Tensor
@@ -142,6 +142,7 @@ def possible(target: Any, y: Any, valid: Any, where: str) -> None:
 # --- the frame ----------------------------------------------------------------------------------
 
 
+@contained
 def over_time(cost: Cost, outputs: Any, targets: Any, reduction: str, mask: Any, where: str,
               by_entry: bool = False) -> Any:
     """The losses of all steps, and their sum L. With `by_entry` every entry of y_t has a cost of

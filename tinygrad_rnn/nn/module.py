@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.graph import Node, leaf
+from ..core.graph import Node, leaf, tick
+from ..core.inplace import assign_all
 from ..core.values import Tensor
 from ..errors import DTypeError, InputError, ShapeError, UnsupportedError
 
@@ -84,8 +85,7 @@ class Module:
             if arrays[name].dtype.kind not in "fiub":
                 raise DTypeError(f"expected real numbers, got dtype {arrays[name].dtype}",
                                  where=where)
-        for name, p in own.items():
-            p.data = arrays[name]
+        assign_all(list(own.values()), list(arrays.values()), tick())
 
     def settings(self) -> str:
         """What the repr shows in brackets: sizes and options."""

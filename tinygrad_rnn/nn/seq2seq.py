@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.place import scope
+from ..core.place import contained, scope
 from ..errors import InputError, ShapeError
 from .bridge import bridges, first_state
 from .feedback import (
@@ -93,6 +93,7 @@ class EncoderDecoder(Module):
             stacked = hasattr(self.decoder, "layers")
             setattr(self, bridge_name(name), linears if stacked else linears[0])
 
+    @contained
     def __call__(self, source: Any, target_inputs: Any = None, steps: int | None = None, *,
                  start: Any = None, mask: Any = None, lengths: Any = None,
                  feedback: str | None = None, rng: Any = None) -> Any:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ..core.graph import Node
-from ..core.place import here, timestep
+from ..core.place import contained, here, timestep
 from ..errors import InputError
 from .cells import Cell
 from .masking import Masks, choose, select, stay, zeros
@@ -36,6 +36,7 @@ class Run(NamedTuple):
     states: Sequence[Any]   # the state after every step
 
 
+@contained
 def unroll(cell: AnyCell, xs: Any, state: Any = None) -> tuple[list[Any], Any]:
     """Apply `cell` to each step of `xs`: ([output_1, ..., output_T], the state after the last
     step).

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
+from ..core.place import contained
 from ..core.values import Tensor
 from ..errors import InputError, ShapeError
 from . import init as inits
@@ -58,6 +59,7 @@ class VectorToSequence(Module):
                          cell.hidden_size, cell.dtype, "R", where)
         self.R = parameter(R, "R")
 
+    @contained
     def __call__(self, context: Any, xs: Any = None, steps: int | None = None, targets: Any = None,
                  initial_state: Any = None, feedback: str | None = None) -> Any:
         feedback = self.feedback if feedback is None else known(feedback, "VectorToSequence")

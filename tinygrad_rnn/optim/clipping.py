@@ -1,6 +1,8 @@
 """Clipping: gradients that are too large are made smaller before the update.
 
 The question this file answers: *what can be done about an exploding gradient?*
+
+An error or an interrupt leaves all gradients as they were, or all of them clipped.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.inplace import at_once, change
 from ..core.words import describe
 from ..errors import GradientError
 from ..nn.options import above_zero, yes_or_no
@@ -38,8 +41,7 @@ def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2,
     scale = max_norm / (norm + 1e-6)
     if not scale >= 1.0:
         with np.errstate(invalid="ignore"):  # 0 times Inf
-            for p in leaves:
-                p.grad = p.grad * scale
+            at_once(change(leaves, "grad", [p.grad * scale for p in leaves]))
     return norm
 
 
@@ -49,10 +51,10 @@ def clip_grad_value(params: Any, clip_value: float) -> None:
     Raises `InputError` for a `clip_value` that is not above 0.
     """
     clip_value = above_zero(clip_value, "clip_value", "clip_grad_value")
-    for p in named(params, "clip_grad_value").values():
-        if p.grad is not None:
-            clipped = np.clip(p.grad, -clip_value, clip_value)
-            p.grad = float(clipped) if p.is_scalar else clipped
+    leaves = [p for p in named(params, "clip_grad_value").values() if p.grad is not None]
+    clipped = [np.clip(p.grad, -clip_value, clip_value) for p in leaves]
+    at_once(change(leaves, "grad", [float(g) if p.is_scalar else g
+                                    for p, g in zip(leaves, clipped)]))
 
 
 # --- helpers ------------------------------------------------------------------------------------

@@ -9,11 +9,13 @@ argument names and defaults of PyTorch's classes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
-from ..core.graph import Node, leaf
+from ..core.graph import Node, leaf, tick
+from ..core.inplace import assign_all
 from ..core.words import describe
 from ..errors import InputError, ShapeError
 from ..nn.module import Module
@@ -52,23 +54,27 @@ class Optimizer:
         self.options["lr"], self.schedule = within(lr, "lr", self.rule), None
 
     def step(self) -> None:
-        """Move every parameter that has a gradient: p.data = p.data - step, all of them at the
-        end."""
+        """Move every parameter that has a gradient: p.data = p.data - step.
+
+        All of them move at the end, together with what is remembered of them: after an error or an
+        interrupt the step was made as a whole or not at all.
+        """
         options = {**self.options, "lr": self.lr}
         decay, rule = options.pop("weight_decay"), RULES[self.rule]
-        moves = []
+        moved, new, memory = list[Node](), list[Any](), dict(self.memory)
         for name, p in self.params.items():
             if p.grad is None:
                 continue
             apart = self.rule in DECOUPLED
             g = p.grad + decay * p.value if decay and not apart else p.grad
-            step, memory = rule(g, self.memory[name], **options)
+            step, memory[name] = rule(g, self.memory[name], **options)
             if decay and apart:
                 step = step + options["lr"] * decay * p.value
-            moves.append((name, p, p.value - step, memory))
-        for name, p, new, memory in moves:
-            p.data, self.memory[name] = new, memory
-        self.options["lr"], self.steps = options["lr"], self.steps + 1
+            moved.append(p)
+            new.append(p.value - step)
+        own = {"memory": memory, "steps": self.steps + 1,
+               "options": {**self.options, "lr": options["lr"]}}
+        assign_all(moved, new, tick(), map(setattr, repeat(self), own, own.values()))
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -105,8 +111,7 @@ class Optimizer:
         kept = copied(memory, self.params)
         for name, p in self.params.items():
             kept[name] = {key: like_parameter(x, p) for key, x in kept[name].items()}
-        self.memory, self.steps = kept, steps
-        self.options = options
+        self.memory, self.steps, self.options = kept, steps, options
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value}"
