@@ -136,8 +136,9 @@ def by_layers(fused):
     ids=["backward", "flow", "norms"])
 def test_all_gradients_are_old_or_all_are_new(program, way):
     loss, parameters = program()
-    count = interrupted(lambda: way(loss), *gradients_of(parameters), 130)
-    assert count > 120
+    points = 100 if way is tg.Tensor.backward else 30
+    count = interrupted(lambda: way(loss), *gradients_of(parameters), points)
+    assert count >= points - 1
 
 
 def test_a_backward_has_a_thousand_points():
@@ -166,12 +167,12 @@ def test_a_window():
     line = Line()
     restore()
     assert traced(run, line)
-    for last in some(line, 80):
+    for last in some(line, 60):
         restore()
         count += not traced(run, Line(last))
         assert any(equal(state(), value) for value in values), f"half of it, at line {last}"
         assert here() is NOWHERE, f"a switch was left on at line {last}"
-    assert count >= 75
+    assert count >= 59
 
 
 @pytest.mark.parametrize("rule", [
@@ -248,7 +249,7 @@ SWITCHED = {
 
 @pytest.mark.parametrize("name", SWITCHED)
 def test_no_switch_is_left_on(name):
-    assert interrupted(SWITCHED[name], points=60) > 50
+    assert interrupted(SWITCHED[name], points=40) >= 39
 
 
 def test_a_switch_can_be_left_on():
