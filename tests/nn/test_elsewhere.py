@@ -287,6 +287,65 @@ def test_onnx_and_tensorflow_js_gru(linear_before_reset, hard):
     np.testing.assert_allclose(got, H, rtol=1e-12)
 
 
+def one_by_one(step, X, H, lengths, reverse):
+    """Y and the last states: each sample alone, in reverse from its own end, and 0 behind it."""
+    Y, ends = np.zeros((*X.shape[:2], H.shape[-1])), []
+    for b in range(X.shape[1]):
+        h = H[b]
+        for t in reversed(range(lengths[b])) if reverse else range(lengths[b]):
+            Y[t, b] = h = step(X[t, b], h)
+        ends.append(h)
+    return Y, np.array(ends)
+
+
+def rnn_node(W, R, Wb, Rb):
+    """Ht = f(Xt W^T + Ht-1 R^T + Wb + Rb), with f = Relu."""
+    layer = nn.RNN(W.shape[1], len(R), "relu", padding="zero", return_sequences=True,
+                   return_state=True)
+    layer.cell.load_state_dict({"W_xh": W, "W_hh": R, "b_h": Wb + Rb})
+    return layer, lambda x, h: np.maximum(W @ x + R @ h + Wb + Rb, 0)
+
+
+def gru_node(W, R, Wb, Rb):
+    """The gates in the order z, r, h, with linear_before_reset = 1."""
+    n = R.shape[1]
+    layer = nn.GRU(W.shape[1], n, padding="zero", return_sequences=True, return_state=True)
+    b = np.concatenate([Wb[:2 * n] + Rb[:2 * n], Wb[2 * n:]])
+    layer.cell.load_state_dict({"W_xh": rows(W, (1, 0, 2), n), "W_hh": rows(R, (1, 0, 2), n),
+                                "b_h": rows(b, (1, 0, 2), n), "b_hn": Rb[2 * n:]})
+
+    def step(x, h):
+        (x_z, x_r, x_h), (h_z, h_r, h_h) = np.split(W @ x + Wb, 3), np.split(R @ h + Rb, 3)
+        z, r = sigmoid(x_z + h_z), sigmoid(x_r + h_r)
+        return (1 - z) * np.tanh(x_h + r * h_h) + z * h
+
+    return layer, step
+
+
+@pytest.mark.parametrize(("node", "gates"), [(rnn_node, 1), (gru_node, 3)])
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+def test_onnx_rnn_and_gru_in_all_directions(node, gates, direction):
+    T, B, I, n = 5, 3, 2, 3
+    draws = np.random.default_rng(2)
+    X, H, lengths = draws.normal(size=(T, B, I)), draws.normal(size=(2, B, n)), [5, 0, 3]
+    made = [node(*(draws.normal(size=s) for s in ((gates * n, I), (gates * n, n), gates * n,
+                                                  gates * n))) for _ in range(2)]
+    expected = [one_by_one(step, X, h, lengths, reverse)
+                for (_, step), h, reverse in zip(made, H, (False, True))]
+    if direction == "bidirectional":
+        Y, states = nn.Bidirectional(*(layer for layer, _ in made))(X, tuple(H), lengths=lengths)
+        Ys = np.split(Y.numpy(), 2, -1)
+    else:
+        k = int(direction == "reverse")
+        layer = nn.Recurrent(made[k][0].cell, reverse=bool(k), padding="zero",
+                             return_sequences=True, return_state=True)
+        Y, state = layer(X, H[k], lengths=lengths)
+        Ys, states, expected = [Y.numpy()], [state], expected[k:k + 1]
+    for Y, state, (Y_there, h_there) in zip(Ys, states, expected, strict=True):
+        np.testing.assert_allclose(Y, Y_there, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(state.numpy(), h_there, rtol=1e-12, atol=1e-15)
+
+
 # --- CS231n -------------------------------------------------------------------------------------
 
 

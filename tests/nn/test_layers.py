@@ -446,3 +446,21 @@ def test_a_generator_that_is_none_is_named(layer):
 def test_a_forget_bias_that_is_no_number_is_named():
     with pytest.raises(InputError, match="expected forget_bias to be a finite number"):
         nn.LSTM(3, 5, forget_bias="a")
+
+
+def test_samples_of_different_lengths_are_told_of_padding():
+    ragged = [inputs(n, I) for n in (4, 6, 2)]
+    with pytest.raises(ShapeError, match=r"got \(6, 3\) at xs\[1\]. .*pad them, and give lengths="):
+        nn.GRU(I, H)(ragged)
+
+
+def test_the_pair_of_an_lstm_is_detached_at_once():
+    layer = nn.LSTM(I, H, return_state=True, seed=0)
+    _, state = layer(inputs(T, B, I))
+    cut = state.detach()
+    assert type(cut) is type(state)
+    assert not cut.h.requires_grad
+    assert not cut.c.requires_grad
+    assert nn.LSTMState(inputs(B, H), None).detach().c is None
+    _, again = layer(inputs(T, B, I), cut)
+    assert all(node is not state.c for node in tg.nodes(again.c))

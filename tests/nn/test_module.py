@@ -1,11 +1,14 @@
 """Modules: parameters by name, state dicts, and what the repr shows."""
 
+import inspect
+import re
+
 import numpy as np
 import pytest
 
 from tinygrad_rnn import nn
 from tinygrad_rnn.core.values import Tensor
-from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
+from tinygrad_rnn.errors import DTypeError, InputError, ShapeError, UnsupportedError
 
 
 class Model(nn.Module):
@@ -147,3 +150,26 @@ def test_what_is_no_state_is_refused_and_tensors_are_taken():
     assert head.W is not other.W
     other.W.data = np.zeros((3, 2))
     assert head.W.numpy().any()
+
+
+def test_forward_is_answered_with_call():
+    def forward(self, x):
+        return x
+
+    with pytest.raises(UnsupportedError, match=r"^Net: expected a method __call__, got .*forward"):
+        type("Net", (nn.Module,), {"forward": forward})
+    both = type("Net", (nn.Module,), {"forward": forward, "__call__": lambda self, x: x})
+    assert both()(1) == type("Net", (both,), {"forward": forward})()(1) == 1
+
+
+@pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.DeepRNNCell,
+                                  nn.SkipRNNCell, nn.ReadoutCell])
+def test_the_docstring_of_a_cell_has_its_equation_and_binds_every_argument(cell):
+    doc = inspect.getdoc(cell)
+    opening = doc.split("`x` is")[0]
+    assert re.search(r"\b[hy]_t += ", opening)
+    for symbol in ("(B, I)", "(B, O)" if cell is nn.ReadoutCell else "(B, H)", "Returns"):
+        assert symbol in doc
+    told = doc + (inspect.getdoc(nn.RNNCell) if "of `RNNCell`" in doc else "")
+    for argument in list(inspect.signature(cell).parameters):
+        assert f"`{argument}" in told or f" {argument}=" in told, argument

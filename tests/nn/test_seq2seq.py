@@ -456,6 +456,8 @@ def test_a_plain_function_may_read_another_width_than_it_was_given_first():
      InputError, "target_inputs for 9 steps, got 5"),
     (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H)), lambda m: m(SOURCE, SOURCE[..., :2]),
      ShapeError, r"\(2, 2\)"),
+    (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H)), lambda m: m(SOURCE, CLASSES),
+     ShapeError, r"got \(5, 2\). For class indices: nn.one_hot\(targets, 3\)"),
     (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H)), lambda m: m(SOURCE, steps=2),
      ShapeError, r"an output y of shape \(2, 3\).*got \(2, 4\). head= .* or feed="),
     (lambda: nn.EncoderDecoder(nn.RNN(I, H), nn.RNN(O, H), feed=lambda y: y[..., :1]),

@@ -224,11 +224,12 @@ class RNNCell(AffineCell):
     Parameters: `W_xh` (H, I), `W_hh` (H, H), `b_h` (H,). With `stacked=True` one matrix
     `W = [W_xh W_hh]` (H, I + H) takes the place of two: h_t = φ(W [x_t; h_{t-1}] + b_h).
 
-    φ (`nonlinearity`) is "tanh", "relu", "identity", another name of `nn.ACTIVATIONS` or a
-    function. `init` and `init_hh` (for W_hh; the same if None) are names of `nn.init.INITS`
-    ("uniform", "glorot", "orthogonal", ...) or functions. `seed` is a number, a
-    `numpy.random.Generator`, or None for fresh entropy. Raises `InputError` for sizes and names
-    that cannot be, `ShapeError` for an x or state that does not fit.
+    `input_size` is I, `hidden_size` H; with `bias=False` there is no b_h. φ (`nonlinearity`) is
+    "tanh", "relu", "identity", another name of `nn.ACTIVATIONS` or a function. `init` and `init_hh`
+    (for W_hh; the same if None) are names of `nn.init.INITS` ("uniform", "glorot", "orthogonal",
+    ...) or functions. `seed` is a number, a `numpy.random.Generator`, or None for fresh entropy;
+    `dtype` is float64 if None. Raises `InputError` for sizes and names that cannot be, `ShapeError`
+    for an x or state that does not fit.
     """
 
     def __init__(self, input_size: int, hidden_size: int,

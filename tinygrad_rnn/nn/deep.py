@@ -119,7 +119,8 @@ class SkipRNNCell(AffineCell):
     `skips` are the steps back, each 2 or more, with a matrix `W_s2`, `W_s3`, ... (H, H) for each.
     The way of a gradient over many steps is shorter by that factor (Lin et al. 1996).
 
-    The state is the tuple (h_{t-1}, ..., h_{t-K}), K the longest skip; a single array given as
+    `x` is (B, I) or (I,). The state is the tuple (h_{t-1}, ..., h_{t-K}) of parts (B, H), K the
+    longest skip; a single array given as
     initial state stands for all of them. Returns (h_t, state). The other arguments and parameters
     are those of `RNNCell`.
     """
@@ -174,9 +175,11 @@ class ReadoutCell(Cell):
 
         y_t = W_hy h_t + b_y [+ W_xy x_t]            with skip=True
 
-    with h_t the output of `cell`, and its state. Returns (y_t, state).
+    with h_t the output of `cell`, and its state. `x` is (B, I) or (I,), `output_size` is O. Returns
+    (y_t, state), y_t being (B, O) or (O,).
 
-    Parameters: those of `cell`, `W_hy` (O, H), `b_y` (O,), `W_xy` (O, I).
+    Parameters: those of `cell`, `W_hy` (O, H), `b_y` (O,) unless `bias=False`, `W_xy` (O, I).
+    `init` and `seed` are those of `RNNCell`.
     """
 
     def __init__(self, cell: Cell, output_size: int, *, skip: bool = False, bias: bool = True,

@@ -244,7 +244,8 @@ def how_many(length: int | None, steps: int | None, where: str) -> int:
     """The number of steps: what is asked for, or as many as there are inputs or targets."""
     T = length if steps is None else steps
     if T is None:
-        raise InputError("how many steps?", where=where, fix="Give steps=, or the targets")
+        raise InputError("nothing says how many steps", where=where,
+                         fix="Give steps=, or the targets")
     if isinstance(T, bool) or not isinstance(T, (int, np.integer)) or T < 1:
         raise InputError(f"expected at least one step, got {T!r}", where=where)
     return int(T)

@@ -27,6 +27,10 @@ class LSTMState(NamedTuple):
     h: Any
     c: Any
 
+    def detach(self) -> LSTMState:
+        """The same numbers without their history: both h and c."""
+        return LSTMState(*(part.detach() if hasattr(part, "detach") else part for part in self))
+
 
 class LSTMCell(AffineCell):
     """Long short-term memory (Hochreiter and Schmidhuber 1997; Gers et al. 2000)

@@ -127,8 +127,10 @@ class Layer(Module):
             if len(got) not in (1, 2) or got[-1] != expected or got != steps.shape():
                 wanted = f"(B, {expected}) or ({expected},)" if t == 0 else \
                     f"{steps.shape()} as the first"
+                fix = "Sequences of different lengths: pad them, and give lengths=" \
+                    if t and got[1:] == (steps.shape() or ())[1:] else ""
                 raise ShapeError(f"expected every step of xs to have shape {wanted}, got {got} at "
-                                 f"xs[{t}]", where=self.title())
+                                 f"xs[{t}]", where=self.title(), fix=fix)
 
     def describe(self, xs: Any) -> None:
         """Print the table of shapes for this input: outputs and states, how to get them here, and

@@ -26,7 +26,14 @@ def parameter(array: Any, name: str) -> Tensor:
 
 class Module:
     """The base of cells, layers and models. Store parameters and other modules as attributes: that
-    is all."""
+    is all. A subclass says in `__call__` what it computes."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        called = any("__call__" in vars(base) for base in cls.__mro__)
+        if callable(vars(cls).get("forward")) and not called:  # as PyTorch has it
+            raise UnsupportedError("expected a method __call__, got one that is called forward",
+                                   where=cls.__name__, fix="Rename it: a module is a function")
 
     def named_parameters(self) -> Iterator[tuple[str, Any]]:
         """(dotted name, parameter), in the order of the attributes. A shared one comes once."""

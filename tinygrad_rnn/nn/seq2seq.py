@@ -121,7 +121,13 @@ class EncoderDecoder(Module):
             if len(xs) < T:
                 raise InputError(f"expected target_inputs for {T} steps, got {len(xs)}",
                                  where="EncoderDecoder")
-            same_batch("target_inputs", (xs.shape() or ())[:-1], batch)
+            shape = xs.shape() or ()
+            if len(shape) == len(batch):
+                wanted = ", ".join(map(str, ("T", *batch, width or "I")))
+                raise ShapeError(f"expected target_inputs of shape ({wanted}), got "
+                                 f"{(len(xs), *shape)}", where="EncoderDecoder",
+                                 fix=f"For class indices: nn.one_hot(targets, {width or 'I'})")
+            same_batch("target_inputs", shape[:-1], batch)
             return T, lambda t, y: xs[t]
         T = how_many(None, steps, "EncoderDecoder")
         if width == 0:
