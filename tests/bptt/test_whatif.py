@@ -245,3 +245,105 @@ def test_masks_and_bidirectional_layers_have_carried_states_too():
     flow = tg.what_if(loss, "no dh_next")
     wrong = {x.label for x, effect in flow.effects.items() if effect > 1e-9}
     assert wrong == {"W_xh", "W_hh", "b_h"}
+
+
+# --- where a use, a state and an operation are not what they seem --------------------------------
+
+
+def by_transpose(hoisted, T=4, H=3, seed=0):
+    """The loop of `hand`, with h @ W.T in the place of linear(h, W)."""
+    rng = np.random.default_rng(seed)
+    W, a, x = rng.normal(size=(H, H)), rng.normal(size=(T, H)), rng.normal(size=(T, H))
+    leaf = tg.Tensor(W, name="W", requires_grad=True)
+    h, loss, turned = tg.Tensor(rng.normal(size=(1, H)), name="h0"), 0.0, leaf.T
+    for t in range(T):
+        with tg.timestep(t + 1):
+            h = tg.tanh(h @ (turned if hoisted else leaf.T) + x[t]).named("h")
+            loss = loss + (h * a[t]).sum()
+    return leaf, loss
+
+
+@pytest.mark.parametrize("mistake", [*BY_HAND, "averaged over T", "no topological order",
+                                     "forgotten zero_grad"])
+@pytest.mark.parametrize("hoisted", [False, True], ids=["W.T", "turned"])
+def test_a_transpose_is_no_use(hoisted, mistake):
+    """The rows, and the mistake, are those of linear(h, W), wherever W.T is written."""
+    W, loss, _ = hand()
+    flow = tg.what_if(loss, mistake)
+    V, other = by_transpose(hoisted)
+    turned = tg.what_if(other, mistake)
+    np.testing.assert_allclose(turned.gradient(V), flow.gradient(W), rtol=1e-12)
+    rows, expected = turned.ledger(V), flow.ledger(W)
+    assert [e.step for e, _, _ in rows.pairs()] == [e.step for e, _, _ in expected.pairs()]
+    assert {e.op for e, _, _ in rows.pairs()} == {"@"}
+    assert rows.wrong_rows == expected.wrong_rows
+    np.testing.assert_allclose(rows.total, turned.gradient(V), rtol=1e-12)
+    with tg.what_if(mistake):
+        made = tg.gradient_flow(other)
+    np.testing.assert_allclose(V.grad, flow.gradient(W), rtol=1e-12)
+    assert {row.op for row in made.ledger(V)} == {"@"}
+
+
+def sums(end, name="h", T=3):
+    """h_t = h_{t-1} + w x_t, the state of nothing but a sum."""
+    w, h = tg.Value(0.5, name="w"), tg.Value(1.0, name="h0")
+    for t in range(1, T + 1):
+        with tg.timestep(t):
+            h = h + w * float(t)
+            h = h.named(name) if name else h
+    return w, end(h)
+
+
+@pytest.mark.parametrize(("name", "end"), [("h", lambda h: h), ("h", lambda h: h * h),
+                                           (None, lambda h: h * h)])
+def test_a_state_that_is_only_added_to_is_a_state(name, end):
+    w, loss = sums(end, name)
+    rows = tg.what_if(loss, "no dh_next").ledger(w)
+    assert rows.wrong_rows == [False, True, True]
+
+
+def test_a_state_to_which_numbers_are_added_is_a_state():
+    h = tg.Value(1.0, name="h0")
+    for t in range(1, 4):
+        with tg.timestep(t):
+            h = h + 0.5
+    first = next(n for n in tg.nodes(h) if n.name == "h0")
+    assert tg.what_if(h, "no dh_next").gradient(first) == 0.0
+
+
+@pytest.mark.parametrize("end", [lambda L: L, lambda L: L / 3.0, lambda L: -(0.5 * L) + 1.0])
+@pytest.mark.parametrize("name", [None, "L", "loss"])
+def test_the_loss_so_far_is_no_state(name, end):
+    W = tg.Tensor(np.ones((2, 2)), name="W", requires_grad=True)
+    loss = tg.Tensor(0.0)
+    for t in range(1, 4):
+        with tg.timestep(t):
+            loss = loss + (tg.linear(np.ones((1, 2)) * t, W) ** 2).sum()
+            loss = loss.named(name) if name else loss
+    assert not tg.what_if(end(loss), "no dh_next").seen
+
+
+@pytest.mark.parametrize("mistake", SEEN)
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
+def test_a_mistake_acts_inside_of_a_fused_layer(kind, mistake):
+    xs = np.random.default_rng(0).normal(size=(4, 2, 3))
+    plain = kind(3, 3, return_sequences=True, seed=0)
+    fused = kind(3, 3, return_sequences=True, seed=0, fused=True)
+    flows = [tg.what_if((layer(xs) ** 2).sum(), mistake) for layer in (plain, fused)]
+    assert flows[0].seen == flows[1].seen
+    with tg.what_if(mistake):
+        (fused(xs) ** 2).sum().backward()
+    for (name, p), q in zip(plain.named_parameters(), fused.parameters()):
+        expected = flows[0].gradient(p)
+        np.testing.assert_allclose(flows[1].gradient(q), expected, rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(q.grad, expected, rtol=1e-11, atol=1e-13, err_msg=name)
+
+
+def test_a_missing_detach_cannot_be_seen_in_a_released_window():
+    layer = nn.RNN(2, 3, return_sequences=True, seed=0)
+    xs = np.random.default_rng(0).normal(size=(6, 1, 2))
+    for window in tg.truncated_bptt(layer, xs, 3):
+        flow = tg.what_if((window.outputs ** 2).sum(), "missing detach")
+        window.backward((window.outputs ** 2).sum())
+    assert not flow.seen
+    assert "one that was released, or has no part in this loss, left no history" in str(flow)

@@ -11,122 +11,16 @@ any graph; most of them look at the time steps of its nodes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core import hooks, ops
-from ..core.backprop import Edge, fit, history, local
+from ..core.backprop import Edge, fit, local
 from ..core.graph import Node, constant, leaf
-from ..core.keys import Rolled, keys
 from ..core.totals import Totals
-
-
-class Use(NamedTuple):
-    """One use of one operand: `g` has arrived at `node`, and `right` is what leaves through `x`."""
-
-    node: Node
-    position: int
-    x: Node
-    g: Any
-    right: Any
-
-
-class Graph:
-    """What a mistake may ask about the graph. Everything is found when it is first asked for."""
-
-    def __init__(self, roots: Iterable[Node]) -> None:
-        self.roots = list(roots)
-        self.nodes = history(self.roots)  # newest first
-
-    @cached_property
-    def uses(self) -> dict[Node, list[tuple[Node, int]]]:
-        """Every use of every node that wants a gradient, newest first."""
-        found: dict[Node, list[tuple[Node, int]]] = {}
-        for node in self.nodes:
-            for position, x in operands(node):
-                found.setdefault(x, []).append((node, position))
-        return found
-
-    def steps(self, x: Node) -> int:
-        """At how many time steps `x` is used."""
-        return len({node.step for node, _ in self.uses[x]})
-
-    @cached_property
-    def last(self) -> int:
-        """The step in the middle, after which an accidental cut is made."""
-        steps = sorted({n.step for n in self.nodes if n.step is not None})
-        return steps[(len(steps) - 1) // 2] if steps else 0
-
-    def carried(self, node: Node, x: Node) -> bool:
-        """Whether `node` uses `x` as a state from another time step of the same recurrence.
-
-        From encoder to decoder nothing is carried in this sense; nor is the loss so far, which is
-        used once, by a +, while a state has a part in more.
-        """
-        if not x.op.rules or x.step is None or node.step is None or x.step == node.step:
-            return False
-        if node.op is ops.add and len(self.uses[x]) == 1 and np.size(x.value) == 1:
-            return False
-        a, b = f"{x.scope}/", f"{node.scope}/"
-        return a.startswith(b) or b.startswith(a) or "/" in (a, b)
-
-    @cached_property
-    def states(self) -> set[str | None]:
-        """The names of what is carried from step to step."""
-        return {x.name for node in self.nodes for _, x in operands(node) if self.carried(node, x)}
-
-    @cached_property
-    def next_state(self) -> dict[tuple[int | None, Rolled], Node]:
-        """For every use of a state h_{t-1}, told by step and place: the state h_t."""
-        places = keys(*self.roots)
-        at = {(n.step, places[n].rolled): n for n in self.nodes}
-        ports: dict[tuple[Rolled, int], Rolled] = {}
-        for node in self.nodes:
-            for position, x in operands(node):
-                if self.carried(node, x):
-                    ports[places[node].rolled, position] = places[x].rolled
-        found = {}
-        for node in self.nodes:
-            for position in range(node.arity):
-                state = ports.get((places[node].rolled, position))
-                if state is not None and (node.step, state) in at:
-                    found[node.step, (*places[node].rolled[:3], 2 * places[node].ordinal
-                                      + position)] = at[node.step, state]
-        self.places = places
-        return found
-
-    def following(self, node: Node, position: int) -> Node | None:
-        """The state h_t at the step of `node`, where its operand is h_{t-1}."""
-        states = self.next_state
-        key = self.places[node]
-        return states.get((node.step, (*key.rolled[:3], 2 * key.ordinal + position)))
-
-    @cached_property
-    def gates(self) -> dict[Node, list[Any]]:
-        """What is cut into gates: the indices of its slices, in the order of the program."""
-        found: dict[Node, list[Any]] = {}
-        for node in reversed(self.nodes):
-            if node.op is ops.getitem and node.a is not None and node.a.op.rules:
-                found.setdefault(node.a, []).append((node.params or {})["index"])
-        return {x: slices for x, slices in found.items() if len(slices) > 1}
-
-    @cached_property
-    def detached(self) -> dict[Node, Node]:
-        """What was detached, or cut: the copy without a history -> the node it is a copy of."""
-        made = {(n.name, n.step, id(n.value)): n for n in self.nodes}
-        copies = {x for n in self.nodes for x in (n.a, n.b) if x is not None and x.is_leaf}
-        return {x: made[x.name, x.step, id(x.value)] for x in copies
-                if (x.name, x.step, id(x.value)) in made}
-
-
-def operands(node: Node) -> list[tuple[int, Node]]:
-    """The operands of a node that want a gradient, with their positions."""
-    found = (node.a, node.b, *(x for x, _ in node.rest or ()))
-    return [(i, x) for i, x in enumerate(found) if x is not None and x.op is not constant]
-
+from .carried import Graph, Use, operands
 
 # --- what leaves in place of what should --------------------------------------------------------
 
@@ -195,20 +89,21 @@ def batch(use: Use) -> int:
     """Over how many rows a contribution was summed."""
     summed = use.node.op.late is not None and use.position == 1
     rows = np.shape(use.g)[:-1]
-    return int(np.prod(rows)) if summed or np.shape(use.g) != np.shape(use.x.value) else 1
+    x = use.node.values[use.position]
+    return int(np.prod(rows)) if summed or np.shape(use.g) != np.shape(x) else 1
 
 
 def first_row_only(graph: Graph, use: Use) -> Any:
     """The gradient of a bias taken from one sample, where it should be summed over the batch."""
-    if use.x.op is not leaf or use.node.op.joint or np.shape(use.g) == np.shape(use.x.value):
+    x = use.node.values[use.position]
+    if use.x.op is not leaf or use.node.op.joint or np.shape(use.g) == np.shape(x):
         return use.right
     if use.node.op not in (ops.add, ops.sub, ops.mul, ops.div):
         return use.right
     c = np.asarray(use.node.op.rules[use.position](use.g, use.node.value, *use.node.values))
-    missing = c.ndim - np.ndim(use.x.value)
-    c = c[(0,) * missing]
-    thin = tuple(slice(0, 1) if n == 1 else slice(None) for n in np.shape(use.x.value))
-    return c[thin].copy() if np.ndim(use.x.value) else float(c)
+    c = c[(0,) * (c.ndim - np.ndim(x))]
+    thin = tuple(slice(0, 1) if n == 1 else slice(None) for n in np.shape(x))
+    return c[thin].copy() if np.ndim(x) else float(c)
 
 
 def transposed(graph: Graph, use: Use) -> Any:
@@ -300,7 +195,9 @@ MISTAKES = {row.name: row for row in (
     Mistake("forgotten zero_grad", "the gradient of an earlier call is still in .grad",
             "a gradient", again=True),
     Mistake("missing detach", "a state that should be cut off goes on into its history",
-            "a state that was detached, with its history still in the graph", attached=True),
+            "a state that was detached, and the loss of an earlier window in the same graph: one "
+            "that was released, or has no part in this loss, left no history to go on into",
+            attached=True),
 )}
 SAME = {"dH zeroed each step": "no dh_next", "= instead of +=": "= for +=",
         "missing dh_next": "no dh_next", "missing dc_next": "no dc_next",
@@ -324,16 +221,23 @@ def wrong_walk(arriving: Totals, mistake: Mistake) -> Iterator[Edge]:
         shares = local(node, 0, g) if node.op.joint else None
         for position, x in ends(graph, node, mistake):
             c = shares[position] if shares else local(node, position, g)
-            c = mistake.bend(graph, Use(node, position, x, g, c))
-            arriving.add(x, c)
-            if x.is_leaf and mistake.again:
+            c = mistake.bend(graph, Use(node, position, graph.shown(x), g, c))
+            add(graph, arriving, x, c)
+            if graph.shown(x).is_leaf and mistake.again:
                 leaves.append((node, position, x, g, c))
             yield node, position, x, g, c
     for edge in leaves:
-        arriving.add(edge[2], edge[4])
+        add(graph, arriving, edge[2], edge[4])
         yield edge
     for x in [x for x in arriving if x.op.rules and hooks.retain not in (x.hooks or ())]:
         del arriving[x]  # what came too late
+
+
+def add(graph: Graph, arriving: Totals, x: Node, c: Any) -> None:
+    """Add a contribution; what goes to an alias goes on to its leaf at once."""
+    for alias in reversed(graph.aliases.get(x, ())[1:]):
+        c = local(alias, 0, c)
+    arriving.add(graph.shown(x), c)
 
 
 def ends(graph: Graph, node: Node, mistake: Mistake) -> list[tuple[int, Node]]:

@@ -63,6 +63,7 @@ class Recording(Mapping[Node, list[Contribution]]):
             note((node, position, x, g, c))
         self.arrived.update(zip(edges[::WIDTH], edges[3::WIDTH]))
         if self.as_is:
+            self.see_through({*history([self.root]), *edges[2::WIDTH]})
             self.arrived.update(totals)
             return
         again = self.see_through(self.arrived)

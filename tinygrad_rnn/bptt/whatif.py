@@ -12,7 +12,7 @@ Everything that comes of it says that it is WRONG. `tg.MISTAKES` is the table of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, overload
 
 from ..core.backprop import Edge, commit, contributions
@@ -23,14 +23,12 @@ from ..core.place import HERE, here, switch
 from ..core.totals import Totals
 from ..core.words import describe
 from ..errors import GradientError, InputError
-from .contribution import Contribution, accumulate
+from ..nn.fused_open import open_fused
+from .comparison import SMALL, Comparison, banner, laid_out
+from .contribution import accumulate
 from .flow import GradientFlow
-from .ledger import Ledger
 from .mistakes import MISTAKES, SAME, Mistake, wrong_walk
 from .recording import Recording
-from .table import Cells, Table
-
-SMALL = 1e-12  # a relative difference up to this is rounding
 
 
 @overload
@@ -55,6 +53,7 @@ def what_if(loss: Node | str, mistake: str = "", *, seed: Any = None,
                          where="what_if", fix='tg.what_if(loss, "no dh_next")')
     row = mistake_of(mistake)
     start = plain_seed(loss, seed, "what_if()")
+    loss = open_fused(loss)  # a mistake is made at an operation: they must be there
     arriving = Totals([(loss, start)])
     right = record(loss, start, contributions(Totals([(loss, start)])))
     wrong = record(loss, start, wrong_walk(arriving, row))
@@ -113,7 +112,11 @@ class Saboteur:
 
     def edges(self, edges: Iterator[Edge], arriving: Totals | None = None) -> Iterator[Edge]:
         """The wrong walk in place of the right one, where gradients are to be added to `.grad`."""
-        return edges if arriving is None else wrong_walk(arriving, self.row)
+        if arriving is None:
+            return edges
+        for root in list(arriving):  # a mistake is made at an operation: they must be there
+            arriving[open_fused(root)] = arriving.pop(root)
+        return wrong_walk(arriving, self.row)
 
 
 # --- the flow -----------------------------------------------------------------------------------
@@ -166,96 +169,3 @@ class WrongFlow(GradientFlow):
         return "\n".join([*lines, *laid_out([head, *body], left=1)])
 
     __repr__ = __str__
-
-
-class Comparison(Ledger):
-    """The ledger of a WRONG backward pass: its rows, beside those of the right one (`.right`)."""
-
-    def __init__(self, node: Node, root: str, entries: list[Contribution],
-                 right: list[Contribution], mistake: Mistake) -> None:
-        super().__init__(node, root, entries)
-        self.right, self.mistake = Ledger(node, root, right), mistake
-
-    def pairs(self) -> list[tuple[Contribution, Any, Any]]:
-        """(use, right contribution, wrong contribution) for every row; None where one has none."""
-        wrong: dict[tuple[Node, int], list[Any]] = {}
-        for e in self.entries:
-            wrong.setdefault((e.node, e.position), []).append(e.array())
-        found: list[tuple[Contribution, Any, Any]] = []
-        for e in self.right.entries:
-            mine = wrong.get((e.node, e.position), [])
-            found.append((e, e.array(), mine.pop(0) if mine else None))
-        for e in self.entries:
-            found += [(e, None, c) for c in wrong.pop((e.node, e.position), [])]
-        return found
-
-    @property
-    def wrong_rows(self) -> list[bool]:
-        """For every row, whether it is wrong."""
-        size = max([norm(good) for _, good, _ in self.pairs() if good is not None], default=0.0)
-        return [bad is None or good is None or norm(bad - good) > SMALL * size
-                for _, good, bad in self.pairs()]
-
-    def cells(self, digits: int = 4, shown: Sequence[int] | None = None) -> Cells:
-        """The table as text, header first: step, scope, op, right, wrong, and a cross where they
-        differ."""
-        sign = "{}" if self.node.is_scalar else "‖{}‖"
-        head = ["step", "scope", "op", sign.format("right"), sign.format("wrong"), ""]
-        body = []
-        rows = list(zip(self.pairs(), self.wrong_rows))
-        for (e, good, bad), off in rows if shown is None else [rows[i] for i in shown]:
-            body.append(["" if e.step is None else str(e.step), e.node.scope, e.node.op.name,
-                         self.number(good, digits), self.number(bad, digits), "✗" if off else ""])
-        empty = {i for i in (0, 1) if not any(line[i] for line in body)}
-        return [[cell for i, cell in enumerate(line) if i not in empty] for line in [head, *body]]
-
-    def number(self, c: Any, digits: int) -> str:
-        """A contribution, or its norm."""
-        if c is None:
-            return "–"
-        return f"{c:.{digits}g}" if self.node.is_scalar else f"{norm(c):.{digits}g}"
-
-    @property
-    def title(self) -> str:  # type: ignore[override]
-        """The warning, and what it is a table of."""
-        what = f"∂{self.root}/∂{self.name()}"
-        return f"{banner(self.mistake)}\n{what}, right and wrong: one row per use"
-
-    def notes(self) -> list[str]:
-        """What should come out, and what does."""
-        good, bad = self.right.total, self.total
-        off, size = norm(bad - good), norm(good)
-        last = f"sum: {self.number(good, 6)} is right, {self.number(bad, 6)} comes out"
-        if off <= SMALL * size:
-            return [f"{last}. The mistake does not show in {self.name()}: it takes "
-                    f"{self.mistake.needs}"]
-        return [last + (f", off by {off / size:.1%}" if size else "")]
-
-    def __str__(self) -> str:
-        return "\n".join([self.title, *laid_out(self.cells()), *self.notes()])
-
-    __repr__ = __str__
-
-    def __len__(self) -> int:
-        return len(self.pairs())
-
-    def to_csv(self) -> str:
-        """Right and wrong as CSV text."""
-        return Table.to_csv(self)
-
-    def to_markdown(self) -> str:
-        """The table as Markdown text, under its warning."""
-        return f"**{banner(self.mistake)}**\n\n{super().to_markdown()}"
-
-
-def banner(mistake: Mistake) -> str:
-    """What stands above everything that comes of a mistake."""
-    return f"WRONG on purpose: {mistake.name}"
-
-
-def laid_out(lines: list[list[str]], left: int = 0) -> list[str]:
-    """Cells in columns, the first `left` ones to the left, with a rule below the head."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = ["  ".join(cell.ljust(w) if i < left else cell.rjust(w)
-                      for i, (cell, w) in enumerate(zip(line, widths))).rstrip() for line in lines]
-    return [text[0], "─" * max(map(len, text)), *text[1:]]
