@@ -70,7 +70,9 @@ def test_saturation_exploding_updates_and_dead_units():
         loss.backward()
         seen.update(loss)
     assert seen.rows[-1].dead == 2
-    assert "2 relu units have never been on" in seen.warnings["dead"]
+    assert [row.dead for row in seen.rows] == [0] * 19 + [2]
+    assert seen.warnings["dead h"] == \
+        "update 20: 2 relu units of h have not been on once in 20 updates in a row"
 
 
 def test_memory_is_flat_and_no_graph_is_kept():
@@ -86,3 +88,143 @@ def test_memory_is_flat_and_no_graph_is_kept():
 def test_a_keep_that_cannot_be():
     with pytest.raises(tg.InputError, match="whole number of at least 1"):
         train.Watch([], keep=0)
+
+
+def relus(bias, updates, seen=None, layer=None):
+    """A relu layer whose biases are set for some updates."""
+    layer = layer or nn.RNN(3, 2, nonlinearity="relu", return_sequences=True, seed=0)
+    seen = seen or train.Watch(layer)
+    layer.cell.b_h.data = np.array(bias)
+    for _ in range(updates):
+        loss = layer(np.random.default_rng(0).normal(size=(4, 2, 3))).sum()
+        loss.backward()
+        seen.update(loss)
+    return layer, seen
+
+
+def test_a_unit_can_die_late_and_come_back():
+    """Dead from its 20th update off in a row, whenever that is; not by being off now and then."""
+    layer, seen = relus([5.0, 5.0], 7)
+    relus([5.0, -100.0], 19, seen, layer)
+    assert seen.rows[-1].dead == 0
+    assert "dead h" not in seen.warnings
+    relus([5.0, -100.0], 1, seen, layer)
+    assert seen.rows[-1].dead == 1
+    assert seen.warnings["dead h"].startswith("update 27: 1 relu units of h ")
+    relus([5.0, 5.0], 1, seen, layer)
+    assert seen.rows[-1].dead == 0
+
+
+# --- the norms per time step --------------------------------------------------------------------
+
+
+def stepwise(updates=3, T=5, states="h", keep=1000, H=4, kind=nn.RNN, change=None):
+    layer = kind(3, H, return_sequences=True, seed=0)
+    seen = train.Watch(layer, keep, states)
+    xs = np.random.default_rng(0).normal(size=(T, 2, 3))
+    flows = []
+    for i in range(updates):
+        if change is not None:
+            change(layer, i)
+        flow = tg.gradient_flow((layer(xs)[-1] ** 2).sum(), keep="norms")
+        seen.update(flow)
+        flows.append(flow.norms("h"))
+    return seen, flows
+
+
+def test_the_norms_per_step_are_those_of_the_flow():
+    def shrink(layer, i):
+        layer.cell.W_hh.data = layer.cell.W_hh.numpy() * 0.5
+
+    seen, flows = stepwise(change=shrink)
+    assert seen.steps.steps("h") == [1, 2, 3, 4, 5]
+    np.testing.assert_array_equal(seen.steps.table("h"),
+                                  [[sizes[t] for t in range(1, 6)] for sizes in flows])
+    assert f"{flows[2][1]:.3g}" in str(seen)
+    head, *_, last = seen.to_csv().splitlines()
+    assert head.endswith("|dh_1|,|dh_2|,|dh_3|,|dh_4|,|dh_5|")
+    assert last.endswith(f"{flows[2][5]!r}")
+
+
+def test_several_states_and_steps_that_come_and_go():
+    seen, _ = stepwise(states=["h", "c"], kind=nn.LSTM)
+    assert seen.steps.table("c").shape == (3, 5)
+    layer = nn.RNN(3, 4, return_sequences=True, seed=0)
+    watch = train.Watch(layer, states="h")
+    for window in tg.truncated_bptt(layer, np.ones((6, 2, 3)), 3):
+        watch.update(window.flow((window.outputs ** 2).sum()))
+    table = watch.steps.table("h")
+    there = np.isfinite(table)
+    assert there[:, -3:].tolist() == [[False] * 3, [True] * 3]
+    assert there[:, :3].tolist()[0] == [True] * 3
+
+
+def test_of_a_history_that_was_not_cut_the_last_window_counts():
+    layer = nn.RNN(3, 4, return_sequences=True, return_state=True, seed=0)
+    watch, state = train.Watch(layer, states="h"), None
+    for _ in range(3):
+        outputs, state = layer(np.ones((4, 2, 3)), state)
+        flow = tg.gradient_flow((outputs ** 2).sum(), keep="norms")
+        watch.update(flow)
+        last = [flow.norm(n) for n in outputs.operands]
+    np.testing.assert_array_equal(watch.steps.table("h")[-1], last)
+    assert "growth" in watch.warnings
+
+
+def test_a_gradient_that_vanishes_is_told_with_step_and_update():
+    def change(layer, i):
+        layer.cell.W_hh.data = layer.cell.W_hh.numpy() * (1.0 if i < 2 else 1e-3)
+
+    seen, _ = stepwise(updates=4, change=change)
+    assert seen.warnings["vanishes h"].startswith(
+        "update 3, step 1: the gradient of h vanishes: at step 1 it is ")
+
+
+def test_a_gradient_that_is_not_finite_is_told_where_it_begins():
+    warned = {}
+    train.step_norms.judge("h", {1: np.nan, 2: np.inf, 3: 1.0},
+                           lambda kind, text, step: warned.update({kind: (text, step)}))
+    assert warned == {"steps h": ("the gradient of h is not finite from step 2 back", 2)}
+
+
+def test_padding_is_no_vanishing():
+    layer = nn.RNN(3, 4, return_sequences=True, seed=0)
+    seen = train.Watch(layer, states="h")
+    xs = np.random.default_rng(0).normal(size=(4, 2, 3))
+    seen.update(tg.gradient_flow((layer(xs, lengths=[2, 1]) ** 2).sum(), keep="norms"))
+    assert seen.warnings == {}
+
+
+def test_the_memory_of_the_norms_is_bounded_and_independent_of_the_width():
+    def room(H):
+        seen, _ = stepwise(updates=8, keep=3, H=H)
+        return [(steps.nbytes, norms.nbytes) for _, steps, norms in seen.steps.rows["h"]]
+
+    assert len(room(2)) == 3
+    assert room(2) == room(64)
+    assert room(2)[0] == (5 * 8, 5 * 8)
+
+
+def test_what_was_not_asked_for_costs_nothing_and_says_so():
+    _, seen, _ = run()
+    assert seen.steps.rows == {}
+    with pytest.raises(tg.InputError, match="no norms per step are kept of 'h'"):
+        seen.steps.table("h")
+
+
+def test_bad_input_is_refused_before_anything_is_noted():
+    layer = nn.RNN(3, 4, seed=0)
+    loss = (layer(np.ones((2, 1, 3))) ** 2).sum()
+    seen = train.Watch(layer, states="h")
+    with pytest.raises(tg.InputError, match="a loss alone does not have them"):
+        seen.update(loss)
+    with pytest.raises(tg.InputError, match="got float"):
+        seen.update(3.0)
+    with pytest.raises(tg.InputError, match=r"got shape \(1, 4\)"):
+        seen.update(layer(np.ones((2, 1, 3))))
+    with pytest.raises(tg.InputError, match="no node named 'k'"):
+        train.Watch(layer, states="k").update(tg.gradient_flow(loss))
+    with pytest.raises(tg.InputError, match="expected names of states"):
+        train.Watch(layer, states=[3])
+    assert seen.count == 0
+    assert not seen.rows

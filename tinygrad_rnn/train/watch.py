@@ -10,6 +10,7 @@ The question this file answers: *when did it go wrong, and at which step?*
     print(watch)
 
 It looks, and changes nothing. The history is bounded, and no graph is kept: of a node only numbers.
+A fused layer is one node, and its units are inside: `watch.update(tg.open_fused(loss))` sees them.
 """
 
 from __future__ import annotations
@@ -22,15 +23,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..bptt.flow import GradientFlow
 from ..core import ops, walk
 from ..core.graph import Node
 from ..core.parts import norm
 from ..errors import InputError
+from .step_norms import StepNorms, newest
 
 SATURATED = 0.99  # |h| above it: tanh' is below 0.02
 SHARE = 0.5       # so many saturated entries are worth a warning
 GATE = 0.01       # a gate this close to 0 or 1 is shut, or wide open
 EXPLODES = 1.0    # an update larger than the weight itself
+DEAD = 20         # so many updates in a row without being on once, and a unit counts as dead
 LONG = 1.5        # a graph that grew by this factor over the first ones
 
 
@@ -54,25 +58,40 @@ class Watch:
 
     Warnings are kept in `warnings`, one for each kind and place, with the update it was first seen
     at, and the time step where there is one.
+
+    With `states="h"` (or several names, as in `flow.norms`) the norm of the state's gradient is
+    kept for every time step, in `steps`: then `update` needs the flow, and not only the loss.
+
+    A relu unit is called dead when it was off at every step and for every sample of 20 updates in
+    a row, from whichever update on. Before update 20 none is. Of other data it says nothing: these
+    were the samples seen, and another one may switch it on; then it counts as alive again.
     """
 
-    def __init__(self, params: Any, keep: int = 1000) -> None:
+    def __init__(self, params: Any, keep: int = 1000, states: Any = ()) -> None:
         if isinstance(keep, bool) or not isinstance(keep, (int, np.integer)) or keep < 1:
             raise InputError(f"expected keep to be a whole number of at least 1, got {keep!r}",
                              where="Watch")
+        names = [states] if isinstance(states, str) else list(states)
+        if not all(isinstance(name, str) and name for name in names):
+            raise InputError(f"expected names of states, got {states!r}", where="Watch",
+                             fix='train.Watch(model, states="h")')
         pairs = params.named_parameters() if hasattr(params, "named_parameters") else \
             [(p.name or f"parameter {i}", p) for i, p in enumerate(params)]
         self.params: dict[str, Any] = dict(pairs)
         self.rows: deque[Seen] = deque(maxlen=int(keep))
         self.norms: dict[str, deque[float]] = {k: deque(maxlen=int(keep)) for k in self.params}
+        self.steps = StepNorms(names, int(keep))
         self.warnings: dict[str, str] = {}
         self.before: dict[str, Any] = {}
-        self.alive: dict[str, Any] = {}
+        self.off: dict[str, Any] = {}  # for how many updates a unit has been off
         self.first_nodes = self.last_order = 0
         self.count = 0
 
-    def update(self, loss: Node) -> Seen:
-        """Look at one update: after backward, before the optimiser's step."""
+    def update(self, loss: Node | GradientFlow) -> Seen:
+        """Look at one update: after backward, before the optimiser's step. Takes the loss, or the
+        flow in which its gradients were computed."""
+        flow, loss = (loss, loss.root) if isinstance(loss, GradientFlow) else (None, loss)
+        self.check(loss, flow)
         self.count += 1
         ratio = self.ratios()
         for name, p in self.params.items():
@@ -80,8 +99,11 @@ class Watch:
             self.norms[name].append(size)
             if not math.isfinite(size):
                 self.warn(f"gradient {name}", f"the gradient of {name} is not finite")
+        if flow is not None:
+            self.steps.note(self.count, flow, self.warn)
         graph = walk.nodes(loss)
-        saturated, gates, dead = self.units(graph)
+        saturated, gates = self.saturation(graph)
+        dead = self.dead_units(graph)
         steps = {n.step for n in graph if n.op.rules and n.step is not None}
         self.growth(graph, loss)
         total = math.sqrt(sum(self.norms[k][-1] ** 2 for k in self.params))
@@ -89,6 +111,19 @@ class Watch:
         seen = Seen(self.count, value, total, ratio, saturated, gates, dead, len(graph), len(steps))
         self.rows.append(seen)
         return seen
+
+    def check(self, loss: Any, flow: GradientFlow | None) -> None:
+        """Refuse what is no loss, and a loss alone where the norms per step were asked for."""
+        if not isinstance(loss, Node) or np.size(loss.value) != 1:
+            got = f"shape {loss.value.shape}" if isinstance(loss, Node) else type(loss).__name__
+            raise InputError(f"expected a loss (a single number) or its flow, got {got}",
+                             where="Watch.update", fix="watch.update(loss)")
+        if flow is None and self.steps.names:
+            raise InputError("the norms per step were asked for, and a loss alone does not have "
+                             "them", where="Watch.update", fix='Write flow = tg.gradient_flow(loss,'
+                             ' keep="norms") for loss.backward(), then watch.update(flow)')
+        for name in self.steps.names if flow else ():
+            newest(flow, name)  # type: ignore[arg-type]  # raises before anything is noted
 
     def ratios(self) -> float:
         """The largest |update| / |weight| of the optimiser's last step."""
@@ -104,8 +139,8 @@ class Watch:
             self.before[name] = now
         return largest
 
-    def units(self, graph: list[Node]) -> tuple[float, float, int]:
-        """The share of saturated tanhs and gates, and the units of a relu that were never on."""
+    def saturation(self, graph: list[Node]) -> tuple[float, float]:
+        """The share of tanhs and of gates that are saturated."""
         counts = {"tanh": [0, 0], "sigmoid": [0, 0]}
         worst: dict[str, tuple[float, Node]] = {}
         for node in graph:
@@ -118,21 +153,31 @@ class Watch:
                 share = float(far.mean()) if far.size else 0.0
                 if share > worst.get(kind, (0.0, node))[0]:
                     worst[kind] = share, node
-            elif node.op is ops.relu and np.ndim(node.value):
-                place = f"{node.scope}/{node.name or 'relu'}"
-                on = (np.asarray(node.value) > 0).reshape(-1, np.shape(node.value)[-1]).any(0)
-                there = self.alive.get(place)
-                self.alive[place] = on if there is None or there.shape != on.shape else there | on
         for kind, (share, node) in worst.items():
             if share > SHARE:
                 what = "states are beyond ±0.99" if kind == "tanh" else "gate is within 0.01 of 0/1"
                 self.warn(f"{kind} {node.scope}/{node.name}",
                           f"{share:.0%} of {node.label}'s {what}: its slope is nearly 0", node.step)
-        dead = sum(int((~on).sum()) for on in self.alive.values())
-        if dead and self.count == 20:
-            self.warn("dead", f"{dead} relu units have never been on in 20 updates")
         tanhs, gates = (a / b if b else 0.0 for a, b in counts.values())
-        return tanhs, gates, dead
+        return tanhs, gates
+
+    def dead_units(self, graph: list[Node]) -> int:
+        """How many units of relus are dead: see `Watch`."""
+        on: dict[str, Any] = {}
+        for node in graph:
+            if node.op is ops.relu and np.ndim(node.value) and np.size(node.value):
+                place = "/".join(filter(None, (node.scope, node.name or "relu")))
+                here = (np.asarray(node.value) > 0).reshape(-1, np.shape(node.value)[-1]).any(0)
+                there = on.get(place, here)
+                on[place] = here | there if here.shape == there.shape else here
+        for place, lit in on.items():
+            off = self.off.get(place, 0)
+            self.off[place] = np.where(lit, 0, (off if np.shape(off) == lit.shape else 0) + 1)
+            dead = int((self.off[place] >= DEAD).sum())
+            if dead:
+                self.warn(f"dead {place}", f"{dead} relu units of {place} have not been on once in "
+                                           f"{DEAD} updates in a row")
+        return sum(int((off >= DEAD).sum()) for off in self.off.values())
 
     def growth(self, graph: list[Node], loss: Node) -> None:
         """A graph that grows from window to window drags its whole history along."""
@@ -162,25 +207,29 @@ class Watch:
         return np.array(self.rows, float).reshape(-1, len(Seen._fields))
 
     def to_csv(self) -> str:
-        """The same as CSV text, with the norm of each parameter's gradient."""
+        """The same as CSV text, with the norm of each parameter's gradient, and of each state's at
+        each time step."""
         out = io.StringIO()
         write = csv.writer(out, lineterminator="\n")
-        write.writerow([*Seen._fields, *(f"|d{name}|" for name in self.norms)])
+        tables = {name: self.steps.table(name) for name in self.steps.names}
+        write.writerow([*Seen._fields, *(f"|d{name}|" for name in self.norms),
+                        *(f"|d{name}_{t}|" for name in tables for t in self.steps.steps(name))])
         for i, row in enumerate(self.rows):
-            write.writerow([*row, *(sizes[i] for sizes in self.norms.values())])
+            write.writerow([*row, *(sizes[i] for sizes in self.norms.values()),
+                            *(x for table in tables.values() for x in table[i].tolist())])
         return out.getvalue()
 
     def __str__(self) -> str:
         head = f"{'update':>7}{'loss':>11}{'‖gradient‖':>12}{'update/w':>10}{'|h|>.99':>9}" \
                f"{'gates':>7}{'dead':>6}{'nodes':>8}"
         lines = [head, "─" * len(head)]
-        rows = list(self.rows)
-        if len(rows) > 12:
-            rows = [rows[i * (len(rows) - 1) // 11] for i in range(12)]
-        for r in rows:
+        n = len(self.rows)
+        shown = range(n) if n <= 12 else [i * (n - 1) // 11 for i in range(12)]
+        for r in (self.rows[i] for i in shown):
             lines.append(f"{r.update:7}{r.loss:11.4g}{r.gradient:12.4g}{r.ratio:10.3g}"
                          f"{r.saturated:9.0%}{r.gates:7.0%}{r.dead:6}{r.nodes:8}")
+        for name in self.steps.names:
+            lines += ["", *self.steps.lines(name, shown)]
         return "\n".join([*lines, *(self.warnings.values() or ["no warnings"])])
 
     __repr__ = __str__
-
