@@ -216,6 +216,18 @@ PROGRAMS = """
                 way(make)
         done.append(True)
 
+    def chain(n):
+        w = Value(1.0)
+        h = w
+        for _ in range(n):
+            h = h * w
+        h.backward()
+        assert w.grad == n + 1
+        ref = weakref.ref(h)
+        del h
+        assert ref() is None
+
+    chain(LONG)
     done = []
     for stack in STACKS:
         threading.stack_size(stack * 1024)
@@ -247,7 +259,8 @@ def test_a_long_history_is_freed(python):
     """In the main thread and in one with a stack of 256 KB, where CPython 3.13 would overflow."""
     if not version_with_numpy(python):
         pytest.skip(f"{Path(python).name} has no numpy")
-    program = "STACKS = [256]\n" + textwrap.dedent(PROGRAMS)
+    longest = 1000 if python == sys.executable else 1_000_000  # here, the test at the top
+    program = f"STACKS, LONG = [256], {longest}\n" + textwrap.dedent(PROGRAMS)
     run = subprocess.run([python, "-W", "error", "-c", program], capture_output=True, text=True,
                          cwd=ROOT, timeout=120)
     assert run.returncode == 0, f"exit code {run.returncode}\n{run.stderr[-2000:]}"

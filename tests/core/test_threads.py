@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
 from tinygrad_rnn.core import ops
 from tinygrad_rnn.core.place import here, no_grad, scope, timestep
 from tinygrad_rnn.core.values import Tensor, Value
@@ -44,6 +46,30 @@ def test_no_grad_in_one_thread_is_not_seen_in_another():
 
     assert together(work) == [0] * 8
     assert here().recording
+
+
+def test_fused_layers_and_wrong_gradients_of_a_thread_are_its_own():
+    """One thread fuses, the next is wrong on purpose, the next is neither, and so on."""
+    xs = np.random.default_rng(0).normal(size=(3, 2, 2))
+    blocks = [tg.fused, lambda: tg.what_if("wrong sign"), lambda: scope("right")]
+
+    def work(i):
+        layer, fused, found = nn.RNN(2, 3, seed=0, return_sequences=True), set(), set()
+        for _ in range(20):
+            layer.zero_grad()
+            with blocks[i % 3]():
+                y = layer(xs)
+                (y * y).sum().backward()
+            fused.add(y.op.name == "sequence")
+            found.add(tuple(layer.cell.W_hh.grad.ravel().round(12)))
+        return fused, found
+
+    results = together(work, 9)
+    right = results[2][1]
+    for i, (fused, found) in enumerate(results):
+        assert fused == {i % 3 == 0}
+        assert len(found) == 1
+        assert (found == right) == (i % 3 != 1)
 
 
 def test_steps_and_scopes_of_threads_do_not_mix():
