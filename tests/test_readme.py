@@ -135,3 +135,12 @@ def test_every_source_file_is_in_the_reading_order_with_its_own_question():
         title = ast.get_docstring(ast.parse(files[path].read_text(encoding="utf-8"))) or ""
         asked = re.search(r"question this file answers:\s+\*((?:`[^`]*`|[^*])*)\*", title)
         assert asked is None or " ".join(asked[1].split()) == question, path
+
+
+def test_the_tests_that_hold_a_promise_exist():
+    rows = [line for line in (ROOT / "docs" / "reliability.md").read_text("utf-8").splitlines()
+            if line.startswith("| ")][2:]
+    assert len(rows) > 15
+    for row in rows:
+        (path, function), = re.findall(r"\(\.\./(tests/[\w/]+\.py)\)::(\w+) \|$", row)
+        assert f"\ndef {function}(" in (ROOT / path).read_text("utf-8"), row
