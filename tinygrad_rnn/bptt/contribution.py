@@ -5,6 +5,8 @@ The question this file answers: *what does one use of a weight give, and how lar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from ..core import ops
 from ..core.backprop import local
 from ..core.graph import Node
 from ..core.parts import Part, norm, outer_norm
+from ..core.totals import ROOM, in_order
 from ..errors import GradientError
 
 KEEP = 'Keep the arrays: gradient_flow(loss, keep="arrays")'
@@ -44,6 +47,11 @@ class Contribution:
         """What the use is called: the name of the operation."""
         return self.node.op.name if self.part is None else self.part.op or self.node.op.name
 
+    @property
+    def late(self) -> Any:
+        """How many uses of this kind are built at once (`Op.late`), if this is one."""
+        return None if self.position != 1 or self.part or self.c is not None else self.node.op.late
+
     def at(self, part: Part) -> Contribution:
         """One step of this use, by an operation that spans many."""
         return Contribution(self.node, self.position, self.g, None, self.aliases, part)
@@ -59,14 +67,24 @@ class Contribution:
         size = self.norm() if c is None else None
         return Contribution(self.node, self.position, None, c, self.aliases, part, size)
 
-    def direct(self) -> Any:
-        """The contribution in the shape of the operand that was used, alias or not."""
+    def refused(self) -> None:
+        """Raise `GradientError` where only the norm was kept."""
         if self.size is not None:
             raise GradientError(f"of what '{self.op}' contributes, only the norm was kept",
                                 where="gradient_flow()", fix=KEEP)
+
+    def direct(self) -> Any:
+        """The contribution in the shape of the operand that was used, alias or not."""
+        self.refused()
         if self.part is not None:
             return self.part.array(self.node.values[self.position])
-        return local(self.node, self.position, self.g) if self.c is None else self.c
+        if self.c is not None:
+            return self.c
+        if self.late is not None:  # as the sum of many builds it: in_order
+            c = self.late([(self.g, self.node.u)], apart=True)[0]
+            return c.astype(self.node.v.dtype, copy=False)
+        c = local(self.node, self.position, self.g)
+        return c[self.position] if self.node.op.joint else c
 
     def array(self) -> Any:
         """The contribution in the shape of the node whose gradient it belongs to."""
@@ -99,8 +117,25 @@ def accumulate(node: Node, entries: list[Contribution]) -> Any:
     if not entries:
         return 0.0 if node.is_scalar else np.zeros_like(node.value)
     sliced = [e for e in entries if len(e.aliases) == 1 and e.aliases[0].op is ops.getitem]
-    total = np.zeros_like(node.value) if sliced else None
+    if not sliced:
+        return add_up(entries)
+    total = np.zeros_like(node.value)
     for e in entries:
-        total = e.array() if total is None else e.add_into(total)
+        total = e.add_into(total)
     return total
 
+
+def add_up(entries: Sequence[Contribution], total: Any = None) -> Any:
+    """The sequential sum, from `total` on. What a weight gets is built for many uses at once."""
+    for late, some in groupby(entries, lambda e: None if e.aliases else e.late):
+        if late is None:
+            for e in some:
+                total = e.array() if total is None else total + e.array()
+            continue
+        uses = list(some)
+        uses[0].refused()
+        at_once = max(1, ROOM // max(1, np.size(uses[0].node.v)))
+        for i in range(0, len(uses), at_once):
+            pairs = [(e.g, e.node.u) for e in uses[i : i + at_once]]
+            total = in_order(late, pairs, uses[0].node.v.dtype, total)
+    return total

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import hooks
-from ..core.backprop import commit, contributions
+from ..core.backprop import commit, contributions, history
 from ..core.graph import Node
 from ..core.guards import plain_seed
 from ..core.parts import norm
 from ..core.place import contained
-from ..core.totals import Totals
+from ..core.totals import InOrder, Totals
 from ..core.words import describe
 from ..errors import GradientError, InputError
 from ..nn.fused_open import open_fused
@@ -188,10 +188,15 @@ def gradient_flow(root: Node, seed: Any = None, *, keep: str = "arrays") -> Grad
 def recorded(root: Node, seed: Any, keep: str) -> tuple[Totals, Recording]:
     """The walk back from `root`: the sums to commit, and every use. The rows of a wrong pass
     (`what_if`) are what it made of each use."""
-    totals = Totals([(root, seed)])
-    recording = Recording(root, seed, keep == "norms", as_is=bool(hooks.wrong()))
-    recording.write(hooks.watched(contributions(totals), totals), totals)
-    return totals, recording
+    if hooks.wrong():
+        totals, recording = Totals([(root, seed)]), Recording(root, seed, as_is=True)
+        recording.write_as_is(hooks.watched(contributions(totals), totals), totals)
+        return totals, recording
+    ordered, way = InOrder([(root, seed)]), history([root])
+    recording = Recording(root, seed, keep == "norms")
+    walk = contributions(ordered, way=way)
+    recording.write(hooks.watched(walk, ordered), ordered, way)
+    return ordered, recording
 
 
 def opened(flow: GradientFlow) -> GradientFlow:

@@ -3,31 +3,33 @@
 The question this file answers: *what is written down while the gradient passes, and what does it
 cost?*
 
-While the gradient passes, each use is noted in five places of one long list: the operation, the
-position, the operand, what arrived, what left. No object is made for it (the garbage collector
-would have to look at every one); `recording[x]` makes the `Contribution`s of a node when somebody
-asks. Kept as norms, a use is one number instead of two arrays.
+Of each node only what arrived there is noted: what leaves it follows from the rule, and is computed
+again when somebody asks (`recording[x]` makes the `Contribution`s of a node). Nothing is written
+for a use, and no object is made for it: the garbage collector would have to look at every one. Kept
+as norms, a node is one number and each of its uses another, whatever the size of the arrays.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
 
-from ..core.backprop import history, uses
+from ..core.backprop import history, local, uses
 from ..core.graph import Node
 from ..core.ops import is_basic
-from ..core.parts import norm
-from ..core.totals import Totals
+from ..core.parts import norm, norms, outer_norms
+from ..core.totals import InOrder, Totals
 from ..core.walk import is_alias
 from .contribution import Contribution, accumulate
 
 WIDTH = 5  # node, position, operand, g, c
+AT_ONCE = 1024  # uses: their norms are computed together
+LATER: Any = np.zeros(())  # in the place of what is not built
 Edge = tuple[Node, int, Node, Any, Any]
 Way = tuple[Node, ...]  # the aliases from a leaf to what was used
 
@@ -39,77 +41,102 @@ class Recording(Mapping[Node, list[Contribution]]):
     with `norms=True`. `recording[x]` shows through the aliases of a leaf (a transpose, a slice),
     and into an op that spans many steps (`Op.parts`). Where that changes the order in which a
     leaf's gradient is added up, its total is summed again, in the order of its rows. With `as_is`
-    everything stays as the walk gave it.
+    every use stays as the walk gave it.
     """
 
     def __init__(self, root: Node, seed: Any, norms: bool = False, as_is: bool = False) -> None:
         self.root, self.seed, self.norms, self.as_is = root, seed, norms, as_is
-        self.edges: list[Any] = []
         self.arrived: dict[Node, Any] = {root: number(seed) if norms else seed}
+        self.passed: dict[Node, Any] = {}  # of the computed nodes, in the order of the walk
+        self.sizes = array("d")  # kept as norms: one for every use
+        self.kept: dict[tuple[Node, int], Any] = {}  # what is not computed twice
+        self.edges: list[Any] = []  # as it is
         self.shown: dict[Node, tuple[Node, Way]] = {}  # alias -> the leaf, and the way to it
-        self.steps: dict[int, list[Contribution]] = {}  # of a use by an op that spans many
+        self.steps: dict[tuple[Node, int], list[Contribution]] = {}  # by an op that spans many
         self.told: tuple[Node | None, list[Any]] = (None, [])  # the parts of the last such op
         self.made: dict[Node, list[Contribution]] = {}
 
-    def write(self, walk: Iterable[Edge], totals: Totals) -> None:
-        """Note every use that passes, and correct the totals."""
+    def write_as_is(self, walk: Iterable[Edge], totals: Totals) -> None:
+        """Note every use that passes, be it right or wrong."""
+        for edge in walk:
+            self.edges.extend(edge)
+        self.passed.update(zip(self.edges[::WIDTH], self.edges[3::WIDTH]))
+        self.see_through({*history([self.root]), *self.edges[2::WIDTH]})
+        self.arrived.update(self.passed)
+        self.arrived.update(totals)
+
+    def write(self, walk: Iterable[Edge], totals: InOrder, way: Sequence[Node]) -> None:
+        """Note what passes on the way (the nodes, newest first), and correct the totals."""
+        again = self.see_through(way)
+        spans = [n for n in way if n.op.parts is not None]
         if self.norms:
-            self.write_norms(walk, totals)
+            again |= {x for n in spans for _, x in uses(n) if x.is_leaf}
+            self.write_norms(walk, totals, again, bool(again or spans))
             return
-        note, edges = self.edges.extend, self.edges
-        for node, position, x, g, c in walk:
-            if position == 1 and node.op.late is not None and not self.as_is:
-                c = None  # an array of a weight's size for every step: built again when asked for
-            note((node, position, x, g, c))
-        self.arrived.update(zip(edges[::WIDTH], edges[3::WIDTH]))
-        if self.as_is:
-            self.see_through({*history([self.root]), *edges[2::WIDTH]})
-            self.arrived.update(totals)
-            return
-        again = self.see_through(self.arrived)
-        for i in [i * WIDTH for i, n in enumerate(edges[::WIDTH]) if n.op.parts is not None]:
-            steps = self.tell_apart(self.contribution(i))
-            if steps is not None:
-                self.steps[i] = steps
-                again.add(edges[i + 2])
+        own = {op for op in {n.op for n in way} if op.joint or hasattr(op, "__wrapped__")}
+        if own:
+            for node, position, _, g, c in walk:
+                self.passed[node] = g
+                if node.op in own:  # a user's rule, a checkpoint: who knows what it costs
+                    self.kept[node, position] = c
+        else:
+            self.passed.update(map(itemgetter(0, 3), walk))
+        self.arrived.update(self.passed)
+        for node in spans:
+            for position, x in uses(node):
+                steps = self.tell_apart(self.contribution(node, position))
+                if steps is not None:
+                    self.steps[node, position] = steps
+                    again.add(x)
         for x in again & totals.keys():
             totals[x] = accumulate(x, self[x])
         self.arrived.update(totals)
 
-    def write_norms(self, walk: Iterable[Edge], totals: Totals) -> None:
-        """The same, with a number in place of each array. Whose total has to be summed again, in
-        passing, is found out before."""
-        nodes = [] if self.as_is else history([self.root])
-        again = self.see_through(nodes)
-        again |= {x for n in nodes if n.op.parts is not None for _, x in uses(n) if x.is_leaf}
+    def write_norms(self, walk: Iterable[Edge], totals: InOrder, again: set[Node],
+                    closely: bool) -> None:
+        """The same, with a number in place of each array; the totals of the leaves in `again` are
+        summed in passing, and uses by an op that spans many steps told apart (`closely`)."""
         sums = {x: 0.0 if x.is_scalar else np.zeros_like(x.value) for x in again}
-        note, sizes, last, size, vdot = self.edges.extend, self.arrived, None, 0.0, np.vdot
+        last, nodes, arrived, leaving = None, list[Node](), list[Any](), list[Any]()
+        weights = list[tuple[int, Any, Any]]()  # place, δ, x: their product is not built
+
+        def settle() -> None:
+            self.passed.update(zip(nodes, numbers(arrived)))
+            start = len(self.sizes)
+            self.sizes.extend(numbers(leaving))
+            for (i, *_), n in zip(weights, outer_norms([(d, x) for _, d, x in weights])):
+                self.sizes[start + i] = n
+            for buffer in (nodes, arrived, leaving, weights):
+                buffer.clear()
+
+        waiting = totals.waiting
         for node, position, x, g, c in walk:
-            if node is not last:  # what arrived, if it is not known from the one use there was
-                last, known = node, sizes.get(node)
-                size = sizes[node] = number(g) if known is None else known
-            if again:
+            if node is not last:
+                if len(leaving) >= AT_ONCE:
+                    settle()
+                last = node
+                nodes.append(node)
+                arrived.append(g)
+            if x in waiting and x in totals:
+                totals.mix(x)
+            if closely:
                 self.sum_again(Contribution(node, position, g, c), x, sums)
-            elif node.op.parts is not None and not self.as_is:  # of what was computed
-                self.sum_again(Contribution(node, position, g, c), x, {})
-            if type(c) is float:
-                n: Any = c
-            elif c is g:
-                n = size
+            if c is None and position == 1 and node.op.late is not None:
+                weights.append((len(leaving), g, node.u))
+                c = LATER
             elif c is None:
-                n = size if plain_slice(node) else Contribution(node, position, g, c).norm()
-            else:
-                n = math.sqrt(vdot(c, c))
-            note((node, position, x, None, n))
-            sizes[x] = None if x in sizes or x.hooks is not None else n
+                c = g if plain_slice(node) else local(node, position, g)
+            leaving.append(c)
+        settle()
         totals.update((x, total) for x, total in sums.items() if x in totals)
-        sizes.update((x, number(g)) for x, g in totals.items())
+        self.arrived.update(self.passed)
+        self.arrived.update((x, number(g)) for x, g in totals.items())
 
     def sum_again(self, e: Contribution, x: Node, sums: dict[Node, Any]) -> None:
         """Add a use to the total that is summed in the order of the rows."""
         steps = self.tell_apart(e)
         if steps is not None:
-            self.steps[len(self.edges)] = [use.reduced() for use in steps]
+            self.steps[e.node, e.position] = [use.reduced() for use in steps]
         leaf, way = self.shown.get(x, (x, ()))
         if leaf in sums and e.node not in self.shown:  # an alias is no use
             for use in steps or [e]:
@@ -138,31 +165,54 @@ class Recording(Mapping[Node, list[Contribution]]):
     # --- afterwards -------------------------------------------------------------------------------
 
     @cached_property
+    def all(self) -> tuple[list[Node], list[int], list[Node]]:
+        """Every use, in the order of the walk: the operations, the positions, the operands."""
+        if self.as_is:
+            return self.edges[::WIDTH], self.edges[1::WIDTH], self.edges[2::WIDTH]
+        users, positions, operands = list[Node](), list[int](), list[Node]()
+        for node in self.passed:
+            for position, x in uses(node):
+                users.append(node)
+                positions.append(position)
+                operands.append(x)
+        return users, positions, operands
+
+    @cached_property
     def index(self) -> dict[Node, list[int]]:
-        """Where the uses of a node are noted: those of a leaf's aliases too, but an alias is no use
-        of a leaf."""
+        """Which of the uses were uses of a node: those of a leaf's aliases too, but an alias is no
+        use of a leaf."""
         found: dict[Node, list[int]] = {}
-        for i, x in enumerate(self.edges[2::WIDTH]):
-            if not (x.is_leaf and self.edges[i * WIDTH] in self.shown):
-                found.setdefault(x, []).append(i * WIDTH)
-            if x in self.shown and self.edges[i * WIDTH] not in self.shown:
-                found.setdefault(self.shown[x][0], []).append(i * WIDTH)
+        users, _, operands = self.all
+        for i, (user, x) in enumerate(zip(users, operands)):
+            if not (x.is_leaf and user in self.shown):
+                found.setdefault(x, []).append(i)
+            if x in self.shown and user not in self.shown:
+                found.setdefault(self.shown[x][0], []).append(i)
         return found
 
-    def contribution(self, i: int) -> Contribution:
-        """What is noted at a place, as an object."""
-        node, position, x, g, c = self.edges[i : i + WIDTH]
-        if g is None and not x.is_scalar:
-            return Contribution(node, position, None, None, size=c)
-        return Contribution(node, position, g, c)
+    def contribution(self, node: Node, position: int) -> Contribution:
+        """What a use gave, as an object."""
+        return Contribution(node, position, self.passed[node], self.kept.get((node, position)))
+
+    def one(self, i: int) -> Contribution:
+        """The same, of one of the uses in the order of the walk."""
+        users, positions, operands = self.all
+        if self.as_is:
+            return Contribution(users[i], positions[i], *self.edges[i * WIDTH + 3 : (i + 1) * WIDTH])
+        if not self.norms:
+            return self.contribution(users[i], positions[i])
+        c, scalar = self.sizes[i], operands[i].is_scalar
+        return Contribution(users[i], positions[i], None, c if scalar else None,
+                            size=None if scalar else c)
 
     def __getitem__(self, x: Node) -> list[Contribution]:
         if x not in self.made:
             made = list[Contribution]()
+            users, positions, operands = self.all
             for i in self.index[x]:
-                used = self.edges[i + 2]
+                used = operands[i]
                 way = () if used is x else self.shown[used][1]
-                steps = self.steps.get(i) or [self.contribution(i)]
+                steps = self.steps.get((users[i], positions[i])) or [self.one(i)]
                 made += [e.through(way) for e in steps] if way else steps
             self.made[x] = made
         return self.made[x]
@@ -178,12 +228,20 @@ class Recording(Mapping[Node, list[Contribution]]):
 
     def users(self, x: Node) -> list[Node]:
         """The operations that sent something to `x`."""
-        return [self.edges[i] for i in self.index.get(x, ())]
+        users, *_ = self.all
+        return [users[i] for i in self.index.get(x, ())]
 
 
 def number(g: Any) -> Any:
     """A number as it is; of an array, its norm."""
     return g if type(g) is float else norm(g)
+
+
+def numbers(arrays: list[Any]) -> list[Any]:
+    """The numbers of many."""
+    if any(type(a) is float for a in arrays):
+        return [number(a) for a in arrays]
+    return norms(arrays)
 
 
 def plain_slice(node: Node) -> bool:

@@ -79,7 +79,7 @@ def mistake_of(name: str) -> Mistake:
 def record(root: Node, seed: Any, walk: Iterator[Edge]) -> GradientFlow:
     """A walk with everything kept; nothing is added to `.grad`."""
     recording = Recording(root, seed, as_is=True)
-    recording.write(walk, Totals())
+    recording.write_as_is(walk, Totals())
     totals = {x: accumulate(x, entries) for x, entries in recording.items() if not x.op.rules}
     recording.arrived.update(totals)
     return GradientFlow(root, recording, totals, {})

@@ -64,7 +64,7 @@ def history(roots: Iterable[Node], until: Collection[Node] = ()) -> list[Node]:
 
 def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | None = None,
                   keep: Collection[Node] = (), until: Collection[Node] = (),
-                  tell: bool = True) -> Iterator[Edge]:
+                  tell: bool = True, way: Sequence[Node] | None = None) -> Iterator[Edge]:
     """Send the gradients in `arriving` back; yield `(node, position, operand, g, c)` for every use.
 
     `g` is the whole gradient of `node`, and `c` what leaves it through that operand, or None where
@@ -72,10 +72,11 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
     `arriving` until its turn comes. What remains at the end are the gradients of the leaves and of
     the nodes in `keep`. With `graph=True` all of it happens on nodes. `wanted` limits the walk to
     these nodes, and it does not go beyond the nodes in `until`. With `tell=False` nobody looks on:
-    only the sums are wanted, and the common case yields nothing.
+    only the sums are wanted, and the common case yields nothing. `way` is the history, if it is
+    known.
     """
     common = not graph and wanted is None
-    for node in history(arriving, until):
+    for node in history(arriving, until) if way is None else way:
         g = arriving.pop(node, None)
         if g is None:  # nothing that is wanted lies this way
             continue

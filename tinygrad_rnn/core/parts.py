@@ -17,6 +17,8 @@ import numpy as np
 from . import ops
 from .backprop import fit
 
+LARGE = 4096  # numbers: norms of larger arrays are not worth gathering
+
 
 class Part(NamedTuple):
     """What the use at one step gave to an operand: `d`, or the sum of the outer products d xᵀ.
@@ -56,6 +58,35 @@ class Part(NamedTuple):
 def norm(g: Any) -> float:
     """The Euclidean norm of all entries."""
     return abs(g) if isinstance(g, float) else math.sqrt(np.vdot(g, g))
+
+
+def norms(arrays: list[Any]) -> list[float]:
+    """The norm of each of many arrays, which may be of different shapes."""
+    sizes = [a.size for a in arrays]
+    if not sizes or min(sizes) == 0 or max(sizes) > LARGE:
+        return [norm(a) for a in arrays]
+    flat = np.concatenate(arrays, axis=None, dtype=np.float64)
+    starts = np.cumsum([0, *sizes[:-1]])
+    found: list[float] = np.sqrt(np.add.reduceat(flat * flat, starts)).tolist()
+    return found
+
+
+def outer_norms(uses: list[tuple[Any, Any]]) -> list[float]:
+    """`outer_norm` of many pairs, those of the same shapes at once."""
+    alike: dict[Any, list[int]] = {}
+    for i, (d, x) in enumerate(uses):
+        alike.setdefault((d.shape, x.shape), []).append(i)
+    found = [0.0] * len(uses)
+    for places in alike.values():
+        d, x = (np.array([uses[i][k] for i in places], np.float64) for k in (0, 1))
+        d, x = (a.reshape(len(a), math.prod(a.shape[1:-1]), a.shape[-1]) for a in (d, x))
+        if d.shape[1] <= min(d.shape[2], x.shape[2]):
+            squares = np.matmul(d, d.transpose(0, 2, 1)) * np.matmul(x, x.transpose(0, 2, 1))
+        else:
+            squares = np.matmul(d.transpose(0, 2, 1), x) ** 2
+        for i, n in zip(places, np.sqrt(np.maximum(squares.sum((1, 2)), 0.0)).tolist()):
+            found[i] = n
+    return found
 
 
 def outer_norm(d: Any, x: Any) -> float:

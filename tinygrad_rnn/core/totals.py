@@ -15,7 +15,9 @@ import numpy as np
 
 from .graph import Node
 
-Late = Callable[[list[tuple[Any, Any]]], Any]
+ROOM = 1 << 16  # numbers in all: so many contributions to a weight are built at once
+Late = Callable[..., Any]
+Uses = list[tuple[Any, Any]]
 
 
 class Totals(dict[Node, Any]):
@@ -63,3 +65,63 @@ class Totals(dict[Node, Any]):
             total = product(uses).astype(x.value.dtype, copy=False)
             self[x] = self[x] + total if x in self else total
             self.owned.add(x)
+
+
+class InOrder(Totals):
+    """Totals that are the sums of their contributions one after the other, to the bit.
+
+    What the uses of a weight give (`Op.late`) is built for many uses at once, and added one by one.
+    A weight that is used in other ways too gets its contributions in their turn (`mixed`).
+    """
+
+    def __init__(self, start: Iterable[tuple[Node, Any]] = ()) -> None:
+        super().__init__(start)
+        self.waiting: dict[Node, tuple[Late, Uses]] = {}
+        self.sums = dict[Node, Any]()
+
+    def collect(self, node: Node, x: Node, g: Any) -> bool:
+        """Note the use of a weight; False if it has to be added now."""
+        if node.op.late is None or x.op.rules or x in self:
+            return False
+        late, uses = self.waiting.get(x) or self.waiting.setdefault(x, (node.op.late, []))
+        uses.append((g, node.u))
+        if len(uses) * x.value.size >= ROOM:
+            self.fold(x)
+        return True
+
+    def fold(self, x: Node) -> None:
+        """Add up what waits."""
+        late, uses = self.waiting[x]
+        if uses:
+            self.sums[x] = in_order(late, uses, x.value.dtype, self.sums.get(x))
+            uses.clear()
+
+    def mix(self, x: Node) -> None:
+        """Another use of a weight has come: from here on each contribution is added in its turn."""
+        self.fold(x)
+        self[x] = self.sums.pop(x) + self[x]
+        self.owned.add(x)
+        del self.waiting[x]
+
+    def settle(self) -> None:
+        """Nothing waits any more."""
+        for x in list(self.waiting):
+            if x in self:
+                self.mix(x)
+            else:
+                self.fold(x)
+                self[x] = self.sums.pop(x)
+                self.owned.add(x)
+
+
+def in_order(late: Late, uses: Uses, dtype: Any, total: Any = None) -> Any:
+    """The sum of what uses of a weight give, one after the other, from `total` on."""
+    alike = len({(d.shape, d.dtype, x.shape, x.dtype) for d, x in uses}) == 1
+    some = late(uses, apart=True) if alike else [late([use], apart=True)[0] for use in uses]
+    for i, c in enumerate(some):
+        c = c.astype(dtype, copy=False)
+        if i:
+            total += c
+        else:  # an array of our own
+            total = c.copy() if total is None else total + c
+    return total
