@@ -192,7 +192,8 @@ def recorded(root: Node, seed: Any, keep: str) -> tuple[Totals, Recording]:
         totals, recording = Totals([(root, seed)]), Recording(root, seed, as_is=True)
         recording.write_as_is(hooks.watched(contributions(totals), totals), totals)
         return totals, recording
-    ordered, way = InOrder([(root, seed)]), history([root])
+    way = history([root])
+    ordered = InOrder([(root, seed)], way)
     recording = Recording(root, seed, keep == "norms")
     walk = contributions(ordered, way=way)
     recording.write(hooks.watched(walk, ordered), ordered, way)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -28,7 +29,7 @@ from ..core.walk import is_alias
 from .contribution import Contribution, accumulate
 
 WIDTH = 5  # node, position, operand, g, c
-AT_ONCE = 1024  # uses: their norms are computed together
+AT_ONCE = 512  # uses: their norms are computed together, before the collector looks at them
 LATER: Any = np.zeros(())  # in the place of what is not built
 Edge = tuple[Node, int, Node, Any, Any]
 Way = tuple[Node, ...]  # the aliases from a leaf to what was used
@@ -97,40 +98,35 @@ class Recording(Mapping[Node, list[Contribution]]):
         """The same, with a number in place of each array; the totals of the leaves in `again` are
         summed in passing, and uses by an op that spans many steps told apart (`closely`)."""
         sums = {x: 0.0 if x.is_scalar else np.zeros_like(x.value) for x in again}
-        last, nodes, arrived, leaving = None, list[Node](), list[Any](), list[Any]()
-        weights = list[tuple[int, Any, Any]]()  # place, δ, x: their product is not built
-
-        def settle() -> None:
-            self.passed.update(zip(nodes, numbers(arrived)))
-            start = len(self.sizes)
-            self.sizes.extend(numbers(leaving))
-            for (i, *_), n in zip(weights, outer_norms([(d, x) for _, d, x in weights])):
-                self.sizes[start + i] = n
-            for buffer in (nodes, arrived, leaving, weights):
-                buffer.clear()
-
-        waiting = totals.waiting
-        for node, position, x, g, c in walk:
-            if node is not last:
-                if len(leaving) >= AT_ONCE:
-                    settle()
-                last = node
-                nodes.append(node)
-                arrived.append(g)
-            if x in waiting and x in totals:
-                totals.mix(x)
+        walk = iter(walk)
+        while edges := list(islice(walk, AT_ONCE)):
             if closely:
-                self.sum_again(Contribution(node, position, g, c), x, sums)
-            if c is None and position == 1 and node.op.late is not None:
-                weights.append((len(leaving), g, node.u))
-                c = LATER
-            elif c is None:
-                c = g if plain_slice(node) else local(node, position, g)
-            leaving.append(c)
-        settle()
+                for node, position, x, g, c in edges:
+                    self.sum_again(Contribution(node, position, g, c), x, sums)
+            nodes, _, _, arrived, leaving = map(list, zip(*edges))
+            fresh = dict(zip(nodes, arrived))
+            self.passed.update(zip(fresh, numbers(list(fresh.values()))))
+            self.sizes.extend(self.sizes_of(edges, leaving))
         totals.update((x, total) for x, total in sums.items() if x in totals)
         self.arrived.update(self.passed)
         self.arrived.update((x, number(g)) for x, g in totals.items())
+
+    def sizes_of(self, edges: list[Edge], leaving: list[Any]) -> list[Any]:
+        """The norms of what left; of a weight's uses without building it."""
+        weights = list[int]()
+        for i, c in enumerate(leaving):
+            if c is None:
+                node, position, _, g, _ = edges[i]
+                if position == 1 and node.op.late is not None:
+                    weights.append(i)
+                    leaving[i] = LATER
+                else:
+                    leaving[i] = g if plain_slice(node) else local(node, position, g)
+        found = numbers(leaving)
+        products = outer_norms([(edges[i][3], edges[i][0].u) for i in weights])
+        for i, n in zip(weights, products):
+            found[i] = n
+        return found
 
     def sum_again(self, e: Contribution, x: Node, sums: dict[Node, Any]) -> None:
         """Add a use to the total that is summed in the order of the rows."""

@@ -8,7 +8,7 @@ that `Totals` made itself are ever written to: they are in `owned`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,17 +71,21 @@ class InOrder(Totals):
     """Totals that are the sums of their contributions one after the other, to the bit.
 
     What the uses of a weight give (`Op.late`) is built for many uses at once, and added one by one.
-    A weight that is used in other ways too gets its contributions in their turn (`mixed`).
+    A weight that is used in other ways too (`others`) gets each contribution in its turn.
     """
 
-    def __init__(self, start: Iterable[tuple[Node, Any]] = ()) -> None:
+    def __init__(self, start: Iterable[tuple[Node, Any]], way: Sequence[Node]) -> None:
         super().__init__(start)
         self.waiting: dict[Node, tuple[Late, Uses]] = {}
         self.sums = dict[Node, Any]()
+        weights = {n.b for n in way if n.op.late is not None and n.b is not None}
+        self.others = {n.a for n in way if n.a in weights} | {
+            n.b for n in way if n.op.late is None and n.b in weights} | {
+            x for n in way if n.rest is not None for x, _ in n.rest if x in weights}
 
     def collect(self, node: Node, x: Node, g: Any) -> bool:
         """Note the use of a weight; False if it has to be added now."""
-        if node.op.late is None or x.op.rules or x in self:
+        if node.op.late is None or x.op.rules or x in self.others:
             return False
         late, uses = self.waiting.get(x) or self.waiting.setdefault(x, (node.op.late, []))
         uses.append((g, node.u))
@@ -96,22 +100,12 @@ class InOrder(Totals):
             self.sums[x] = in_order(late, uses, x.value.dtype, self.sums.get(x))
             uses.clear()
 
-    def mix(self, x: Node) -> None:
-        """Another use of a weight has come: from here on each contribution is added in its turn."""
-        self.fold(x)
-        self[x] = self.sums.pop(x) + self[x]
-        self.owned.add(x)
-        del self.waiting[x]
-
     def settle(self) -> None:
         """Nothing waits any more."""
-        for x in list(self.waiting):
-            if x in self:
-                self.mix(x)
-            else:
-                self.fold(x)
-                self[x] = self.sums.pop(x)
-                self.owned.add(x)
+        for x in self.waiting:
+            self.fold(x)
+        self.update(self.sums)
+        self.owned.update(self.sums)
 
 
 def in_order(late: Late, uses: Uses, dtype: Any, total: Any = None) -> Any:
