@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import nn
+from tinygrad_rnn import draw, nn
 
 
 def network(T=4, B=2, H=3, cell=nn.RNN, seed=0, **options):
@@ -243,3 +243,17 @@ def test_a_flow_costs_little_more_than_a_backward():
         if flow < 2.5 * plain:
             return
     pytest.fail(f"a flow of norms takes {flow / plain:.1f} times as long as a backward")
+
+
+@pytest.mark.parametrize("cell", [nn.RNN, nn.GRU])
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_flow_of_norms_is_drawn_as_one_of_arrays(cell, fused):
+    layer, _, _, loss = network(T=9, cell=cell, fused=fused)
+    grads = [tg.gradient_flow(loss, keep=keep) for keep in ("arrays", "norms")]
+    W, before = layer.cell.W_hh, layer.cell.W_hh.grad.copy()
+    drawn = [draw.gradient_flow(flow).svg() for flow in grads]
+    assert drawn[0] == drawn[1]
+    heats = [draw.heatmap([flow.ledger(W)]).svg() for flow in grads]
+    assert len(heats[0]) == pytest.approx(len(heats[1]), rel=0.01)  # digits differ at most
+    assert draw.player(grads[1]).html() == draw.player(grads[0]).html()
+    assert np.array_equal(W.grad, before)

@@ -498,3 +498,14 @@ def test_masked_outputs_do_not_hang_on_what_the_layer_returns(wrapped):
     np.testing.assert_array_equal(found[0], found[1])
     assert not found[0][2, 0].any()
     assert not found[0][4, 1].any()
+
+
+def test_the_flow_of_a_window_may_keep_norms():
+    layer = nn.RNN(2, 3, seed=0)
+    for window in tg.truncated_bptt(layer, np.ones((4, 1, 2)), k1=2):
+        flow = window.flow((window.outputs ** 2).sum(), keep="norms")
+        assert flow.keep == "norms"
+        assert [row.step for row in flow.ledger(layer.cell.W_hh)] == list(window.times)[::-1]
+        layer.zero_grad()
+    with pytest.raises(ValueError, match="'arrays' or 'norms', got 'x'"):
+        window.flow((window.outputs ** 2).sum(), keep="x")

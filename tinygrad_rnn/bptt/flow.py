@@ -208,3 +208,14 @@ def opened(flow: GradientFlow) -> GradientFlow:
         return flow
     totals, recording = recorded(root, flow.incoming.seed, flow.keep)
     return GradientFlow(root, recording, dict(totals), flow.carried)
+
+
+def whole(flow: GradientFlow) -> GradientFlow:
+    """The same flow with its arrays; `.grad` is left alone. One that was kept as norms is recorded
+    again, so hooks on the way run once more."""
+    if flow.keep == "arrays":
+        return flow
+    totals, recording = recorded(flow.root, flow.incoming.seed, "arrays")
+    found = GradientFlow(flow.root, recording, dict(totals), flow.carried)
+    found.calls = flow.calls
+    return found

@@ -21,7 +21,7 @@ import numpy as np
 from ..core.graph import Node
 from ..core.parts import norm
 from ..core.words import describe
-from .contribution import Contribution, accumulate
+from .contribution import Contribution, accumulate, add_up
 from .table import Cells, Table, without_empty
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Ledger(Table, Sequence[Row]):
     @cached_property
     def total(self) -> Any:
         """The sum of the contributions of this flow: what it added to `.grad`, bit for bit."""
-        if self.norms_only and self.flow is not None:
+        if self.flow is not None and (self.norms_only or self.node in self.flow.totals):
             return self.flow.gradient(self.node)
         return accumulate(self.node, self.entries)
 
@@ -73,30 +73,28 @@ class Ledger(Table, Sequence[Row]):
         """The rows at these places, in ascending order; the others are added up, and no more."""
         places = iter([*wanted, -1])
         place, first = next(places), 0
-        running, part = self.carried, None
         if self.carried is not None:
             if place == 0:
-                yield Row(self.call - 1, "carried in", None, "", "", running, norm(running),
-                          math.nan, running)
+                carried = self.carried
+                yield Row(self.call - 1, "carried in", None, "", "", carried, norm(carried),
+                          math.nan, carried)
                 place = next(places)
             first = 1
         size = 0.0 if self.norms_only else float(np.vdot(self.total, self.total))
-        for at, e in enumerate(self.entries, first):
-            if place < 0:
-                return
+        part, added = None, 0
+        while place >= 0:
+            e = self.entries[place - first]
             where = self.call, self.root, e.step, e.node.scope, e.op
             if self.norms_only:
-                if place == at:
-                    yield Row(*where, None, e.norm(), math.nan, None)
-                    place = next(places)
-                continue
-            c = e.array()
-            part = c if part is None else part + c
-            if place == at:
+                yield Row(*where, None, e.norm(), math.nan, None)
+            else:
+                part = add_up(self.entries[added : place - first], part)
+                added, c = place - first + 1, e.array()
+                part = c if part is None else part + c
                 running = part if self.carried is None else self.carried + part
                 share = float(np.vdot(c, self.total)) / size if size else 0.0
                 yield Row(*where, c, norm(c), share, running)
-                place = next(places)
+            place = next(places)
 
     @cached_property
     def rows(self) -> list[Row]:

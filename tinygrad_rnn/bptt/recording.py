@@ -104,15 +104,19 @@ class Recording(Mapping[Node, list[Contribution]]):
                 for node, position, x, g, c in edges:
                     self.sum_again(Contribution(node, position, g, c), x, sums)
             nodes, _, _, arrived, leaving = map(list, zip(*edges))
-            fresh = dict(zip(nodes, arrived))
-            self.passed.update(zip(fresh, numbers(list(fresh.values()))))
-            self.sizes.extend(self.sizes_of(edges, leaving))
+            products = self.not_built(edges, leaving)
+            found = numbers([*arrived, *leaving])
+            self.passed.update(zip(nodes, found))
+            start = len(self.sizes)
+            self.sizes.extend(found[len(edges):])
+            for i, n in products:
+                self.sizes[start + i] = n
         totals.update((x, total) for x, total in sums.items() if x in totals)
         self.arrived.update(self.passed)
         self.arrived.update((x, number(g)) for x, g in totals.items())
 
-    def sizes_of(self, edges: list[Edge], leaving: list[Any]) -> list[Any]:
-        """The norms of what left; of a weight's uses without building it."""
+    def not_built(self, edges: list[Edge], leaving: list[Any]) -> Iterable[tuple[int, float]]:
+        """Fill in what was added up without being built; of the uses of a weight only the norm."""
         weights = list[int]()
         for i, c in enumerate(leaving):
             if c is None:
@@ -122,11 +126,7 @@ class Recording(Mapping[Node, list[Contribution]]):
                     leaving[i] = LATER
                 else:
                     leaving[i] = g if plain_slice(node) else local(node, position, g)
-        found = numbers(leaving)
-        products = outer_norms([(edges[i][3], edges[i][0].u) for i in weights])
-        for i, n in zip(weights, products):
-            found[i] = n
-        return found
+        return zip(weights, outer_norms([(edges[i][3], edges[i][0].u) for i in weights]))
 
     def sum_again(self, e: Contribution, x: Node, sums: dict[Node, Any]) -> None:
         """Add a use to the total that is summed in the order of the rows."""
@@ -194,7 +194,8 @@ class Recording(Mapping[Node, list[Contribution]]):
         """The same, of one of the uses in the order of the walk."""
         users, positions, operands = self.all
         if self.as_is:
-            return Contribution(users[i], positions[i], *self.edges[i * WIDTH + 3 : (i + 1) * WIDTH])
+            g, c = self.edges[i * WIDTH + 3 : (i + 1) * WIDTH]
+            return Contribution(users[i], positions[i], g, c)
         if not self.norms:
             return self.contribution(users[i], positions[i])
         c, scalar = self.sizes[i], operands[i].is_scalar

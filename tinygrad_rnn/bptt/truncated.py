@@ -205,11 +205,12 @@ class Window:
         backprop.backward(loss, seed)
         self.losses.append(loss)
 
-    def flow(self, loss: Any, seed: Any = None) -> GradientFlow:
-        """The same, with every contribution kept: see `gradient_flow`. The graph of this window
-        then lives as long as the flow."""
+    def flow(self, loss: Any, seed: Any = None, *, keep: str = "arrays") -> GradientFlow:
+        """The same, with every contribution kept, or with `keep="norms"` its norm: see
+        `gradient_flow`. The graph of this window then lives as long as the flow."""
+        found = gradient_flow(loss, seed, keep=keep)
         self.kept = True
-        return gradient_flow(loss, seed)
+        return found
 
     def release(self, after: int = 0) -> None:
         """Free the graph of this window: what was made later than `after`."""

@@ -61,11 +61,19 @@ def norm(g: Any) -> float:
 
 
 def norms(arrays: list[Any]) -> list[float]:
-    """The norm of each of many arrays, which may be of different shapes."""
+    """The norm of each of many arrays, which may be of different shapes. Each is taken once: what
+    leaves one node often is what arrives at the next."""
+    once = {id(a): a for a in arrays}
+    sizes = dict(zip(once, of_each(list(once.values()))))
+    return [sizes[id(a)] for a in arrays]
+
+
+def of_each(arrays: list[Any]) -> list[float]:
+    """The norm of each of many arrays, in one sweep where they are small."""
     sizes = [a.size for a in arrays]
     if not sizes or min(sizes) == 0 or max(sizes) > LARGE:
         return [norm(a) for a in arrays]
-    flat = np.concatenate(arrays, axis=None, dtype=np.float64)
+    flat = np.concatenate([a.ravel() for a in arrays]).astype(np.float64, copy=False)
     starts = np.cumsum([0, *sizes[:-1]])
     found: list[float] = np.sqrt(np.add.reduceat(flat * flat, starts)).tolist()
     return found

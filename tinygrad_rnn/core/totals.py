@@ -15,7 +15,7 @@ import numpy as np
 
 from .graph import Node
 
-ROOM = 1 << 16  # numbers in all: so many contributions to a weight are built at once
+ROOM = 1 << 14  # numbers in all: so many contributions to a weight are built at once
 Late = Callable[..., Any]
 Uses = list[tuple[Any, Any]]
 
@@ -87,7 +87,7 @@ class InOrder(Totals):
         """Note the use of a weight; False if it has to be added now."""
         if node.op.late is None or x.op.rules or x in self.others:
             return False
-        late, uses = self.waiting.get(x) or self.waiting.setdefault(x, (node.op.late, []))
+        _, uses = self.waiting.get(x) or self.waiting.setdefault(x, (node.op.late, []))
         uses.append((g, node.u))
         if len(uses) * x.value.size >= ROOM:
             self.fold(x)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..bptt.contribution import Contribution, accumulate
-from ..bptt.flow import GradientFlow, opened
+from ..bptt.flow import GradientFlow, opened, whole
 from ..core.graph import Node
 from ..errors import InputError
 from . import options, style
@@ -43,8 +43,8 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, theme: str = "aut
     view; ‖∂L/∂h_t‖ stands at each state, the factor that a step applied on the passage to the step
     before, and each step's contribution Δ_t at the rail of each weight, with the sum at the end of
     the rail. Of a long sequence the `first` and `last` steps are drawn, over strips of all of them.
-    Zero, NaN and infinite gradients look different from each other. Raises `InputError` if there is
-    no flow yet.
+    Zero, NaN and infinite gradients look different from each other. A flow that was kept as norms
+    is recorded again for the drawing. Raises `InputError` if there is no flow yet.
     """
     if not isinstance(flow, GradientFlow):
         what = (
@@ -57,7 +57,7 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, theme: str = "aut
             where="draw.gradient_flow()",
             fix="Send the gradient back first: flow = tg.gradient_flow(loss)",
         )
-    flow = opened(flow)
+    flow = opened(whole(flow))
     scene = scene_of(flow.root, options.window("draw.gradient_flow()", first, last),
                      "draw.gradient_flow()", "Gradient flow")
     dressed = Dresser(scene, flow)

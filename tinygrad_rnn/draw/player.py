@@ -18,7 +18,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..bptt.flow import GradientFlow
+from ..bptt.flow import GradientFlow, whole
 from ..errors import InputError
 from . import render, style
 from .model import Drawing
@@ -54,7 +54,7 @@ def player(flow: Any, first: int | None = None, last: int | None = None, *,
     views = [View(flow.root, first or 0, last or 0)]
     if T > 3:
         views.append(View(flow.root, *((2, 2) if T > 5 else (1, 1))))
-    return Page(Script(flow, views).data(), [view.drawing for view in views], theme)
+    return Page(Script(whole(flow), views).data(), [view.drawing for view in views], theme)
 
 
 class Page:
