@@ -3,6 +3,7 @@
 import pytest
 
 from tinygrad_rnn import draw, nn
+from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.errors import InputError
 
@@ -130,3 +131,43 @@ def test_callbacks_change_things():
 def test_wrong_options_are_refused(wrong, words):
     with pytest.raises(InputError, match=words):
         draw.unrolled(graphs.power(3), **wrong)
+
+
+def views(root, **chosen):
+    """Every view that takes these options."""
+    return [draw.unrolled(root, **chosen), draw.rolled(root, **chosen),
+            draw.rolled(root, unrolled=True, **chosen),
+            draw.gradient_flow(gradient_flow(root), **chosen)]
+
+
+def test_looks_and_callbacks_are_the_same_in_every_view():
+    root = graphs.layer(3)
+    for picture in views(root, palette={"input": "#00ff00"}, font="Fira Sans", size=2):
+        assert 'fill="#00ff00"' in picture.svg()
+        assert "Fira Sans, Helvetica" in picture.svg()
+        assert picture.drawing.size == 2
+    for picture in views(root, node=lambda node, box: {"text": "!"} if box["role"] == "op" else
+                         None, edge=lambda node, line: {"title": "?"}):
+        assert {plain(b.text) for b in picture.drawing.boxes if b.role == "op"} == {"!"}
+        assert "<title>?</title>" in picture.svg()
+
+
+def test_a_slice_of_a_flow():
+    flow = gradient_flow(graphs.vanilla(30))
+    picture = draw.gradient_flow(flow, steps=slice(10, 13))
+    frames = [box.id for box in picture.drawing.frames]
+    assert frames == ["gap.frame", "t10.frame", "t11.frame", "t12.frame", "gap13.frame"]
+    assert faults(picture.drawing) == []
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "long"])
+def test_rolled_at_cell_level_has_a_place_for_everything(name):
+    picture = draw.rolled(MODELS[name](), level="cell", show=["names", "shapes", "parameters"])
+    assert faults(picture.drawing) == []
+    assert any(box.role == "cell" for box in picture.drawing.boxes)
+
+
+@pytest.mark.parametrize("wrong", [{"level": "layer"}, {"show": ["values"]}])
+def test_what_is_not_the_same_at_every_step_is_not_shown_rolled(wrong):
+    with pytest.raises(InputError, match="expected"):
+        draw.rolled(graphs.power(3), **wrong)

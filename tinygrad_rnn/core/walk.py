@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 
 from ..errors import InputError
-from .graph import Node, released
+from .graph import Node, constant, leaf, released
 from .ops import getitem, is_basic
 
 Edge = tuple[Node, int, Node]  # operand, position, node
@@ -41,18 +41,23 @@ def nodes(*roots: Node) -> list[Node]:
     """
     check(*roots)
     found = list(dict.fromkeys(roots))
-    seen = set(found)
-    for node in found:
-        for x in operands(node):
-            if x is not None and x not in seen:
-                seen.add(x)
-                found.append(x)
-    ordered = dict[Node | None, None]()
-    for node in sorted([n for n in found if not n.is_leaf], key=attrgetter("order")):
-        ordered.update(dict.fromkeys(operands(node)))
-        ordered[node] = None
-    ordered.update(dict.fromkeys(roots))
-    return [node for node in ordered if node is not None]
+    seen = set[Node | None]((None, *found))
+    see, note = seen.add, found.append
+    for node in found:  # every use in the graph: kept plain
+        for x in (node.a, node.b) if node.rest is None else operands(node):
+            if x not in seen:
+                see(x)
+                note(x)  # type: ignore[arg-type]  # None was seen before
+    given = set[Node | None](n for n in found if n.op is leaf or n.op is constant)
+    ordered = list[Node]()
+    note = ordered.append
+    for node in sorted([n for n in found if n not in given], key=attrgetter("order")):
+        for x in (node.a, node.b) if node.rest is None else operands(node):
+            if x in given:
+                given.remove(x)
+                note(x)  # type: ignore[arg-type]
+        note(node)
+    return ordered + [root for root in dict.fromkeys(roots) if root in given]
 
 
 def check(*roots: Node) -> None:

@@ -12,7 +12,7 @@ weight.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from . import options, style
 from .labels import Run, Text, number, plain, roman, symbol, width
 from .legend import with_legend
 from .model import Drawing, Label
+from .options import NodeCallback, Options
 from .picture import Picture
 from .scale import Scale
 from .scene import Column, Glyph, Rail, Scene, Wire
@@ -36,7 +37,11 @@ from .wording import unnamed_root
 EXACT = 2_000  # contributions of hidden steps that are added up again for their sum
 
 
-def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, theme: str = "auto") -> Picture:
+def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | None = None,
+                  theme: str = "auto", palette: Mapping[str, str] | None = None,
+                  font: str | None = None, size: float = 1.0,
+                  node: NodeCallback | None = None,
+                  edge: NodeCallback | None = None) -> Picture:
     """Draw a gradient flow (the result of `tg.gradient_flow(loss)`): the arrows run backwards.
 
     Colour and width show the norm of each contribution on a log scale, relative to the largest in
@@ -44,8 +49,13 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, theme: str = "aut
     before, and each step's contribution Δ_t at the rail of each weight, with the sum at the end of
     the rail. Of a long sequence the `first` and `last` steps are drawn, over strips of all of them.
     Zero, NaN and infinite gradients look different from each other. A flow that was kept as norms
-    is recorded again for the drawing. Raises `InputError` if there is no flow yet.
+    is recorded again for the drawing. The other options are those of `draw.unrolled`; there is no
+    `level` and no `show` here, for what is shown is what each single use sends back.
+
+    Raises `InputError` if there is no flow yet, and for options that cannot be.
     """
+    where = "draw.gradient_flow()"
+    chosen = Options(where, palette=palette, font=font, size=size, node=node, edge=edge).checked()
     if not isinstance(flow, GradientFlow):
         what = (
             f"{type(flow).__name__} {flow.label!r}"
@@ -54,18 +64,18 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, theme: str = "aut
         )
         raise InputError(
             f"expected a gradient flow, got {what}, whose gradients are not known yet",
-            where="draw.gradient_flow()",
+            where=where,
             fix="Send the gradient back first: flow = tg.gradient_flow(loss)",
         )
     flow = opened(whole(flow))
-    scene = scene_of(flow.root, options.window("draw.gradient_flow()", first, last),
-                     "draw.gradient_flow()", "Gradient flow")
+    scene = scene_of(flow.root, options.window(where, first, last, steps), where, "Gradient flow")
     dressed = Dresser(scene, flow)
-    drawing = place(scene)
+    drawing = place(chosen.dressed(scene))
     if any(column.hidden for column in scene.columns):
         drawing = with_strips(drawing, scene, dressed.series, dressed.scale, dressed.root)
     drawing = with_legend(drawing, dressed.scale, dressed.root, dressed.signs())
-    return Picture(marked_wrong(drawing, flow.wrong) if flow.wrong else drawing, theme)
+    drawing = marked_wrong(drawing, flow.wrong) if flow.wrong else drawing
+    return Picture(chosen.finished(drawing), theme)
 
 
 def marked_wrong(drawing: Drawing, mistake: str) -> Drawing:

@@ -13,6 +13,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 LONGEST, LONGEST_TITLE = 24, 400
@@ -117,9 +118,13 @@ NARROW, WIDE = frozenset("ijl|.,:;!'`()[]{}/\\ ‖·"), frozenset("mwMWQO@%∂Σ
 
 def width(text: Iterable[Run], size: float) -> float:
     """A generous estimate of the width in points: the wide one among the usual fonts."""
-    return sum(map_width(run) * size * (0.74 if run.style == "_" else 1.0) for run in text)
+    wide = 0.0
+    for run in text:
+        wide += map_width(run) * size * (0.74 if run.style == "_" else 1.0)
+    return wide
 
 
+@lru_cache(1 << 14)
 def map_width(run: Run) -> float:
     """The width of a run in ems."""
     if run.style == "m":

@@ -32,7 +32,8 @@ NodeCallback = Callable[[Any, dict[str, Any]], Changes | None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `draw.unrolled` may be told besides the steps; see there."""
+    """What `draw.unrolled`, `draw.rolled` and `draw.gradient_flow` may be told besides the steps;
+    see there."""
 
     where: str
     level: str = "op"
@@ -44,13 +45,14 @@ class Options:
     node: NodeCallback | None = None
     edge: NodeCallback | None = None
 
-    def checked(self) -> Options:
+    def checked(self, levels: tuple[str, ...] = LEVELS,
+                shown: tuple[str, ...] = SHOWN) -> Options:
         """The same, if it makes sense. Raises `InputError` if not."""
-        one_of(self.level, LEVELS, "level", self.where)
+        one_of(self.level, levels, "level", self.where)
         collapse = [self.collapse] if isinstance(self.collapse, str) else list(self.collapse)
         show = [self.show] if isinstance(self.show, str) else list(self.show)
         for name in show:
-            one_of(name, SHOWN, "show", self.where)
+            one_of(name, shown, "show", self.where)
         for name in collapse:
             if not isinstance(name, str):
                 raise InputError(f"expected names of scopes to collapse, got {name!r}",

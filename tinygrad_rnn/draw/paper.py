@@ -6,7 +6,9 @@ The question this file answers: *does everything fit?*
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from math import hypot
+from operator import itemgetter
 from typing import Any
 
 from . import style
@@ -14,6 +16,8 @@ from .labels import Text, width
 from .model import Box, Cell, Drawing, Label, Line, Point, Strip
 from .routing import Rect
 from .wording import Names
+
+first, second = itemgetter(0), itemgetter(1)
 
 
 def label_rect(label: Label) -> Rect:
@@ -28,11 +32,13 @@ def bounds(drawing: Drawing) -> Rect:
     rects = [box.sides for box in (*drawing.frames, *drawing.boxes)]
     rects += [label_rect(label) for label in drawing.labels]
     rects += [(s.x, s.y, s.x + s.w, s.y + s.h) for s in drawing.strips]
-    rects += [(x, y, x, y) for line in drawing.lines for x, y in line.points]
-    if not rects:
+    points = list(chain.from_iterable(line.points for line in drawing.lines))
+    if not rects and not points:
         return 0.0, 0.0, 0.0, 0.0
-    lefts, tops, rights, bottoms = zip(*rects)
-    return min(lefts), min(tops), max(rights), max(bottoms)
+    lows = [*((left, top) for left, top, _, _ in rects), *points]
+    highs = [*((right, bottom) for _, _, right, bottom in rects), *points]
+    return (min(map(first, lows)), min(map(second, lows)),
+            max(map(first, highs)), max(map(second, highs)))
 
 
 def framed(drawing: Drawing, caption: Text = ()) -> Drawing:

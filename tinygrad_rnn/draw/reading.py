@@ -218,8 +218,10 @@ class Reader:
         """Whether an untimed node collects from several steps."""
         if self.is_total(node):
             return True
+        if node.at.step is not None:
+            return False
         steps = {self.found.when(x) for _, x in walk.parents(node) if x.op.rules}
-        return node.at.step is None and len(steps - {None}) > 1
+        return len(steps - {None}) > 1
 
     def add_total(self, node: Node) -> None:
         """A sum (or a stack) over the steps: one glyph at the end of a rail above all."""

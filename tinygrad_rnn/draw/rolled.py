@@ -11,7 +11,7 @@ thousand give the same picture.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..errors import InputError
 from . import options, style, wording
 from .labels import Run, Text, clean, plain, roman, symbol
 from .model import Box, Drawing, Label, Line
+from .options import NodeCallback, Options
 from .paper import framed
 from .picture import Picture
 from .scene import Column, Glyph, Rail, Scene, Wire
@@ -29,25 +30,32 @@ Whens = set[int | None]
 Spot = tuple[int, Hashable]  # a stage, and a key in it
 
 
-def rolled(loss: Any, *, unrolled: bool = False, theme: str = "auto") -> Picture:
+def rolled(loss: Any, *, unrolled: bool = False, level: str = "op", collapse: Iterable[str] = (),
+           show: Iterable[str] = ("names",), theme: str = "auto",
+           palette: Mapping[str, str] | None = None, font: str | None = None, size: float = 1.0,
+           node: NodeCallback | None = None, edge: NodeCallback | None = None) -> Picture:
     """Draw the graph that `loss` was computed by, rolled up: one step, with delays.
 
     A black square on an edge is a delay, and the lag stands beside it: t−1 is the step before, t+1
     the one after (a sequence that is read from its end). A first state comes in dashed. With
-    `unrolled=True` the same graph unrolled stands beside it. `theme` is "light", "dark", "print" or
-    "auto". Raises `InputError` if `loss` is not a node, or has no steps.
+    `unrolled=True` the same graph unrolled stands beside it. The other options are those of
+    `draw.unrolled`; `level` is "op" or "cell", and of what can be shown only "names", "shapes" and
+    "parameters" are the same at every step. A callback gets the node of the first step.
+
+    Raises `InputError` if `loss` is not a node or has no steps, and for options that cannot be.
     """
+    chosen = Options("rolled()", level, collapse, show, palette, font, size, node, edge).checked(
+        levels=("op", "cell"), shown=("names", "shapes", "parameters"))
     scene = scene_of(loss, options.window("rolled()", ALL, 0), "rolled()", "Rolled graph")
     if not scene.columns:
         raise InputError("the graph has no time steps, so there is nothing to roll up",
                          where="draw.rolled()",
                          fix="Mark the steps: with tg.timestep(t): ..., or draw.unrolled(loss)")
-    drawing = place(Quotient(scene).scene())
+    drawing = place(chosen.dressed(Quotient(scene).scene()))
     if unrolled:
-        beside = place(scene_of(loss, options.window("rolled()", 3, 3), "rolled()",
-                                "Unrolled graph"))
-        drawing = side_by_side(drawing, beside)
-    return Picture(drawing, theme)
+        whole = scene_of(loss, options.window("rolled()", 3, 3), "rolled()", "Unrolled graph")
+        drawing = side_by_side(drawing, place(chosen.dressed(whole)))
+    return Picture(chosen.finished(drawing), theme)
 
 
 class Quotient:

@@ -233,6 +233,9 @@ def toward(p: Point, q: Point, distance: float) -> Point:
 
 def path(points: list[Point], radius: float = 5.0) -> str:
     """A path through the points with rounded corners."""
+    if len(points) == 2:
+        (x, y), (x2, y2) = points
+        return f"M{f(x)} {f(y)}L{f(x2)} {f(y2)}"
     parts = [f"M{f(points[0][0])} {f(points[0][1])}"]
     for before, at, after in zip(points, points[1:], points[2:]):
         short = min(radius, distance(before, at) / 2, distance(at, after) / 2)

@@ -71,7 +71,7 @@ def scene_of(root: Any, window: Window, where: str, title: str) -> Scene:
             where=where,
         )
     found = survey(root, window)
-    if any(node.op is SEQUENCE for node in found.nodes):
+    if SEQUENCE in {node.op for node in found.nodes}:
         root = open_fused(root)
         found = survey(root, window)
     name = plain(symbol(root.name, root.step)) if root.name else root.op.name

@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from ..core.graph import Node
+from ..core.parts import norm
 from . import style
 from .labels import Run, Text, clean, number, plain, roman, symbol
 from .scene import Column, Glyph
@@ -55,19 +57,26 @@ class Names:
     def give(self, name: str, step: int | None = None, scope: str = "", part: str = "") -> str:
         """An id of letters, digits and _, its parts joined by dots; one that is taken gets a
         number."""
-        parts = ["" if step is None else f"t{step}", *map(safe, scope.split("/")), safe(name), part]
+        parts = ["" if step is None else f"t{step}", dotted(scope), safe(name), part]
         return self.unique(".".join(filter(None, parts))[:LONGEST_ID])
 
     def unique(self, wanted: str) -> str:
         """`wanted`, or `wanted.2` and so on if it is taken."""
-        name = wanted
-        while self.taken[name]:
-            self.taken[wanted] += 1
-            name = f"{wanted}.{self.taken[wanted]}"
-        self.taken[name] += 1
+        name, taken = wanted, self.taken
+        while name in taken:
+            taken[wanted] += 1
+            name = f"{wanted}.{taken[wanted]}"
+        taken[name] = 1
         return name
 
 
+@lru_cache(1 << 12)
+def dotted(scope: str) -> str:
+    """A scope as part of an id: encoder.layer."""
+    return ".".join(filter(None, map(safe, scope.split("/"))))
+
+
+@lru_cache(1 << 12)
 def safe(name: str) -> str:
     """A user's word as part of an id: what is not a letter or a digit becomes _."""
     return re.sub(r"[^A-Za-z0-9_]+", "_", name[:40])
@@ -78,9 +87,9 @@ def safe(name: str) -> str:
 
 def worth(value: Any) -> str:
     """A value for a tooltip: the number, or shape and norm."""
-    if np.ndim(value) == 0:
+    if type(value) is float or np.ndim(value) == 0:
         return number(value)
-    return f"shape {shape(value)}, ‖·‖ = {number(np.linalg.norm(np.asarray(value, float)))}"
+    return f"shape {shape(value)}, ‖·‖ = {number(norm(np.asarray(value, float)))}"
 
 
 def shape(value: Any) -> str:
@@ -90,8 +99,10 @@ def shape(value: Any) -> str:
 
 def where(node: Node) -> str:
     """The step and scope, for a tooltip."""
-    step = "" if node.step is None else f"step {node.step}"
-    return ", ".join(part for part in (step, clean(node.scope, 60)) if part)
+    at = node.at
+    step = "" if at.step is None else f"step {at.step}"
+    scope = clean(at.scope, 60)
+    return f"{step}, {scope}" if step and scope else step or scope
 
 
 def name_of(node: Node, step: int | None = None, bold: bool = False) -> Text:
@@ -109,7 +120,7 @@ def name_of(node: Node, step: int | None = None, bold: bool = False) -> Text:
 def op_glyph(node: Node, names: Names) -> Glyph:
     """The circle or pill of an operation; a plain number among its operands is written into it."""
     sign = style.SYMBOLS.get(node.op.name, node.op.name)
-    numbers = [x for x in node.operands if not isinstance(x, Node) and np.ndim(x) == 0]
+    numbers = [x for x in bare(node) if np.ndim(x) == 0]
     classes = [x for x in numbers if isinstance(x, np.ndarray) and x.dtype.kind in "iu"]
     text = clean(sign, 16)
     if node.op.name == "[]":
@@ -120,7 +131,8 @@ def op_glyph(node: Node, names: Names) -> Glyph:
     circle = len(text) == 1
     role = "op" if circle or node.op.name in LINEAR else "function"
     name, part = (clean_id(node.op.name), "") if node.name is None else (node.name, "op")
-    title = f"{where(node)}: " if where(node) else ""
+    place = where(node)
+    title = f"{place}: " if place else ""
     title += f"op {clean(node.op.name, 60)}"
     title += f" of class {classes[0]}" if classes else ""
     return Glyph(
@@ -131,6 +143,13 @@ def op_glyph(node: Node, names: Names) -> Glyph:
         node,
         title=f"{title}, gives {worth(node.value)}",
     )
+
+
+def bare(node: Node) -> list[Any]:
+    """The operands that are plain numbers or arrays, and no nodes."""
+    if node.a is not None and (node.b is not None or node.v is None) and node.rest is None:
+        return []
+    return [x for x in node.operands if not isinstance(x, Node)]
 
 
 def clean_id(name: str) -> str:
