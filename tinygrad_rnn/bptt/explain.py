@@ -13,245 +13,35 @@ the numbers from the flow. Nothing is known here of any network.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import ops
 from ..core.backprop import local
 from ..core.graph import Node
-from ..core.keys import base_name
-from ..core.parts import norm
-from ..core.walk import nodes as walk_nodes
 from .contribution import Contribution
-from .formulas import ATOM, TIMES, Formula, computed, escaped, leaving, number
+from .explanation import Block, Explanation, Line
+from .formula import TIMES, Formula, number
+from .formulas import computed, leaving
+from .naming import LINKS, Naming
+from .symbols import FACTORS, joined, joined_times, opaque, product, ratio, shown, symbol_of
 
 if TYPE_CHECKING:
     from .flow import GradientFlow
 
-LINKS = 6     # so many unnamed results are written into one formula; then one gets a name
-SMALL = 6     # an array of up to so many entries is printed
-LINES = 40    # so many lines of definitions are given at one use
-SHORT = 24    # a longer formula of an unnamed operand gets a name
-FACTORS = 6   # a longer chain of factors is shown in part
-MOST = 12     # so many unnamed results are listed at one use
-DIGITS = str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")
+LINES = 40  # so many lines of definitions are given at one use
+MOST = 12   # so many unnamed results are listed at one use
 
 
-@dataclass
-class Line:
-    """One equation: `left = right = value`, and a remark in words."""
-
-    left: Formula
-    right: Formula | None = None
-    value: Formula | None = None
-    note: str = ""
-
-    def text(self) -> str:
-        """As Unicode text."""
-        sides = [f.text for f in (self.left, self.right, self.value) if f is not None]
-        sides = [s for i, s in enumerate(sides) if i == 0 or s != sides[i - 1]]
-        return " = ".join(sides) + (f"      {self.note}" if self.note else "")
-
-    def latex(self) -> str:
-        """As a line of an `aligned` block."""
-        sides = [f.latex for f in (self.left, self.right, self.value) if f is not None]
-        sides = [s for i, s in enumerate(sides) if i == 0 or s != sides[i - 1]]
-        note = rf" \quad\text{{{worded(self.note)}}}" if self.note else ""
-        right = f"= {' = '.join(sides[1:])}" if sides[1:] else ""
-        return f"{sides[0]} &{right}{note}"
-
-
-@dataclass
-class Block:
-    """The lines of one step, under its heading."""
-
-    title: str
-    lines: list[Line] = field(default_factory=list)
-
-
-class Explanation:
-    """A derivation: `.text` (Unicode), `.markdown` (with LaTeX, for a notebook), `.latex`."""
-
-    def __init__(self, title: str, blocks: list[Block]) -> None:
-        self.title, self.blocks = title, blocks
-
-    @property
-    def text(self) -> str:
-        """Unicode text, for a terminal."""
-        parts = [self.title]
-        for block in self.blocks:
-            parts.append("\n".join([block.title, *("  " + line.text() for line in block.lines)]))
-        return "\n\n".join(parts)
-
-    @property
-    def markdown(self) -> str:
-        """Markdown with LaTeX, as a notebook shows it."""
-        parts = [f"**{marked(self.title)}**"]
-        for block in self.blocks:
-            parts.append(f"*{marked(block.title)}*")
-            if block.lines:
-                parts.append(f"$$\n{aligned(block.lines)}\n$$")
-        return "\n\n".join(parts)
-
-    @property
-    def latex(self) -> str:
-        """LaTeX for lecture notes; it needs the package amsmath."""
-        parts = [rf"\paragraph{{{worded(self.title)}}}"]
-        for block in self.blocks:
-            parts.append(rf"\subparagraph{{{worded(block.title)}}}")
-            if block.lines:
-                parts.append(f"\\[\n{aligned(block.lines)}\n\\]")
-        return "\n\n".join(parts)
-
-    def __str__(self) -> str:
-        return self.text
-
-    __repr__ = __str__
-
-    def _repr_markdown_(self) -> str:
-        return self.markdown
-
-
-def aligned(lines: Iterable[Line]) -> str:
-    """Equations below each other."""
-    body = " \\\\\n".join(line.latex() for line in lines)
-    return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
-
-
-WORDS = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
-         "%": r"\%", "_": r"\_", "^": r"\^{}", "~": r"\~{}", "∂": r"$\partial$", "…": r"\dots{}",
-         "²": r"$^2$", "·": r"$\cdot$", "‖": r"$\Vert$"}
-
-
-def worded(text: str) -> str:
-    """Words in LaTeX's text: nothing in them is taken for a command."""
-    return "".join(WORDS.get(c, c if c.isprintable() else "?") for c in text)
-
-
-def marked(text: str) -> str:
-    """Words in Markdown: nothing in them is taken for a mark."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|$" else c for c in text)
-
-
-# --- symbols ------------------------------------------------------------------------------------
-
-
-def symbol_of(name: str, step: int | None, before: int | None = None) -> Formula:
-    """`h` at step 3 is h₃ and h_{3}; with `before`, the step is a letter: h_t, or h_{t−1}."""
-    name = "".join(c if c.isprintable() else "?" for c in name)
-    base, _, rest = name.partition("_")
-    base, rest = (base, rest) if base and rest else (name, "")
-    body = escaped(base) if len(base) == 1 else rf"\mathrm{{{escaped(base)}}}"
-    when = "" if step is None else str(step)
-    small = when.translate(DIGITS)
-    if before is not None:
-        when = "t" if before == 0 else f"t-{before}" if before > 0 else f"t+{-before}"
-        small = f"_{when}" if len(when) == 1 else f"_{{{when.replace('-', '−')}}}"
-    under = ",".join(filter(None, (escaped(rest), when)))
-    return Formula(name + small, f"{body}_{{{under}}}" if under else body)
-
-
-def shown(x: Any) -> Formula:
-    """A number, a small array, or the shape and the norm of a big one."""
-    x = np.asarray(x)
-    if x.ndim == 0:
-        return number(float(x))
-    if x.size > SMALL or x.ndim > 2 or x.size == 0:
-        size = number(norm(x))
-        return Formula(f"{x.shape}, ‖·‖ = {size.text}",
-                       rf"\text{{{x.shape}, }}\lVert\cdot\rVert = {size.latex}")
-    rows = x if x.ndim == 2 else x[None]
-    cells = [[number(float(v)) for v in row] for row in rows]
-    text = "; ".join(" ".join(c.text for c in row) for row in cells)
-    latex = r" \\ ".join(" & ".join(c.latex for c in row) for row in cells)
-    return Formula(f"[{text}]", rf"\begin{{bmatrix}} {latex} \end{{bmatrix}}")
-
-
-# --- the derivation -----------------------------------------------------------------------------
-
-
-class Derivation:
+class Derivation(Naming):
     """Writes down where the gradient of one node comes from."""
 
     def __init__(self, flow: GradientFlow, node: Node) -> None:
-        self.flow, self.node = flow, node
-        self.ledger = flow.ledger(node)
-        self.entries = self.ledger.entries
-        self.deltas = self.name_deltas()
-        self.used: dict[Node, None] = {}  # unnamed results that got a name: v₁, v₂
+        super().__init__(flow, node)
         self.needed: dict[Node, None] = {}
         self.defined: set[Node] = set()
         self.told: set[Node] = set()
-        self.places: dict[Node, int] = {}
-        root = flow.root
-        self.root = symbol_of(root.name, root.step) if root.name else Formula("L", "L")
-
-    def name_deltas(self) -> dict[Node, Formula]:
-        """δ_t for the gradient that arrived at each use, where what was made there has no name."""
-        found: dict[Node, Formula] = {}
-        taken = set[str]()
-        for e in self.entries:
-            node = self.same_gradient(e.node)
-            if node.name is None and node is not self.flow.root and e.step is not None \
-                    and node not in found:
-                name = "δ"
-                while symbol_of(name, e.step).text in taken:
-                    name += "'"
-                made = symbol_of(name, e.step)
-                taken.add(made.text)
-                found[node] = Formula(made.text, made.latex.replace("δ", r"\delta "))
-        return found
-
-    def same_gradient(self, x: Node) -> Node:
-        """The last of the unnamed sums that `x` goes into: the same gradient arrives at all."""
-        for _ in range(LINKS):
-            into = self.flow.incoming.get(x, [])
-            if x.name is not None or len(into) != 1 or into[0].node.op is not ops.add:
-                break
-            if np.shape(into[0].g) != np.shape(x.value) or into[0].node.step != x.step:
-                break
-            x = into[0].node
-        return x
-
-    def symbol(self, x: Node, t: int | None = None) -> Formula:
-        """What a node is called; with `t`, relative to that step."""
-        name, step = base_name(x), x.step
-        if x is self.flow.root and x.name is None:
-            return self.root
-        if x.name is None:
-            if not self.places:
-                made = (n for n in walk_nodes(self.flow.root) if n.name is None)
-                self.places = {n: i for i, n in enumerate(made, 1)}
-            self.used[x] = None
-            name, step, t = "v", self.places.get(x, 0), None
-        before = None if t is None or step is None else t - step
-        return symbol_of(name, step if before is None else None, before)
-
-    def operand(self, node: Node, position: int, t: int | None = None,
-                links: int = 2) -> Formula:
-        """What stands for an operand (-1: the value): its name, or the number that it is."""
-        x: Any = node if position == -1 else node.operands[position]
-        if not isinstance(x, Node):
-            return shown(x) if np.size(x) <= SMALL else Formula("a", r"\mathbf{a}")
-        if x.name is None and not x.requires_grad and x.is_scalar:
-            return number(x.value)
-        if x.name is None and x.op.rules and t is None and links > 0:
-            made = computed(x, lambda i: self.operand(x, i, t, links - 1))
-            if len(made.text) <= SHORT:
-                return made
-        return self.symbol(x, t)
-
-    def gradient(self, x: Node, t: int | None = None) -> Formula:
-        """∂L/∂x, or its name."""
-        if x in self.deltas and t is None:
-            return self.deltas[x]
-        name = self.symbol(x, t)
-        return Formula(f"∂{self.root.text}/∂{name.text}",
-                       rf"\frac{{\partial {self.root.latex}}}{{\partial {name.latex}}}")
 
     # --- formulas of gradients --------------------------------------------------------------
 
@@ -473,38 +263,6 @@ class Derivation:
             where = "and this is wrong"
         return Block("sum of the terms", [Line(self.gradient(self.node), added,
                                                shown(self.ledger.total), where)])
-
-
-def opaque(x: Any) -> Formula:
-    """A number that stands for a symbol: it is not worked out."""
-    made = number(float(x))
-    return Formula(made.text, made.latex, made.hold)
-
-
-def ratio(of: Formula, by: Formula) -> Formula:
-    """∂y/∂x."""
-    return Formula(f"∂{of.text}/∂{by.text}",
-                   rf"\frac{{\partial {of.latex}}}{{\partial {by.latex}}}", ATOM)
-
-
-def joined(parts: list[Formula]) -> Formula:
-    """a + b + c."""
-    parts = [p.inside(TIMES) for p in parts]
-    return Formula(" + ".join(p.text for p in parts), " + ".join(p.latex for p in parts))
-
-
-def product(parts: list[Formula]) -> Formula:
-    """a · b · c; of many factors, the first and the last."""
-    if len(parts) > FACTORS:
-        parts = [*parts[:2], Formula("…", r"\cdots"), *parts[-2:]]
-    parts = [p.inside(TIMES) for p in parts]
-    return Formula(" · ".join(p.text for p in parts), r" \cdot ".join(p.latex for p in parts))
-
-
-def joined_times(values: list[Formula], result: Any) -> tuple[str, str]:
-    """The same with numbers, and what they give."""
-    made, end = product(values), number(float(result))
-    return f"{made.text} = {end.text}", f"{made.latex} = {end.latex}"
 
 
 def explain(flow: GradientFlow, node: Node, keep: int = 3) -> Explanation:

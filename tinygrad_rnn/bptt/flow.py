@@ -32,7 +32,7 @@ from .recording import Recording
 NEAR = 50  # how many nodes are looked at to say where a gradient came from
 
 if TYPE_CHECKING:
-    from .explain import Explanation
+    from .explanation import Explanation
 
 
 class GradientFlow:

@@ -10,131 +10,28 @@ rule whose source cannot be read is called "rule of 'op'".
 from __future__ import annotations
 
 import ast
-import functools
-import inspect
-import sys
-import textwrap
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..core.graph import Node, Op
-from ..core.listing import MODULES, Function, names, primitives
-
-ATOM, POWER, TIMES, PLUS = 4, 3, 2, 1  # how tightly a formula holds together
-
-
-class Formula(NamedTuple):
-    """A formula twice, as Unicode text and as LaTeX; how tightly it holds together; the number that
-    it is, if it is one."""
-
-    text: str
-    latex: str
-    hold: int = ATOM
-    number: float | None = None
-
-    def inside(self, hold: int) -> Formula:
-        """The same in brackets, if it stands where something tighter is needed."""
-        if self.hold >= hold:
-            return self
-        return Formula(f"({self.text})", rf"\left({self.latex}\right)")
-
-
-def number(x: float) -> Formula:
-    """A plain number, with four digits."""
-    text = f"{x:.4g}"
-    mantissa, e, exponent = text.partition("e")
-    latex = rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if e else mantissa
-    latex = {"inf": r"\infty", "-inf": r"-\infty", "nan": r"\mathrm{NaN}"}.get(latex, latex)
-    return Formula(text.replace("-", "−"), latex, TIMES if e else PLUS if x < 0 else ATOM, float(x))
-
-
-# --- reading a rule -----------------------------------------------------------------------------
-
-
-@functools.cache
-def library() -> dict[int, tuple[list[Function], dict[str, Any]]]:
-    """For every op of the library: the functions of its rules, and the names that they use."""
-    found = {}
-    for module in MODULES:
-        tree = ast.parse(inspect.getsource(module))
-        named = {f.name: f for f in tree.body if isinstance(f, ast.FunctionDef)}
-        for variable, call in primitives(tree):
-            rules = [named.get(ast.unparse(r), r) for r in call.args[2:]]
-            whole = [r for r in rules if isinstance(r, (ast.Lambda, ast.FunctionDef))]
-            if len(whole) == len(rules):
-                found[id(getattr(module, variable))] = whole, vars(module)
-    return found
-
-
-def rule_of(op: Op, position: int) -> tuple[Function | None, dict[str, Any]]:
-    """The source of a rule, and the names that it can use; None where there is no source."""
-    place = 0 if op.variadic or op.joint else position
-    if id(op) in library():
-        rules, space = library()[id(op)]
-        return (rules[place] if place < len(rules) else None), space
-    rule = inspect.unwrap(op.rules[place])
-    space = getattr(rule, "__globals__", vars(sys.modules[__name__]))
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(rule)))
-    except (OSError, TypeError, SyntaxError, IndentationError):
-        return None, space
-    if rule.__name__ != "<lambda>":
-        defined = [f for f in ast.walk(tree) if isinstance(f, ast.FunctionDef)]
-        return (defined[0] if defined else None), space
-    lambdas = [f for f in ast.walk(tree) if isinstance(f, ast.Lambda)]
-    mine = [f for f in lambdas if len(f.args.args) == rule.__code__.co_argcount]
-    return (mine[place] if len(mine) == len(op.rules) else mine[0] if len(mine) == 1 else None,
-            space)
-
-
-def taken(function: Function, space: dict[str, Any], values: dict[str, Any]) -> ast.expr | None:
-    """The expression that a rule returns for these operands: branches are followed, local names
-    put in. None for what is more than that."""
-    if isinstance(function, ast.Lambda):
-        return choose(function.body, space, values)
-    put_in: dict[str, ast.expr] = {}
-    statements = list(function.body)
-    while statements:
-        statement = statements.pop(0)
-        if isinstance(statement, ast.Return) and statement.value is not None:
-            return choose(Put(put_in).visit(statement.value), space, values)
-        if isinstance(statement, ast.If):
-            statements[:0] = statement.body if truth(statement.test, space, values) else \
-                statement.orelse
-        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            put_in[statement.targets[0].id] = Put(put_in).visit(statement.value)
-        elif not isinstance(statement, ast.Expr):
-            return None
-    return None
-
-
-class Put(ast.NodeTransformer):
-    """Puts expressions in the place of names."""
-
-    def __init__(self, put_in: dict[str, ast.expr]) -> None:
-        self.put_in = put_in
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return self.put_in.get(node.id, node)
-
-
-def choose(expression: ast.expr, space: dict[str, Any], values: dict[str, Any]) -> ast.expr:
-    """The side of `x if test else y` that counts."""
-    while isinstance(expression, ast.IfExp):
-        expression = expression.body if truth(expression.test, space, values) else expression.orelse
-    return expression
-
-
-def truth(test: ast.expr, space: dict[str, Any], values: dict[str, Any]) -> bool:
-    """What a test in a rule says for these operands; the rule itself would ask the same."""
-    return bool(eval(compile(ast.Expression(test), "rule", "eval"), dict(space), dict(values)))
-
-
-# --- writing it ---------------------------------------------------------------------------------
-
+from ..core.graph import Node
+from ..core.listing import names
+from .formula import (
+    ATOM,
+    PLUS,
+    POWER,
+    TIMES,
+    Formula,
+    code,
+    escaped,
+    function,
+    number,
+    power,
+    shown_index,
+    transpose,
+)
+from .rule_source import rule_of, taken
 
 SAME = {"broadcast_to", "repeated", "reshape", "spread", "cast"}  # only the shape changes
-SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 class Writer:
@@ -236,61 +133,12 @@ class Writer:
         return function(name, args)
 
 
-def power(a: Formula, b: Formula) -> Formula:
-    """a to the b."""
-    if b.number == 1:
-        return a
-    a = a.inside(ATOM)
-    whole = b.number is not None and b.number == int(b.number)
-    text = f"{a.text}{b.text.replace('−', '-').translate(SUPERSCRIPT)}" if whole else \
-        f"{a.text}^{b.inside(ATOM).text}"
-    return Formula(text, f"{{{a.latex}}}^{{{b.latex}}}", POWER)
-
-
-def transpose(a: Formula) -> Formula:
-    """aᵀ."""
-    a = a.inside(ATOM)
-    return Formula(f"{a.text}ᵀ", rf"{{{a.latex}}}^\top", POWER)
-
-
-def function(name: str, args: list[Formula]) -> Formula:
-    """f(a, b)."""
-    known = rf"\{name}" if name in ("exp", "log", "sin", "cos", "tanh", "max", "min") else \
-        rf"\mathrm{{{escaped(name)}}}"
-    return Formula(f"{name}({', '.join(a.text for a in args)})",
-                   rf"{known}\left({', '.join(a.latex for a in args)}\right)")
-
-
 def at_index(a: Formula, e: ast.Call, symbols: dict[str, Formula]) -> Formula:
     """What goes to some entries, the others get 0."""
     index = next((symbols[k.value.id] for k in e.keywords if k.arg == "index"
                   and isinstance(k.value, ast.Name) and k.value.id in symbols), code("..."))
     a = a.inside(TIMES)
     return Formula(f"{a.text} → {index.text}", rf"{a.latex} \to {index.latex}", TIMES)
-
-
-def code(text: str) -> Formula:
-    """A piece of source, as it stands."""
-    return Formula(text, rf"\mathtt{{{escaped(text)}}}", PLUS)
-
-
-SPECIAL = {"\\": r"\backslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
-           "%": r"\%", "_": r"\_", "^": r"\hat{}", "~": r"\sim{}", "'": r"{}^\prime"}
-
-
-def escaped(text: str) -> str:
-    """A name in LaTeX's mathematics: nothing in it is taken for a command."""
-    return "".join(SPECIAL.get(c, c if c.isprintable() else "?") for c in text)
-
-
-def shown_index(index: Any) -> str:
-    """An index as it is written: `[..., 0:3]`."""
-    def part(i: Any) -> str:
-        if isinstance(i, slice):
-            return ":".join("" if x is None else str(x) for x in (i.start, i.stop))
-        return "..." if i is Ellipsis else str(i) if isinstance(i, int) else "·"
-    parts = index if isinstance(index, tuple) else (index,)
-    return f"[{', '.join(map(part, parts))}]"
 
 
 def leaving(node: Node, position: int, g: Any, arriving: Formula,

@@ -1,0 +1,108 @@
+"""A derivation as it is read: equations in blocks, as Unicode text, Markdown or LaTeX.
+
+The question this file answers: *how does one equation become a line in a terminal, a notebook and
+lecture notes?*
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .formula import Formula
+
+
+@dataclass
+class Line:
+    """One equation: `left = right = value`, and a remark in words."""
+
+    left: Formula
+    right: Formula | None = None
+    value: Formula | None = None
+    note: str = ""
+
+    def text(self) -> str:
+        """As Unicode text."""
+        sides = [f.text for f in (self.left, self.right, self.value) if f is not None]
+        sides = [s for i, s in enumerate(sides) if i == 0 or s != sides[i - 1]]
+        return " = ".join(sides) + (f"      {self.note}" if self.note else "")
+
+    def latex(self) -> str:
+        """As a line of an `aligned` block."""
+        sides = [f.latex for f in (self.left, self.right, self.value) if f is not None]
+        sides = [s for i, s in enumerate(sides) if i == 0 or s != sides[i - 1]]
+        note = rf" \quad\text{{{worded(self.note)}}}" if self.note else ""
+        right = f"= {' = '.join(sides[1:])}" if sides[1:] else ""
+        return f"{sides[0]} &{right}{note}"
+
+
+@dataclass
+class Block:
+    """The lines of one step, under its heading."""
+
+    title: str
+    lines: list[Line] = field(default_factory=list)
+
+
+class Explanation:
+    """A derivation: `.text` (Unicode), `.markdown` (with LaTeX, for a notebook), `.latex`."""
+
+    def __init__(self, title: str, blocks: list[Block]) -> None:
+        self.title, self.blocks = title, blocks
+
+    @property
+    def text(self) -> str:
+        """Unicode text, for a terminal."""
+        parts = [self.title]
+        for block in self.blocks:
+            parts.append("\n".join([block.title, *("  " + line.text() for line in block.lines)]))
+        return "\n\n".join(parts)
+
+    @property
+    def markdown(self) -> str:
+        """Markdown with LaTeX, as a notebook shows it."""
+        parts = [f"**{marked(self.title)}**"]
+        for block in self.blocks:
+            parts.append(f"*{marked(block.title)}*")
+            if block.lines:
+                parts.append(f"$$\n{aligned(block.lines)}\n$$")
+        return "\n\n".join(parts)
+
+    @property
+    def latex(self) -> str:
+        """LaTeX for lecture notes; it needs the package amsmath."""
+        parts = [rf"\paragraph{{{worded(self.title)}}}"]
+        for block in self.blocks:
+            parts.append(rf"\subparagraph{{{worded(block.title)}}}")
+            if block.lines:
+                parts.append(f"\\[\n{aligned(block.lines)}\n\\]")
+        return "\n\n".join(parts)
+
+    def __str__(self) -> str:
+        return self.text
+
+    __repr__ = __str__
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+
+def aligned(lines: Iterable[Line]) -> str:
+    """Equations below each other."""
+    body = " \\\\\n".join(line.latex() for line in lines)
+    return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+
+
+WORDS = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
+         "%": r"\%", "_": r"\_", "^": r"\^{}", "~": r"\~{}", "∂": r"$\partial$", "…": r"\dots{}",
+         "²": r"$^2$", "·": r"$\cdot$", "‖": r"$\Vert$"}
+
+
+def worded(text: str) -> str:
+    """Words in LaTeX's text: nothing in them is taken for a command."""
+    return "".join(WORDS.get(c, c if c.isprintable() else "?") for c in text)
+
+
+def marked(text: str) -> str:
+    """Words in Markdown: nothing in them is taken for a mark."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|$" else c for c in text)

@@ -1,0 +1,105 @@
+"""What things are called in a derivation.
+
+The question this file answers: *what is the name of a result that the program gave none?*
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core import ops
+from ..core.graph import Node
+from ..core.keys import base_name
+from ..core.walk import nodes as walk_nodes
+from .formula import Formula, number
+from .formulas import computed
+from .symbols import SMALL, shown, symbol_of
+
+if TYPE_CHECKING:
+    from .flow import GradientFlow
+
+LINKS = 6   # so many unnamed results are written into one formula; then one gets a name
+SHORT = 24  # a longer formula of an unnamed operand gets a name
+
+
+class Naming:
+    """The names of one derivation: what a node, its gradient and an operand are called in it.
+
+    A name of the program stays. What has none gets one where it is needed: δ_t for the gradient
+    that arrived at a use, v_n for the n-th result of the graph.
+    """
+
+    def __init__(self, flow: GradientFlow, node: Node) -> None:
+        self.flow, self.node = flow, node
+        self.ledger = flow.ledger(node)
+        self.entries = self.ledger.entries
+        self.deltas = self.name_deltas()
+        self.used: dict[Node, None] = {}  # unnamed results that got a name: v₁, v₂
+        self.places: dict[Node, int] = {}
+        root = flow.root
+        self.root = symbol_of(root.name, root.step) if root.name else Formula("L", "L")
+
+    def name_deltas(self) -> dict[Node, Formula]:
+        """δ_t for the gradient that arrived at each use, where what was made there has no name."""
+        found: dict[Node, Formula] = {}
+        taken = set[str]()
+        for e in self.entries:
+            node = self.same_gradient(e.node)
+            if node.name is None and node is not self.flow.root and e.step is not None \
+                    and node not in found:
+                name = "δ"
+                while symbol_of(name, e.step).text in taken:
+                    name += "'"
+                made = symbol_of(name, e.step)
+                taken.add(made.text)
+                found[node] = Formula(made.text, made.latex.replace("δ", r"\delta "))
+        return found
+
+    def same_gradient(self, x: Node) -> Node:
+        """The last of the unnamed sums that `x` goes into: the same gradient arrives at all."""
+        for _ in range(LINKS):
+            into = self.flow.incoming.get(x, [])
+            if x.name is not None or len(into) != 1 or into[0].node.op is not ops.add:
+                break
+            if np.shape(into[0].g) != np.shape(x.value) or into[0].node.step != x.step:
+                break
+            x = into[0].node
+        return x
+
+    def symbol(self, x: Node, t: int | None = None) -> Formula:
+        """What a node is called; with `t`, relative to that step."""
+        name, step = base_name(x), x.step
+        if x is self.flow.root and x.name is None:
+            return self.root
+        if x.name is None:
+            if not self.places:
+                made = (n for n in walk_nodes(self.flow.root) if n.name is None)
+                self.places = {n: i for i, n in enumerate(made, 1)}
+            self.used[x] = None
+            name, step, t = "v", self.places.get(x, 0), None
+        before = None if t is None or step is None else t - step
+        return symbol_of(name, step if before is None else None, before)
+
+    def operand(self, node: Node, position: int, t: int | None = None,
+                links: int = 2) -> Formula:
+        """What stands for an operand (-1: the value): its name, or the number that it is."""
+        x: Any = node if position == -1 else node.operands[position]
+        if not isinstance(x, Node):
+            return shown(x) if np.size(x) <= SMALL else Formula("a", r"\mathbf{a}")
+        if x.name is None and not x.requires_grad and x.is_scalar:
+            return number(x.value)
+        if x.name is None and x.op.rules and t is None and links > 0:
+            made = computed(x, lambda i: self.operand(x, i, t, links - 1))
+            if len(made.text) <= SHORT:
+                return made
+        return self.symbol(x, t)
+
+    def gradient(self, x: Node, t: int | None = None) -> Formula:
+        """∂L/∂x, or its name."""
+        if x in self.deltas and t is None:
+            return self.deltas[x]
+        name = self.symbol(x, t)
+        return Formula(f"∂{self.root.text}/∂{name.text}",
+                       rf"\frac{{\partial {self.root.latex}}}{{\partial {name.latex}}}")
