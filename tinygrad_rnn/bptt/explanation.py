@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .formula import Formula
+from .formula import Formula, foreign
 
 
 @dataclass
@@ -95,12 +95,19 @@ def aligned(lines: Iterable[Line]) -> str:
 
 WORDS = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
          "%": r"\%", "_": r"\_", "^": r"\^{}", "~": r"\~{}", "∂": r"$\partial$", "…": r"\dots{}",
-         "²": r"$^2$", "·": r"$\cdot$", "‖": r"$\Vert$"}
+         "−": "$-$", "ᵀ": r"$^{\top}$", "·": r"$\cdot$", "‖": r"$\Vert$"}
 
 
 def worded(text: str) -> str:
     """Words in LaTeX's text: nothing in them is taken for a command."""
-    return "".join(WORDS.get(c, c if c.isprintable() else "?") for c in text)
+    return "".join(WORDS[c] if c in WORDS else c if c.isascii() and c.isprintable() else
+                   in_words(c) for c in text)
+
+
+def in_words(c: str) -> str:
+    """A letter as it is; a sign that needs mathematics (a small ₃) as a piece of it."""
+    made = foreign(c)
+    return c if made == rf"\text{{{c}}}" else made if made == "?" else f"${made}$"
 
 
 def marked(text: str) -> str:

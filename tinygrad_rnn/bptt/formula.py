@@ -5,7 +5,10 @@ The question this file answers: *when does a formula need brackets?*
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any, NamedTuple
+
+import numpy as np
 
 ATOM, POWER, TIMES, PLUS = 4, 3, 2, 1  # how tightly a formula holds together
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -68,12 +71,32 @@ def code(text: str) -> Formula:
 
 
 SPECIAL = {"\\": r"\backslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
-           "%": r"\%", "_": r"\_", "^": r"\hat{}", "~": r"\sim{}", "'": r"{}^\prime"}
+           "%": r"\%", "_": r"\_", "^": r"\hat{}", "~": r"\sim{}", "'": r"{}^{\prime}",
+           "−": "-", "‖": r"\Vert{}", "ᵀ": r"{}^{\top}"}
 
 
 def escaped(text: str) -> str:
     """A name in LaTeX's mathematics: nothing in it is taken for a command."""
-    return "".join(SPECIAL.get(c, c if c.isprintable() else "?") for c in text)
+    return "".join(SPECIAL[c] if c in SPECIAL else c if c.isascii() and c.isprintable() else
+                   foreign(c) for c in text)
+
+
+def foreign(c: str) -> str:
+    """A character that LaTeX's mathematics has under a name, or else as text."""
+    kind, name = unicodedata.name(c, "").rpartition(" ")[::2]
+    if kind == "GREEK SMALL LETTER" and name not in ("OMICRON", "LAMDA"):
+        return rf"\{name.lower()}{{}}"
+    if "SUBSCRIPT" in kind or "SUPERSCRIPT" in kind:
+        return f"{{}}{'_' if 'SUBSCRIPT' in kind else '^'}{{{unicodedata.normalize('NFKC', c)}}}"
+    return rf"\text{{{c}}}" if c.isprintable() else "?"
+
+
+def option(x: Any) -> Formula:
+    """An option of an operation: an axis, a slope, a shape."""
+    if isinstance(x, (int, float, np.number)) and not isinstance(x, bool):
+        return number(float(x))
+    text = str(x) if x is None or isinstance(x, (bool, str)) else shown_index(x)
+    return Formula(text, rf"\mathrm{{{escaped(text)}}}")
 
 
 def shown_index(index: Any) -> str:
@@ -81,6 +104,6 @@ def shown_index(index: Any) -> str:
     def part(i: Any) -> str:
         if isinstance(i, slice):
             return ":".join("" if x is None else str(x) for x in (i.start, i.stop))
-        return "..." if i is Ellipsis else str(i) if isinstance(i, int) else "·"
+        return "..." if i is Ellipsis else str(i) if isinstance(i, (int, np.integer)) else "·"
     parts = index if isinstance(index, tuple) else (index,)
     return f"[{', '.join(map(part, parts))}]"

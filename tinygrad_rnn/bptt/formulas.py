@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.graph import Node
-from ..core.listing import names
+from ..core.listing import Function, names
 from .formula import (
     ATOM,
     PLUS,
@@ -25,6 +25,7 @@ from .formula import (
     escaped,
     function,
     number,
+    option,
     power,
     shown_index,
     transpose,
@@ -34,12 +35,18 @@ from .rule_source import rule_of, taken
 SAME = {"broadcast_to", "repeated", "reshape", "spread", "cast"}  # only the shape changes
 
 
+SIGNS = {ast.Gt: (">", ">"), ast.Lt: ("<", "<"), ast.Eq: ("=", "="), ast.NotEq: ("≠", r"\ne"),
+         ast.GtE: ("≥", r"\ge"), ast.LtE: ("≤", r"\le"), ast.BitOr: ("or", r"\lor"),
+         ast.BitAnd: ("and", r"\land")}
+
+
 class Writer:
     """Writes an expression with what its names stand for. `dot` is how a product of unknowns is
-    written: entry by entry for arrays."""
+    written: entry by entry for arrays. `values` are those of the names: a shape is a number."""
 
-    def __init__(self, symbols: dict[str, Formula], scalar: bool, columns: bool) -> None:
-        self.symbols, self.columns = symbols, columns
+    def __init__(self, symbols: dict[str, Formula], scalar: bool, columns: bool,
+                 values: dict[str, Any] | None = None) -> None:
+        self.symbols, self.columns, self.values = symbols, columns, values or {}
         self.dot = (" · ", r" \cdot ") if scalar else (" ⊙ ", r" \odot ")
 
     def write(self, e: ast.expr) -> Formula:
@@ -59,12 +66,25 @@ class Writer:
         if isinstance(e, ast.Call):
             return self.call(e)
         if isinstance(e, ast.Compare) and len(e.ops) == 1:
-            sign = {ast.Gt: ">", ast.Lt: "<", ast.Eq: "=", ast.GtE: "≥", ast.LtE: "≤"}
             a, b = self.write(e.left), self.write(e.comparators[0])
-            s = sign.get(type(e.ops[0]), "?")
-            tex = {"≥": r"\ge", "≤": r"\le"}.get(s, s)
-            return Formula(f"[{a.text} {s} {b.text}]", f"[{a.latex} {tex} {b.latex}]")
+            sign, tex = SIGNS.get(type(e.ops[0]), ("?", "?"))
+            return Formula(f"[{a.text} {sign} {b.text}]", f"[{a.latex} {tex} {b.latex}]")
+        if isinstance(e, (ast.Attribute, ast.Subscript)):
+            return self.known(e)
         return code(ast.unparse(e))
+
+    def known(self, e: ast.expr) -> Formula:
+        """What is known of an operand before any gradient comes: its shape, or a part of it."""
+        text = ast.unparse(e)
+        if text == "math.pi":
+            return Formula("π", r"\pi")
+        if ".shape" not in text and ".ndim" not in text and ".size" not in text:
+            return code(text)
+        try:
+            value = eval(compile(ast.Expression(e), "rule", "eval"), dict(self.values))
+        except Exception:  # it needs more than the operands
+            return code(text)
+        return option(value)
 
     def binary(self, e: ast.BinOp) -> Formula:
         """An operator between two formulas; plain numbers are worked out."""
@@ -86,6 +106,9 @@ class Writer:
             return power(a, b)
         if isinstance(e.op, ast.MatMult):
             return self.matrix(a, b)
+        if isinstance(e.op, (ast.BitOr, ast.BitAnd)):
+            word, tex = SIGNS[type(e.op)]
+            return Formula(f"{a.text} {word} {b.text}", rf"{a.latex} {tex} {b.latex}", PLUS)
         return code(ast.unparse(e))
 
     def plain(self, e: ast.BinOp) -> bool:
@@ -112,6 +135,7 @@ class Writer:
         """A function of the table, as it is written on paper."""
         name = ast.unparse(e.func).rpartition(".")[2].removesuffix("_")
         args = [self.write(a) for a in e.args]
+        args = [a for a in args if a.text not in ("None", "True", "False")]  # options not taken
         if name in SAME and args:
             return args[0]
         if name in ("swap", "transpose") and args:
@@ -169,12 +193,21 @@ def leaving(node: Node, position: int, g: Any, arriving: Formula,
         body = None
     if body is None:
         return unknown
-    symbols = {first: arriving, second: symbol(-1),
+    values = {**options(rule), **values}
+    symbols = {**{name: option(values[name]) for name in {**options(rule), **params}},
+               first: arriving, second: symbol(-1),
                **{name: symbol(i) for i, name in enumerate(operands)}}
     if "index" in params:
         text = shown_index(params["index"])
         symbols["index"] = Formula(text, escaped(text))
-    return Writer(symbols, node.is_scalar, op.name == "linear").write(body)
+    return Writer(symbols, node.is_scalar, op.name == "linear", values).write(body)
+
+
+def options(rule: Function) -> dict[str, Any]:
+    """The options of a rule that have a plain default: `axis=None`."""
+    args = rule.args
+    named = [*zip(args.args[::-1], args.defaults[::-1]), *zip(args.kwonlyargs, args.kw_defaults)]
+    return {a.arg: x.value for a, x in named if isinstance(x, ast.Constant)}
 
 
 INFIX = {"+": ("+", "+"), "-": ("−", "-")}

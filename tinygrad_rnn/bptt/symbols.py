@@ -22,7 +22,7 @@ def symbol_of(name: str, step: int | None, before: int | None = None) -> Formula
     name = "".join(c if c.isprintable() else "?" for c in name)
     base, _, rest = name.partition("_")
     base, rest = (base, rest) if base and rest else (name, "")
-    body = escaped(base) if len(base) == 1 else rf"\mathrm{{{escaped(base)}}}"
+    body = escaped(base) if len(base) == 1 and base.isascii() else rf"\mathrm{{{escaped(base)}}}"
     when = "" if step is None else str(step)
     small = when.translate(DIGITS)
     if before is not None:
