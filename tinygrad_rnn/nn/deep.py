@@ -120,9 +120,8 @@ class SkipRNNCell(AffineCell):
     The way of a gradient over many steps is shorter by that factor (Lin et al. 1996).
 
     `x` is (B, I) or (I,). The state is the tuple (h_{t-1}, ..., h_{t-K}) of parts (B, H), K the
-    longest skip; a single array given as
-    initial state stands for all of them. Returns (h_t, state). The other arguments and parameters
-    are those of `RNNCell`.
+    longest skip; a single array given as initial state stands for all of them. Returns
+    (h_t, state). The other arguments and parameters are those of `RNNCell`.
     """
 
     State = staticmethod(lambda *parts: parts)
