@@ -173,3 +173,9 @@ def test_the_docstring_of_a_cell_has_its_equation_and_binds_every_argument(cell)
     told = doc + (inspect.getdoc(nn.RNNCell) if "of `RNNCell`" in doc else "")
     for argument in list(inspect.signature(cell).parameters):
         assert f"`{argument}" in told or f" {argument}=" in told, argument
+
+
+def test_the_bound_of_glorot():
+    W = nn.RNN(40, 60, init="glorot", seed=0).cell.W_xh.numpy()
+    bound = np.sqrt(6 / (40 + 60))
+    assert 0.99 * bound < np.abs(W).max() <= bound
