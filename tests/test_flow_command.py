@@ -20,6 +20,7 @@ def test_the_well_known_example(capsys):
     out = capsys.readouterr().out
     assert "0.108" in out
     assert "shrinks by 0.2 a step" in out
+    assert "From one state back to the one before, without what each step's loss adds:" in out
 
 
 def test_csv_and_markdown(capsys):

@@ -278,3 +278,9 @@ def test_a_flow_kept_as_norms_says_so():
     flow = tg.gradient_flow(made.loss, keep="norms")
     with pytest.raises(tg.GradientError, match="only the norm was kept"):
         flow.explain(made.weight())
+
+
+@pytest.mark.parametrize("keep", [0, -1, 1.5, "a", True])
+def test_a_keep_that_cannot_be(keep):
+    with pytest.raises(tg.InputError, match="whole number of at least 1"):
+        explained("scalar", keep=keep)

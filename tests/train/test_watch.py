@@ -226,5 +226,10 @@ def test_bad_input_is_refused_before_anything_is_noted():
         train.Watch(layer, states="k").update(tg.gradient_flow(loss))
     with pytest.raises(tg.InputError, match="expected names of states"):
         train.Watch(layer, states=[3])
+    with pytest.raises(tg.InputError, match="expected names of states, got 3"):
+        train.Watch(layer, states=3)
+    for params, got in ((None, "NoneType"), (3, "int"), (["W"], "str")):
+        with pytest.raises(tg.InputError, match=f"a model or its parameters, got {got}"):
+            train.Watch(params)
     assert seen.count == 0
     assert not seen.rows

@@ -105,7 +105,7 @@ def as_links(states: Any, call: str) -> Links:
         return [list(link) for link in zip(*sequences)]
     if isinstance(states, Node) or not isinstance(states, Sequence):
         raise InputError(f"expected a list of states or a layer's sequence, got "
-                         f"{describe(states) if isinstance(states, Node) else type(states)}",
+                         f"{describe(states) if isinstance(states, Node) else type(states).__name__}",
                          where=call, fix="Set return_sequences=True, or keep the states of your "
                                          "loop in a list")
     links = [[as_step(part) for part in parts_of(state)] for state in states]

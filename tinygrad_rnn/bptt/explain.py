@@ -20,6 +20,7 @@ import numpy as np
 
 from ..core.backprop import local
 from ..core.graph import Node
+from ..errors import InputError
 from .contribution import Contribution
 from .explanation import Block, Explanation, Line
 from .formula import TIMES, Formula, number
@@ -266,5 +267,11 @@ class Derivation(Naming):
 
 
 def explain(flow: GradientFlow, node: Node, keep: int = 3) -> Explanation:
-    """The derivation of dL/d(node), as text, Markdown and LaTeX: see `Derivation`."""
+    """The derivation of dL/d(node), as text, Markdown and LaTeX: see `Derivation`.
+
+    Raises `InputError` for a `keep` that is no whole number of at least 1.
+    """
+    if isinstance(keep, bool) or not isinstance(keep, (int, np.integer)) or keep < 1:
+        raise InputError(f"expected keep to be a whole number of at least 1, got {keep!r}",
+                         where="explain()")
     return Derivation(flow, node).explanation(keep)

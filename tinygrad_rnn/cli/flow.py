@@ -62,10 +62,14 @@ def told(flow: GradientFlow, states: list[Node]) -> str:
 
 
 def verdict(states: Any) -> str:
-    """Whether the gradient vanishes or explodes, in a sentence."""
+    """Whether the gradient vanishes or explodes from step to step, in a sentence.
+
+    The norms above are sums: every step's loss adds its part. This is of the way back alone.
+    """
     if len(states) < 2:
         return "A single step: nothing is carried, and nothing vanishes."
     try:
-        return str(step_jacobians(states).verdict)
+        return "From one state back to the one before, without what each step's loss adds:\n" \
+               f"{step_jacobians(states).verdict}"
     except TinygradRNNError as problem:
         return f"No verdict: {problem}"

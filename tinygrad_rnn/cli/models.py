@@ -213,7 +213,7 @@ def attribute(name: str) -> Any:
     function = getattr(module, short, None)
     if not callable(function):
         known = [k for k, v in vars(module).items()
-                 if inspect.isfunction(v) and v.__module__ == module.__name__]
+                 if inspect.isfunction(v) and v.__module__ == module.__name__ and k[0] != "_"]
         there = f"; there are {', '.join(known)}" if known else ""
         raise InputError(f"{where} has no function {short!r}{there}")
     return function

@@ -19,6 +19,7 @@ import csv
 import io
 import math
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,12 +72,17 @@ class Watch:
         if isinstance(keep, bool) or not isinstance(keep, (int, np.integer)) or keep < 1:
             raise InputError(f"expected keep to be a whole number of at least 1, got {keep!r}",
                              where="Watch")
-        names = [states] if isinstance(states, str) else list(states)
+        names = [states] if isinstance(states, str) else \
+            list(states) if isinstance(states, (list, tuple)) else [states]
         if not all(isinstance(name, str) and name for name in names):
             raise InputError(f"expected names of states, got {states!r}", where="Watch",
                              fix='train.Watch(model, states="h")')
-        pairs = params.named_parameters() if hasattr(params, "named_parameters") else \
-            [(p.name or f"parameter {i}", p) for i, p in enumerate(params)]
+        pairs = list(params.named_parameters()) if hasattr(params, "named_parameters") else \
+            [(getattr(p, "name", None) or f"parameter {i}", p)
+             for i, p in enumerate(params if isinstance(params, Iterable) else [params])]
+        wrong = [type(p).__name__ for _, p in pairs if not isinstance(p, Node)]
+        if wrong:
+            raise InputError(f"expected a model or its parameters, got {wrong[0]}", where="Watch")
         self.params: dict[str, Any] = dict(pairs)
         self.rows: deque[Seen] = deque(maxlen=int(keep))
         self.norms: dict[str, deque[float]] = {k: deque(maxlen=int(keep)) for k in self.params}
