@@ -104,8 +104,8 @@ def as_links(states: Any, call: str) -> Links:
     if parts and None not in sequences:
         return [list(link) for link in zip(*sequences)]
     if isinstance(states, Node) or not isinstance(states, Sequence):
-        raise InputError(f"expected a list of states or a layer's sequence, got "
-                         f"{describe(states) if isinstance(states, Node) else type(states).__name__}",
+        got = describe(states) if isinstance(states, Node) else type(states).__name__
+        raise InputError(f"expected a list of states or a layer's sequence, got {got}",
                          where=call, fix="Set return_sequences=True, or keep the states of your "
                                          "loop in a list")
     links = [[as_step(part) for part in parts_of(state)] for state in states]
