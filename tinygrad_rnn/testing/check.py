@@ -20,6 +20,7 @@ from ..core.values import Tensor, Value
 from ..errors import GradientError, InputError
 from . import entries
 from .beside import beside_the_engine, lags
+from .diagnosis import diagnose
 from .handwritten import Handwritten
 from .local import local_check, operand_names
 from .model import Model, named
@@ -62,6 +63,8 @@ def check_gradients(loss_fn: Callable[[], Any], params: Any, *, order: int = 1,
     report = examined(lambda: Model(loss_fn, leaves), seed, localise)
     if report.failed and localise:
         blame(report, loss_fn, seed)
+        with Model(loss_fn, leaves) as problem:
+            diagnose(problem, report, seed)
     if order == 2:
         along = second_order(loss_fn, leaves, seed)
         report = merged({"": report, " (second order)": examined(lambda: Model(along, leaves), seed,
@@ -98,6 +101,7 @@ def check_backward(forward: Callable[..., Any], backward: Callable[..., Any], in
     if report.failed and localise:
         report.notes += lags(problem, time_axis, seed)
         report.notes += beside_the_engine(problem, report, time_axis)
+        diagnose(problem, report, seed)
         report.evaluations, report.gradients = problem.evaluations, problem.gradients
     return report
 

@@ -97,7 +97,7 @@ def as_html(report: Report) -> str:
                    ("parameter", "shape", "verdict", "wrong", "entry", "analytic", "numeric", "±",
                     "cause"))
     lines = str(report).splitlines()
-    notes = [report.spoilt, *report.notes, lines[-1].strip()]
+    notes = [report.spoilt, report.diagnosis, *report.notes, lines[-1].strip()]
     tail = "".join(f"<div>{text(note)}</div>" for note in notes if note)
     return (f"<div><div><b>{text(lines[0])}</b></div><table><thead><tr>{head}</tr></thead>"
             f"<tbody>{''.join(rows)}</tbody></table>{tail}</div>")

@@ -87,7 +87,8 @@ class Report:
     holds a `Block` by name, `.cause` says why if that is known. `.spoilt` says what makes the
     check worthless, although no slope is wrong: inputs that are written to, for instance. `.notes`
     are the other findings, `.screened` is the number of evaluations of the screening, and `.engine`
-    the engine's gradients where a hand-written forward runs on tensors.
+    the engine's gradients where a hand-written forward runs on tensors. `.diagnosis` names the one
+    mistake that gives exactly these gradients, if there is one.
     """
 
     blocks: dict[str, Block]
@@ -99,6 +100,7 @@ class Report:
     screened: int = 0
     title: str = "gradient check"
     engine: dict[str, Any] = field(default_factory=dict, repr=False)
+    diagnosis: str = ""
     retry: Callable[[], Sweep] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -118,10 +120,10 @@ class Report:
 
     @property
     def cause(self) -> str:
-        """Why, if that is known: what spoils the check, or what the first block says that is not
-        right."""
+        """Why, if that is known: what spoils the check, the mistake that explains all of it, or
+        what the first block says that is not right."""
         causes = [b.cause for v in WRONG for b in self.blocks.values() if b.verdict == v]
-        return self.spoilt or next((c for c in causes if c), "")
+        return self.spoilt or self.diagnosis or next((c for c in causes if c), "")
 
     def __bool__(self) -> bool:
         return self.verdict == "pass"
@@ -131,7 +133,8 @@ class Report:
         count, few = len(self.blocks), "y" if entries == 1 else "ies"
         lines = [f"{self.title}: {self.verdict}; {count} parameter{'s' * (count != 1)}, "
                  f"{entries} entr{few}"]
-        notes = [f"  {note}" for note in [*([self.spoilt] if self.spoilt else []), *self.notes]][:3]
+        notes = [f"  {note}" for note in [*filter(None, [self.spoilt, self.diagnosis]),
+                                           *self.notes]][:3]
         last = (f"  {self.evaluations} evaluations of the loss, {self.gradients} of the gradient"
                 f"; the same again with seed={self.seed}")
         grave = sorted([b for b in self.blocks.values() if b.verdict in WRONG],
@@ -204,4 +207,5 @@ def merged(reports: dict[str, Report]) -> Report:
                   sum(r.gradients for r in every),
                   list(dict.fromkeys(note for r in every for note in r.notes)),
                   next((r.spoilt for r in every if r.spoilt), ""),
-                  max(r.screened for r in every), retry=first.retry)
+                  max(r.screened for r in every), retry=first.retry,
+                  diagnosis=next((r.diagnosis for r in every if r.diagnosis), ""))
