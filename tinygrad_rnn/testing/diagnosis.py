@@ -10,6 +10,7 @@ be seen without knowing it is looked for (`signatures`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -40,16 +41,26 @@ def diagnose(problem: Any, report: Report, seed: int) -> None:
     if fit is None:
         report.notes[:0] = signature(problem, report, theirs)
         return
-    found = matches(fit, problem, theirs)
-    article = "an" if fit.cell.kind == "LSTM" else "a"
-    if found:
-        (words, fix), *others = found
-        either = f" (the same here as one that {others[0][0]})" if others else ""
-        report.diagnosis = (f"the gradient equals that of {article} {fit.cell.name} whose backward "
-                            f"{words}{either}; fix: {fix}")
-    else:
+    tolerance = max(SAME, 100.0 * problem.eps) if problem.eps > EPS else SAME
+    with np.errstate(all="ignore"):
+        found = matches(all_of(fit, problem.start), theirs, tolerance)
+    report.diagnosis = in_words(fit, found)
+    if not found:
+        article = "an" if fit.cell.kind == "LSTM" else "a"
         report.notes.insert(0, f"this is {article} {fit.cell.name}, and no single mistake "
                             "reproduces this gradient: look for two, or an unusual one")
+
+
+def in_words(fit: Fit, found: list[tuple[str, str]]) -> str:
+    """The cause and what to do about it; '' if nothing was found."""
+    if not found:
+        return ""
+    (words, fix), *others = found
+    article = "an" if fit.cell.kind == "LSTM" else "a"
+    article = "an" if fit.cell.kind == "LSTM" else "a"
+    either = f" (the same here as one that {others[0][0]})" if others else ""
+    return (f"the gradient equals that of {article} {fit.cell.name} whose backward {words}{either}; "
+            f"fix: {fix}")
 
 
 def claimed(problem: Any) -> Arrays | None:
@@ -94,17 +105,16 @@ def different(pool: list[Any]) -> list[Any]:
     return kept
 
 
-def matches(fit: Fit, problem: Any, theirs: Arrays) -> list[tuple[str, str]]:
-    """Words and fix of every mistake whose gradient is the given one."""
-    tolerance = max(SAME, 100.0 * problem.eps) if problem.eps > EPS else SAME
+def matches(mistakes: Iterable[tuple[str, str, Arrays]], theirs: Arrays, tolerance: float = SAME
+            ) -> list[tuple[str, str]]:
+    """Words and fix of every mistake whose gradient is the given one; the right one comes first."""
     found = list[tuple[str, str]]()
     right: Arrays | None = None
-    with np.errstate(all="ignore"):
-        for words, fix, d in all_of(fit, problem.start):
-            if right is None:
-                right = d
-            elif equal(theirs, d, right, tolerance) and words not in [w for w, _ in found]:
-                found.append((words, fix))
+    for words, fix, d in mistakes:
+        if right is None:
+            right = d
+        elif equal(theirs, d, right, tolerance) and words not in [w for w, _ in found]:
+            found.append((words, fix))
     return found
 
 
