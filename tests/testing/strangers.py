@@ -61,7 +61,7 @@ class Stranger:
 
     def states(self, w):
         """(the states before and after, what backward needs), batch first."""
-        N, steps, _ = w["seq"].shape
+        steps = w["seq"].shape[1]
         state, cell = w["begin"], np.zeros_like(w["begin"])
         kept, all_states, all_cells = [], [state], [cell]
         for t in range(steps):

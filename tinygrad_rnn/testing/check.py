@@ -21,6 +21,7 @@ from ..errors import GradientError, InputError
 from . import entries
 from .beside import beside_the_engine, lags
 from .diagnosis import diagnose
+from .grading import noted
 from .handwritten import Handwritten
 from .local import local_check, operand_names
 from .model import Model, named
@@ -103,6 +104,7 @@ def check_backward(forward: Callable[..., Any], backward: Callable[..., Any], in
         report.notes += beside_the_engine(problem, report, time_axis)
         diagnose(problem, report, seed)
         report.evaluations, report.gradients = problem.evaluations, problem.gradients
+    noted(report, problem, time_axis)
     return report
 
 

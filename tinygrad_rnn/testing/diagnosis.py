@@ -59,14 +59,14 @@ def in_words(fit: Fit, found: list[tuple[str, str]]) -> str:
     article = "an" if fit.cell.kind == "LSTM" else "a"
     article = "an" if fit.cell.kind == "LSTM" else "a"
     either = f" (the same here as one that {others[0][0]})" if others else ""
-    return (f"the gradient equals that of {article} {fit.cell.name} whose backward {words}{either}; "
-            f"fix: {fix}")
+    return (f"the gradient equals that of {article} {fit.cell.name} whose backward {words}"
+            f"{either}; fix: {fix}")
 
 
 def claimed(problem: Any) -> Arrays | None:
     """The gradients that were given and can be compared."""
     try:
-        given, reached = problem.gradient(dict(problem.start))
+        given, _ = problem.gradient(dict(problem.start))
     except Exception:  # the functions have been called before; what they raise now is their affair
         return None
     return {n: np.asarray(g, float) for n, g in given.items()

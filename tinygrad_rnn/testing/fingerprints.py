@@ -70,6 +70,7 @@ def forward(cell: Cell, p: Arrays) -> Trace:
     """Run the recurrence over p["x"], (T, B, I), from p["h0"], (B, H)."""
     trace = Trace(p["x"], [p["h0"]], [p["c0"]])
     H = p["h0"].shape[1]
+    parts: tuple[Any, ...]
     for x in p["x"]:
         h, c = trace.states[-1], trace.cells[-1]
         a, u = x @ p["Wx"].T + p["bx"], h @ p["Wh"].T + p["bh"]

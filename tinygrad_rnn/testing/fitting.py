@@ -22,7 +22,8 @@ from .fingerprints import GATES, PHI, Arrays, Cell, Trace, forward
 from .heads import Term
 
 MOST = 6000  # readings that are computed before giving up
-LAYOUTS = {  # G rows of all gates, X = I + H columns of one matrix for [x, h], 1 an axis of length 1
+# G rows of all gates, X = I + H columns of one matrix for [x, h], 1 an axis of length 1
+LAYOUTS = {
     "x": ("TBI", "BTI", "TI", "TI1", "T1I"), "Wx": ("GI", "IG"), "Wh": ("GH", "HG"),
     "W": ("GX", "XG"), "bx": ("G", "1G", "G1"), "bh": ("G", "1G", "G1"),
     "h0": ("BH", "H", "1BH", "HB", "H1"), "c0": ("BH", "H", "1BH", "HB", "H1"),

@@ -183,7 +183,7 @@ class Handwritten:
                                          * rng.uniform(0.5, 1.5, np.shape(x)))
                         for name, x in outputs.items()}
         self.upstream: Any = rebuilt(out, self.as_upstream)
-        if np.ndim(out) == 0 and not isinstance(out, (dict, list, tuple)):
+        if not isinstance(out, (dict, list, tuple)) and np.ndim(out) == 0:
             self.weights, self.upstream = {next(iter(outputs)): np.ones(np.shape(out))}, None
         self.changed("forward", inputs)
         narrow = [np.asarray(x).dtype for x in outputs.values()]

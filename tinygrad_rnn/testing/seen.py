@@ -25,7 +25,8 @@ MOST = 40  # functions and objects that are looked into, and arrays that are kep
 def arrays_seen_by(function: Callable[..., Any]) -> list[Any]:
     """The arrays of numbers that the function can see, nearest first."""
     found: list[Any] = []
-    waiting, known = [function], set[int]()
+    waiting: list[Any] = [function]
+    known = set[int]()
     for x in waiting:
         if id(x) in known or len(known) > MOST:
             continue

@@ -156,10 +156,10 @@ def by_use(problem: Any, given: Arrays, right: Arrays) -> dict[str, str]:
     nodes = {x: n for n, x in inputs.items() if n in right}
     parts: dict[str, list[Any]] = {n: [] for n in right}
     arriving = Totals()
-    arriving.add(loss, np.ones(np.shape(loss.value)) if np.ndim(loss.value) else 1.0)
-    for _, _, x, _, c in contributions(arriving, graph=True):
+    arriving.add(loss, 1.0 if loss.is_scalar else np.ones(np.shape(loss.value)))
+    for _, _, x, _, c in contributions(arriving):
         if x in nodes and c is not None:
-            parts[nodes[x]].append(np.asarray(getattr(c, "value", c), float))
+            parts[nodes[x]].append(np.asarray(c, float))
     return {n: words for n, p in parts.items()
             if len(p) > 2 and all(c.shape == right[n].shape for c in p)
             and (words := some_of(given[n], p[::-1]))}

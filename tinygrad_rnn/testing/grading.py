@@ -1,0 +1,107 @@
+"""The point at which a gradient is checked: which mistakes it hides, and a better one.
+
+The question this file answers: *would this check notice a mistake at all?*
+
+With zeros everywhere most mistakes give the right gradient by accident; at T = 1 there is no step
+after, and with one sample a sum is a mean. A check there is green and worth little. No verdict
+changes; the report says so in a note.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .report import Report
+from .structure import is_float, leaves, rebuilt
+
+FLAT = 0.999   # tanh beyond ±3.8: the slope is a few thousandths
+
+
+def grade(inputs: Any, *, outputs: Any = None, time_axis: int = 0) -> list[str]:
+    """What makes this a bad point to check at, in words; an empty list if nothing does.
+
+        grade({"x": x, "W_hh": W_hh, "h0": h0})
+
+    `inputs` are as for `check_backward`; the `outputs` of the forward pass at this point, if they
+    are given, are looked at for saturated units, for units that are all off, and for a plain sum.
+    `time_axis` is the axis of the steps in arrays of three dimensions.
+    """
+    arrays = {n: np.asarray(x, float) for n, x in leaves(inputs).items() if is_float(x)}
+    notes = list[str]()
+    zero = [n for n, x in arrays.items() if x.size and not np.any(x)]
+    if zero:
+        notes.append(f"{', '.join(zero)} {'is' if len(zero) == 1 else 'are'} zero: products with "
+                     "zero hide mistakes")
+    for name, x in arrays.items():
+        notes += of_one(name, x, time_axis)
+    return notes + (of_outputs(outputs) if outputs is not None else [])
+
+
+def of_one(name: str, x: Any, axis: int) -> list[str]:
+    """What is wrong with one array."""
+    if not np.any(x):
+        return []
+    if x.ndim == 2 and x.shape[0] == x.shape[1] > 1 and np.allclose(x, x.T, rtol=1e-9, atol=0.0):
+        return [f"{name} is symmetric: its transpose in its place would not be noticed"]
+    if x.ndim != 3 or axis > 1:
+        return []
+    T, B = x.shape[axis], x.shape[1 - axis]
+    notes = []
+    if T == 1:
+        notes.append(f"{name} has one step only: no mistake between two steps can be seen"
+                     + (", and with one sample a sum is a mean" if B == 1 else ""))
+    elif B == 1:
+        notes.append(f"{name} has one sample only: a sum over the batch is a mean there")
+    for n, of, along in ((T, "steps", axis), (B, "samples", 1 - axis)):
+        first = np.take(x, [0], axis=along)
+        if n > 1 and np.array_equal(np.broadcast_to(first, x.shape), x):
+            notes.append(f"{name} is the same at all {of}: one taken for another is not noticed")
+    return notes
+
+
+def of_outputs(outputs: Any) -> list[str]:
+    """What the outputs tell about the point."""
+    notes = []
+    for name, y in leaves(outputs).items():
+        y = np.asarray(y, float) if is_float(y) else np.zeros(0)
+        if y.size < 2:
+            continue
+        if not np.any(y):
+            notes.append(f"the output {name} is all zero: are all units off?")
+        elif np.max(np.abs(y)) <= 1.0 and np.mean(np.abs(y) > FLAT) > 0.5:
+            notes.append(f"more than half of the output {name} is beyond ±{FLAT}: the units are "
+                         "saturated, and hardly any gradient comes through")
+    return notes
+
+
+def better_point(inputs: Any, *, seed: int = 0) -> Any:
+    """The same structure with other numbers in its float arrays: a point that hides little.
+
+        inputs = better_point(inputs)
+
+    Random numbers, of size 1 in vectors and sequences and 1/√n in matrices of n columns; shapes and
+    dtypes stay, and so does what is no float. Take three steps and two samples at least, of your
+    own: the shapes are not changed here.
+    """
+    rng = np.random.default_rng(seed)
+
+    def change(_: str, x: Any) -> Any:
+        if not is_float(x):
+            return x
+        size = np.shape(x)
+        scale = 1.0 / np.sqrt(max(size)) if len(size) == 2 and min(size) else 1.0
+        fresh = scale * rng.normal(size=size)
+        return np.asarray(fresh).astype(np.asarray(x).dtype) if size else float(fresh)
+
+    return rebuilt(inputs, change)
+
+
+def noted(report: Report, problem: Any, axis: int = 0) -> None:
+    """Add to the notes of a report what its point hides, and what to do."""
+    found = grade(dict(problem.start), outputs=getattr(problem, "seen", None), time_axis=axis)
+    if found:
+        more = f" (and {len(found) - 2} more)" if len(found) > 2 else ""
+        report.notes.append(f"a point that hides mistakes: {'; '.join(found[:2])}{more}. Check at "
+                            "random numbers, with 3 steps and 2 samples or more: better_point()")

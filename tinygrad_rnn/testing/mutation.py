@@ -1,0 +1,146 @@
+"""Mistakes planted in a backward that is right: which of them do your tests catch?
+
+The question this file answers: *would my tests notice?*
+
+A test that passes says little until it has been seen to fail. So the gradients are bent, one
+mistake at a time, and the test is run again: a mistake that it lets through has survived. Where the
+program is recognised as an RNN, an LSTM or a GRU the mistakes are those that people make in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from .diagnosis import CLEAR, recognised
+from .handwritten import Handwritten
+from .mistaken import all_of
+from .structure import matched, rebuilt
+
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+VISIBLE = 1e-6  # a mistake that changes less than this part of the gradient is no mutant here
+
+
+@dataclass(frozen=True)
+class MutationScore:
+    """What was planted, and whether it was caught: `.rows` is [(mistake, caught)], in order.
+
+    `.score` is the part that was caught, `.survived` are the others; true if there are none.
+    """
+
+    rows: list[tuple[str, bool]]
+
+    @property
+    def score(self) -> float:
+        """The part that was caught, 0 to 1."""
+        return sum(caught for _, caught in self.rows) / len(self.rows)
+
+    @property
+    def survived(self) -> list[str]:
+        """The mistakes that the tests did not notice."""
+        return [name for name, caught in self.rows if not caught]
+
+    def __bool__(self) -> bool:
+        return not self.survived
+
+    def __str__(self) -> str:
+        caught = len(self.rows) - len(self.survived)
+        lines = [f"{caught} of {len(self.rows)} planted mistakes are caught: {self.score:.0%}"]
+        return "\n".join([*lines, *(f"  survived: {name}" for name in self.survived)])
+
+    __repr__ = __str__
+
+
+def mutation_score(forward: Callable[..., Any], backward: Callable[..., Any], inputs: Any,
+                   test: Callable[[Callable[..., Any]], Any], *, cached: bool = False,
+                   most: int = 40, seed: int = 0) -> MutationScore:
+    """Run `test(wrong_backward)` for one wrong backward after the other, and see which it catches.
+
+        def test(backward):
+            assert check_backward(forward, backward, inputs)
+        print(mutation_score(forward, backward, inputs, test))
+
+    `test` is your own: it raises AssertionError, or returns something false, when a gradient is
+    wrong. `forward`, `backward`, `inputs` and `cached` are as for `check_backward`. The mistakes
+    are multiples, zeros, transposes, clips and shifts of each gradient, at any inputs; where the
+    forward is an RNN, an LSTM or a GRU, those of its own kind as well, at the inputs given here.
+    At most `most` of them, spread over the list.
+    Raises `InputError` if the test fails with the right backward, or if nothing can be planted.
+    """
+    if not passes(test, backward):
+        raise InputError("the test fails with the backward as it is: there is nothing to plant in",
+                         where="mutation_score", fix="Make the test pass first: check_backward "
+                                                     "says what is wrong")
+    problem = Handwritten(forward, backward, inputs, cached, np.random.default_rng([seed, 1]))
+    plants = list(of_any(problem)) + list(of_cells(problem, seed))
+    if not plants:
+        raise InputError("every gradient is zero: no mistake changes it", where="mutation_score")
+    step = max(1, -(-len(plants) // most))
+    return MutationScore([(name, not passes(test, bent(backward, problem, change)))
+                          for name, change in plants[::step]])
+
+
+def passes(test: Callable[[Callable[..., Any]], Any], backward: Callable[..., Any]) -> bool:
+    """Whether the test lets this backward through; one that returns nothing has passed."""
+    try:
+        result = test(backward)
+    except AssertionError:
+        return False
+    return result is None or bool(result)
+
+
+def bent(backward: Callable[..., Any], problem: Handwritten, change: Change) -> Callable[..., Any]:
+    """The backward with this mistake: its gradients, bent, in the structure it returns."""
+    def wrong(*args: Any) -> Any:
+        given = backward(*args)
+        pairs = matched(problem.inputs, problem.start, given)
+        found = pairs[0] if pairs else {}
+        new = change({n: np.array(g, float) for n, g in found.items() if g is not None})
+        known = {id(found[n]): n for n in new}
+        return rebuilt(given, lambda _, g: new[known[id(g)]] if id(g) in known else g)
+
+    return wrong
+
+
+def of_any(problem: Handwritten) -> Iterator[tuple[str, Change]]:
+    """Mistakes that need no knowledge of the program."""
+    ways: dict[str, Callable[[Any], Any]] = {
+        "wrong sign": lambda g: -g, "twice": lambda g: 2.0 * g, "zero": lambda g: 0.0 * g,
+        "a thousandth off": lambda g: 1.001 * g, "one entry wrong": one_entry,
+        "clipped": lambda g: np.clip(g, -0.5 * np.abs(g).max(), 0.5 * np.abs(g).max()),
+        "shifted by one": lambda g: np.roll(g, 1, axis=-1), "transposed": lambda g: g.T}
+    gradient = problem.gradient(dict(problem.start))[0]
+    for name, g in gradient.items():
+        for words, way in ways.items():
+            w = way(g) if g.size else g
+            if w.shape == g.shape and g.size and \
+                    np.max(np.abs(w - g)) > VISIBLE * np.max(np.abs(g)):
+                yield f"{name}: {words}", lambda d, n=name, f=way: d | {n: f(d[n])} if n in d else d
+
+
+def one_entry(g: Any) -> Any:
+    """The largest entry is half as large again."""
+    g = np.array(g)
+    g.flat[np.argmax(np.abs(g))] *= 1.5
+    return g
+
+
+def of_cells(problem: Handwritten, seed: int) -> Iterator[tuple[str, Change]]:
+    """The mistakes that people make in this recurrence, if it is one of the known. What the mistake
+    adds to the gradient at the given inputs is added."""
+    fit = recognised(problem, seed)
+    if fit is None:
+        return
+    with np.errstate(all="ignore"):
+        found = list(all_of(fit, problem.start))
+    _, _, right = found[0]
+    for words, _, d in found[1:]:
+        off = {n: d[n] - right[n] for n in d}
+        if any(np.max(np.abs(off[n]), initial=0.0) > VISIBLE * CLEAR
+               + VISIBLE * np.max(np.abs(right[n]), initial=0.0) for n in off):
+            yield words, lambda g, off=off: {
+                n: x + off[n] if n in off and off[n].shape == x.shape else x for n, x in g.items()}
