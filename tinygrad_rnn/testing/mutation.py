@@ -119,7 +119,7 @@ def of_any(problem: Handwritten) -> Iterator[tuple[str, Change]]:
             w = way(g) if g.size else g
             if w.shape == g.shape and g.size and \
                     np.max(np.abs(w - g)) > VISIBLE * np.max(np.abs(g)):
-                yield f"{name}: {words}", lambda d, n=name, f=way: d | {n: f(d[n])} if n in d else d
+                yield f"{name}: {words}", changed(name, way)
 
 
 def one_entry(g: Any) -> Any:
@@ -142,5 +142,15 @@ def of_cells(problem: Handwritten, seed: int) -> Iterator[tuple[str, Change]]:
         off = {n: d[n] - right[n] for n in d}
         if any(np.max(np.abs(off[n]), initial=0.0) > VISIBLE * CLEAR
                + VISIBLE * np.max(np.abs(right[n]), initial=0.0) for n in off):
-            yield words, lambda g, off=off: {
-                n: x + off[n] if n in off and off[n].shape == x.shape else x for n, x in g.items()}
+            yield words, added(off)
+
+
+def changed(name: str, way: Callable[[Any], Any]) -> Change:
+    """One gradient bent in this way."""
+    return lambda d: {n: way(g) if n == name else g for n, g in d.items()}
+
+
+def added(off: dict[str, Any]) -> Change:
+    """What a mistake adds, added."""
+    return lambda d: {n: g + off[n] if n in off and off[n].shape == g.shape else g
+                      for n, g in d.items()}
