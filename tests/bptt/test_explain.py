@@ -66,6 +66,7 @@ def compiles(latex):
     for block in re.findall(r"\\\[(.*?)\\\]", latex, re.DOTALL):
         outside = re.sub(r"\\text\{(?:[^{}]|\{[^{}]*\})*\}", "", block)
         assert outside.isascii(), outside
+    assert not re.search(r"\{\}_\{[^{}]*\}_\{", latex), "two subscripts in a row"
     assert not set("₀₁₂₃₄₅₆₇₈₉²ᵀ−") & set(latex)
     return True
 

@@ -193,6 +193,9 @@ def test_padding_is_no_vanishing():
     xs = np.random.default_rng(0).normal(size=(4, 2, 3))
     seen.update(tg.gradient_flow((layer(xs, lengths=[2, 1]) ** 2).sum(), keep="norms"))
     assert seen.warnings == {}
+    warned = []
+    train.step_norms.judge("h", {1: 1.0, 2: 0.5, 3: 0.0}, lambda *said: warned.append(said))
+    assert warned == []
 
 
 def test_the_memory_of_the_norms_is_bounded_and_independent_of_the_width():
