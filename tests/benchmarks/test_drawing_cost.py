@@ -7,8 +7,6 @@ import resource
 import time
 from functools import partial
 
-import pytest
-
 from tests.draw import graphs
 from tinygrad_rnn import draw
 from tinygrad_rnn.bptt.flow import gradient_flow
@@ -58,5 +56,4 @@ def test_a_hundred_thousand_steps_elided():
     flowing = time.process_time() - start
     print(f"unrolled {spent:.2f} s, gradient flow {flowing:.2f} s")
     assert spent < 5.0
-    if flowing >= 1.0:
-        pytest.xfail(f"the flow took {flowing:.1f} s: it looks at every node and contribution")
+    assert flowing < 1.0

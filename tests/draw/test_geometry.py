@@ -4,12 +4,12 @@ import itertools
 
 import pytest
 
-from tinygrad_rnn import draw
+from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.draw.blocks import meets
 from tinygrad_rnn.draw.paper import label_rect
 
-from .graphs import GRAPHS
+from .graphs import GRAPHS, both_ways, layer, seq2seq, unstamped
 
 
 def drawings(name):
@@ -70,6 +70,29 @@ def faults(drawing):
 def test_everything_has_its_own_place(name):
     for view, drawing in drawings(name).items():
         assert faults(drawing) == [], view
+
+
+CROSSED = {
+    "layer": lambda: layer(12),
+    "GRU": lambda: layer(12, kind=nn.GRU),
+    "both ways": lambda: both_ways(30),
+    "encoder, decoder": lambda: seq2seq(30, context="both", S=9),
+    "unstamped": unstamped,
+}
+WINDOWS = [{"first": 3, "last": 3}, {"first": 1, "last": 1}, {"first": 2, "last": 0},
+           {"first": 0, "last": 2}, {"steps": slice(3, 5)}]
+
+
+@pytest.mark.parametrize("name", CROSSED)
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.parametrize("longer", ["", "a rather long name"])
+def test_everything_has_its_own_place_in_any_window_under_any_name(name, window, longer):
+    def rename(_, box):
+        return {"text": longer} if longer and box["role"] in ("state", "input") else None
+
+    root = CROSSED[name]()
+    assert faults(draw.unrolled(root, **window, node=rename).drawing) == []
+    assert faults(draw.gradient_flow(gradient_flow(root), **window, node=rename).drawing) == []
 
 
 def test_the_check_can_fail():

@@ -44,6 +44,14 @@ def test_at_cell_level_a_step_is_one_box():
     assert not {"tanh", "σ", "f₁"} & set(found)
 
 
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_no_line_runs_from_a_state_back_into_its_own_cell(kind):
+    lines = draw.unrolled(graphs.layer(3, kind=kind), level="cell").drawing.lines
+    ends = {(line.tail, line.head) for line in lines}
+    assert len(ends) > 12
+    assert not {(a, b) for a, b in ends if (b, a) in ends}
+
+
 def test_at_layer_level_sequences_run_between_layers():
     picture = draw.unrolled(graphs.deep(4), level="layer")
     assert not picture.drawing.frames

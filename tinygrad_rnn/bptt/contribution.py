@@ -14,7 +14,7 @@ import numpy as np
 from ..core import ops
 from ..core.backprop import local
 from ..core.graph import Node
-from ..core.parts import Part, norm, outer_norm
+from ..core.parts import Part, norm, outer_norm, outer_norms
 from ..core.totals import ROOM, in_order
 from ..errors import GradientError
 
@@ -110,6 +110,17 @@ class Contribution:
             ops.scatter_into(total, self.direct(), self.aliases[0].params["index"])  # type: ignore[index]
             return total
         return total + self.array()
+
+
+def norms_of(entries: Sequence[Contribution]) -> list[float]:
+    """The norm of each of many contributions; those of weights in `linear` all at once."""
+    pairs = {i: (e.g, e.node.u) for i, e in enumerate(entries)
+             if e.position == 1 and e.node.op is ops.linear
+             and e.size is None and e.c is None and e.part is None}
+    found = [0.0 if i in pairs else e.norm() for i, e in enumerate(entries)]
+    for i, n in zip(pairs, outer_norms(list(pairs.values()))):
+        found[i] = n
+    return found
 
 
 def accumulate(node: Node, entries: list[Contribution]) -> Any:

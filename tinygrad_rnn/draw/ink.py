@@ -195,7 +195,9 @@ class Ink:
         for i, column in enumerate(self.scene.columns):
             if column.hidden and column.stage == rail.stage and rail.gap_note:
                 x = self.grid.left[i] + self.grid.column_width(column) / 2
-                self.say((x, y - 6), rail.gap_note)
+                spots = [((x, y - 6), "middle"), ((x + 6, y - 6), "start"), ((x - 6, y - 6), "end")]
+                at, anchor = self.best(spots, rail.gap_note)  # beside a wire that passes
+                self.say(at, rail.gap_note, anchor=anchor)
                 break
         if rail.note:
             self.say((box[0] - 8, y + 4), rail.note, anchor="end")
@@ -246,7 +248,7 @@ class Ink:
             line = Line(name, tuple(reversed(way)), role, None, glyph.id, width=thick)
         else:
             line = Line(name, way, role, glyph.id, None, width=thick, arrow=False)
-        self.lines.append(line)
+        self.lay(line)
 
     def dot(self, name: str, at: Point, paint: str) -> None:
         """The dot where two lines are joined."""

@@ -97,7 +97,11 @@ class Reader:
 
     def place_of(self, node: Node, tails: list[tuple[int, Glyph | Rail | None]]) -> tuple[int, int]:
         """The node's structural place within its step, the same at every step: a name, or the op
-        and the places of its operands; and which one it is of several alike."""
+        and the places of its operands; and which one it is of several alike.
+
+        `core.keys` tells nodes of the whole graph by the same idea. Here only the steps in view are
+        looked at, and what counts is how an operand is drawn: all first states and inputs are
+        alike, an alias is what it shows, and the steps of two stages are apart."""
         structure: Hashable = (node.at.scope, node.name)
         if node.name is None:
             inner = tuple(self.describe(tail, node) for _, tail in tails)

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..bptt.contribution import Contribution
+from ..bptt.contribution import Contribution, norms_of
 from ..bptt.flow import GradientFlow
+from ..core.parts import norm
 from . import style
 from .labels import Run, Text, number, plain, roman, symbol
 from .model import Cell, Drawing, Label, Strip
@@ -111,15 +112,16 @@ def weights(scene: Scene, flow: GradientFlow) -> list[tuple[Text, Series]]:
             if use.step is not None:
                 uses.setdefault(use.step, []).append(use)
         if uses:
-            found.append((rail.glyph.text, {t: together(parts) for t, parts in uses.items()}))
+            alone = {t: parts[0] for t, parts in uses.items() if len(parts) == 1}
+            sizes = dict(zip(alone, norms_of(list(alone.values()))))
+            series = {t: sizes[t] if t in sizes else together(parts) for t, parts in uses.items()}
+            found.append((rail.glyph.text, series))
     return found
 
 
 def together(parts: list[Contribution]) -> float:
     """The norm of the sum of contributions."""
-    if len(parts) == 1:
-        return parts[0].norm()
-    return float(np.linalg.norm(np.asarray(sum((p.array() for p in parts[1:]), parts[0].array()))))
+    return norm(np.asarray(sum((p.array() for p in parts[1:]), parts[0].array())))
 
 
 def cells_of(series: Series, steps: list[int], scale: Scale, height: Height) -> tuple[Cell, ...]:

@@ -105,8 +105,12 @@ class TimeGrid:
         return max([GAP, *(width(line, style.SMALL) + 20 for line in gap_lines(column))])
 
     def gap_rect(self, glyph: Glyph, x: float, t: Template) -> Rect:
-        """The dots of a state, in the row of the state."""
+        """The dots of a state, in the row of the state; of one that no step in view has, in the
+        row of what it enters."""
         rect = t.rects.get(glyph.key)
+        if rect is None:
+            heads = (wire.head.key for wire in self.scene.wires if wire.tail is glyph)
+            rect = next((t.rects[key] for key in heads if key in t.rects), None)
         return around((x, centre(rect)[1] if rect else (t.top + t.bottom) / 2), glyph)
 
     def place_initial(self) -> None:

@@ -70,9 +70,7 @@ def used_twice(found: Survey, some: set[Node | None]) -> bool:
     """Whether any of these nodes has more than one use."""
     used: set[Node | None] = set()
     for node in found.nodes:
-        if not node.op.rules:
-            continue
-        operands = (node.a, node.b) if node.rest is None else [x for _, x in walk.parents(node)]
+        operands = (node.a, node.b) if node.rest is None else walk.operands(node)
         for x in operands:
             if x in some:
                 if x in used:
