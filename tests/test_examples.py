@@ -1,5 +1,6 @@
 """Every example runs by itself, says what it should, and writes the same bytes each time."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -69,6 +70,12 @@ SAYS = {
         "t2.h is state"],
     "27_rolled": ["T = 3 and T = 300 are drawn alike: True", "┊ │ only t = T │ ┊", "┊ │ t < T ┊"],
     "28_levels": ["layer 13 13", "cell 85 90", "op 217 239"],
+    "29_which_mistake": ["0 pass", "a tanh RNN whose backward forgets dh_next",
+                         "multiplies dz by h_t, where h_{t-1} belongs, for the gradient of Wh"],
+    "30_pytorch_from_outside": ["PyTorch" if importlib.util.find_spec("torch") is None else
+                                "gradient check: pass; 5 parameters, 138 entries"],
+    "31_do_my_tests_notice": ["6 of 21 planted mistakes are caught: 29%",
+                              "21 of 21 planted mistakes are caught: 100%"],
     "18_explain": ["∂L/∂W_hh = Σ_t δ_t h_{t−1}ᵀ", "δ_t = ∂L/∂h_t ⊙ (1 − h_t²)",
                    "chain = ∂h₃/∂h₂ · ∂h₂/∂h₁ · ∂h₁/∂w = 0.2 · 0.2 · 0.9 = 0.036",
                    "∂h₃/∂w = 0.036 + 0.036 + 0.036 = 0.108 what this pass added to w.grad",

@@ -41,8 +41,8 @@ def test_a_bad_point_hides_mistakes_and_is_noted(kind):
     p = point(m, kind)
     lost = set(hidden(m, p)) - set(good)
     assert any(BAD[kind] in note for note in grade(p)), grade(p)
-    least = {"zeros": 15, "one step": 9, "symmetric": 1, "same": 1}[kind]
-    assert len(lost) >= least, sorted(lost)
+    count = {"zeros": 25, "one step": 13, "symmetric": 1, "same": 1}[kind]  # of 30
+    assert len(lost) == count, sorted(lost)
 
 
 def test_the_note_is_in_the_report_and_changes_no_verdict():
