@@ -74,8 +74,9 @@ SAYS = {
                          "whose backward forgets dh_next",
                          "4 FAIL b the gradient equals that of a tanh RNN whose backward has `=` "
                          "for `+=` at b: the first step's part is left of it"],
-    "30_pytorch_from_outside": ["PyTorch is not installed: nothing to check." if importlib.util.find_spec("torch") is None else
-                                "gradient check: pass; 5 parameters, 138 entries"],
+    "30_pytorch_from_outside": ["gradient check: pass; 5 parameters, 138 entries"
+                                if importlib.util.find_spec("torch") else
+                                "PyTorch is not installed: nothing to check."],
     "31_do_my_tests_notice": ["6 of 21 planted mistakes are caught: 29%",
                               "21 of 21 planted mistakes are caught: 100%"],
     "18_explain": ["∂L/∂W_hh = Σ_t δ_t h_{t−1}ᵀ", "δ_t = ∂L/∂h_t ⊙ (1 − h_t²)",
