@@ -8,6 +8,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.testing import check_backward, check_gradients
+from tinygrad_rnn.testing.diagnosis import matches
 
 from ..benchmarks import fingerprints
 from . import strangers, zoo
@@ -57,6 +58,16 @@ def test_two_mistakes_are_said_to_be_two():
                                "gradient: look for two, or an unusual one")
 
 
+def test_a_mistake_that_changes_hardly_anything_is_not_named_for_another():
+    """Within 1e-7 of a wrong gradient that is itself within 1e-7 of the right one: that is no
+    evidence for the mistake."""
+    right, tiny = np.array([1.0, 2.0]), np.array([1e-8, -1e-8])
+    mistakes = [("", "", {"W": right}), ("does that", "do this", {"W": right + tiny})]
+    assert matches(mistakes, {"W": right + tiny}) == [("does that", "do this")]
+    assert matches(mistakes, {"W": right + 3.0 * tiny}) == []
+    assert matches(mistakes, {"W": right + 0.9 * tiny}) == []
+
+
 ZOO = {"missing dh_next": "forgets dh_next", "W_hh transposed": "wrong way round",
        "b_y averaged": "averages b_y over the batch", "first step skipped": "leaves out the first",
        "h_0 without W_hh": "dz of the first step for h_0", "one entry": ""}
@@ -74,8 +85,8 @@ def test_the_zoo_is_named_too(bug):
 # --- other people's programs ----------------------------------------------------------------------
 
 
-def character_rnn(bug):
-    """Symbols in, symbols out, column vectors, a loss at every step, gradients clipped or not."""
+def character_rnn(bug, count=1):
+    """Symbols in, symbols out, column vectors, a loss at every step, divided by `count`."""
     symbols, targets = [0, 2, 1, 3, 3], [2, 1, 3, 3, 0]
 
     def run(w):
@@ -89,7 +100,7 @@ def character_rnn(bug):
             loss = loss - np.log(p[j, 0])
             hs.append(h)
             ps.append(p)
-        return loss, hs, ps
+        return loss / count, hs, ps
 
     def backward(w):
         _, hs, ps = run(w)
@@ -99,6 +110,7 @@ def character_rnn(bug):
             dy = ps[t].copy()
             if bug != "p":
                 dy[targets[t]] -= 1.0
+            dy = dy / count
             d["Why"] += dy @ hs[t + 1].T
             d["by"] += dy
             dh = w["Why"].T @ dy + (0.0 if bug == "carry" else carry)
@@ -120,8 +132,9 @@ def character_rnn(bug):
 
 @pytest.mark.parametrize(("bug", "words"), [
     ("carry", "forgets dh_next"), ("p", "takes dy = p"), ("clip", "clips the weights' gradients")])
-def test_symbols_and_column_vectors(bug, words):
-    report = check_backward(*character_rnn(bug))
+@pytest.mark.parametrize("count", [1, 5])
+def test_symbols_and_column_vectors_summed_and_averaged(bug, words, count):
+    report = check_backward(*character_rnn(bug, count))
     assert words in report.diagnosis, report
 
 
