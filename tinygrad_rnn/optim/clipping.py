@@ -40,8 +40,7 @@ def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2,
                             f"{', '.join(bad) or 'their size'}", where="clip_grad_norm")
     scale = max_norm / (norm + 1e-6)
     if not scale >= 1.0:
-        with np.errstate(invalid="ignore"):  # 0 times Inf
-            at_once(change(leaves, "grad", [p.grad * scale for p in leaves]))
+        at_once(change(leaves, "grad", [scaled(p.grad, scale) for p in leaves]))
     return norm
 
 
@@ -58,6 +57,14 @@ def clip_grad_value(params: Any, clip_value: float) -> None:
 
 
 # --- helpers ------------------------------------------------------------------------------------
+
+
+def scaled(g: Any, scale: float) -> Any:
+    """g times scale. 0 times Inf is NaN, and said without a warning from NumPy: a switch for those
+    could be left on by an interrupt."""
+    if scale == 0 and not np.all(np.isfinite(g)):
+        g = np.where(np.isinf(g), np.nan, g) if np.ndim(g) else np.nan
+    return g * scale
 
 
 def norm_of(entries: Any, norm_type: float) -> float:
