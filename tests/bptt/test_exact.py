@@ -25,6 +25,8 @@ def masks(rng, T, B):
         return {"lengths": rng.integers(0, T + 1, B).tolist()}
     if which == 1:
         return {"mask": rng.random((T, B)) < 0.7}
+    if which == 2:
+        return {"reset_mask": rng.random((T, B)) < 0.4}
     return {}
 
 
@@ -112,6 +114,8 @@ def test_a_hundred_random_networks(block):
             ledger = flow.ledger(leaf)
             assert np.array_equal(ledger.total, g), (seed, leaf)
             assert np.array_equal(ledger[-1].running, g), (seed, leaf)
+            last = next(ledger.rows_at([len(ledger) - 1]))  # the others at once
+            assert np.array_equal(last.running, g), (seed, leaf)
             assert np.array_equal(k, g), (seed, leaf)
             assert np.array_equal(norms.ledger(leaf).total, g), (seed, leaf)
             size = sum(e.norm() for e in ledger.entries)
