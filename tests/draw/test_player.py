@@ -13,7 +13,10 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
+from tinygrad_rnn.bptt.flow import opened
+from tinygrad_rnn.draw import equations
 from tinygrad_rnn.draw.moments import coordinates
+from tinygrad_rnn.draw.survey import Window, survey
 from tinygrad_rnn.errors import InputError
 
 
@@ -125,6 +128,11 @@ def test_a_long_sequence_keeps_its_ends_and_adds_up_what_is_hidden():
     assert [use["count"] for use in uses].count(292) == 1
     assert np.linalg.norm(total) == pytest.approx(np.linalg.norm(rnn.cell.W_hh.grad), rel=1e-4)
     assert len(film["terms"]) <= 12
+    back = [m["node"] for m in film["moments"] if m["kind"] == "backward"]
+    steps = [film["nodes"][i]["step"] if i >= 0 else "hidden" for i in back]
+    hidden = steps.index("hidden")  # after the steps behind it have sent their gradient
+    assert {297, 298, 299, 300} <= set(steps[:hidden])
+    assert not {298, 299, 300} & set(steps[hidden:])
 
 
 def test_large_weights_are_kept_by_coordinates():
@@ -155,6 +163,70 @@ def test_every_use_of_every_weight_is_there(make):
                   for i in nodes if any(u["x"] == i for u in film["uses"])]
         norms = [np.linalg.norm(total) for total in totals]
         assert any(n == pytest.approx(np.linalg.norm(x.grad), rel=1e-4) for n in norms), name
+
+
+def test_a_wrong_pass_is_played_as_it_went_and_says_so():
+    loss, rnn, _ = hello()
+    wrong = tg.what_if(loss, "no dh_next")
+    page = draw.player(wrong)
+    assert '<p id="wrong">WRONG on purpose: no dh_next</p>' in page.html()
+    total, _ = added(told(page), "W_hh")
+    assert np.linalg.norm(total) == pytest.approx(
+        np.linalg.norm(wrong.gradient(rnn.cell.W_hh)), rel=1e-5)
+    right = np.linalg.norm(wrong.right.gradient(rnn.cell.W_hh))
+    assert np.linalg.norm(total) != pytest.approx(right, rel=1e-2)
+    assert 'id="wrong"' not in draw.player(wrong.right).html()
+
+
+def test_fused_layers_are_opened_and_norms_alone_are_enough():
+    xs = np.random.default_rng(0).normal(size=(3, 2, 4))
+    films = []
+    for fused in (False, True):
+        layer = nn.LSTM(4, 3, return_sequences=True, seed=0, fused=fused)
+        loss = nn.squared_error(layer(xs), np.zeros((3, 2, 3)))
+        films.append(told(draw.player(tg.gradient_flow(loss, keep="norms"))))
+    assert len(films[0]["moments"]) == len(films[1]["moments"]) > 90
+    assert films[0]["terms"] == films[1]["terms"] == ["L₁", "L₂", "L₃"]
+    layer = nn.LSTM(4, 3, return_sequences=True, seed=0, fused=True)
+    wrong = tg.what_if(nn.squared_error(layer(xs), np.zeros((3, 2, 3))), "no dh_next")
+    assert told(draw.player(wrong))["wrong"] == "WRONG on purpose: no dh_next"
+    total, _ = added(told(draw.player(wrong)), "W_hh")
+    again = opened(wrong)
+    assert np.linalg.norm(total) == pytest.approx(
+        np.linalg.norm(again.gradient(layer.cell.W_hh)), rel=1e-4)
+
+
+def test_a_long_film_has_fewer_switches_and_stays_small():
+    layer = nn.LSTM(8, 16, return_sequences=True, seed=0)
+    y = layer(np.random.default_rng(0).normal(size=(60, 2, 8)))
+    loss = nn.squared_error(y, np.zeros(y.shape))
+    page = draw.player(tg.gradient_flow(loss))
+    film = told(page)
+    assert film["terms"] == ["L₁ … L₂₀", "L₂₁ … L₄₀", "L₄₁ … L₆₀"]
+    assert len(page.html()) < 4_000_000
+    total, uses = added(film, "W_hh")
+    assert len(uses) == 60
+    assert np.linalg.norm(total) == pytest.approx(
+        np.linalg.norm(tg.grad(loss, layer.cell.W_hh).value), rel=1e-4)
+
+
+def test_equations_write_out_what_has_no_name():
+    layer = nn.LSTM(4, 3, return_sequences=True, seed=0)
+    y = layer(np.random.default_rng(0).normal(size=(2, 2, 4)))
+    film = told(draw.player(tg.gradient_flow(nn.squared_error(y, np.zeros(y.shape)))))
+    written = [m.get("equation") for m in film["moments"]]
+    assert "i₂ = sigmoid((W_xh · x₂ + W_hh · h₁ + b_h)[i])" in written
+    assert "c₂ = f₂ × c₁ + i₂ × g₂" in written
+    a, b = tg.Value(2.0, name="a"), tg.Value(3.0, name="b")
+    y = ((a - (b - a)) * (a + b) / (a * b) - (-(a + b)) ** 2).named("y")
+    film = told(draw.player(tg.gradient_flow(y)))
+    equation = next(m["equation"] for m in film["moments"] if m["equation"].startswith("y"))
+    assert equation == "y = (a − (b − a)) × (a + b) ÷ (a × b) − (−(a + b)) ^ 2"
+    x = a
+    for _ in range(3_000):  # deep, and without names
+        x = tg.tanh(x * b)
+    words = equations.Words(survey(x, Window(0, 0)), {})
+    assert max(map(len, words.said.values())) <= equations.LONG
 
 
 def test_the_same_program_gives_the_same_page():
@@ -295,6 +367,52 @@ def test_buttons_slider_and_keys(page):
     assert page.js("svg().getElementById('gap') !== null")
     page.click("fold")
     assert page.js("svg().getElementById('t2.h') !== null")
+    page.click("turn")
+    assert page.js("state.m === turn")
+    for want in ("dark", "light"):
+        page.click("theme")
+        assert page.js("document.documentElement.dataset.theme") == want
+    pressed = {"first", "back", "next", "last", "turn", "fold", "theme", "play"}
+    assert set(page.js("[...document.querySelectorAll('button')].map(b => b.id)")) == pressed
+
+
+def test_without_a_mouse_from_node_to_node(page):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+    order = page.js("[...document.querySelectorAll('[tabindex],button,input,select')]"
+                    ".map(x => x.id || x.type)")
+    assert order[:4] == ["picture", "first", "back", "play"]
+    page.js("document.getElementById('picture').focus()")
+
+    def shift(key):
+        ActionChains(page.driver).key_down(Keys.SHIFT).send_keys(key).key_up(Keys.SHIFT).perform()
+
+    page.click("last")
+    page.js("document.getElementById('picture').focus()")
+    shift(Keys.ARROW_RIGHT)
+    first = page.text("tip")
+    shift(Keys.ARROW_RIGHT)
+    assert "value:" in first
+    assert page.text("tip") != first
+    shift(Keys.ARROW_LEFT)
+    assert page.text("tip") == first
+    assert page.js("svg().querySelectorAll('g.cursor').length") == 1
+    assert page.js("document.getElementById('tip').getAttribute('role')") == "status"
+    node = page.js("cursor")
+    ActionChains(page.driver).send_keys(Keys.ENTER).perform()
+    assert page.js("moments[state.m].node") == node or page.js(f"received[{node}].length") == 0
+    shift(Keys.ARROW_LEFT)
+    ActionChains(page.driver).send_keys(Keys.ESCAPE).perform()
+    assert page.js("document.getElementById('tip').hidden && cursor === -1")
+
+
+def test_what_does_not_apply_is_not_there(page, tmp_path):
+    a = tg.Value(2.0, name="a")
+    path = draw.player(tg.gradient_flow(tg.tanh(a * a))).save(tmp_path / "one.html")
+    page.driver.get(path.as_uri())
+    assert page.js("document.getElementById('terms').offsetHeight") == 0
+    assert page.js("document.getElementById('fold').offsetHeight") == 0
+    assert page.text("look").split("\n")[0] == "a"
 
 
 def test_playing_goes_on_and_pauses(page):

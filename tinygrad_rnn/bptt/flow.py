@@ -206,6 +206,10 @@ def opened(flow: GradientFlow) -> GradientFlow:
     root = open_fused(flow.root)
     if root is flow.root:
         return flow
+    if flow.wrong:  # as wrong as it was
+        from .whatif import what_if
+
+        return what_if(root, flow.wrong, seed=flow.incoming.seed)
     totals, recording = recorded(root, flow.incoming.seed, flow.keep)
     return GradientFlow(root, recording, dict(totals), flow.carried)
 

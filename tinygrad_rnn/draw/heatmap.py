@@ -32,13 +32,15 @@ TICKS, SCALES = 12, ("auto", "signed", "sizes")
 
 
 class Table(NamedTuple):
-    """What is drawn: numbers, the names of rows and columns, and of the axes."""
+    """What is drawn: numbers, the names of rows and columns, and of the axes. Places in `blank`
+    hold no number: they stay empty."""
 
     numbers: Any
     rows: list[str]
     columns: list[str]
     across: str
     down: str
+    blank: frozenset[tuple[int, int]] = frozenset()
 
 
 def heatmap(data: Any, *, rows: Sequence[Any] | None = None, columns: Sequence[Any] | None = None,
@@ -82,7 +84,8 @@ def table_of(data: Any, sample: int) -> Table:
         return of_ledgers(data)
     if hasattr(data, "norms") and hasattr(data, "loss_steps"):
         return Table(numbers_of(data.norms), [f"L {t}" for t in data.loss_steps],
-                     [str(t) for t in data.steps], "step of the use", "loss")
+                     [str(t) for t in data.steps], "step of the use", "loss",
+                     future(data))
     array = numbers_of(data)
     if array.ndim == 3:
         if not 0 <= sample < array.shape[1]:
@@ -99,6 +102,15 @@ def table_of(data: Any, sample: int) -> Table:
     first = 1  # time is counted from 1, units from 0
     return Table(array, [str(k) for k in range(array.shape[0])],
                  [str(t) for t in range(first, array.shape[1] + first)], "step", "row")
+
+
+def future(data: Any) -> frozenset[tuple[int, int]]:
+    """The cells of an attribution that cannot be: a loss is no function of a later use. (Only such
+    as are 0: where a sequence is read from its end, later uses come first.)"""
+    return frozenset((i, j) for i, t in enumerate(data.loss_steps)
+                     for j, k in enumerate(data.steps)
+                     if isinstance(t, int) and isinstance(k, int) and k > t
+                     and data.norms[i][j] == 0)
 
 
 def numbers_of(data: Any) -> Any:
@@ -153,10 +165,11 @@ def draw_table(table: Table, shades: Shades, title: str, theme: str) -> Picture:
     places = largest(table.numbers, down, across)
     for i, row in enumerate(places):
         if written:
-            for j in range(wide):
+            for j in [j for j in range(wide) if (i, j) not in table.blank]:
                 cell(sheet, table, shades, (i, j), (broad, tall))
             continue
-        cells = tuple(Cell(1.0, shades.paint(float(table.numbers[at])), told(table, *at))
+        cells = tuple(Cell(0.0, "quiet", "") if at in table.blank else
+                      Cell(1.0, shades.paint(float(table.numbers[at])), told(table, *at))
                       for at in row)
         name = f"{table.down} {table.rows[down[i][0]]}"
         sheet.strip(f"row {i}", (0.0, i * tall), (broad * len(across), tall), cells, name)
@@ -243,8 +256,9 @@ def lines(table: Table, shades: Shades, title: str,
     left = max(map(len, labels))
     found = [f"{title}, {high:,} × {wide:,}", ""]
     for label, row in zip(labels, places):
-        signs = [shades.sign(float(table.numbers[at])) for at in row]
-        found.append(f"{label:>{left}}  {''.join(signs)}")
+        signs = [" " if at in table.blank else shades.sign(float(table.numbers[at]))
+                 for at in row]
+        found.append(f"{label:>{left}}  {''.join(signs)}".rstrip())
     first, last = clean(table.columns[0]), clean(table.columns[-1])
     axis = f"{first}{last:>{max(len(places[0]) - len(first), len(last) + 1)}}"
     return [*found, f"{'':{left}}  {axis}   {table.across} →", "", shades.words()]

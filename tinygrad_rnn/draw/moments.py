@@ -17,15 +17,16 @@ from typing import Any
 
 import numpy as np
 
+from ..bptt.mistakes import Mistake, wrong_walk
 from ..core import ops
 from ..core.backprop import contributions, local
 from ..core.graph import Node, constant
 from ..core.reductions import sum_of
 from ..core.totals import Totals
+from .equations import FEW
 from .survey import Survey
 from .totals import running_total
 
-FEW = 12          # an array of so many entries is kept, and shown, as it is
 MOST_GROUPS = 12  # of terms of the loss, each with a switch
 ALWAYS = -1       # the group of what leads from the loss to its terms: it has no switch
 
@@ -57,16 +58,17 @@ class Moment:
 class Film:
     """All moments of a graph whose loss receives `seed`: first the forward ones, then backward.
 
-    `groups` are the terms of the loss, in at most `MOST_GROUPS` groups of neighbours.
+    `groups` are the terms of the loss, in at most `MOST_GROUPS` groups of neighbours. A backward
+    pass with a `mistake` in it (`tg.what_if`) is shown as it went, its terms all in one group.
     """
 
-    def __init__(self, found: Survey, seed: Any, switches: bool = True) -> None:
-        self.found = found
+    def __init__(self, found: Survey, seed: Any, mistake: Mistake | None = None) -> None:
+        self.found, self.mistake = found, mistake
         view = {column.when for column in found.columns if column.step is not None}
         whens = {found.when(n) for n in found.nodes if n.op.rules and n.at.step is not None}
         self.hidden = whens - view
         terms = loss_terms(found)
-        size = -(-len(terms) // MOST_GROUPS) if switches else len(terms)
+        size = -(-len(terms) // MOST_GROUPS) if mistake is None else len(terms)
         self.groups = [terms[i:i + size] for i in range(0, len(terms), size)]
         self.uses: dict[Any, Use] = {}
         self.collect(seed)
@@ -77,6 +79,10 @@ class Film:
     def collect(self, seed: Any) -> None:
         """Every use that the picture shows, in parts: one backward walk for each group."""
         root = self.found.root
+        if self.mistake is not None:
+            for edge in wrong_walk(Totals([(root, seed)]), self.mistake):
+                self.add(0, edge)
+            return
         group_of = {x: i for i, group in enumerate(self.groups) for x in group}
         arriving = Totals([(root, seed)])
         for edge in contributions(arriving, until=set(group_of)):  # from the loss to its terms
@@ -84,6 +90,16 @@ class Film:
         for i, group in enumerate(self.groups):
             for edge in contributions(Totals([(x, arriving[x]) for x in group if x in arriving])):
                 self.add(i, edge)
+
+    def join_groups(self) -> None:
+        """Every two neighbouring groups become one."""
+        self.groups = [[x for group in self.groups[i:i + 2] for x in group]
+                       for i in range(0, len(self.groups), 2)]
+        for use in self.uses.values():
+            parts, use.parts = use.parts, {}
+            for group, c in parts.items():
+                group = group if group == ALWAYS else group // 2
+                use.parts[group] = use.parts[group] + c if group in use.parts else c
 
     def add(self, group: int, edge: Edge) -> None:
         """Note one contribution. An alias is no use: what consumes it is."""
@@ -119,12 +135,23 @@ class Film:
     def backward(self) -> list[Moment]:
         """The operations that a gradient reaches, last first."""
         moments: dict[Node | None, Moment] = {}
-        first = max((n.order for n in self.found.nodes if self.gone(n)), default=0)
+        away = self.turn_of_the_hidden()
         uses = sorted(self.uses.values(), key=lambda u: -(u.node.order if u.node is not None
-                                                          else first))
+                                                          else away))
         for use in uses:
             moments.setdefault(use.node, Moment(True, use.node)).uses.append(use)
         return list(moments.values())
+
+    def turn_of_the_hidden(self) -> float:
+        """When what is out of view has its moment: after the last of what sends it a gradient. If
+        it sends some to that itself (two directions), before everything: then nothing is late."""
+        nodes = self.found.nodes
+        senders = [n.order for n in nodes if n.op.rules and not self.gone(n)
+                   and any(isinstance(x, Node) and self.gone(x) for x in n.operands)]
+        to = [u.x.order for u in self.uses.values() if u.node is None and u.x.op.rules]
+        if senders and all(order < min(senders) for order in to):
+            return min(senders) - 0.5
+        return max((n.order for n in nodes if self.gone(n)), default=0)
 
 
 def loss_terms(found: Survey) -> list[Node]:
@@ -156,6 +183,5 @@ def coordinates(arrays: Iterable[Any]) -> list[list[float]]:
     takes no more room than a small one."""
     rows = np.stack([np.asarray(a, float).reshape(-1) for a in arrays])
     if rows.shape[1] > max(FEW, len(rows)) and np.all(np.isfinite(rows)):
-        _, rows = np.linalg.qr(rows.T)
-        rows = rows.T
-    return [[float(f"{x:.6g}") for x in row] for row in rows]
+        rows = np.asarray(np.linalg.qr(rows.T, mode="r")).T
+    return [[float(f"{x:.6g}") for x in row] for row in rows.tolist()]

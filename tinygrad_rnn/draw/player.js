@@ -10,6 +10,8 @@ const turn = moments.findIndex((m) => m.kind === "turn");
 const state = { m: 0, off: new Set(), fold: 0, look: film.ledgers[0] ?? 0, theme: "" };
 let timer = 0;
 let shownFold = -1;
+let drawn = false; // whether the page has been shown once
+let cursor = -1; // the node that the keys have gone to, -1 for none
 
 uses.forEach((use) => { use.moment = -1; });
 moments.forEach((m, i) => (m.uses ?? []).forEach((u) => { uses[u].moment = i; }));
@@ -126,7 +128,7 @@ function unfold() { // put the drawing of this view on the page
 function size() { // as high as there is room, as wide as it must be
   const { width, height } = svg().viewBox.baseVal;
   const room = at("picture").clientWidth - 2;
-  const scale = Math.min(1.25, Math.max(0.6, innerHeight * 0.56 / height));
+  const scale = Math.min(1.25, Math.max(0.56, innerHeight * 0.5 / height));
   const fit = width * scale > room && width * scale < room * 1.3 ? room / width : scale;
   svg().style.width = `${width * fit}px`;
   svg().style.height = `${height * fit}px`;
@@ -204,16 +206,23 @@ function turned(g, tint, width) { // the arrow head at the other end: a gradient
   g.append(head);
 }
 
-function follow(id) { // scroll to what happens now
+function follow(id) { // scroll to what happens now; over a long way at once
   const g = id ? element(id) : null;
   if (!g) return;
-  const [box, frame] = [g.getBoundingClientRect(), at("picture").getBoundingClientRect()];
+  const picture = at("picture");
+  const [box, frame] = [g.getBoundingClientRect(), picture.getBoundingClientRect()];
+  let [left, top] = [picture.scrollLeft, picture.scrollTop];
   if (box.left < frame.left + 20 || box.right > frame.right - 20) {
-    at("picture").scrollLeft += box.left - frame.left - frame.width / 2;
+    left += box.left - frame.left - frame.width / 2;
   }
   if (box.top < frame.top + 10 || box.bottom > frame.bottom - 10) {
-    at("picture").scrollTop += box.top - frame.top - frame.height / 2;
+    top += box.top - frame.top - frame.height / 2;
   }
+  if (left === picture.scrollLeft && top === picture.scrollTop) return;
+  const near = Math.abs(left - picture.scrollLeft) < 1.5 * frame.width && timer === 0;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  picture.scrollTo({ left, top, behavior: drawn && near && !calm ? "smooth" : "instant" });
+  drawn = true;
 }
 
 function tip(i, g) {
@@ -240,11 +249,33 @@ function complete(i) { // whether all that node i will receive has arrived
   return received[i].every((u) => uses[u].moment <= state.m);
 }
 
+function wander(by) { // the keys go from node to node, in the order of the program
+  const seen = nodes.map((_, i) => i).filter((i) => {
+    const id = nodes[i].glyphs[state.fold].at(-1);
+    return id && id !== "gap" && element(id);
+  });
+  if (!seen.length) return;
+  const from = seen.indexOf(cursor >= 0 ? cursor : moments[state.m].node);
+  cursor = seen[(from + by + seen.length) % seen.length];
+  svg().querySelectorAll("g.cursor").forEach((g) => g.classList.remove("cursor"));
+  const id = nodes[cursor].glyphs[state.fold].at(-1);
+  element(id).classList.add("cursor");
+  follow(id);
+  tip(cursor, element(id));
+}
+
+function leave() { // no node any more
+  cursor = -1;
+  svg().querySelectorAll("g.cursor").forEach((g) => g.classList.remove("cursor"));
+  at("tip").hidden = true;
+}
+
 function goTo(i) { // a click on a node: its moment, on the way that we are on
   const wanted = state.m >= turn ? "backward" : "forward";
   const found = moments.findIndex((m) => m.node === i && m.kind === wanted);
   if (received[i].length) state.look = i;
   if (found >= 0) state.m = found;
+  leave();
   show();
 }
 
@@ -305,14 +336,15 @@ function given(facts, m) {
 }
 
 function arriving(facts, i) { // g, and where its parts came from
-  const parts = received[i].filter((u) => uses[u].moment <= state.m);
+  const parts = received[i].filter((u) => uses[u].moment <= state.m && uses[u].moment !== state.m);
   const name = nodes[i].name;
   if (parts.length > 1) {
     for (const u of parts) {
       facts.append(...item(`from ${source(uses[u])}`, written(i, sumOf(uses[u])), "number"));
     }
   }
-  const label = parts.length > 1 ? "arrives, g = their sum" : "arrives, g";
+  const label = parts.length > 1 ? "arrives, g = their sum"
+    : parts.length ? `arrives from ${source(uses[parts[0]])}, g` : "arrives, g";
   facts.append(...item(label, `∂${film.loss}/∂${name} = ${written(i, gradientOf(i, state.m))}`,
     "number"));
 }
@@ -326,6 +358,7 @@ function leaving(facts, use, m) {
     facts.append(...item(`rule for ${name}`, rule.join(""), "rule"));
     const numbers = inNumbers(use, m);
     if (numbers) facts.append(...item("in numbers", `${numbers} = ${written(use.x, sent)}`, "number"));
+    else for (const [symbol, value] of meant(use, m)) facts.append(...item(`with ${symbol}`, value, "number"));
   }
   const several = use.count > 1 ? ` (the sum of ${use.count} uses)` : "";
   facts.append(...item(`leaves to ${name}`, written(use.x, sent) + several, "number"));
@@ -334,6 +367,17 @@ function leaving(facts, use, m) {
     facts.append(...item("running sum", `${written(use.x, gradientOf(use.x, state.m))}   `
       + `(${now} of ${received[use.x].length})`, "number"));
   }
+}
+
+function meant(use, m) { // what the symbols of a rule stand for, apart from g
+  const found = new Map();
+  for (const part of use.rule) {
+    if (part[0] === "y") found.set(`y${nodes[m.node].name.startsWith("‹") ? "" : ` = ${nodes[m.node].name}`}`, nodes[m.node].value);
+    if (part[0] !== "o" || typeof part === "string") continue;
+    const operand = m.operands[part[1]];
+    if (operand?.name && operand.name !== operand.value) found.set(operand.name, operand.value);
+  }
+  return found;
 }
 
 function inNumbers(use, m) { // the rule with its numbers, where all of them are scalars
@@ -446,6 +490,7 @@ function show() {
 }
 
 function go(m) {
+  if (cursor >= 0) leave();
   state.m = Math.min(Math.max(m, 0), moments.length - 1);
   show();
 }
@@ -455,6 +500,7 @@ function pause() {
   timer = 0;
   at("play").textContent = "Play";
   at("play").setAttribute("aria-pressed", "false");
+  at("moment").setAttribute("aria-live", "polite");
 }
 
 function play() {
@@ -463,6 +509,7 @@ function play() {
   timer = setInterval(() => {
     if (state.m === moments.length - 1) pause(); else go(state.m + 1);
   }, Number(at("speed").value));
+  at("moment").setAttribute("aria-live", "off"); // nobody can read so fast
   at("play").textContent = "Pause";
   at("play").setAttribute("aria-pressed", "true");
 }
@@ -479,6 +526,7 @@ at("first").onclick = () => { pause(); go(0); };
 at("back").onclick = () => { pause(); go(state.m - 1); };
 at("next").onclick = () => { pause(); go(state.m + 1); };
 at("last").onclick = () => { pause(); go(moments.length - 1); };
+at("turn").onclick = () => { pause(); go(turn); };
 at("play").onclick = play;
 at("fold").onclick = fold;
 at("fold").hidden = !document.querySelector('template[data-view="1"]');
@@ -509,12 +557,20 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const tag = event.target.tagName;
   if (tag === "SELECT" || tag === "INPUT" && event.target.type === "range" && event.key !== " ") return;
+  if (event.shiftKey && ["ArrowRight", "ArrowLeft"].includes(event.key)) {
+    event.preventDefault();
+    pause();
+    wander(event.key === "ArrowRight" ? 1 : -1);
+    return;
+  }
   const keys = {
+    Escape: leave,
     ArrowRight: () => { pause(); go(state.m + 1); }, ArrowLeft: () => { pause(); go(state.m - 1); },
     Home: () => { pause(); go(0); }, End: () => { pause(); go(moments.length - 1); },
     f: fold, F: fold, b: () => { pause(); go(turn); }, B: () => { pause(); go(turn); },
   };
   if (tag !== "BUTTON" && tag !== "INPUT") keys[" "] = play;
+  if (tag !== "BUTTON" && tag !== "INPUT" && cursor >= 0) keys.Enter = () => goTo(cursor);
   if (!keys[event.key]) return;
   event.preventDefault();
   keys[event.key]();

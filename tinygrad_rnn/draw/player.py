@@ -18,7 +18,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..bptt.flow import GradientFlow, whole
+from ..bptt.flow import GradientFlow, opened
 from ..errors import InputError
 from . import render, style
 from .model import Drawing
@@ -46,6 +46,7 @@ def player(flow: Any, first: int | None = None, last: int | None = None, *,
     if theme not in ("light", "dark", "auto"):
         raise InputError(f"expected theme to be one of light, dark, auto, got {theme!r}",
                          where="draw.player()")
+    flow = opened(flow)
     found = survey(flow.root, Window(0, 0))
     T = len(found.steps)
     if first is None and last is None:
@@ -54,7 +55,7 @@ def player(flow: Any, first: int | None = None, last: int | None = None, *,
     views = [View(flow.root, first or 0, last or 0)]
     if T > 3:
         views.append(View(flow.root, *((2, 2) if T > 5 else (1, 1))))
-    return Page(Script(whole(flow), views).data(), [view.drawing for view in views], theme)
+    return Page(Script(flow, views).data(), [view.drawing for view in views], theme)
 
 
 class Page:
@@ -77,6 +78,7 @@ class Page:
                      for i, d in enumerate(self.drawings)]
         marks = {
             "title": xml(self.data["title"]),
+            "wrong": f'<p id="wrong">{xml(self.data["wrong"])}</p>' if self.data["wrong"] else "",
             "theme": self.theme,
             "css": css + theme_rules(paint),
             "drawings": "\n".join(templates),

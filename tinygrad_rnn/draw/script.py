@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 
 from ..bptt.flow import GradientFlow
+from ..bptt.whatif import mistake_of
 from ..core import listing
 from ..core.graph import Node, Op
 from . import options, style
-from .labels import clean, number, plain, symbol
-from .moments import ALWAYS, FEW, Film, Moment, Use, coordinates
+from .equations import FEW, Words, written
+from .labels import clean, plain
+from .moments import ALWAYS, Film, Moment, Use, coordinates
 from .scale import Scale
 from .scene import Scene
 from .survey import Survey, survey
 from .unrolled import place, scene_of
-from .wording import unnamed_root, worth
 
-MOST_NUMBERS = 300_000  # on a page, about 3 MB; above it the terms of the loss have no switches
-INFIX = {"+": "+", "-": "−", "*": "×", "/": "÷", "@": "@", "**": "^"}
+MOST_NUMBERS = 120_000  # on a page, about 1 MB; above it, terms of the loss share a switch
 Data = dict[str, Any]
 
 
@@ -47,6 +47,10 @@ class View:
         for line in self.drawing.lines:
             if line.tail is not None and line.head is not None:
                 joined.setdefault((bare(line.tail), bare(line.head)), []).append(line.id)
+        self.texts: dict[Node, list[str]] = {}
+        for glyph in self.scene.glyphs():
+            if glyph.node is not None:
+                self.texts.setdefault(glyph.node, []).append(plain(glyph.text))
         self.lines: dict[tuple[Node, int], list[str]] = {}
         for wire in [*self.scene.wires, *(tap for rail in self.scene.rails for tap in rail.taps)]:
             if wire.node is not None:
@@ -71,13 +75,12 @@ class Script:
 
     def __init__(self, flow: GradientFlow, views: list[View]) -> None:
         self.views, self.root = views, flow.root
-        found, self.seed = views[0].found, flow.gradient(flow.root)
-        self.film = Film(found, self.seed)
-        if self.amount() > MOST_NUMBERS:
-            self.film = Film(found, self.seed, switches=False)
+        found, self.seed, self.wrong = views[0].found, flow.incoming.seed, flow.wrong
+        self.film = Film(found, self.seed, mistake_of(flow.wrong) if flow.wrong else None)
+        while self.amount() > MOST_NUMBERS and len(self.film.groups) > 1:
+            self.film.join_groups()
         self.rows = rules_by_op()
-        self.root_name = plain(symbol(self.root.name, self.root.step) if self.root.name
-                               else unnamed_root(self.root, found.nodes))
+        self.words = Words(found, views[0].texts)
         self.number: dict[Node, int] = {}
         self.nodes: list[Data] = []
         self.norms: list[float] = []
@@ -103,8 +106,9 @@ class Script:
         told = [start, *(self.use(use, vectors[i]) for i, use in enumerate(uses, 1))]
         scale = Scale(self.norms)
         return {
-            "title": f"Backpropagation through time: {self.name(self.root)}",
-            "loss": self.name(self.root),
+            "title": f"Backpropagation through time: {self.words.name(self.root)}",
+            "loss": self.words.name(self.root),
+            "wrong": f"WRONG on purpose: {clean(self.wrong)}" if self.wrong else "",
             "terms": [self.group_name(group) for group in self.film.groups],
             "scale": {"largest": scale.largest, "low": scale.low, "wide": scale.wide},
             "stops": style.GRADIENT,
@@ -129,26 +133,16 @@ class Script:
             glyphs = [view.of(node) for view in self.views]
             self.nodes.append({
                 "id": (glyphs[0] or [f"n{len(self.nodes)}"])[-1],
-                "name": self.name(node), "op": "" if node.is_leaf else node.op.name,
+                "name": self.words.name(node), "op": "" if node.is_leaf else self.words.title(node),
                 "step": node.step, "scope": clean(node.scope, 60),
                 "shape": list(np.shape(node.value)), "value": written(node.value),
                 "wants": node.requires_grad, "glyphs": glyphs,
             })
         return self.number[node]
 
-    def name(self, node: Node) -> str:
-        """How the page calls a node: its name, or its op in brackets."""
-        if node is self.root:
-            return self.root_name
-        if node.name is not None:
-            return plain(symbol(node.name, node.step))
-        if node.is_leaf:
-            return written(node.value)
-        return f"‹{clean(style.SYMBOLS.get(node.op.name, node.op.name), 16)}›"
-
     def group_name(self, group: list[Node]) -> str:
         """A term of the loss, or a few neighbours: L₁, L₁ … L₄."""
-        ends = [self.name(x) for x in (group[0], group[-1])]
+        ends = [self.words.name(x) for x in (group[0], group[-1])]
         return ends[0] if len(group) == 1 else " … ".join(ends)
 
     def ledgers(self) -> list[int]:
@@ -156,10 +150,12 @@ class Script:
         the others with a name."""
         rails = [rail.glyph.node for rail in sorted(
             self.views[0].scene.rails, key=lambda rail: rail.role != "weight recurrent")]
-        received = dict.fromkeys(use.x for use in self.film.uses.values())
+        received = sorted(dict.fromkeys(use.x for use in self.film.uses.values()),
+                          key=lambda x: (x.name is None, not x.is_leaf))
+        every = set(received)
         states = [g.node for g in self.views[0].scene.glyphs() if g.role in ("state", "initial")]
         found = dict.fromkeys([x for x in (*rails, *states, *received)
-                               if x is not None and x in received])
+                               if x is not None and x in every])
         return [self.index(x) for x in found]
 
     # --- uses -----------------------------------------------------------------------------------
@@ -199,6 +195,10 @@ class Script:
         row = self.rows.get(node.op)
         if row is None or not row.rules:
             return [f"the rule of {clean(node.op.name, 60)}, written by its user"]
+        if node.op.name == "[]":
+            return [["g"], f", put back at {self.words.part(node)}; 0 elsewhere"]
+        if node.op.name == "linear" and position == 1:
+            return [["g"], "ᵀ · ", ["o", 0]]
         rule = row.rules[min(position, len(row.rules) - 1)]
         if rule.text.endswith("(...)"):
             return [f"{rule.text[:-5].strip('_')}(", ["g"], ")"]
@@ -219,7 +219,7 @@ class Script:
         if node is not None:
             told["operands"] = [self.operand(x) for x in node.operands]
             if not moment.backward:
-                told["equation"] = self.equation(node)
+                told["equation"] = self.words.equation(node)
                 told["lines"] = [[name for i in range(node.arity)
                                   for name in view.lines.get((node, i), [])]
                                  for view in self.views]
@@ -229,45 +229,13 @@ class Script:
         """An operand: a node by its number, a plain value as it is written."""
         if isinstance(x, Node):
             shown = self.views[0].found.source(x)
+            name = self.words.name(shown)
             return {"node": self.index(shown if x in self.views[0].found.shown else x),
-                    "name": self.name(x) if x is shown else f"a part of {self.name(shown)}",
+                    "name": name if x is shown else f"a part of {name}",
                     "value": written(x.value)}
         return {"name": "", "value": written(x)}
-
-    def equation(self, node: Node) -> str:
-        """The operation as it is written: h₂ = tanh(‹+›)."""
-        words = [told["name"] or told["value"] for told in map(self.operand, node.operands)]
-        sign = clean(node.op.name, 24)
-        if sign in INFIX and len(words) == 2:
-            right = f" {INFIX[sign]} ".join(words)
-        elif node.op.name == "linear" and len(words) == 2:
-            right = f"{words[1]} · {words[0]}"
-        elif node.op.name == "neg":
-            right = f"−{words[0]}"
-        else:
-            right = f"{sign}({', '.join(words)})"
-        return f"{self.name(node)} = {right}" if node.name is not None else right
 
 
 def rules_by_op() -> dict[Op, listing.Row]:
     """The rows of the op table, found by their op."""
     return {getattr(import_module(row.module), row.variable): row for row in listing.op_table()}
-
-
-def written(value: Any) -> str:
-    """A value in a line: a number, a few entries in brackets, or shape and norm."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "biuf":
-        return clean(str(value), 40)
-    if array.ndim == 0:
-        return number(array)
-    if array.size > FEW:
-        return worth(array)
-    return brackets(array.tolist())
-
-
-def brackets(rows: Any) -> str:
-    """Nested lists of numbers, a space between neighbours."""
-    if not isinstance(rows, list):
-        return number(rows)
-    return f"[{' '.join(map(brackets, rows))}]"
