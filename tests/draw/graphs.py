@@ -285,7 +285,7 @@ def seq2seq(T=3, context="state", kind=nn.RNN, S=3, free=False):
     """An encoder over T steps and a decoder over S, which hears the targets or itself."""
     width = 5 + (0 if context == "state" else 3)
     model = nn.EncoderDecoder(kind(4, 3, seed=0), kind(width, 3, seed=1), context=context,
-                              head=head())
+                              head=head(), seed=2)
     given = {"steps": S} if free else {"target_inputs": sequence(S, 5, 1)}
     return priced(model(sequence(T, 4), **given))
 

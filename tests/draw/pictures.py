@@ -54,6 +54,17 @@ def slope():
 SAID = 'He said "no (never)"\tand\n<b>&amp;</b> "yes".'
 
 VIEWS = {
+    "rolled": lambda: draw.rolled(graphs.layer(3)),
+    "rolled_lstm": lambda: draw.rolled(graphs.layer(3, kind=nn.LSTM)),
+    "rolled_both_ways": lambda: draw.rolled(graphs.both_ways(3)),
+    "rolled_seq2seq": lambda: draw.rolled(graphs.seq2seq(3, "both")),
+    "rolled_beside": lambda: draw.rolled(graphs.layer(2, many=False), unrolled=True),
+    "cell_level": lambda: draw.unrolled(graphs.layer(3), level="cell"),
+    "cell_level_deep": lambda: draw.unrolled(graphs.deep(3, nn.GRU), level="cell"),
+    "layer_level": lambda: draw.unrolled(graphs.layer(3), level="layer"),
+    "layer_level_seq2seq": lambda: draw.unrolled(graphs.seq2seq(3), level="layer"),
+    "options": lambda: draw.unrolled(graphs.layer(2), theme="print", size=1.2, show=[
+        "names", "shapes", "values", "gradients", "parameters"]),
     "api": lambda: draw.api(*MODELS["many to many"]()),
     "api_both_ways": lambda: draw.api(*MODELS["bidirectional"]()),
     "api_encoder_decoder": lambda: draw.api(*MODELS["both contexts"]()),

@@ -152,3 +152,25 @@ def test_a_graphviz_source_of_the_same_text(picture):
     pytest.importorskip("graphviz")
     source = picture.to_graphviz()
     assert source.source.strip() == picture.dot().strip()
+
+
+@pytest.mark.parametrize("view", ["cell-level", "layer-level", "rolled", "truncated"])
+def test_more_views_on_the_command_line(view, tmp_path):
+    from tinygrad_rnn.cli.draw import draw as drawn
+
+    path = tmp_path / "view.svg"
+    assert drawn("many-to-many", view, str(path), steps=3) == f"wrote {path}\n"
+    assert path.read_text(encoding="utf-8").startswith("<svg")
+    assert drawn("many-to-many", view, steps=3).strip()
+
+
+def test_the_player_on_the_command_line(tmp_path):
+    from tinygrad_rnn.cli.draw import draw as drawn
+
+    path = tmp_path / "view.html"
+    assert drawn("lstm", "player", str(path), steps=2) == f"wrote {path}\n"
+    assert 'id="film"' in path.read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="a page, and cannot be printed"):
+        drawn("lstm", "player")
+    with pytest.raises(InputError, match="to be cut into windows"):
+        drawn("stacked", "truncated")

@@ -79,6 +79,8 @@ def picture(i):
     if view == 6:
         x = Tensor(np.ones((1, 2)), name=label(rng), requires_grad=True)
         return draw.scalar(ops.linear(x, np.ones((2, 2))).named(label(rng)))
+    if i % 16 == 7 and any(x.step for x in nodes(root)):
+        return draw.rolled(root) if i % 32 == 7 else draw.unrolled(root, level="cell")
     return draw.unrolled(root)
 
 

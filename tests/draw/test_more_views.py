@@ -148,7 +148,10 @@ def test_a_table_of_attributions():
     table = tg.gradient_flow(loss).attribution(rnn.cell.W_hh, losses)
     titles = [b.title for b in draw.heatmap(table).drawing.boxes]
     assert f"loss L 3, step of the use 2: {table.norms[2, 1]:.3g}" in titles
-    assert "loss L 1, step of the use 3: 0" in titles
+    assert "loss L 2, step of the use 1: 0" in titles  # h_0 is 0
+    later = [f"loss L {t}, step of the use {k}" for t in range(1, 5) for k in range(t + 1, 5)]
+    assert not any(title.startswith(tuple(later)) for title in titles)  # cannot be: left empty
+    assert draw.heatmap(table).text().splitlines()[2].rstrip() == "L 1  ▁"
 
 
 @pytest.mark.parametrize(("data", "options", "error", "says"), [

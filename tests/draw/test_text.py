@@ -26,8 +26,9 @@ PICTURES = {
     "scalar_rnn": lambda: draw.unrolled(graphs.scalar_rnn(3)),
     "neuron": lambda: draw.unrolled(graphs.neuron()),
     **{name: pictures.VIEWS[name] for name in (
-        "api", "api_both_ways", "truncated", "truncated_plan", "heatmap", "heatmap_odd", "text",
-        "scalar", "backward_graph")},
+        "rolled", "rolled_beside", "cell_level", "layer_level", "api", "api_both_ways",
+        "truncated", "truncated_plan", "heatmap", "heatmap_odd", "text", "scalar",
+        "backward_graph")},
 }
 FORMATS = {"svg": lambda p: p.svg(), "dot": lambda p: p.dot(), "html": lambda p: p.html(),
            "json": lambda p: p.json(), "txt": lambda p: p.text()}

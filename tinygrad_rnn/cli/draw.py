@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .. import draw as views
 from .. import nn
 from ..bptt.flow import gradient_flow
+from ..bptt.truncated import truncated_bptt
 from ..core.gradients import grad
 from ..errors import InputError
-from .models import CELLS, PATTERNS, H, I, O, attribute, blamed, model
+from .models import CELLS, PATTERNS, B, H, I, O, attribute, blamed, model
 
 WIDTH = 8  # steps that are all drawn, if nothing is said
 
@@ -33,6 +36,11 @@ def draw(name: str, view: str = "unrolled", out: str | None = None, *, steps: in
         picture = views.api(outside(name, cell, seed),
                             None if ":" in name or name == "encoder-decoder" else steps,
                             theme=theme)
+    elif view == "truncated":
+        picture = truncated(name, steps, cell, seed, theme)
+    elif view == "player" and out is None:
+        raise InputError("the player is a page, and cannot be printed", where="--view player",
+                         fix="-o player.html")
     else:
         window = shown(steps, first, last)
         picture = VIEWS[view](model(name, steps, cell, seed), window, theme)
@@ -61,15 +69,39 @@ def heatmap(found: Any, window: dict[str, Any], theme: str) -> Any:
     return views.heatmap(known, title=f"What each step gave, {found.title}", theme=theme)
 
 
+def truncated(name: str, steps: int, cell: str, seed: int, theme: str) -> Any:
+    """A layer's sequence in windows of two steps, with what is cut between them."""
+    kinds = {"many-to-many": cell, **{key: key for key in CELLS}}
+    if name not in kinds:
+        raise InputError(f"there is no model {name!r} to be cut into windows; there are "
+                         f"{', '.join(kinds)}", where="--view truncated",
+                         fix="draw.truncated(windows) draws those of a program of your own")
+    layer = CELLS[kinds[name]](I, H, return_sequences=True, seed=seed)
+    xs = np.random.default_rng(seed).normal(size=(steps, B, I))
+    windows, losses = [], []
+    for window in truncated_bptt(layer, xs, min(2, steps)):
+        loss = nn.squared_error(window.outputs, np.zeros(window.outputs.shape))
+        window.backward(loss)
+        windows.append(window)
+        losses.append(loss.item())
+    return views.truncated(windows, losses=losses, theme=theme)
+
+
 VIEWS: dict[str, Callable[[Any, dict[str, Any], str], Any]] = {
     "unrolled": lambda found, window, theme: views.unrolled(found.loss, **window, theme=theme),
+    "cell-level": lambda found, window, theme: views.unrolled(
+        found.loss, **window, level="cell", theme=theme),
+    "layer-level": lambda found, window, theme: views.unrolled(
+        found.loss, **window, level="layer", theme=theme),
     "rolled": lambda found, window, theme: views.rolled(found.loss, theme=theme),
     "gradient-flow": lambda found, window, theme: views.gradient_flow(
         gradient_flow(found.loss), **window, theme=theme),
     "scalar": lambda found, window, theme: views.scalar(found.loss, theme=theme),
     "backward-graph": backward_graph,
     "heatmap": heatmap,
+    "player": lambda found, window, theme: views.player(gradient_flow(found.loss), theme=theme),
     "api": lambda found, window, theme: None,  # takes the model, not the loss
+    "truncated": lambda found, window, theme: None,  # takes a layer
 }
 
 

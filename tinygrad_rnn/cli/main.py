@@ -125,8 +125,9 @@ COMMANDS = (
                                      "module:function (file.py:function), which returns a loss, "
                                      "or for --view api a model"}),
             Option("--view", {"default": "unrolled",
-                              "help": "unrolled, gradient-flow, api, scalar, backward-graph, "
-                                      "heatmap (default: %(default)s)"}),
+                              "help": "unrolled, cell-level, layer-level, rolled, gradient-flow, "
+                                      "player (a page: -o x.html), truncated, heatmap, api, "
+                                      "scalar, backward-graph (default: %(default)s)"}),
             Option("--output", {"metavar": "PATH",
                                 "help": "where it goes; the suffix says how: .svg .dot .html .png "
                                         ".pdf .json .txt"}),

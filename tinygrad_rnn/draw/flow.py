@@ -33,6 +33,7 @@ from .scene import Column, Glyph, Rail, Scene, Wire
 from .strips import Strips, series_of, with_strips
 from .unrolled import place, scene_of
 from .wording import unnamed_root
+from .written import without_time
 
 EXACT = 2_000  # contributions of hidden steps that are added up again for their sum
 
@@ -74,8 +75,11 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | No
     if any(column.hidden for column in scene.columns):
         drawing = with_strips(drawing, scene, dressed.series, dressed.scale, dressed.root)
     drawing = with_legend(drawing, dressed.scale, dressed.root, dressed.signs())
-    drawing = marked_wrong(drawing, flow.wrong) if flow.wrong else drawing
-    return Picture(chosen.finished(drawing), theme)
+    lines = [] if scene.columns else without_time(flow.root, flow.arrived)
+    if flow.wrong:
+        drawing = marked_wrong(drawing, flow.wrong)
+        lines = lines and [f"WRONG on purpose: {flow.wrong}", "", *lines]
+    return Picture(chosen.finished(drawing), theme, lines)
 
 
 def marked_wrong(drawing: Drawing, mistake: str) -> Drawing:

@@ -23,6 +23,7 @@ from .reading import read, read_untimed
 from .scene import Scene
 from .survey import Window, survey
 from .timegrid import TimeGrid
+from .written import without_time
 
 MOST = 120  # operations in a graph without time before it is elided
 
@@ -60,7 +61,8 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = 
     scene = chosen.dressed(scene_of(loss, window, where, "Unrolled graph"))
     if not scene.columns and level == "op" and list(chosen.show) == ["names"]:
         add_values(scene)
-    return Picture(chosen.finished(place(scene)), theme)
+    timeless = not scene.columns and level == "op" and not list(collapse)
+    return Picture(chosen.finished(place(scene)), theme, without_time(loss) if timeless else ())
 
 
 def scene_of(root: Any, window: Window, where: str, title: str) -> Scene:

@@ -11,16 +11,18 @@ A node without a name gets a number in brackets, and is called by it where it is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from ..core import walk
 from ..core.graph import Node
 from . import style
 from .labels import cells, clean, number, plain, symbol
 from .wording import shape
 
+MOST, ENDS = 2_000, 20  # nodes that are written out; lines at either end of more than twice as many
 INFIX = {"+", "-", "*", "/", "@", "**", "power"}
 
 
@@ -39,6 +41,28 @@ def written(nodes: list[Node], column: Callable[[Node, dict[Node, str]], str],
     wide = max((cells(text) for _, text, _ in rows), default=0)
     return [f"{sign}{text}{' ' * (wide - cells(text))}  {more}".rstrip()
             for sign, text, more in rows]
+
+
+def without_time(root: Node, gradients: Mapping[Node, Any] | None = None) -> list[str]:
+    """The lines of a graph without steps; of a long one, its ends. With `gradients`, each as far as
+    it is known. Empty if there is too much, or nothing, to write."""
+    nodes = walk.nodes(root)
+    if len(nodes) > MOST:
+        return []
+
+    def column(node: Node, names: dict[Node, str]) -> str:
+        found = None if gradients is None else gradients.get(node)
+        return "" if found is None else f"∂ {number(found) if np.ndim(found) == 0 else size(found)}"
+
+    lines = written(nodes, column)
+    if len(lines) > 2 * ENDS + 1:
+        lines[ENDS:-ENDS] = [f"…  {len(lines) - 2 * ENDS:,} more lines"]
+    return lines
+
+
+def size(g: Any) -> str:
+    """The norm of an array."""
+    return f"‖·‖ = {number(np.linalg.norm(g))}"
 
 
 def named(node: Node, count: int) -> str:
