@@ -25,7 +25,7 @@ def grade(inputs: Any, *, outputs: Any = None, time_axis: int = 0) -> list[str]:
         grade({"x": x, "W_hh": W_hh, "h0": h0})
 
     `inputs` are as for `check_backward`; the `outputs` of the forward pass at this point, if they
-    are given, are looked at for saturated units, for units that are all off, and for a plain sum.
+    are given, are looked at for saturated units and for units that are all off.
     `time_axis` is the axis of the steps in arrays of three dimensions.
     """
     arrays = {n: np.asarray(x, float) for n, x in leaves(inputs).items() if is_float(x)}
