@@ -78,7 +78,7 @@ def test_the_two_commands_stand_on_lines_of_their_own():
     lines = PAGES[0].read_text(encoding="utf-8").splitlines()
     commands = re.compile(r"python3 -m venv|\.venv/bin/python -m pytest")
     found = [line for line in lines if commands.match(line)]
-    assert found == [SETUP, ".venv/bin/python -m pytest"]
+    assert found == [SETUP, ".venv/bin/python -m pytest -n auto"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
