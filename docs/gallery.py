@@ -12,7 +12,8 @@ import numpy as np
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.cli.draw import heatmap, outside
-from tinygrad_rnn.cli.models import PATTERNS, model
+from tinygrad_rnn.cli.models import model
+from tinygrad_rnn.cli.patterns import PATTERNS
 
 STEPS = 3
 STYLE = """body { margin: 2em; font-family: Helvetica, Arial, sans-serif }

@@ -13,8 +13,9 @@ import pytest
 from tinygrad_rnn import __version__
 from tinygrad_rnn.cli import folder as folders
 from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli.commands import COMMANDS
 from tinygrad_rnn.cli.folder import COMMENTS, Folder, hold
-from tinygrad_rnn.cli.main import COMMANDS, parser
+from tinygrad_rnn.cli.main import parser
 from tinygrad_rnn.errors import InputError
 
 OLD = "old\n" + COMMENTS[".html"]

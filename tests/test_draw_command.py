@@ -4,7 +4,7 @@ import pytest
 
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.draw import VIEWS
-from tinygrad_rnn.cli.models import PATTERNS
+from tinygrad_rnn.cli.patterns import PATTERNS
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from tinygrad_rnn.cli import main
-from tinygrad_rnn.cli.models import PATTERNS
+from tinygrad_rnn.cli.patterns import PATTERNS
 
 
 @pytest.mark.parametrize("name", PATTERNS)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.cli.models import CELLS, PATTERNS, model
+from tinygrad_rnn.cli.models import model
+from tinygrad_rnn.cli.patterns import CELLS, PATTERNS
 from tinygrad_rnn.errors import InputError
 
 OWN = '''

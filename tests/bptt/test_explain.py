@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.cli.models import PATTERNS, model
+from tinygrad_rnn.cli.models import model
+from tinygrad_rnn.cli.patterns import PATTERNS
 from tinygrad_rnn.core.listing import op_table
 
 from ..core.samples import CALLS, SAMPLES, Draw

@@ -20,7 +20,8 @@ from ..core.graph import Node, Op
 from ..draw.render import write
 from ..errors import InputError
 from ..testing import Report, check_backward, check_gradients, check_op
-from .models import attribute, blamed, leaves, model
+from .models import model
+from .outside import attribute, blamed, leaves
 
 RETURNS = ("(loss_fn, params), a loss, (loss, weights), (forward, backward, inputs), "
            "(op, sample, ...) or a Report")

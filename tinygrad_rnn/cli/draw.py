@@ -16,7 +16,9 @@ from ..bptt.flow import gradient_flow
 from ..bptt.truncated import truncated_bptt
 from ..core.gradients import grad
 from ..errors import InputError
-from .models import CELLS, PATTERNS, B, H, I, O, attribute, blamed, model
+from .models import model
+from .outside import attribute, blamed
+from .patterns import CELLS, PATTERNS, B, H, I, O
 
 WIDTH = 8  # steps that are all drawn, if nothing is said
 
