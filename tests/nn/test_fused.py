@@ -8,6 +8,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.nn.fused import SEQUENCE
+from tinygrad_rnn.nn.fused_desks import RNNDesk
 from tinygrad_rnn.nn.fused_room import Room
 from tinygrad_rnn.nn.fused_slopes import PHIS, phi_of
 from tinygrad_rnn.nn.sequence import span_of
@@ -649,18 +650,30 @@ def test_drawings_open_it():
 # --- room ---------------------------------------------------------------------------------------
 
 
-def test_an_array_is_used_again_only_when_nobody_else_can_see_it():
-    room = Room()
-    a = room.empty((2, 3), np.dtype(float))
-    view = a[1:]
-    address = a.ctypes.data
-    del a
-    assert room.empty((2, 3), np.dtype(float)).ctypes.data != address  # the view still sees it
+def test_a_desk_is_used_again_only_when_nobody_else_can_see_it():
+    room, size = Room(), (3, 2, 4, np.dtype(float), False)
+    desk = room.desk(RNNDesk, *size)
+    assert room.desk(RNNDesk, *size) is not desk  # two at once
+    first, view = id(desk), desk.value[1:]
+    del desk
+    assert id(room.desk(RNNDesk, *size)) != first  # the view still sees it
+    inner = view[0]
     del view
-    found = [room.empty((2, 3), np.dtype(float)) for _ in range(2)]
-    assert address in [b.ctypes.data for b in found]
-    assert len({b.ctypes.data for b in found}) == 2
-    assert room.empty((2, 3), np.dtype(np.float32)).dtype == np.float32
+    found = [room.desk(RNNDesk, *size) for _ in range(6)]
+    assert first not in map(id, found)
+    del inner
+    assert first in [id(room.desk(RNNDesk, *size)) for _ in range(4)]
+    assert len(set(map(id, found))) == len(found)
+    assert room.desk(RNNDesk, *size[:3], np.dtype(np.float32), False).value.dtype == np.float32
+
+
+def test_what_a_pass_backwards_writes_to_is_lent_once():
+    desk = RNNDesk(3, 2, 4, np.dtype(float), False)
+    one, other = desk.lend(), desk.lend()
+    assert one is not other
+    assert not np.shares_memory(one.delta.whole, other.delta.whole)
+    desk.back(one)
+    assert desk.lend() is one
 
 
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])

@@ -69,31 +69,37 @@ class Pass:
     def __init__(self, cell: Any, operands: dict[str, Any], masks: Masks, reverse: bool,
                  mask: Any, room: Room) -> None:
         self.cell, self.masks, self.reverse, self.mask = cell, masks, reverse, mask
-        self.room = room
-        self.names, given = list(operands), list(operands.values())
-        self.values = plain_values(given)
-        self.wanted = [isinstance(x, Node) and x.op is not constant for x in given]
-        self.first, T = first_step(), len(self.values[0])
-        self.span = range(self.first, self.first + T)
-        self.single = self.values[0].ndim == 2
+        self.room, self.names, self.wanted = room, list(operands), list[bool]()
+        values = self.values = list[Any]()
+        for x in operands.values():
+            node = isinstance(x, Node)
+            if node and x.params is LENT:  # the user may still hold its array
+                settle(x)
+            values.append(x.value if node else x)
+            self.wanted.append(node and x.op is not constant)
+        self.first, self.T = first_step(), len(values[0])
+        self.span = range(self.first, self.first + self.T)
+        self.single = values[0].ndim == 2
         self.kernel = self.compute()
 
     def compute(self) -> Any:
         """Forward."""
-        values: list[Any] = self.values
+        values, cell, masks, T = self.values, self.cell, self.masks, self.T
         dtype = values[0].dtype
-        if any(v.dtype is not dtype for v in values):
-            dtype = np.result_type(*values)
-            values = [np.asarray(v, dtype) for v in values]
+        for v in values:
+            if v.dtype is not dtype:
+                dtype = np.result_type(*values)
+                values = [np.asarray(v, dtype) for v in values]
+                break
         found = dict(zip(self.names, values))
         x = found["x"][:, None] if self.single else found["x"]
         if "W" in found:
-            W, I = found["W"], self.cell.input_size
+            W, I = found["W"], cell.input_size
             found |= {"W_xh": W[:, :I], "W_hh": W[:, I:]}
-        shape, masks = (x.shape[1], self.cell.hidden_size), self.masks
-        T, window = len(x), masks.window()
+        shape, window = (x.shape[1], cell.hidden_size), None
         way = Way(T, self.reverse, self.room)
         if masks.valid is not None or masks.reset is not None or self.mask is not None:
+            window = masks.window()
             part = slice(window.start, window.stop)
             valid, reset = (None if m is None else m.reshape(*x.shape[:2], 1)[part]
                             for m in (masks.valid, masks.reset))
@@ -103,10 +109,10 @@ class Pass:
             way = Way(len(x), self.reverse, self.room, valid, reset, mask,
                       self.parts_of("fresh ", found, shape, dtype))
         first = self.parts_of("first ", found, shape, dtype)
-        kernel, phis = KERNELS[type(self.cell).__call__]
-        run = kernel(x, first, found, [PHI_OF[getattr(self.cell, name)] for name in phis], way,
-                     self.cell)
-        return run if len(window) == T else Trimmed(run, window, T, self.reverse, first)
+        kernel, phis = KERNELS[type(cell).__call__]
+        run = kernel(x, first, found, [PHI_OF[getattr(cell, name)] for name in phis], way, cell)
+        return run if window is None or len(window) == T else \
+            Trimmed(run, window, T, self.reverse, first)
 
     def parts_of(self, kind: str, found: dict[str, Any], shape: tuple[int, int],
                  dtype: Any) -> list[Any]:
@@ -133,8 +139,8 @@ class Pass:
         if name == "x":
             found = self.kernel.input_gradient(deltas)
             return found[:, 0] if self.single else found
-        kind, _, part = name.partition(" ")
-        if part:
+        if " " in name:
+            kind, _, part = name.partition(" ")
             found = (deltas.states if kind == "first" else deltas.fresh)[
                 self.cell.state_names.index(part)]
             return found[0] if self.single else found
@@ -171,8 +177,8 @@ class Pass:
     def order(self) -> list[int]:
         """The steps that were taken, the last one first; those masked for all are not among
         them."""
-        T = len(self.values[0])
-        taken = [t for t in range(T) if self.masks.missing(t) is None or self.masks.valid[t].any()]
+        valid = self.masks.valid
+        taken = [t for t in range(self.T) if valid is None or valid[t].any()]
         return taken if self.reverse else taken[::-1]
 
     # --- op by op -------------------------------------------------------------------------------
@@ -205,8 +211,10 @@ def through_time(g: Any, y: Any, *operands: Any, run: Pass) -> list[Any]:
     """The rule: by hand; and where a graph of the gradient is wanted, through the operations."""
     if not isinstance(y, Node):
         deltas = run.deltas(g)
-        return [run.share(name, deltas) if wanted else None
-                for name, wanted in zip(run.names, run.wanted)]
+        shares = [run.share(name, deltas) if wanted else None
+                  for name, wanted in zip(run.names, run.wanted)]
+        run.kernel.desk.back(deltas.lent)  # no share is a view of it
+        return shares
     x = operands[0]
     sliced = Whole(x, "x", run.span) if isinstance(x, Node) else x  # slices, to end at x itself
     states = run.again([sliced, *operands[1:]])

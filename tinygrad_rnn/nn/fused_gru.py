@@ -37,6 +37,7 @@ from typing import Any
 
 import numpy as np
 
+from .fused_desks import GRUBack, GRUDesk
 from .fused_rnn import Deltas, inputs, over_rows, product, spread
 from .fused_slopes import Phi
 from .fused_way import Way
@@ -61,27 +62,30 @@ class GRUKernel:
         self.W_xh, self.W_hh = inner(weights["W_xh"], self.from_x), inner(weights["W_hh"],
                                                                          self.from_h)
         b = weights.get("b_h")
-        z = inputs(x, self.W_xh, None if b is None else inner(b, self.from_x), way)
-        (self.taken,), (self.value,), (before,) = way.states(first, z.dtype)
-        self.seen = before if way.same else way.empty((T, B, H), z.dtype)
-        self.before = self.taken[:-1] if way.begins is None else way.empty((T, B, H), z.dtype)
-        self.rows = way.turned(z)  # z at first, and then n, z, r
-        self.gates = self.rows.reshape(T, B, 3, H)
-        self.past = way.empty((T, B, H), z.dtype)  # q; with the reset before, r * h_{t-1}
+        self.desk = desk = way.room.desk(GRUDesk, T, B, H, 4 if reset_after else 3, x.dtype,
+                                         way.reverse)
+        inputs(x, self.W_xh, None if b is None else inner(b, self.from_x), desk.z.rows)
+        desk.states.steps[0][...] = first[0]
+        self.seen = desk.before if way.same else np.empty((T, B, H), x.dtype)
+        self.before = desk.taken_before if way.begins is None else np.empty((T, B, H), x.dtype)
         with np.errstate(over="ignore"):
             self.forward()
+        self.value = desk.value
 
     def forward(self) -> None:
         """All steps: gates and states."""
-        way, H, plain, after = self.way, self.taken.shape[-1], self.way.plain, self.reset_after
+        way, desk, plain, after = self.way, self.desk, self.way.plain, self.reset_after
+        shape, dtype = self.desk.past.shape[1:], self.desk.past.dtype
+        H = shape[1]
         W_T = (self.W_hh if after else self.W_hh[:2 * H]).T
-        W_n, b_hn, n_sign = self.W_hh[2 * H:].T, self.weights.get("b_hn"), self.phi.sign
-        from_h = np.empty((len(self.taken[0]), W_T.shape[1]), self.rows.dtype)
-        extra, h, seen_all = np.empty_like(self.taken[0]), self.taken[0], way.turned(self.seen)
-        sigma, phi = self.gate.apply, self.phi.apply
-        parts = (self.gates[:, :, k] for k in range(3))
-        steps = zip(self.rows[..., H:], *parts, self.past, self.taken[1:])
-        for k, (two, n, z, r, q, new) in enumerate(steps):
+        W_n, b_hn, n_sign = self.W_hh[2 * H:].T, self.weights.get("b_hn", 0), self.phi.sign
+        from_h, extra = np.empty((shape[0], W_T.shape[1]), dtype), np.empty(shape, dtype)
+        from_two, from_n = from_h[:, :2 * H], from_h[:, 2 * H:]
+        seen_all, sigma, phi = way.turned(self.seen), self.gate.apply, self.phi.apply
+        dot, add, multiply, subtract = np.dot, np.add, np.multiply, np.subtract
+        steps = zip(desk.two, *desk.parts, desk.past_steps, desk.states.steps,
+                    desk.states.steps[1:])
+        for k, (two, n, z, r, q, h, new) in enumerate(steps):
             seen = h
             if not plain:
                 h = way.before(k, h)
@@ -90,77 +94,77 @@ class GRUKernel:
                     seen_all[k] = seen
                 if way.begins is not None:
                     self.before[k] = h
-            np.dot(seen, W_T, from_h)
-            np.add(two, from_h[:, :2 * H], two)
+            dot(seen, W_T, from_h)
+            add(two, from_two, two)
             sigma(two, two)
             if after:
-                np.add(from_h[:, 2 * H:], 0 if b_hn is None else b_hn, q)
-                np.multiply(r, q, extra)
+                add(from_n, b_hn, q)
+                multiply(r, q, extra)
                 if n_sign < 0:
                     np.negative(extra, extra)
             else:
-                np.multiply(r, seen, q)
-                np.dot(q, W_n, extra)
-            np.add(n, extra, n)
+                multiply(r, seen, q)
+                dot(q, W_n, extra)
+            add(n, extra, n)
             phi(n, n)
-            np.subtract(h, n, new)
-            np.multiply(new, z, new)
-            np.add(new, n, new)
+            subtract(h, n, new)
+            multiply(new, z, new)
+            add(new, n, new)
             if not plain:
                 way.after(k, new, h)
-            h = new
 
     def backward(self, g: Any) -> Deltas:
         """From dL/dh_t from outside, (T, B, H), to all δ_t."""
-        way, T, (B, H), dtype = self.way, self.way.T, self.taken.shape[1:], self.value.dtype
-        gates = 4 if self.reset_after else 3
-        natural = way.empty((T, B, gates * H), dtype)
-        turned = way.turned(natural)
-        delta, g = turned.reshape(T, B, gates, H), way.turned(g)
-        d, carry, extra = (np.zeros((B, H), dtype) for _ in range(3))
-        fresh = np.zeros((B, H), dtype) if way.begins is not None else None
+        way, lent, z = self.way, self.desk.lend(), self.desk.parts[1]
+        shape, natural = g.shape[1:], lent.delta.whole
+        d, carry, extra = (np.zeros(shape, natural.dtype) for _ in range(3))
+        d_wide, g = d[:, None], way.turned(g)
+        fresh = np.zeros(shape, natural.dtype) if way.begins is not None else None
         send = self.send_after if self.reset_after else self.send_before
-        room = None
-        for start, end in way.blocks(4 * B * H):
-            if room is None:
-                room = way.empty((end - start, B, 4, H), dtype)
-            factors = self.factors(start, end, room[:end - start])
+        add, multiply = np.add, np.multiply
+        for end in range(way.T, 0, -lent.block):
+            start = max(0, end - lent.block)
+            self.factors(start, end, lent.factors[:end - start])
             for k in range(end - 1, start - 1, -1):
-                d, stay = np.add(g[k], carry, d), None
+                n = k - start
+                add(g[k], carry, d)
+                stay = None
                 if not way.plain:
-                    d, stay = way.split(k, d)
-                np.multiply(d[:, None], factors[k - start, :, :2], delta[k, :, :2])
-                send(delta[k], turned[k], factors[k - start], k, extra)
-                np.multiply(d, self.gates[k, :, 1], carry)
-                carry += extra if way.mask is None else extra * way.mask
+                    split, stay = way.split(k, d)
+                    d[...] = split
+                multiply(d_wide, lent.by_d[n], lent.two[k])
+                send(lent, k, n, extra)
+                multiply(d, z[k], carry)
+                add(carry, extra if way.mask is None else extra * way.mask, carry)
                 if not way.plain:
                     carry = carry if stay is None else carry + stay
                     carry = way.back(k, carry, fresh)
-        return Deltas(natural, natural[..., H:], [carry], [] if fresh is None else [fresh])
+        H = shape[1]
+        return Deltas(natural, natural[..., H:], [carry], [] if fresh is None else [fresh], lent)
 
-    def send_after(self, delta: Any, flat: Any, factor: Any, k: int, out: Any) -> None:
+    def send_after(self, lent: GRUBack, k: int, n: int, out: Any) -> None:
         """δ_r and δ_q of a step, and what goes to h_{t-1} through the products."""
-        np.multiply(delta[:, :1], factor[:, 2:], delta[:, 2:])
-        np.dot(flat[:, out.shape[1]:], self.W_hh, out)
+        np.multiply(lent.n[k], lent.by_n[n], lent.r_on[k])
+        np.dot(lent.from_h[k], self.W_hh, out)
 
-    def send_before(self, delta: Any, flat: Any, factor: Any, k: int, out: Any) -> None:
+    def send_before(self, lent: GRUBack, k: int, n: int, out: Any) -> None:
         """The same where the reset comes before the product."""
         H = out.shape[1]
-        e = np.dot(delta[:, 0], self.W_hh[2 * H:])
-        np.multiply(e, factor[:, 2], delta[:, 2])
-        np.dot(flat[:, H:], self.W_hh[:2 * H], out)
-        out += e * factor[:, 3]
+        e = np.dot(lent.n[k][:, 0], self.W_hh[2 * H:])
+        np.multiply(e, lent.by_n[n][:, 0], lent.r_on[k][:, 0])
+        np.dot(lent.from_h[k], self.W_hh[:2 * H], out)
+        out += e * lent.by_n[n][:, 1]
 
     def factors(self, start: int, end: int, room: Any) -> Any:
         """What dL/dh_t, δ_n or e is multiplied with, for some steps at once: (steps, B, 4, H), for
         δ_n, δ_z, δ_r, and r itself."""
-        gates = self.gates[start:end]
+        gates, past = self.desk.gates[start:end], self.desk.past
         n, z, r = (gates[:, :, k] for k in range(3))
         self.phi.slope(n, room[:, :, 0])
         self.gate.slope(gates[:, :, 1:], room[:, :, 1:3])
         for k, other in enumerate((1 - z, self.before[start:end] - n)):
             np.multiply(room[:, :, k], other, room[:, :, k])
-        past = self.past if self.reset_after else self.way.turned(self.seen)
+        past = past if self.reset_after else self.way.turned(self.seen)
         np.multiply(room[:, :, 2], past[start:end], room[:, :, 2])
         np.multiply(r, self.phi.sign if self.reset_after else 1, room[:, :, 3])
         if self.reset_after and self.phi.sign < 0:
@@ -179,7 +183,7 @@ class GRUKernel:
             return outer(product(x, self.x), self.from_x)
         if self.reset_after:
             return outer(product(h, self.seen), self.from_h)
-        past = self.way.turned(self.past)
+        past = self.way.turned(self.desk.past)
         parts = product(h, self.seen), product(deltas.x[..., :H], past)
         return outer(np.concatenate(parts), self.from_h)
 
@@ -193,7 +197,7 @@ class GRUKernel:
             return [(outer(x.T, self.from_x).T, self.x if name == "W_xh" else None, None)]
         if self.reset_after:
             return [(outer(h.T, self.from_h).T, self.seen, None)]
-        past, gates = self.way.turned(self.past), np.concatenate([h, x[..., :H]], -1)
+        past, gates = self.way.turned(self.desk.past), np.concatenate([h, x[..., :H]], -1)
         rzn = outer(gates.T, self.from_h).T
         return [(rzn[..., :2 * H], self.seen, slice(0, 2 * H)),
                 (rzn[..., 2 * H:], past, slice(2 * H, 3 * H))]

@@ -17,7 +17,7 @@ from ..core import ops
 from ..core.functions import checked, one_hot, softmax_
 from ..core.graph import Node, Op
 from ..core.parts import Part
-from ..core.timeline import column, mark
+from ..core.timeline import column, mark, times_of
 from .fused import plain_values, record
 
 
@@ -64,7 +64,8 @@ def affine(x: Any, W: Any, b: Any, span: range) -> Any:
     values = plain_values(operands)
     y = record(AFFINE, _affine(*values, span=span), operands, values, span,
                {"span": span})
-    return mark(y, column(span, y.value.ndim))
+    times = times_of(x)
+    return mark(y, times if np.ndim(times) == y.value.ndim else column(span, y.value.ndim))
 
 
 # --- softmax cross-entropy ------------------------------------------------------------------------

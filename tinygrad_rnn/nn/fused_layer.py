@@ -50,7 +50,7 @@ class FusedRun:
         if len(self.names) == 1:
             self.parts = [self.node.named(self.names[0])]
         if run.masks.valid is None and len(self.names) == 1:
-            self.outputs = self.states = Whole(self.node, self.names[0])
+            self.outputs = self.states = Whole(self.node, self.names[0], run.span)
 
     @cached_property
     def parts(self) -> list[Any]:
@@ -129,23 +129,25 @@ def run_fused(layer: Any, steps: Steps, initial_state: Any, masks: Masks, revers
               own: Any, dropout: Any) -> Any:
     """Take a layer that has no obstacle over a sequence of at least one step: a `FusedRun`."""
     cell = layer.cell
-    operands = {"x": whole_input(steps)}
-    zeros = layer.start == "zeros"
-    given = {"first ": None if initial_state is None and zeros else
-             starting_state(cell, steps, initial_state, reverse, own),
-             "fresh ": None if masks.reset is None or zeros else
-             starting_state(cell, steps, None, reverse, own)}
-    for kind, state in given.items():
-        if state is not None:
-            operands |= {kind + name: part
-                         for name, part in zip(cell.state_names, cell.split(state))}
-    weights = ((name, getattr(cell, name, None)) for name in WEIGHTS)
-    operands |= {name: weight for name, weight in weights if weight is not None}
-    mask = dropout()
-    begin, first = None, given["first "]
+    operands, first = {"x": whole_input(steps)}, None
+    if initial_state is not None or layer.start != "zeros":
+        first = starting_state(cell, steps, initial_state, reverse, own)
+        operands |= named_parts("first ", cell, first)
+    if masks.reset is not None and layer.start != "zeros":
+        operands |= named_parts("fresh ", cell, starting_state(cell, steps, None, reverse, own))
+    for name in WEIGHTS:
+        weight = getattr(cell, name, None)
+        if weight is not None:
+            operands[name] = weight
+    begin = None
     if not layer.return_sequences and masks.valid is not None:
         batch = (steps.shape() or ())[:-1]
         begin = np.zeros((*batch, cell.hidden_size), layer.dtype) if first is None else \
             cell.split(first)[0]
-    return FusedRun(Pass(cell, operands, masks, reverse, mask, layer.room), operands,
-                    layer.padding, begin)
+    run = Pass(cell, operands, masks, reverse, dropout(), layer.room)
+    return FusedRun(run, operands, layer.padding, begin)
+
+
+def named_parts(kind: str, cell: Any, state: Any) -> dict[str, Any]:
+    """The parts of a state as operands."""
+    return {kind + name: part for name, part in zip(cell.state_names, cell.split(state))}

@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from .fused_desks import LSTMDesk
 from .fused_rnn import Deltas, inputs, over_rows, product, spread
 from .fused_slopes import Phi
 from .fused_way import Way
@@ -51,43 +52,59 @@ class LSTMKernel:
         self.signs = (*(self.gate.sign,) * 3, self.phi.sign)
         self.W_xh, self.W_hh = self.inner(weights["W_xh"]), self.inner(weights["W_hh"])
         b = weights.get("b_h")
-        z = inputs(x, self.W_xh, None if b is None else self.inner(b), way)
+        (T, B, _), H = x.shape, self.W_hh.shape[1]
+        self.desk = desk = way.room.desk(LSTMDesk, T, B, H, x.dtype, way.reverse)
+        inputs(x, self.W_xh, None if b is None else self.inner(b), desk.z.rows)
         self.peepholes = [self.gate.sign * weights[f"p_{k}"] for k in "oif"] \
             if "p_o" in weights else None
-        (self.h, self.c), self.value, before = way.states(first, z.dtype)
-        T, B, H = self.value[0].shape
-        self.seen, self.before_c = before[0], self.c[:-1]  # the second in the order of the steps
+        desk.h[0][...], desk.c[0][...] = first
+        self.seen, self.before_c = desk.before[0], desk.c_before
         if not way.same:
-            self.seen, self.before_c = way.empty((2, T, B, H), z.dtype)
-        self.rows = way.turned(z)  # z at first, and then the gates
-        self.gates = self.rows.reshape(T, B, 4, H)
-        self.shown = way.empty((T, B, H), z.dtype)  # φ(c_t)
+            self.seen, self.before_c = np.empty((2, T, B, H), x.dtype)
+        self.extra = np.empty((B, H), x.dtype)
         with np.errstate(over="ignore"):
-            self.forward()
+            (self.forward if way.plain and self.peepholes is None else self.guarded)()
+        self.value = desk.value
 
     def forward(self) -> None:
         """All steps: gates, cells and states."""
-        way, W_T, peep, plain = self.way, self.W_hh.T, self.peepholes, self.way.plain
-        z, extra = np.empty(self.rows.shape[1:], self.rows.dtype), np.empty_like(self.h[0])
-        sigma, phi, sign = self.gate.apply, self.phi.apply, self.phi_out.sign
-        H, seen, h, c = extra.shape[-1], way.turned(self.seen), self.h[0], self.c[0]
-        parts = (self.gates[:, :, k] for k in range(4))
-        steps = zip(self.rows, self.rows[..., :3 * H], *parts, self.h[1:], self.c[1:], self.shown)
-        for k, (rows, three, o, i, f, g, h_k, c_k, shown) in enumerate(steps):
-            if not plain:
-                before_h, c = way.before(k, h), way.before(k, c, 1)
-                h = before_h if way.mask is None else before_h * way.mask
-                if not way.same:
-                    seen[k], self.before_c[k] = h, c
+        desk, W_T, dot, add, multiply = self.desk, self.W_hh.T, np.dot, np.add, np.multiply
+        z, extra = np.empty(desk.z.whole.shape[1:], self.x.dtype), self.extra
+        sigma, phi, shown, sign = self.gate.apply, self.phi.apply, self.phi_out.apply, \
+            self.phi_out.sign
+        steps = zip(desk.z.steps, desk.three, *desk.parts, desk.h, desk.c, desk.h[1:], desk.c[1:],
+                    desk.shown_steps)
+        for rows, three, o, i, f, g, h, c, h_k, c_k, shown_k in steps:
+            dot(h, W_T, z)
+            add(rows, z, rows)
+            sigma(three, three)
+            phi(g, g)
+            multiply(f, c, c_k)
+            multiply(i, g, extra)
+            add(c_k, extra, c_k)
+            shown(c_k if sign > 0 else -c_k, shown_k)
+            multiply(o, shown_k, h_k)
+
+    def guarded(self) -> None:
+        """The same with peepholes, and past masks, sequences that begin, and dropout."""
+        way, W_T, peep, desk = self.way, self.W_hh.T, self.peepholes, self.desk
+        z, extra = np.empty(desk.z.whole.shape[1:], self.x.dtype), self.extra
+        sigma, sign = self.gate.apply, self.phi_out.sign
+        seen = way.turned(self.seen)
+        steps = zip(desk.z.steps, desk.three, desk.last_three, *desk.parts, desk.h, desk.c,
+                    desk.h[1:], desk.c[1:], desk.shown_steps)
+        for k, (rows, three, two, o, i, f, g, h, c, h_k, c_k, shown) in enumerate(steps):
+            before_h, c = way.before(k, h), way.before(k, c, 1)
+            h = before_h if way.mask is None else before_h * way.mask
+            if not way.same:
+                seen[k], self.before_c[k] = h, c
             np.dot(h, W_T, z)
             np.add(rows, z, rows)
-            if peep is None:
-                sigma(three, three)
-            else:
+            if peep is not None:
                 i += peep[1] * c
                 f += peep[2] * c
-                sigma(three[:, H:], three[:, H:])
-            phi(g, g)
+            sigma(*(two, two) if peep is not None else (three, three))
+            self.phi.apply(g, g)
             np.multiply(f, c, c_k)
             np.multiply(i, g, extra)
             np.add(c_k, extra, c_k)
@@ -96,53 +113,56 @@ class LSTMKernel:
                 sigma(o, o)
             self.phi_out.apply(c_k if sign > 0 else -c_k, shown)
             np.multiply(o, shown, h_k)
-            if not plain:
-                way.after(k, h_k, before_h)
-                way.after(k, c_k, c)
-            h, c = h_k, c_k
+            way.after(k, h_k, before_h)
+            way.after(k, c_k, c)
 
     def backward(self, g: Any) -> Deltas:
         """From what arrives at h_t and c_t from outside, (2, T, B, H), to all δ_t."""
-        way, T, (B, H), dtype = self.way, self.way.T, self.h.shape[1:], self.value.dtype
-        natural = way.empty((T, B, 4 * H), dtype)
-        delta = way.turned(natural).reshape(T, B, 4, H)
+        way, lent, W_hh, peep = self.way, self.desk.lend(), self.W_hh, self.peepholes
+        T, shape, dtype = way.T, g.shape[2:], lent.delta.whole.dtype
+        dot, add, multiply, extra = np.dot, np.add, np.multiply, np.empty(shape, dtype)
         g_h, g_c = way.turned(g[0]), way.turned(g[1]) if g[1].any() else None
-        d_h, d_c, extra = np.zeros((B, H), dtype), np.zeros((B, H), dtype), np.empty((B, H), dtype)
-        fresh = [np.zeros((B, H), dtype) for _ in range(2)] if way.begins is not None else []
-        room = None
-        for start, end in way.blocks(4 * B * H):
-            if room is None:
-                room = way.empty((end - start, B, 5, H), dtype)
-            factors = self.factors(start, end, room[:end - start])
+        d_h, d_c = np.zeros(shape, dtype), np.zeros(shape, dtype)
+        d_c_wide, wide = d_c[:, None], way.plain and peep is None
+        fresh = [np.zeros(shape, dtype) for _ in range(2)] if way.begins is not None else []
+        rows, first, others, forget = lent.delta.steps, lent.first, lent.others, self.desk.parts[2]
+        for end in range(T, 0, -lent.block):
+            start = max(0, end - lent.block)
+            self.factors(start, end, lent.factors[:end - start])
             for k in range(end - 1, start - 1, -1):
-                factor = factors[k - start]
-                np.add(d_h, g_h[k], d_h)
+                n = k - start
+                add(d_h, g_h[k], d_h)
                 if g_c is not None:
-                    np.add(d_c, g_c[k], d_c)
-                if not way.plain:
-                    (d_h, stay_h), (d_c, stay_c) = way.split(k, d_h), way.split(k, d_c)
-                np.multiply(d_h, factor[:, 0], delta[k, :, 0])
-                np.multiply(d_h, factor[:, 4], extra)
-                np.add(d_c, extra, d_c)
-                if self.peepholes is not None:
-                    d_c += self.peepholes[0] * delta[k, :, 0]
-                np.multiply(d_c[:, None], factor[:, 1:4], delta[k, :, 1:])
-                np.multiply(d_c, self.gates[k, :, 2], d_c)
-                if self.peepholes is not None:
-                    d_c += self.peepholes[1] * delta[k, :, 1] + self.peepholes[2] * delta[k, :, 2]
-                np.dot(delta[k].reshape(B, 4 * H), self.W_hh, d_h)
-                if not way.plain:
-                    d_h = d_h if way.mask is None else d_h * way.mask
-                    if stay_h is not None:
-                        d_h, d_c = d_h + stay_h, d_c + stay_c
-                    if fresh:
-                        d_h, d_c = way.back(k, d_h, fresh[0]), way.back(k, d_c, fresh[1])
-        return Deltas(natural, natural, [d_h, d_c], fresh)
+                    add(d_c, g_c[k], d_c)
+                if wide:  # the common case, in seven calls
+                    multiply(d_h, lent.by_o[n], first[k])
+                    multiply(d_h, lent.by_c[n], extra)
+                    add(d_c, extra, d_c)
+                    multiply(d_c_wide, lent.by_others[n], others[k])
+                    multiply(d_c, forget[k], d_c)
+                    dot(rows[k], W_hh, d_h)
+                    continue
+                (d_h, stay_h), (d_c, stay_c) = way.split(k, d_h), way.split(k, d_c)
+                multiply(d_h, lent.by_o[n], first[k])
+                d_c = d_c + d_h * lent.by_c[n]
+                if peep is not None:
+                    d_c += peep[0] * first[k]
+                multiply(d_c[:, None], lent.by_others[n], others[k])
+                d_c = d_c * forget[k]
+                if peep is not None:
+                    d_c += peep[1] * others[k][:, 0] + peep[2] * others[k][:, 1]
+                d_h = dot(rows[k], W_hh)
+                d_h = d_h if way.mask is None else d_h * way.mask
+                if stay_h is not None:
+                    d_h, d_c = d_h + stay_h, d_c + stay_c
+                if fresh:
+                    d_h, d_c = way.back(k, d_h, fresh[0]), way.back(k, d_c, fresh[1])
+        return Deltas(lent.delta.whole, lent.delta.whole, [d_h, d_c], fresh, lent)
 
     def factors(self, start: int, end: int, room: Any) -> Any:
         """What dL/dh_t or dL/dc_t is multiplied with, for some steps at once: (steps, B, 5, H), for
         δ_o, δ_i, δ_f, δ_g and the way from h_t to c_t."""
-        gates, shown = self.gates[start:end], self.shown[start:end]
+        gates, shown = self.desk.gates[start:end], self.desk.shown[start:end]
         self.gate.slope(gates[:, :, :3], room[:, :, :3])
         self.phi.slope(gates[:, :, 3], room[:, :, 3])
         self.phi_out.slope(shown, room[:, :, 4])
@@ -164,7 +184,7 @@ class LSTMKernel:
     def peephole(self, name: str, deltas: Deltas) -> Any:
         """What each step gives to p_i, p_f or p_o: δ of that gate times the cell it sees."""
         k, H = "oif".index(name[2]), self.value.shape[-1]
-        c = self.way.turned(self.before_c if k else self.c[1:])
+        c = self.way.turned(self.before_c if k else self.desk.c_after)
         return self.gate.sign * deltas.x[..., k * H:(k + 1) * H] * c
 
     def uses(self, name: str, deltas: Deltas) -> list[tuple[Any, Any, Any]]:

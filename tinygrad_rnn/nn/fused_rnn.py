@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from .fused_desks import RNNDesk
+from .fused_room import Strip
 from .fused_slopes import Phi
 from .fused_way import Way
 
@@ -35,11 +37,13 @@ class Deltas:
 
     `x` (T, B, G): δ by what W_xh x_t + b_h gives; `h` the same by what W_hh gives (often the same
     array); `states` the gradients of the parts of the first state, `fresh` of those of the state
-    that samples start anew from, each (B, H).
+    that samples start anew from, each (B, H). `lent` is the room they are in.
     """
 
-    def __init__(self, x: Any, h: Any, states: list[Any], fresh: list[Any]) -> None:
-        self.x, self.h, self.states, self.fresh = x, h, states, fresh
+    __slots__ = ("fresh", "h", "lent", "states", "x")
+
+    def __init__(self, x: Any, h: Any, states: list[Any], fresh: list[Any], lent: Any) -> None:
+        self.x, self.h, self.states, self.fresh, self.lent = x, h, states, fresh, lent
 
 
 class RNNKernel:
@@ -52,64 +56,80 @@ class RNNKernel:
     def __init__(self, x: Any, first: list[Any], weights: dict[str, Any], phis: list[Phi],
                  way: Way, cell: Any) -> None:
         self.x, self.weights, self.way, self.phi = x, weights, way, phis[0]
-        self.sign = self.phi.sign
-        self.W_hh = weights["W_hh"] if self.sign > 0 else -weights["W_hh"]
-        z = inputs(x, weights["W_xh"], weights.get("b_h"), way)
-        z = z if self.sign > 0 else np.negative(z, z)
-        (self.taken,), (self.value,), (before,) = way.states(first, z.dtype)
-        self.seen = before if way.same else way.empty(z.shape, z.dtype)
-        self.forward(way.turned(z))
+        self.W_hh = W_hh = weights["W_hh"]
+        T, B, _ = x.shape
+        self.desk = desk = way.room.desk(RNNDesk, T, B, len(W_hh), x.dtype, way.reverse)
+        lent = desk.lend()
+        z = lent.delta
+        inputs(x, weights["W_xh"], weights.get("b_h"), z.rows)
+        if self.phi.sign < 0:
+            self.W_hh = -W_hh
+            np.negative(z.rows, z.rows)
+        desk.states.steps[0][...] = first[0]
+        self.seen = desk.before if way.same else np.empty(z.whole.shape, x.dtype)
+        if way.plain and self.phi.apply is np.tanh:
+            self.forward(z)
+        else:
+            with np.errstate(over="ignore"):
+                (self.forward if way.plain else self.guarded)(z)
+        desk.back(lent)
+        self.value = desk.value
 
-    def forward(self, z: Any) -> None:
+    def forward(self, z: Strip) -> None:
         """All steps, into the room for the states."""
-        way, W_T, apply, plain = self.way, self.W_hh.T, self.phi.apply, self.way.plain
-        h, seen = self.taken[0], way.turned(self.seen)
-        with np.errstate(over="ignore"):
-            for k, (z_k, new) in enumerate(zip(z, self.taken[1:])):
-                before = h
-                if not plain:
-                    before = way.before(k, h)
-                    h = before if way.mask is None else before * way.mask
-                    if not way.same:
-                        seen[k] = h
-                np.dot(h, W_T, new)
-                np.add(new, z_k, new)
-                apply(new, new)
-                if not plain:
-                    way.after(k, new, before)
-                h = new
+        states, W_T, apply, dot, add = self.desk.states.steps, self.W_hh.T, self.phi.apply, \
+            np.dot, np.add
+        for h, z_k, new in zip(states, z.steps, states[1:]):
+            dot(h, W_T, new)
+            add(new, z_k, new)
+            apply(new, new)
+
+    def guarded(self, z: Strip) -> None:
+        """The same past masks, sequences that begin, and dropout."""
+        way, W_T, apply, states = self.way, self.W_hh.T, self.phi.apply, self.desk.states.steps
+        seen = way.turned(self.seen)
+        for k, (h, z_k, new) in enumerate(zip(states, z.steps, states[1:])):
+            before = way.before(k, h)
+            h = before if way.mask is None else before * way.mask
+            if not way.same:
+                seen[k] = h
+            np.dot(h, W_T, new)
+            np.add(new, z_k, new)
+            apply(new, new)
+            way.after(k, new, before)
 
     def backward(self, g: Any) -> Deltas:
         """From dL/dh_t from outside, (T, B, H), to all δ_t."""
-        way, W_hh, states, plain = self.way, self.W_hh, self.taken, self.way.plain
-        delta = way.empty(self.value.shape, self.value.dtype)
-        g, d, shape = way.turned(g), way.turned(delta), delta.shape[1:]
-        carry = np.zeros(shape, delta.dtype)
-        fresh = np.zeros(shape, delta.dtype) if way.begins is not None else None
-        width, room = carry.size, None
-        for start, end in way.blocks(width):
-            room = way.empty((end - start, *shape), delta.dtype) if room is None else room
-            slopes = self.phi.slope(states[start + 1:end + 1], room[:end - start])
-            for k in range(end - 1, start - 1, -1):
-                d_k = np.add(g[k], carry, d[k])
-                if plain:
-                    np.multiply(d_k, slopes[k - start], d_k)
-                    np.dot(d_k, W_hh, carry)
-                    continue
-                d_new, stays = way.split(k, d_k)
-                np.multiply(d_new, slopes[k - start], d_k)
-                carry = np.dot(d_k, W_hh)
+        dot, add, multiply = np.dot, np.add, np.multiply
+        lent, way, W_hh, after = self.desk.lend(), self.way, self.W_hh, self.desk.after
+        delta, shape = lent.delta, g.shape[1:]
+        g, carry = way.turned(g), np.zeros(shape, delta.whole.dtype)
+        fresh = None if way.begins is None else np.zeros(shape, delta.whole.dtype)
+        for start, end, slopes, steps in lent.blocks():
+            self.phi.slope(after[start:end], slopes)
+            arriving = g[start:end][::-1]
+            if way.plain:
+                for g_k, (d_k, slope) in zip(arriving, steps):
+                    add(g_k, carry, d_k)
+                    multiply(d_k, slope, d_k)
+                    dot(d_k, W_hh, carry)
+                continue
+            for k, g_k, (d_k, slope) in zip(range(end - 1, -1, -1), arriving, steps):
+                d_new, stays = way.split(k, add(g_k, carry, d_k))
+                multiply(d_new, slope, d_k)
+                carry = dot(d_k, W_hh)
                 carry = carry if way.mask is None else carry * way.mask
                 carry = way.back(k, carry if stays is None else carry + stays, fresh)
-        if self.sign < 0:
-            np.negative(delta, delta)
-        return Deltas(delta, delta, [carry], [] if fresh is None else [fresh])
+        if self.phi.sign < 0:
+            np.negative(delta.rows, delta.rows)
+        return Deltas(delta.whole, delta.whole, [carry], [] if fresh is None else [fresh], lent)
 
     def gradient(self, name: str, deltas: Deltas) -> Any:
         """The gradient of a weight: all steps in one product."""
+        delta = rows(deltas.x)
         if name == "b_h":
-            return over_rows(deltas.x)
-        return product(deltas.x, self.x if name == "W_xh" else self.seen)
+            return np.add.reduce(delta, 0)
+        return np.dot(delta.T, rows(self.x if name == "W_xh" else self.seen))
 
     def uses(self, name: str, deltas: Deltas) -> list[tuple[Any, Any, Any]]:
         """What each step gives to a weight: (δ, what it is multiplied with, the rows) of each
@@ -130,11 +150,11 @@ def rows(a: Any) -> Any:
     return a.reshape(a.shape[0] * a.shape[1], a.shape[2])
 
 
-def inputs(x: Any, W_xh: Any, b: Any, way: Way) -> Any:
-    """W_xh x_t + b for all t, in one product: (T, B, I) -> (T, B, G)."""
-    z = way.empty((*x.shape[:2], len(W_xh)), x.dtype)
-    np.dot(rows(x), W_xh.T, rows(z))
-    return z if b is None else np.add(z, b, z)
+def inputs(x: Any, W_xh: Any, b: Any, z: Any) -> None:
+    """W_xh x_t + b for all t, in one product: (T, B, I) -> z, (T B, G)."""
+    np.dot(rows(x), W_xh.T, z)
+    if b is not None:
+        np.add(z, b, z)
 
 
 def product(delta: Any, x: Any) -> Any:

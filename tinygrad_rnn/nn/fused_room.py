@@ -3,24 +3,79 @@
 The question this file answers: *why is the second step of a training loop faster than the first?*
 
 A fresh array of a megabyte costs as much as the arithmetic on it: its pages come from the system
-one by one. A layer therefore keeps the arrays of its last passes, and takes one of them again when
-nothing else holds it: no node, no view, no variable of the user's. Python counts the references to
-every object, and so knows.
+one by one. And at size 3 it is the views of single steps, h_t, z_t, δ_t, that cost as much as the
+arithmetic on them. A layer therefore keeps the desks of its last passes, arrays and views, and
+takes one of them again when nothing else holds it: no graph, no view, no variable of the user's.
+Python counts the references to every object, and so knows.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
-MOST, EACH = 16, 4  # how many shapes are remembered, and how many arrays of each
+MOST, EACH = 16, 4  # how many shapes are remembered, and how many desks of each
+VIEWS = 4096        # steps whose views are kept; of a longer sequence they are made as they come
+D = TypeVar("D", bound="Desk")
+
+
+class Strip:
+    """An array for all steps, (T, B, n) in the order of time: `whole`, and as `rows` (T B, n).
+
+    `steps` are the views of the single ones, in the order in which they are taken.
+    """
+
+    def __init__(self, T: int, B: int, n: int, dtype: Any, reverse: bool = False) -> None:
+        self.whole = np.empty((T, B, n), dtype)
+        self.rows = self.whole.reshape(T * B, n)
+        self.steps = views(self.whole[::-1] if reverse else self.whole)
+
+
+def views(a: Any) -> Any:
+    """The steps of an array, each as a view: something to go through and to take from."""
+    return list(a) if len(a) <= VIEWS else a
+
+
+class Desk:
+    """The arrays of a pass. `seen` are those that somebody outside may come to see (the states).
+
+    What a pass backwards writes to is lent to it (`lend`, and `back` when it is done with): two at
+    the same time never get the same, and what is not brought back, since a flow shows it, is not
+    lent again.
+    """
+
+    def __init__(self, *seen: Any) -> None:
+        self.seen = seen
+        self.spare: list[Any] = []
+        self.alone: list[int] = []  # how many hold it while nobody does
+
+    def lend(self) -> Any:
+        """Room for what a pass backwards finds."""
+        try:
+            return self.spare.pop()  # in one go: no other thread can get it now
+        except IndexError:
+            return self.make()
+
+    def back(self, lent: Any) -> None:
+        """It may be lent again."""
+        if not self.spare:
+            self.spare.append(lent)
+
+    def make(self) -> Any:
+        """What is lent."""
+        raise NotImplementedError
+
+
+def holders(desk: Desk) -> list[int]:
+    """How many hold this desk, and each of its arrays that can be seen."""
+    return [sys.getrefcount(desk), *map(sys.getrefcount, desk.seen)]
 
 
 class Room:
-    """Arrays that were used and may be used again. `empty` is np.empty, with luck without the
-    system's part in it."""
+    """The desks of the last passes of a layer."""
 
     def __init__(self) -> None:
         self.kept: dict[tuple[Any, ...], list[Any]] = {}
@@ -31,23 +86,25 @@ class Room:
     def __deepcopy__(self, memo: Any) -> Room:
         return Room()
 
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """An array of this shape that nobody else holds. What is in it is left over."""
-        kept = self.kept.get((shape, dtype))
+    def desk(self, make: Callable[..., D], *size: Any) -> D:
+        """`make(*size)`, or one that was made before and that nobody else holds. What is in it is
+        left over."""
+        kept = self.kept.get((make, size))
         if kept is None:
             if len(self.kept) >= MOST:
                 self.kept.clear()
-            kept = self.kept[shape, dtype] = []
+            kept = self.kept[make, size] = []
         for _ in range(len(kept)):
             try:
-                array = kept.pop(0)  # out of the list first: no other thread can find it now
+                desk: D = kept.pop(0)  # out of the list first: no other thread can find it now
             except IndexError:
                 break
-            alone = sys.getrefcount(array) == 2  # the name `array`, and the call's argument
-            kept.append(array)
+            alone = holders(desk) == desk.alone
+            kept.append(desk)
             if alone:
-                return array
-        array = np.empty(shape, dtype)
+                return desk
+        desk = make(*size)
+        desk.alone = holders(desk)
         if len(kept) < EACH:
-            kept.append(array)
-        return array
+            kept.append(desk)
+        return desk

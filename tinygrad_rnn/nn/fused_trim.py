@@ -20,7 +20,8 @@ class Trimmed:
     for all of them. `first` are the parts of the first state."""
 
     def __init__(self, kernel: Any, window: range, T: int, reverse: bool, first: list[Any]) -> None:
-        self.kernel, self.window, self.T = kernel, slice(window.start, window.stop), T
+        self.kernel, self.desk, self.T = kernel, kernel.desk, T
+        self.window = slice(window.start, window.stop)
         outside = slice(0, window.start), slice(window.stop, T)
         self.early, self.late = outside[::-1] if reverse else outside
         self.end = (0 if reverse else -1) if window else None

@@ -19,7 +19,6 @@ passes by.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,15 +28,19 @@ from .fused_room import Room
 BLOCK = 1 << 15  # entries that a block of steps may have: what fits in the cache of a core
 
 
+def block_of(T: int, width: int) -> int:
+    """How many of T steps go together, if a step has `width` numbers."""
+    return max(1, min(T, BLOCK // max(1, width)))
+
+
 class Way:
     """`valid` and `begins` are boolean (T, B, 1) in the order of time, or None; `mask` (B, H) or
-    None; `fresh` the state parts (B, H) that a sample starts anew from; `empty` gives arrays, new
-    or used."""
+    None; `fresh` the state parts (B, H) that a sample starts anew from; `room` has the desks."""
 
     def __init__(self, T: int, reverse: bool, room: Room, valid: Any = None, begins: Any = None,
                  mask: Any = None, fresh: list[Any] | None = None) -> None:
         self.T, self.reverse, self.mask, self.fresh = T, reverse, mask, fresh or []
-        self.empty = room.empty
+        self.room = room
         self.valid, self.begins = self.turned(valid), self.turned(begins)
         self.plain = valid is None and begins is None and mask is None
         self.same = begins is None and mask is None  # W_hh sees the state before, as it is
@@ -45,26 +48,6 @@ class Way:
     def turned(self, a: Any) -> Any:
         """An array (T, ...) in the order in which the steps are taken; and back again."""
         return a[::-1] if self.reverse and a is not None else a
-
-    def states(self, first: list[Any], dtype: Any) -> tuple[Any, Any, Any]:
-        """Room for the parts of a state at T steps and before the first, which is there already.
-
-        Returns the states in the order in which the steps are taken, (parts, T + 1, B, H), and in
-        the order of time those after a step and those before it, (parts, T, B, H).
-        """
-        whole = self.empty((len(first), self.T + 1, *first[0].shape), dtype)
-        taken: Any = whole[:, ::-1] if self.reverse else whole
-        for part, value in zip(taken, first):
-            part[0] = value
-        after, before = whole[:, 1:], whole[:, :-1]
-        return (taken, before, after) if self.reverse else (taken, after, before)
-
-    def blocks(self, width: int) -> Iterator[tuple[int, int]]:
-        """Ranges of steps from the last one taken to the first, each small enough for the cache;
-        `width` is how many numbers a step has."""
-        size = max(1, BLOCK // max(1, width))
-        for end in range(self.T, 0, -size):
-            yield max(0, end - size), end
 
     # --- forward --------------------------------------------------------------------------------
 

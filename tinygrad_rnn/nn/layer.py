@@ -117,6 +117,8 @@ class Layer(Module):
         if expected is None:
             return
         whole = steps.parts_shape() if not isinstance(steps.parts, list) else None
+        if whole is not None and whole[1:][-1:] == (expected,) and len(whole) < 4:
+            return
         if whole is not None and (len(whole) not in (2, 3) or whole[-1] != expected):
             fix = f"For class indices: nn.one_hot(xs, {expected})" if len(whole) == 1 else ""
             fix = "Frames are flattened with flatten=True" if len(whole) > 3 else fix

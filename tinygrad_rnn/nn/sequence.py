@@ -47,9 +47,9 @@ def timed_steps(x: Any) -> list[tuple[int, Node]] | None:
 
 def span_of(x: Any) -> range | None:
     """The steps that a node covers, one behind the other on its first axis; None if it does not."""
-    if not isinstance(x, Node) or x.at.span is None or x.at.phase != "forward":
+    span = x.at.span if isinstance(x, Node) else None
+    if span is None or x.at.phase != "forward":
         return None
-    span = x.at.span
     return span if np.shape(x.value)[:1] == (len(span),) else None
 
 
@@ -120,7 +120,8 @@ def shape_of(x: Any) -> tuple[int, ...]:
     """The shape of a node, an array, or what could be one."""
     if isinstance(x, type):  # its .shape is not a shape
         raise DTypeError(f"expected numbers, got the class {x.__name__}")
-    shape: tuple[int, ...] = np.shape(x.value if isinstance(x, Node) else x)
+    value = x.value if isinstance(x, Node) else x
+    shape: tuple[int, ...] = value.shape if type(value) is np.ndarray else np.shape(value)
     return shape
 
 
@@ -142,11 +143,13 @@ class Steps:
 
     def __init__(self, xs: Any, *, name: str = "x", dtype: Any = None) -> None:
         self.name, self.dtype = name, dtype
-        no_pair(xs)
-        xs = xs.node if isinstance(xs, Whole) and span_of(xs.node) else xs
-        self.parts: Any = xs.parts if isinstance(xs, Steps) else stacked_steps(xs)
-        if self.parts is None:
-            self.parts = xs if isinstance(xs, (Node, np.ndarray)) else list(as_list(xs, name))
+        self.parts: Any = xs
+        if type(xs) is not Tensor and type(xs) is not np.ndarray:  # not just all steps in one
+            no_pair(xs)
+            xs = xs.node if isinstance(xs, Whole) and span_of(xs.node) else xs
+            self.parts = xs.parts if isinstance(xs, Steps) else stacked_steps(xs)
+            if self.parts is None:
+                self.parts = xs if isinstance(xs, (Node, np.ndarray)) else list(as_list(xs, name))
         if not isinstance(self.parts, list) and not self.parts_shape():
             raise ShapeError("expected a sequence (T, ...), got a single number")
 

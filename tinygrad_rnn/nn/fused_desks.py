@@ -1,0 +1,154 @@
+"""The desk of each kernel: which arrays a pass needs, and how a single step looks at them.
+
+The question this file answers: *what has a fused layer to keep for its way back?*
+
+For a vanilla layer the states, and nothing else: φ'(z_t) comes from h_t, so that δ_t may be written
+over z_t. For a gated one the gates as well. (T, B, n) stands in the order of time; the views of
+single steps stand in the order in which they are taken, so that a kernel need not know whether its
+layer runs in reverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .fused_room import VIEWS, Desk, Strip, views
+from .fused_way import block_of
+
+
+class RNNDesk(Desk):
+    """Room for the states, the first one among them; lends room in which δ_t is z_t at first."""
+
+    def __init__(self, T: int, B: int, H: int, dtype: Any, reverse: bool) -> None:
+        self.size = T, B, H, dtype, reverse
+        self.states = Strip(T + 1, B, H, dtype, reverse)
+        whole = self.states.whole
+        super().__init__(whole)
+        self.before = whole[1:] if reverse else whole[:-1]  # h_{t-1} in the order of time
+        self.after = whole[::-1][1:] if reverse else whole[1:]  # h_t in that of the steps taken
+        self.back(self.make())
+
+    def make(self) -> RNNBack:
+        return RNNBack(*self.size)
+
+    @property
+    def value(self) -> Any:
+        """The state after every step, in the order of time: a view that only this pass has."""
+        whole = self.states.whole
+        return whole[:-1] if self.size[-1] else whole[1:]
+
+
+class RNNBack:
+    """Room for a pass backwards: δ_t at every step, and φ'(z_t) at as many as fit in the cache."""
+
+    def __init__(self, T: int, B: int, H: int, dtype: Any, reverse: bool) -> None:
+        self.delta = Strip(T, B, H, dtype, reverse)
+        size = block_of(T, B * H)
+        self.slopes = Strip(size, B, H, dtype)
+        self.ranges = [(max(0, end - size), end) for end in range(T, 0, -size)]
+        self.known = [self.steps(*k) for k in self.ranges] if T <= VIEWS else []
+
+    def steps(self, start: int, end: int) -> tuple[int, int, Any, Any]:
+        """A block of steps: from where to where, its slopes, and (δ, slope) of each step, the last
+        one first."""
+        n = end - start
+        pairs = zip(self.delta.steps[start:end][::-1], self.slopes.steps[:n][::-1])
+        return start, end, self.slopes.whole[:n], list(pairs)
+
+    def blocks(self) -> Iterable[tuple[int, int, Any, Any]]:
+        """The blocks, from the last step taken to the first."""
+        return self.known or (self.steps(*k) for k in self.ranges)
+
+
+class LSTMDesk(Desk):
+    """Room for the states (two parts, with the first ones), for z_t, which turns into the gates,
+    and for φ(c_t); lends a `LSTMBack`."""
+
+    def __init__(self, T: int, B: int, H: int, dtype: Any, reverse: bool) -> None:
+        self.size = T, B, H, dtype, reverse
+        self.whole = np.empty((2, T + 1, B, H), dtype)
+        super().__init__(self.whole)
+        taken = self.whole[:, ::-1] if reverse else self.whole
+        self.h, self.c = (views(part) for part in taken)
+        self.before = self.whole[:, 1:] if reverse else self.whole[:, :-1]  # in the order of time
+        self.c_before, self.c_after = taken[1, :-1], taken[1, 1:]  # in that of the steps taken
+        self.z = Strip(T, B, 4 * H, dtype, reverse)
+        rows = self.z.whole[::-1] if reverse else self.z.whole
+        self.gates = rows.reshape(T, B, 4, H)
+        self.parts = [views(self.gates[:, :, k]) for k in range(4)]
+        self.three, self.last_three = views(rows[..., :3 * H]), views(rows[..., H:3 * H])
+        self.shown = np.empty((T, B, H), dtype)
+        self.shown_steps = views(self.shown)
+        self.back(self.make())
+
+    def make(self) -> LSTMBack:
+        return LSTMBack(*self.size)
+
+    @property
+    def value(self) -> Any:
+        """h_t and c_t after every step, in the order of time: a view that only this pass has."""
+        return self.whole[:, :-1] if self.size[-1] else self.whole[:, 1:]
+
+
+class LSTMBack:
+    """Room for a pass backwards: δ_t at every step; and, for as many steps as fit in the cache,
+    what dL/dh_t or dL/dc_t is multiplied with."""
+
+    def __init__(self, T: int, B: int, H: int, dtype: Any, reverse: bool) -> None:
+        self.delta = Strip(T, B, 4 * H, dtype, reverse)
+        self.turned = self.delta.whole[::-1] if reverse else self.delta.whole
+        self.gates = self.turned.reshape(T, B, 4, H)
+        self.first, self.others = views(self.gates[:, :, 0]), views(self.gates[:, :, 1:])
+        self.block = block_of(T, 4 * B * H)
+        self.factors = np.empty((self.block, B, 5, H), dtype)
+        self.by_o, self.by_c, self.by_others = (
+            views(self.factors[:, :, k]) for k in (0, 4, slice(1, 4)))
+
+
+class GRUDesk(Desk):
+    """Room for the states, the first one among them, for z_t, which turns into n, z, r, and for q
+    (with the reset before, r * h_{t-1}); lends a `GRUBack` for `gates` of n, z, r, q."""
+
+    def __init__(self, T: int, B: int, H: int, gates: int, dtype: Any, reverse: bool) -> None:
+        self.size = T, B, H, gates, dtype, reverse
+        self.states = Strip(T + 1, B, H, dtype, reverse)
+        whole = self.states.whole
+        super().__init__(whole)
+        self.before = whole[1:] if reverse else whole[:-1]  # h_{t-1} in the order of time
+        self.taken_before = (whole[::-1] if reverse else whole)[:-1]  # in that of the steps taken
+        self.z = Strip(T, B, 3 * H, dtype, reverse)
+        rows = self.z.whole[::-1] if reverse else self.z.whole
+        self.gates = rows.reshape(T, B, 3, H)
+        self.parts = [views(self.gates[:, :, k]) for k in range(3)]
+        self.two = views(rows[..., H:])
+        self.past = np.empty((T, B, H), dtype)
+        self.past_steps = views(self.past)
+        self.back(self.make())
+
+    def make(self) -> GRUBack:
+        return GRUBack(*self.size)
+
+    @property
+    def value(self) -> Any:
+        """The state after every step, in the order of time: a view that only this pass has."""
+        whole = self.states.whole
+        return whole[:-1] if self.size[-1] else whole[1:]
+
+
+class GRUBack:
+    """Room for a pass backwards: δ_t at every step; and, for as many steps as fit in the cache,
+    what dL/dh_t or δ_n is multiplied with."""
+
+    def __init__(self, T: int, B: int, H: int, gates: int, dtype: Any, reverse: bool) -> None:
+        self.delta = Strip(T, B, gates * H, dtype, reverse)
+        self.turned = self.delta.whole[::-1] if reverse else self.delta.whole
+        parts = self.turned.reshape(T, B, gates, H)
+        self.n, self.two = views(parts[:, :, :1]), views(parts[:, :, :2])
+        self.r_on = views(parts[:, :, 2:])
+        self.from_h = views(self.turned[..., H:])
+        self.block = block_of(T, 4 * B * H)
+        self.factors = np.empty((self.block, B, 4, H), dtype)
+        self.by_d, self.by_n = views(self.factors[:, :, :2]), views(self.factors[:, :, 2:])
