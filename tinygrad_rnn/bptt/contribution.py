@@ -5,8 +5,7 @@ The question this file answers: *what does one use of a weight give, and how lar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,8 @@ from ..core import ops
 from ..core.backprop import local
 from ..core.graph import Node
 from ..core.parts import Part, norm, outer_norm, outer_norms
-from ..core.totals import ROOM, in_order
+from ..core.totals import one_use
+from ..core.walk import view
 from ..errors import GradientError
 
 KEEP = 'Keep the arrays: gradient_flow(loss, keep="arrays")'
@@ -48,9 +48,11 @@ class Contribution:
         return self.node.op.name if self.part is None else self.part.op or self.node.op.name
 
     @property
-    def late(self) -> Any:
-        """How many uses of this kind are built at once (`Op.late`), if this is one."""
-        return None if self.position != 1 or self.part or self.c is not None else self.node.op.late
+    def scattered(self) -> bool:
+        """Whether it goes to some entries of the node, and is added there: a slice, a gather."""
+        if self.part is not None:
+            return bool(self.aliases) or self.part.index is not None
+        return bool(self.aliases) or self.c is None and self.node.op.into is not None
 
     def at(self, part: Part) -> Contribution:
         """One step of this use, by an operation that spans many."""
@@ -80,9 +82,8 @@ class Contribution:
             return self.part.array(self.node.values[self.position])
         if self.c is not None:
             return self.c
-        if self.late is not None:  # as the sum of many builds it: in_order
-            c = self.late([(self.g, self.node.u)], apart=True)[0]
-            return c.astype(self.node.v.dtype, copy=False)
+        if self.position == 1 and self.node.op.late is not None:
+            return one_use(self.node, self.g)
         c = local(self.node, self.position, self.g)
         return c[self.position] if self.node.op.joint else c
 
@@ -104,12 +105,20 @@ class Contribution:
             return outer_norm(self.g, self.node.u)
         return norm(self.direct())
 
-    def add_into(self, total: Any) -> Any:
-        """`total` plus this contribution, in place where that saves building it."""
-        if len(self.aliases) == 1 and self.aliases[0].op is ops.getitem:
-            ops.scatter_into(total, self.direct(), self.aliases[0].params["index"])  # type: ignore[index]
-            return total
-        return total + self.array()
+    def add_into(self, total: Any) -> None:
+        """Add this to the array `total`, where it belongs there: nothing else is touched."""
+        place = total
+        for alias in self.aliases:
+            place = view(alias, place)
+        if self.aliases and not np.may_share_memory(place, total):  # a reshape had to copy
+            total += self.array()
+        elif self.part is not None and self.part.index is not None:
+            ops.scatter_into(place, self.part.dense(), self.part.index)
+        elif self.part is None and self.c is None and self.node.op.into is not None:
+            self.refused()
+            self.node.op.into(place, self.g, **self.node.params or {})
+        else:
+            place += self.direct()
 
 
 def norms_of(entries: Sequence[Contribution]) -> list[float]:
@@ -123,30 +132,44 @@ def norms_of(entries: Sequence[Contribution]) -> list[float]:
     return found
 
 
-def accumulate(node: Node, entries: list[Contribution]) -> Any:
-    """The sequential sum of contributions, in their order."""
+class RunningSum:
+    """The sum of contributions, one after the other, just as the engine adds them (`Totals`): the
+    first is borrowed, the second allocates, and what goes to some entries is added there."""
+
+    def __init__(self, total: Any = None) -> None:
+        self.total, self.own = total, False
+
+    def add(self, e: Contribution) -> None:
+        """Add one more."""
+        if self.own:
+            e.add_into(self.total)
+        elif e.scattered:
+            x = e.aliases[0].u if e.aliases else e.node.values[e.position]
+            self.total = (np.zeros(x.shape, x.dtype) if self.total is None
+                          else np.array(self.total, order="C"))
+            e.add_into(self.total)
+            self.own = True
+        else:
+            c = e.array()
+            first, self.total = self.total is None, c if self.total is None else self.total + c
+            self.own = not first and type(self.total) is np.ndarray  # numbers are not written to
+
+    def lent(self) -> Any:
+        """The sum so far: whoever gets it keeps it, and the next is another array."""
+        self.own = False
+        return self.total
+
+
+def add_up(entries: Iterable[Contribution], total: Any = None) -> Any:
+    """The sequential sum of contributions, in their order, from `total` on."""
+    running = RunningSum(total)
+    for e in entries:
+        running.add(e)
+    return running.total
+
+
+def accumulate(node: Node, entries: Sequence[Contribution]) -> Any:
+    """The sequential sum of a node's contributions; zeros if there are none."""
     if not entries:
         return 0.0 if node.is_scalar else np.zeros_like(node.value)
-    sliced = [e for e in entries if len(e.aliases) == 1 and e.aliases[0].op is ops.getitem]
-    if not sliced:
-        return add_up(entries)
-    total = np.zeros_like(node.value)
-    for e in entries:
-        total = e.add_into(total)
-    return total
-
-
-def add_up(entries: Sequence[Contribution], total: Any = None) -> Any:
-    """The sequential sum, from `total` on. What a weight gets is built for many uses at once."""
-    for late, some in groupby(entries, lambda e: None if e.aliases else e.late):
-        if late is None:
-            for e in some:
-                total = e.array() if total is None else total + e.array()
-            continue
-        uses = list(some)
-        uses[0].refused()
-        at_once = max(1, ROOM // max(1, np.size(uses[0].node.v)))
-        for i in range(0, len(uses), at_once):
-            pairs = [(e.g, e.node.u) for e in uses[i : i + at_once]]
-            total = in_order(late, pairs, uses[0].node.v.dtype, total)
-    return total
+    return add_up(entries)

@@ -193,7 +193,7 @@ def recorded(root: Node, seed: Any, keep: str) -> tuple[Totals, Recording]:
         recording.write_as_is(hooks.watched(contributions(totals), totals), totals)
         return totals, recording
     way = history([root])
-    ordered = InOrder([(root, seed)], way)
+    ordered = InOrder([(root, seed)])
     recording = Recording(root, seed, keep == "norms")
     walk = contributions(ordered, way=way)
     recording.write(hooks.watched(walk, ordered), ordered, way)

@@ -21,7 +21,7 @@ import numpy as np
 from ..core.graph import Node
 from ..core.parts import norm
 from ..core.words import describe
-from .contribution import Contribution, accumulate, add_up
+from .contribution import Contribution, RunningSum, accumulate
 from .table import Cells, Table, without_empty
 
 if TYPE_CHECKING:
@@ -81,17 +81,17 @@ class Ledger(Table, Sequence[Row]):
                 place = next(places)
             first = 1
         size = 0.0 if self.norms_only else float(np.vdot(self.total, self.total))
-        part, added = None, 0
+        part, added = RunningSum(), 0
         while place >= 0:
             e = self.entries[place - first]
             where = self.call, self.root, e.step, e.node.scope, e.op
             if self.norms_only:
                 yield Row(*where, None, e.norm(), math.nan, None)
             else:
-                part = add_up(self.entries[added : place - first], part)
-                added, c = place - first + 1, e.array()
-                part = c if part is None else part + c
-                running = part if self.carried is None else self.carried + part
+                for use in self.entries[added : place - first + 1]:
+                    part.add(use)
+                added, c, running = place - first + 1, e.array(), part.lent()
+                running = running if self.carried is None else self.carried + running
                 share = float(np.vdot(c, self.total)) / size if size else 0.0
                 yield Row(*where, c, norm(c), share, running)
             place = next(places)

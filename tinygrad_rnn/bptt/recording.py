@@ -26,7 +26,7 @@ from ..core.ops import is_basic
 from ..core.parts import norm, norms, outer_norms
 from ..core.totals import InOrder, Totals
 from ..core.walk import is_alias
-from .contribution import Contribution, accumulate
+from .contribution import Contribution, RunningSum, accumulate
 
 WIDTH = 5  # node, position, operand, g, c
 AT_ONCE = 512  # uses: their norms are computed together, before the collector looks at them
@@ -97,7 +97,7 @@ class Recording(Mapping[Node, list[Contribution]]):
                     closely: bool) -> None:
         """The same, with a number in place of each array; the totals of the leaves in `again` are
         summed in passing, and uses by an op that spans many steps told apart (`closely`)."""
-        sums = {x: 0.0 if x.is_scalar else np.zeros_like(x.value) for x in again}
+        sums = {x: RunningSum() for x in again}
         walk = iter(walk)
         while edges := list(islice(walk, AT_ONCE)):
             if closely:
@@ -111,7 +111,7 @@ class Recording(Mapping[Node, list[Contribution]]):
             self.sizes.extend(found[len(edges):])
             for i, n in products:
                 self.sizes[start + i] = n
-        totals.update((x, total) for x, total in sums.items() if x in totals)
+        totals.update((x, s.total) for x, s in sums.items() if s.total is not None and x in totals)
         self.arrived.update(self.passed)
         self.arrived.update((x, number(g)) for x, g in totals.items())
 
@@ -128,7 +128,7 @@ class Recording(Mapping[Node, list[Contribution]]):
                     leaving[i] = g if plain_slice(node) else local(node, position, g)
         return zip(weights, outer_norms([(edges[i][3], edges[i][0].u) for i in weights]))
 
-    def sum_again(self, e: Contribution, x: Node, sums: dict[Node, Any]) -> None:
+    def sum_again(self, e: Contribution, x: Node, sums: dict[Node, RunningSum]) -> None:
         """Add a use to the total that is summed in the order of the rows."""
         steps = self.tell_apart(e)
         if steps is not None:
@@ -136,7 +136,7 @@ class Recording(Mapping[Node, list[Contribution]]):
         leaf, way = self.shown.get(x, (x, ()))
         if leaf in sums and e.node not in self.shown:  # an alias is no use
             for use in steps or [e]:
-                sums[leaf] = use.through(way).add_into(sums[leaf])
+                sums[leaf].add(use.through(way))
 
     def tell_apart(self, e: Contribution) -> list[Contribution] | None:
         """A use by an op that spans many steps, as one for every step."""

@@ -169,9 +169,8 @@ class Op:
 
     Where a contribution is better not built, a row says what to do instead: `into(total, g,
     **params)` adds that of the first operand to an existing array (a slice of a long sequence), and
-    `late([(g, a), ...])` is the sum over all uses of the second one (a weight), and with
-    `apart=True` an array of what each gives. An `alias` only shows its operand in another way (a
-    transpose, a slice).
+    `late([(g, a), ...])` is the sum over all uses of the second one (a weight). An `alias` only
+    shows its operand in another way (a transpose, a slice).
 
     An op that spans many steps (a sequence as one node) says what each step gave: `parts(g, y,
     *operands, **params)` is a list with, for every operand, either None (nothing to tell apart) or

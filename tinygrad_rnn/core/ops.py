@@ -127,7 +127,7 @@ matmul = primitive("@", np.matmul, _matmul_a, _matmul_b)
 # x @ W.T: W (O, I) acts on columns as on paper; x (..., I) -> (..., O)
 linear = primitive("linear", lambda x, W: np.dot(x, W.T), lambda g, y, x, W: g @ W,
                                                           lambda g, y, x, W: outer_sum(g, x),
-                   late=lambda uses, apart=False: sum_uses(uses, apart))
+                   late=lambda uses: sum_uses(uses))
 
 
 def _outer_sum(d: Array, x: Array) -> Array:
@@ -138,12 +138,8 @@ def _rows(x: Array) -> Array:
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])  # -1 would be ambiguous at size 0
 
 
-def sum_uses(uses: list[tuple[Array, Array]], apart: bool = False) -> Array:
-    """Sum over t of d_t x_tᵀ, as one product: stack the rows of all d_t, and of all x_t. With
-    `apart` each by itself, (T, O, I), for uses of equal shapes."""
-    if apart:
-        d, x = (np.array([_rows(a) for a in operands]) for operands in zip(*uses))
-        return np.matmul(d.transpose(0, 2, 1), x)
+def sum_uses(uses: list[tuple[Array, Array]]) -> Array:
+    """Sum over t of d_t x_tᵀ, as one product: stack the rows of all d_t, and of all x_t."""
     if len(uses) == 1:
         return _outer_sum(*uses[0])
     d, x = (np.concatenate([_rows(a) for a in operands]) for operands in zip(*uses))

@@ -8,16 +8,14 @@ that `Totals` made itself are ever written to: they are in `owned`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from .graph import Node
 
-ROOM = 1 << 14  # numbers in all: so many contributions to a weight are built at once
 Late = Callable[..., Any]
-Uses = list[tuple[Any, Any]]
 
 
 class Totals(dict[Node, Any]):
@@ -70,52 +68,19 @@ class Totals(dict[Node, Any]):
 class InOrder(Totals):
     """Totals that are the sums of their contributions one after the other, to the bit.
 
-    What the uses of a weight give (`Op.late`) is built for many uses at once, and added one by one.
-    A weight that is used in other ways too (`others`) gets each contribution in its turn.
+    The use of a weight (`Op.late`) is built by the one call that builds it for whoever asks again,
+    on the same numbers: the same bits, whatever the library behind the products does with many.
     """
 
-    def __init__(self, start: Iterable[tuple[Node, Any]], way: Sequence[Node]) -> None:
-        super().__init__(start)
-        self.waiting: dict[Node, tuple[Late, Uses]] = {}
-        self.sums = dict[Node, Any]()
-        weights = {n.b for n in way if n.op.late is not None and n.b is not None}
-        self.others = {n.a for n in way if n.a in weights} | {
-            n.b for n in way if n.op.late is None and n.b in weights} | {
-            x for n in way if n.rest is not None for x, _ in n.rest if x in weights}
-
     def collect(self, node: Node, x: Node, g: Any) -> bool:
-        """Note the use of a weight; False if it has to be added now."""
-        if node.op.late is None or x.op.rules or x in self.others:
+        """Add the use of a weight now; of all that is added up, nothing else is kept."""
+        if node.op.late is None:
             return False
-        _, uses = self.waiting.get(x) or self.waiting.setdefault(x, (node.op.late, []))
-        uses.append((g, node.u))
-        if len(uses) * x.value.size >= ROOM:
-            self.fold(x)
+        self.add(x, one_use(node, g))
         return True
 
-    def fold(self, x: Node) -> None:
-        """Add up what waits."""
-        late, uses = self.waiting[x]
-        if uses:
-            self.sums[x] = in_order(late, uses, x.value.dtype, self.sums.get(x))
-            uses.clear()
 
-    def settle(self) -> None:
-        """Nothing waits any more."""
-        for x in self.waiting:
-            self.fold(x)
-        self.update(self.sums)
-        self.owned.update(self.sums)
-
-
-def in_order(late: Late, uses: Uses, dtype: Any, total: Any = None) -> Any:
-    """The sum of what uses of a weight give, one after the other, from `total` on."""
-    alike = len({(d.shape, d.dtype, x.shape, x.dtype) for d, x in uses}) == 1
-    some = late(uses, apart=True) if alike else [late([use], apart=True)[0] for use in uses]
-    for i, c in enumerate(some):
-        c = c.astype(dtype, copy=False)
-        if i:
-            total += c
-        else:  # an array of our own
-            total = c.copy() if total is None else total + c
-    return total
+def one_use(node: Node, g: Any) -> Any:
+    """What `node` gives to the weight that is its second operand, when `g` arrives."""
+    assert node.op.late is not None
+    return node.op.late([(g, node.u)]).astype(node.v.dtype, copy=False)

@@ -77,6 +77,16 @@ def is_alias(node: Node) -> bool:
     return node.op.alias and (node.op is not getitem or is_basic((node.params or {}).get("index")))
 
 
+def view(alias: Node, x: Any) -> Any:
+    """The entries of the array `x` that an alias shows, as a view (where a reshape can be one): what
+    is written there is written to `x`."""
+    if alias.op is not getitem:
+        return alias.op.array(x, **alias.params or {})  # type: ignore[misc]
+    index = (alias.params or {})["index"]
+    parts = index if isinstance(index, tuple) else (index,)
+    return x[parts if Ellipsis in parts else (*parts, ...)]  # with it, of one entry too
+
+
 def uses(root: Node, x: Node) -> list[tuple[Node, int]]:
     """Where `root` uses `x`: the nodes that consume it, with the operand's position, oldest first.
 
