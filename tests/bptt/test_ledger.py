@@ -100,6 +100,44 @@ def test_a_state_of_a_stack_says_the_layer():
     assert set(ledger.origins([0, 1])) == {"h_3", "layer 1/h_2"}
 
 
+# --- to the bit -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("batch", [(), (1,), (2,), (7,), (64,), (3, 5)])
+@pytest.mark.parametrize(("O", "I"), [(1, 1), (3, 1), (1, 5), (4, 4), (17, 9), (64, 33),
+                                      (128, 128), (300, 260)])
+def test_a_product_has_the_same_bits_when_it_is_asked_again(dtype, batch, O, I):
+    """What "bit for bit" rests on: the same call, on the same numbers. No product of many uses at
+    once is trusted to round as that of one."""
+    rng = np.random.default_rng(O * I)
+    h, W = (rng.normal(size=n).astype(dtype) for n in ((*batch, I), (O, I)))
+    h, W = (tg.Tensor(a, requires_grad=True) for a in (h, W))
+    loss = sum((tg.tanh(tg.linear(h, W)) * k).sum() for k in (1.0, 0.3, -7.0))
+    ledger, others = tg.gradient_flow(loss).ledger(W), []
+    assert ledger[-1].running.tobytes() == W.grad.tobytes()
+    for e in ledger.entries:
+        first = e.array()
+        others.append(np.empty(rng.integers(1, 999), np.uint8))  # the next lies elsewhere
+        assert e.array().tobytes() == first.tobytes()
+    assert ledger.off == 0.0
+    assert len(ledger.notes()) == 1
+
+
+def test_what_is_not_repeatable_is_said(monkeypatch):
+    """A library that rounds otherwise the second time: the rows no longer end at the gradient."""
+    layer, _, _, loss = network()
+    flow = tg.gradient_flow(loss)
+    W, good = layer.cell.W_hh, np.dot
+    assert flow.ledger(W)[-1].running.tobytes() == W.grad.tobytes()
+    ledger = flow.ledger(W)
+    monkeypatch.setattr(np, "dot", lambda a, b: good(a, b) * (1 + 1e-15))
+    text = str(ledger)
+    assert "the rows end beside it, off by" in text
+    assert 0.0 < ledger.off < 1e-13
+    assert np.array_equal(ledger.total, W.grad)
+
+
 # --- how it looks ---------------------------------------------------------------------------------
 
 

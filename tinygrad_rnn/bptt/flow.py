@@ -56,7 +56,7 @@ class GradientFlow:
         return self.incoming.arrived
 
     def __repr__(self) -> str:
-        count = sum(map(len, self.incoming.index.values()))
+        count = len(self.incoming.uses)
         wrong = f"WRONG on purpose ({self.wrong}): " if self.wrong else ""
         return f"<{wrong}gradient flow from {describe(self.root)}: {count} contributions>"
 

@@ -52,7 +52,14 @@ class Ledger(Table, Sequence[Row]):
     If `.grad` already held something, the first row says so ("carried in", with the number of the
     last backward call in it), and `running` ends at the new `.grad`. Of a flow that kept norms, a
     row has its norm, and the arrays and what is computed from them are None (NaN for `share`).
+
+    Rows are built by the calls that the engine made, on the same numbers in the same order, so that
+    `running` ends at the total to the bit. A rule or a product that answers otherwise when it is
+    asked again is found out: `off` is how far from the total the rows ended (0.0), and the table
+    says so.
     """
+
+    off = 0.0
 
     def __init__(self, node: Node, root: str, entries: list[Contribution], carried: Any = None,
                  wrong: str = "", *, flow: GradientFlow | None = None) -> None:
@@ -91,6 +98,8 @@ class Ledger(Table, Sequence[Row]):
                 for use in self.entries[added : place - first + 1]:
                     part.add(use)
                 added, c, running = place - first + 1, e.array(), part.lent()
+                if added == len(self.entries) and not self.wrong:
+                    self.off = difference(running, self.total)
                 running = running if self.carried is None else self.carried + running
                 share = float(np.vdot(c, self.total)) / size if size else 0.0
                 yield Row(*where, c, norm(c), share, running)
@@ -176,7 +185,9 @@ class Ledger(Table, Sequence[Row]):
         size = f"{end:.6g}" if self.node.is_scalar else f"‖·‖ = {norm(end):.6g}"
         name = self.name()
         foot = f"sum = {name}.grad" if self.node.is_leaf else f"sum = the gradient of {name}"
-        return [f"{foot}{' before its hooks' if self.node.hooks else ''}: {size}"]
+        beside = [f"the rows end beside it, off by {self.off:.1g}: something here gave other "
+                  "numbers when it was asked again"] if self.off else []
+        return [f"{foot}{' before its hooks' if self.node.hooks else ''}: {size}", *beside]
 
     def to_csv(self) -> str:
         """Every row and every column as CSV text, to the last digit."""
@@ -194,6 +205,11 @@ class Ledger(Table, Sequence[Row]):
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([head, *body])
         return out.getvalue()
+
+
+def difference(a: Any, b: Any) -> float:
+    """How far apart two sums are; 0.0 for the same bits, NaN among them."""
+    return 0.0 if np.array_equal(a, b, equal_nan=True) else norm(a - b) or math.ulp(0.0)
 
 
 def calls(row: Row) -> str:

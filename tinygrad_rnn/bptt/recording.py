@@ -27,12 +27,12 @@ from ..core.parts import norm, norms, outer_norms
 from ..core.totals import InOrder, Totals
 from ..core.walk import is_alias
 from .contribution import Contribution, RunningSum, accumulate
+from .uses import Uses, Way
 
 WIDTH = 5  # node, position, operand, g, c
 AT_ONCE = 512  # uses: their norms are computed together, before the collector looks at them
 LATER: Any = np.zeros(())  # in the place of what is not built
 Edge = tuple[Node, int, Node, Any, Any]
-Way = tuple[Node, ...]  # the aliases from a leaf to what was used
 
 
 class Recording(Mapping[Node, list[Contribution]]):
@@ -161,30 +161,11 @@ class Recording(Mapping[Node, list[Contribution]]):
     # --- afterwards -------------------------------------------------------------------------------
 
     @cached_property
-    def all(self) -> tuple[list[Node], list[int], list[Node]]:
-        """Every use, in the order of the walk: the operations, the positions, the operands."""
+    def uses(self) -> Uses:
+        """Every use, in the order of the walk."""
         if self.as_is:
-            return self.edges[::WIDTH], self.edges[1::WIDTH], self.edges[2::WIDTH]
-        users, positions, operands = list[Node](), list[int](), list[Node]()
-        for node in self.passed:
-            for position, x in uses(node):
-                users.append(node)
-                positions.append(position)
-                operands.append(x)
-        return users, positions, operands
-
-    @cached_property
-    def index(self) -> dict[Node, list[int]]:
-        """Which of the uses were uses of a node: those of a leaf's aliases too, but an alias is no
-        use of a leaf."""
-        found: dict[Node, list[int]] = {}
-        users, _, operands = self.all
-        for i, (user, x) in enumerate(zip(users, operands)):
-            if not (x.is_leaf and user in self.shown):
-                found.setdefault(x, []).append(i)
-            if x in self.shown and user not in self.shown:
-                found.setdefault(self.shown[x][0], []).append(i)
-        return found
+            return Uses(self.edges[::WIDTH], self.edges[1::WIDTH], self.edges[2::WIDTH], self.shown)
+        return Uses.of(self.passed, self.shown)
 
     def contribution(self, node: Node, position: int) -> Contribution:
         """What a use gave, as an object."""
@@ -192,41 +173,42 @@ class Recording(Mapping[Node, list[Contribution]]):
 
     def one(self, i: int) -> Contribution:
         """The same, of one of the uses in the order of the walk."""
-        users, positions, operands = self.all
+        user, position = self.uses.users[i], self.uses.positions[i]
         if self.as_is:
             g, c = self.edges[i * WIDTH + 3 : (i + 1) * WIDTH]
-            return Contribution(users[i], positions[i], g, c)
+            return Contribution(user, position, g, c)
         if not self.norms:
-            return self.contribution(users[i], positions[i])
-        c, scalar = self.sizes[i], operands[i].is_scalar
-        return Contribution(users[i], positions[i], None, c if scalar else None,
+            return self.contribution(user, position)
+        c, scalar = self.sizes[i], self.uses.operands[i].is_scalar
+        return Contribution(user, position, None, c if scalar else None,
                             size=None if scalar else c)
 
     def __getitem__(self, x: Node) -> list[Contribution]:
         if x not in self.made:
+            if x not in self.uses:
+                raise KeyError(x)
             made = list[Contribution]()
-            users, positions, operands = self.all
-            for i in self.index[x]:
-                used = operands[i]
+            for i in self.uses[x]:
+                used = self.uses.operands[i]
                 way = () if used is x else self.shown[used][1]
-                steps = self.steps.get((users[i], positions[i])) or [self.one(i)]
+                key = self.uses.users[i], self.uses.positions[i]
+                steps = (self.steps and self.steps.get(key)) or [self.one(i)]
                 made += [e.through(way) for e in steps] if way else steps
             self.made[x] = made
         return self.made[x]
 
     def __contains__(self, x: object) -> bool:
-        return x in self.index
+        return x in self.uses
 
     def __iter__(self) -> Iterator[Node]:
-        return iter(self.index)
+        return iter(self.uses.first)
 
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self.uses.first)
 
     def users(self, x: Node) -> list[Node]:
         """The operations that sent something to `x`."""
-        users, *_ = self.all
-        return [users[i] for i in self.index.get(x, ())]
+        return [self.uses.users[i] for i in self.uses[x]]
 
 
 def number(g: Any) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from operator import attrgetter
+from typing import Any
 
 from ..errors import InputError
 from .graph import Node, constant, leaf, released
@@ -78,8 +79,8 @@ def is_alias(node: Node) -> bool:
 
 
 def view(alias: Node, x: Any) -> Any:
-    """The entries of the array `x` that an alias shows, as a view (where a reshape can be one): what
-    is written there is written to `x`."""
+    """The entries of the array `x` that an alias shows, as a view (where a reshape can be one):
+    what is written there is written to `x`."""
     if alias.op is not getitem:
         return alias.op.array(x, **alias.params or {})  # type: ignore[misc]
     index = (alias.params or {})["index"]
