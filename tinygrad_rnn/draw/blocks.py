@@ -7,52 +7,59 @@ The question this file answers: *where do glyphs without a time step stand?*
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import hypot
 
 from . import style
-from .labels import width
+from .labels import Text, width
 from .layered import Layers
 from .model import Box, Drawing, Label, Line, Point
-from .paper import framed
+from .paper import framed, label_rect
 from .routing import Rect, Way, centre
 from .scene import Glyph, Scene, Wire
 
-NOTE = 13.0  # what a number below a glyph takes
+NOTE, ASIDE = 13.0, 4.0  # what a number below a glyph takes; how far beside one it stands
 
 
 class Block:
     """Rectangles of glyphs and ways of the wires between them, from 0, 0 on.
 
     `entries` are glyphs elsewhere: a wire from one of them comes in at a point on the left edge.
+    `down`: from the top to the bottom; all is laid out with x and y exchanged, and turned at the
+    end.
     """
 
-    def __init__(
-        self, glyphs: Sequence[Glyph], wires: Sequence[Wire], entries: Sequence[Glyph] = ()
-    ) -> None:
+    def __init__(self, glyphs: Sequence[Glyph], wires: Sequence[Wire],
+                 entries: Sequence[Glyph] = (), down: bool = False) -> None:
         everything = [*entries, *glyphs]
         index = {glyph: i for i, glyph in enumerate(everything)}
         inside = set(glyphs)
         self.wires = [w for w in wires if w.tail in index and w.head in inside]
         sizes = [
-            (0.0, style.GAP_Y) if i < len(entries) else outer(g) for i, g in enumerate(everything)
+            (0.0, style.GAP_Y) if i < len(entries) else exchanged(outer(g, down), down)
+            for i, g in enumerate(everything)
         ]
         layers = Layers(sizes, [(index[w.tail], index[w.head]) for w in self.wires], len(entries))
         self.right = layers.edges[-1][1] if layers.edges else 0.0
         self.rects: dict[Glyph, Rect] = {}
         for glyph, i in index.items():
             (x, y), (w, h) = layers.place(i), (0.0, 0.0) if glyph not in inside else glyph.size()
+            w, h = exchanged((w, h), down)
             self.rects[glyph] = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
+        self.words = [words_at(g, r, down) for g, r in self.rects.items() if g.note]
         self.ways = [self.way(layers, i, wire) for i, wire in enumerate(self.wires)]
+        if down:
+            self.rects = {glyph: turned(rect) for glyph, rect in self.rects.items()}
+            self.ways = [tuple((y, x) for x, y in way) for way in self.ways]
 
     def way(self, layers: Layers, i: int, wire: Wire) -> Way:
         """Straight from centre to centre if nothing is in between, else level across each layer."""
         a, b = self.rects[wire.tail], self.rects[wire.head]
         others = [r for g, r in self.rects.items() if g is not wire.tail and g is not wire.head]
-        words = [below(g, r) for g, r in self.rects.items() if g.note]
         p, q = centre(a), centre(b)
         if not any(meets(p, q, rect) for rect in others) and not any(
-            meets(p, q, rect, 1.0) for rect in words
+            meets(p, q, rect, 1.0) for rect in self.words
         ):
             return edge(wire.tail, a, q), edge(wire.head, b, p)
         return fitted(layers.way(i), a, b)
@@ -86,18 +93,37 @@ def meets(p: Point, q: Point, rect: Rect, margin: float = 3.0) -> bool:
     return start < end
 
 
-def outer(glyph: Glyph) -> tuple[float, float]:
-    """The size of a glyph with its note."""
+def outer(glyph: Glyph, down: bool = False) -> tuple[float, float]:
+    """The size of a glyph with its note: below it, or beside it where the wires run downwards."""
     w, h = glyph.size()
     if not glyph.note:
         return w, h
-    return max(w, width(glyph.note, style.TINY)), h + 2 * NOTE
+    wide = width(glyph.note, style.TINY)
+    return (w + 2 * (wide + ASIDE), h) if down else (max(w, wide), h + 2 * NOTE)
 
 
-def below(glyph: Glyph, rect: Rect) -> Rect:
-    """Where the note of a glyph stands."""
-    (x, _), wide = centre(rect), width(glyph.note, style.TINY)
-    return x - wide / 2, rect[3] + 1, x + wide / 2, rect[3] + NOTE
+def note_at(glyph: Glyph, rect: Rect, down: bool, halo: bool = False) -> Label:
+    """The note of a glyph, as a label."""
+    (x, y), right, bottom = centre(rect), rect[2], rect[3]
+    at, anchor = ((right + ASIDE, y + 4), "start") if down else ((x, bottom + NOTE - 2), "middle")
+    return Label(*at, glyph.note, "quiet", style.TINY, anchor, halo=halo)
+
+
+def words_at(glyph: Glyph, rect: Rect, down: bool) -> Rect:
+    """Where the note of a glyph stands, in the coordinates of the layout."""
+    if down:
+        return turned(label_rect(note_at(glyph, turned(rect), True)))
+    return label_rect(note_at(glyph, rect, False))
+
+
+def exchanged(size: Point, down: bool) -> Point:
+    """A size, its width and height exchanged if the layout is to be turned."""
+    return size[::-1] if down else size
+
+
+def turned(rect: Rect) -> Rect:
+    """A rectangle with x and y exchanged."""
+    return rect[1], rect[0], rect[3], rect[2]
 
 
 def fitted(way: Way, a: Rect, b: Rect) -> Way:
@@ -107,26 +133,42 @@ def fitted(way: Way, a: Rect, b: Rect) -> Way:
     return start, *[p for p in way if a[2] < p[0] < b[0]], end
 
 
-def draw_block(scene: Scene) -> Drawing:
+def draw_block(scene: Scene, down: bool = False) -> Drawing:
     """The drawing of a graph without time."""
-    block = Block(scene.around, scene.wires)
-    boxes, labels, lines = [], [], []
+    block = Block(scene.around, scene.wires, down=down)
+    return drawn(scene, block.rects, block.wires, block.ways, down=down)
+
+
+def drawn(scene: Scene, rects: Mapping[Glyph, Rect], wires: Sequence[Wire], ways: Sequence[Way],
+          frames: Sequence[Box] = (), titles: Sequence[Label] = (),
+          down: bool = False, halo: bool = False) -> Drawing:
+    """The drawing of glyphs that have a place and wires that have a way, each with its note.
+    `halo`: wires may run behind the notes."""
+    labels = [*titles, *(note_at(glyph, rect, down, halo) for glyph, rect in rects.items()
+                         if glyph.note)]
+    boxes = [box_of(glyph, rect) for glyph, rect in rects.items()]
     ids: Counter[str] = Counter()
-    for glyph, (left, top, right, bottom) in block.rects.items():
-        boxes.append(box_of(glyph, (left, top, right, bottom)))
-        if glyph.note:
-            labels.append(
-                Label((left + right) / 2, bottom + NOTE - 2, glyph.note, "quiet", style.TINY)
-            )
-    for wire, way in zip(block.wires, block.ways):
-        lines.append(line_of(wire, way, ids))
+    lines = [line_of(wire, way, ids) for wire, way in zip(wires, ways)]
+    for wire, way in zip(wires, ways):
         if wire.note:
-            (x, y), (x2, y2) = way[-2:]
-            labels.append(
-                Label((x + x2) / 2, (y + y2) / 2 - 5, wire.note, "text", style.TINY, halo=True)
-            )
-    drawing = Drawing(0, 0, 0, 0, scene.title, (), tuple(lines), tuple(boxes), tuple(labels))
+            labels.append(on_way(wire.note, way, [*rects.values(), *map(label_rect, labels)]))
+    drawing = Drawing(0, 0, 0, 0, scene.title, tuple(frames), tuple(lines), tuple(boxes),
+                      tuple(labels))
     return framed(drawing, scene.caption)
+
+
+def on_way(note: Text, way: Way, taken: Sequence[Rect]) -> Label:
+    """The note of a wire, on one of its stretches where there is nothing else, the last first."""
+    labels = [Label(p[0] + (q[0] - p[0]) * far, p[1] + (q[1] - p[1]) * far - 5, note, "text",
+                    style.TINY, halo=True)
+              for p, q in reversed(list(pairwise(way))) for far in (0.5, 0.35, 0.65, 0.2, 0.8)]
+    return next((label for label in labels
+                 if not any(overlap(label_rect(label), rect) for rect in taken)), labels[0])
+
+
+def overlap(a: Rect, b: Rect) -> bool:
+    """Whether two boxes have a place in common."""
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def box_of(glyph: Glyph, rect: Rect) -> Box:

@@ -31,7 +31,7 @@ from .picture import Picture
 from .scale import Scale
 from .scene import Column, Glyph, Rail, Scene, Wire
 from .strips import Strips, series_of, with_strips
-from .unrolled import place, scene_of
+from .unrolled import scene_of
 from .wording import unnamed_root
 from .written import without_time
 
@@ -39,7 +39,8 @@ EXACT = 2_000  # contributions of hidden steps that are added up again for their
 
 
 def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | None = None,
-                  theme: str = "auto", palette: Mapping[str, str] | None = None,
+                  direction: str = "right", layout: str = "auto", theme: str = "auto",
+                  palette: Mapping[str, str] | None = None,
                   font: str | None = None, size: float = 1.0,
                   node: NodeCallback | None = None,
                   edge: NodeCallback | None = None) -> Picture:
@@ -56,7 +57,8 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | No
     Raises `InputError` if there is no flow yet, and for options that cannot be.
     """
     where = "draw.gradient_flow()"
-    chosen = Options(where, palette=palette, font=font, size=size, node=node, edge=edge).checked()
+    chosen = Options(where, palette=palette, font=font, size=size, node=node, edge=edge,
+                     direction=direction, layout=layout).checked()
     if not isinstance(flow, GradientFlow):
         what = (
             f"{type(flow).__name__} {flow.label!r}"
@@ -71,7 +73,7 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | No
     flow = opened(whole(flow))
     scene = scene_of(flow.root, options.window(where, first, last, steps), where, "Gradient flow")
     dressed = Dresser(scene, flow)
-    drawing = place(chosen.dressed(scene))
+    drawing = chosen.placed(scene)
     if any(column.hidden for column in scene.columns):
         drawing = with_strips(drawing, scene, dressed.series, dressed.scale, dressed.root)
     drawing = with_legend(drawing, dressed.scale, dressed.root, dressed.signs())

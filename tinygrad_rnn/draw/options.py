@@ -18,6 +18,7 @@ from ..core.graph import Node
 from ..errors import InputError
 from . import style, wording
 from .labels import Run, Text, clean, number, plain, roman
+from .layout import DIRECTIONS, LAYOUTS, place
 from .levels import LEVELS, at_level
 from .model import Box, Drawing, Line
 from .scene import Glyph, Scene, Wire
@@ -44,11 +45,15 @@ class Options:
     size: float = 1.0
     node: NodeCallback | None = None
     edge: NodeCallback | None = None
+    direction: str = "right"
+    layout: str = "auto"
 
     def checked(self, levels: tuple[str, ...] = LEVELS,
                 shown: tuple[str, ...] = SHOWN) -> Options:
         """The same, if it makes sense. Raises `InputError` if not."""
         one_of(self.level, levels, "level", self.where)
+        one_of(self.direction, DIRECTIONS, "direction", self.where)
+        one_of(self.layout, LAYOUTS, "layout", self.where)
         collapse = [self.collapse] if isinstance(self.collapse, str) else list(self.collapse)
         show = [self.show] if isinstance(self.show, str) else list(self.show)
         for name in show:
@@ -86,6 +91,10 @@ class Options:
             for wire in [*scene.wires, *(tap for rail in scene.rails for tap in rail.taps)]:
                 change_wire(wire, self.edge, self.where)
         return scene
+
+    def placed(self, scene: Scene) -> Drawing:
+        """The drawing of a scene: what the options change in it, and where everything stands."""
+        return place(self.dressed(scene), self.layout, self.direction)
 
     def finished(self, drawing: Drawing) -> Drawing:
         """The drawing in these colours, in this font and size."""

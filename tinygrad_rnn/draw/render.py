@@ -75,31 +75,28 @@ def render(text: str, kind: str, resolution: int = 144) -> bytes:
     command = find_renderer(kind)
     if command is None:
         raise RenderError(f"no renderer for .{kind} was found", where="save()", fix=ways_out(kind))
-    command = (
-        [*command, f"-T{kind}", f"-Gdpi={resolution}"] if kind == "png" else [*command, f"-T{kind}"]
-    )
+    more = [f"-Gdpi={resolution}"] if kind == "png" else []
+    return run([*command, f"-T{kind}", *more], text, "save()", ways_out(kind),
+               "Draw fewer steps (first=, last=), or save as .svg")
+
+
+def run(command: list[str], text: str, where: str, fix: str, smaller: str) -> bytes:
+    """What a program makes of a text. Raises `RenderError` if it cannot be started or fails (`fix`
+    says what to do then), or takes too long (`smaller` says it)."""
+    name = Path(command[0]).name
     try:
-        done = subprocess.run(
-            command, input=text.encode(), capture_output=True, timeout=LIMIT, check=False
-        )
+        done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=LIMIT,
+                              check=False)
     except subprocess.TimeoutExpired:
-        raise RenderError(
-            f"{Path(command[0]).name} took more than {LIMIT:.0f} seconds and was stopped",
-            where="save()",
-            fix="Draw fewer steps (first=, last=), or save as .svg",
-        ) from None
+        raise RenderError(f"{name} took more than {LIMIT:.0f} seconds and was stopped",
+                          where=where, fix=smaller) from None
     except OSError as problem:
-        raise RenderError(
-            f"{command[0]} could not be started: {problem.strerror}",
-            where="save()",
-            fix=ways_out(kind),
-        ) from problem
+        raise RenderError(f"{command[0]} could not be started: {problem.strerror}", where=where,
+                          fix=fix) from problem
     if done.returncode != 0 or not done.stdout:
         message = done.stderr.decode(errors="replace").strip().splitlines()
         said = f": {message[0][:200]}" if message else ""
-        raise RenderError(
-            f"{Path(command[0]).name} failed{said}", where="save()", fix=ways_out(kind)
-        )
+        raise RenderError(f"{name} failed{said}", where=where, fix=fix)
     return done.stdout
 
 

@@ -23,7 +23,7 @@ from .options import NodeCallback, Options
 from .paper import framed
 from .picture import Picture
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .unrolled import place, scene_of
+from .unrolled import scene_of
 
 ALL = 10**9  # every step is read
 Whens = set[int | None]
@@ -51,10 +51,10 @@ def rolled(loss: Any, *, unrolled: bool = False, level: str = "op", collapse: It
         raise InputError("the graph has no time steps, so there is nothing to roll up",
                          where="draw.rolled()",
                          fix="Mark the steps: with tg.timestep(t): ..., or draw.unrolled(loss)")
-    drawing = place(chosen.dressed(Quotient(scene).scene()))
+    drawing = chosen.placed(Quotient(scene).scene())
     if unrolled:
         whole = scene_of(loss, options.window("rolled()", 3, 3), "rolled()", "Unrolled graph")
-        drawing = side_by_side(drawing, place(chosen.dressed(whole)))
+        drawing = side_by_side(drawing, chosen.placed(whole))
     return Picture(chosen.finished(drawing), theme)
 
 

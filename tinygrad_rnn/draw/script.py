@@ -21,11 +21,12 @@ from ..core.graph import Node, Op
 from . import options, style
 from .equations import FEW, Words, written
 from .labels import clean, plain
+from .layout import place
 from .moments import ALWAYS, Film, Moment, Use, coordinates
 from .scale import Scale
 from .scene import Scene
 from .survey import Survey, survey
-from .unrolled import place, scene_of
+from .unrolled import scene_of
 
 MOST_NUMBERS = 120_000  # on a page, about 1 MB; above it, terms of the loss share a switch
 Data = dict[str, Any]

@@ -13,16 +13,13 @@ from ..errors import InputError
 from ..nn.fused import SEQUENCE
 from ..nn.fused_open import open_fused
 from . import options
-from .blocks import draw_block
-from .ink import Ink
 from .labels import number, plain, roman, symbol
-from .model import Drawing
+from .layout import place
 from .options import NodeCallback, Options
 from .picture import Picture
 from .reading import read, read_untimed
 from .scene import Scene
 from .survey import Window, survey
-from .timegrid import TimeGrid
 from .written import without_time
 
 MOST = 120  # operations in a graph without time before it is elided
@@ -30,8 +27,8 @@ MOST = 120  # operations in a graph without time before it is elided
 
 def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = None,
              level: str = "op", collapse: Iterable[str] = (), show: Iterable[str] = ("names",),
-             theme: str = "auto", palette: Mapping[str, str] | None = None,
-             font: str | None = None, size: float = 1.0,
+             direction: str = "right", layout: str = "auto", theme: str = "auto",
+             palette: Mapping[str, str] | None = None, font: str | None = None, size: float = 1.0,
              node: NodeCallback | None = None, edge: NodeCallback | None = None) -> Picture:
     """Draw the graph that `loss` was computed by, unrolled over time.
 
@@ -46,6 +43,9 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = 
         collapse   scopes that are a box each, like ["encoder"]
         show       what stands beside things: "names", "shapes", "values", "gradients" (what .grad
                    is now), "parameters" (how many)
+        direction  which way time runs, or inputs become results: "right" or "down"
+        layout     "auto": our own, and Graphviz where there is one for more than 500 things without
+                   time; "own": no program is run; "graphviz": `dot` says where things stand
         theme      "light", "dark", "print" (black on white, for a grey printer too), or "auto"
         palette    other colours by role, like {"state": "#0072B2"}; `font` and `size` (a factor)
         node       a function (node, box) -> changes, called for everything drawn: `box` says what
@@ -53,16 +53,19 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = 
                    "dashed" or "role" changes it; None changes nothing
         edge       the same for wires: "title", "note", "colour", "width", "dash", "role"
 
-    Raises `InputError` if `loss` is not a node, and for options that cannot be.
+    Raises `InputError` if `loss` is not a node, and for options that cannot be; `RenderError`
+    where Graphviz is asked for and is not there.
     """
     where = "unrolled()"
-    chosen = Options(where, level, collapse, show, palette, font, size, node, edge).checked()
+    chosen = Options(where, level, collapse, show, palette, font, size, node, edge, direction,
+                     layout).checked()
     window = options.window(where, first, last, steps)
     scene = chosen.dressed(scene_of(loss, window, where, "Unrolled graph"))
     if not scene.columns and level == "op" and list(chosen.show) == ["names"]:
         add_values(scene)
     timeless = not scene.columns and level == "op" and not list(collapse)
-    return Picture(chosen.finished(place(scene)), theme, without_time(loss) if timeless else ())
+    drawing = chosen.finished(place(scene, layout, direction))
+    return Picture(drawing, theme, without_time(loss) if timeless else ())
 
 
 def scene_of(root: Any, window: Window, where: str, title: str) -> Scene:
@@ -103,8 +106,3 @@ def add_values(scene: Scene) -> None:
         node = glyph.node
         if node is not None and glyph not in shown and (node.name is not None or not node.is_leaf):
             glyph.note = roman(number(node.value))
-
-
-def place(scene: Scene) -> Drawing:
-    """The finished drawing."""
-    return Ink(TimeGrid(scene)).drawing() if scene.columns else draw_block(scene)

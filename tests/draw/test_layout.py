@@ -1,0 +1,138 @@
+"""Who says where things stand: our own layouts, or Graphviz on request and for large graphs."""
+
+import random
+
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import draw, nn
+from tinygrad_rnn.bptt.flow import gradient_flow
+from tinygrad_rnn.draw import engine, render
+from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.draw.layout import place
+from tinygrad_rnn.draw.survey import Window
+from tinygrad_rnn.draw.unrolled import scene_of
+
+from . import graphs
+from .test_geometry import faults
+
+
+def tangle(count, seed=0):
+    """A random graph of about `count` operations, without time."""
+    rng = random.Random(seed)
+    made = [tg.Value(rng.uniform(-1, 1), name=f"x{i}") for i in range(6)]
+    loose = list(made)
+    for i in range(count):
+        last = len(loose) > 1 and i >= count - len(loose) - 1
+        a, b = loose.pop(rng.randrange(len(loose))), loose.pop() if last else rng.choice(made[-25:])
+        made.append(a * b if rng.random() < 0.5 else a + b)
+        loose.append(made[-1])
+    return loose[-1]
+
+
+ASKED = {
+    "tangle": lambda **more: draw.unrolled(tangle(80), **more),
+    "squares": lambda **more: draw.unrolled(squares(), **more),
+    "layer": lambda **more: draw.unrolled(graphs.layer(), **more),
+    "LSTM, shapes": lambda **more: draw.unrolled(graphs.layer(3, kind=nn.LSTM),
+                                                 show=["names", "shapes"], **more),
+    "cells": lambda **more: draw.unrolled(graphs.deep(3), level="cell", **more),
+    "encoder, decoder": lambda **more: draw.unrolled(graphs.seq2seq(9, "both"), **more),
+    "flow, long": lambda **more: draw.gradient_flow(gradient_flow(graphs.vanilla(30)), **more),
+    "flow, no time": lambda **more: draw.gradient_flow(gradient_flow(graphs.neuron()), **more),
+}
+
+
+def squares():
+    """Two uses of one thing by one operation, again and again."""
+    x = tg.Value(1.1, name="x")
+    for _ in range(4):
+        x = x * x + x
+    return x
+
+
+@pytest.mark.parametrize(("name", "direction"), [
+    (name, ("right", "down")[i % 2]) for i, name in enumerate(ASKED)])
+def test_graphviz_places_everything_and_our_writer_draws_it(require, name, direction):
+    require("dot")
+    asked = ASKED[name](layout="graphviz", direction=direction)
+    own = ASKED[name](layout="own")
+    assert faults(asked.drawing) == []
+    looks = [{(plain(b.text), round(b.w, 6), b.role, b.title) for b in p.drawing.boxes if b.text}
+             for p in (asked, own)]
+    assert looks[0] == looks[1]
+    assert asked.svg() == ASKED[name](layout="graphviz", direction=direction).svg()
+
+
+def test_graphviz_draws_what_our_own_layout_draws(require):
+    """The same uses, wherever they run."""
+    require("dot")
+    asked, own = (draw.unrolled(tangle(60), layout=layout).drawing for layout in
+                  ("graphviz", "own"))
+    ends = [sorted((n.tail, n.head) for n in drawing.lines) for drawing in (asked, own)]
+    assert ends[0] == ends[1]
+    assert [b.x for b in asked.boxes] != [b.x for b in own.boxes]
+
+
+def test_no_word_of_the_users_reaches_graphviz(monkeypatch, require):
+    require("dot")
+    heard = []
+    run = render.run
+    monkeypatch.setattr(render, "run", lambda command, text, *more: heard.append(text) or run(
+        command, text, *more))
+    a, b = tg.Value(1.0, name='"];x[label="y'), tg.Value(2.0, name="<script>")
+    draw.unrolled((a * b).named("secret"), layout="graphviz")
+    assert len(heard) == 1
+    assert not any(word in heard[0] for word in ("secret", "script", "label=\"y", "];x"))
+
+
+def test_large_graphs_without_time_go_to_graphviz_where_there_is_one(monkeypatch):
+    asked = []
+    monkeypatch.setattr(engine, "draw_by_graphviz", lambda scene, down: asked.append(scene))
+    monkeypatch.setattr(engine, "there", lambda: True)
+    monkeypatch.setattr(engine, "LARGE", 40)
+    scene = scene_of(tangle(60), Window(), "here", "Tangle")
+    place(scene)
+    assert asked == [scene]
+    assert place(scene, "own").boxes
+    monkeypatch.setattr(engine, "there", lambda: False)
+    assert place(scene).boxes
+    assert len(asked) == 1
+
+
+def test_without_graphviz_the_error_names_three_ways_out(monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(render.RenderError, match=r"`dot` was not found.*Three ways out") as caught:
+        draw.unrolled(tangle(20), layout="graphviz")
+    assert 'layout="own"' in str(caught.value)
+
+
+def test_graphviz_that_hangs_is_stopped(monkeypatch, tmp_path):
+    slow = tmp_path / "dot"
+    slow.write_text("#!/bin/sh\nexec sleep 30\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(render, "LIMIT", 0.2)
+    with pytest.raises(render.RenderError, match=r"took more than .* was stopped.*own"):
+        draw.unrolled(tangle(20), layout="graphviz")
+
+
+def test_graphviz_that_fails_or_says_nonsense_is_an_error(monkeypatch, tmp_path):
+    for script in ("echo broken >&2; exit 3", "echo nonsense"):
+        odd = tmp_path / "dot"
+        odd.write_text(f"#!/bin/sh\n{script}\n")
+        odd.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        with pytest.raises(render.RenderError, match=r"dot (failed|said)"):
+            draw.unrolled(tangle(20), layout="graphviz")
+
+
+@pytest.mark.parametrize("name", ["neuron", "tangle", "layers"])
+def test_what_has_no_time_runs_downwards_too(name):
+    made = {"neuron": lambda: draw.unrolled(graphs.neuron(), direction="down"),
+            "tangle": lambda: draw.unrolled(tangle(60), direction="down"),
+            "layers": lambda: draw.unrolled(graphs.deep(3), level="layer", direction="down")}
+    drawing = made[name]().drawing
+    assert faults(drawing) == []
+    boxes = {box.id: box for box in drawing.boxes}
+    assert all(boxes[n.tail].y < boxes[n.head].y for n in drawing.lines)
