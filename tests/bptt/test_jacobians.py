@@ -262,8 +262,10 @@ def test_both_directions_of_a_bidirectional_layer():
     assert "h_{t+1}" in str(found)
     alone = nn.Recurrent(layer.backward_layer.cell, return_sequences=True)
     np.testing.assert_array_equal(tg.step_jacobians(alone(XS[::-1])).to_numpy(), found.to_numpy())
-    with pytest.raises(InputError, match=r"does not depend on.*return_all_states"):
-        tg.step_jacobians(outputs)
+    for both in (outputs, (forward, backward)):  # of the merged outputs, and of the pair: each
+        for mine, expected in zip(tg.step_jacobians(both), (tg.step_jacobians(forward), found)):
+            np.testing.assert_array_equal(mine.to_numpy(), expected.to_numpy())
+            assert str(mine) == str(expected)
 
 
 def test_masked_steps_pass_everything_on():
@@ -299,6 +301,12 @@ def test_a_fused_layer_is_opened(kind):
 
 
 # --- what is refused ------------------------------------------------------------------------------
+
+
+def test_a_state_that_is_there_twice_is_refused():
+    h = nn.RNN(I, H, seed=0, return_sequences=True)(XS)
+    with pytest.raises(InputError, match="twice in a row"):
+        tg.step_jacobians([h[0], h[1], h[1]])
 
 
 def test_what_is_no_chain():
@@ -373,8 +381,13 @@ def test_exploding():
     assert found.verdict == ("The gradient explodes: it grows by 1.5 a step, above 1e6 times its "
                              "size after 35 steps")
     assert found.lag(1e6) == 35
-    with pytest.raises(InputError, match="level"):
-        found.lag(1.0)
+    for level in (1.0, 0.0, -2.0, float("nan"), None, "a", True, [0.5]):
+        with pytest.raises(InputError, match="level"):
+            found.lag(level)
+    assert found.lags([1e3, 1e6, 1e-3]) == {1e3: 18, 1e6: 35, 1e-3: None}
+    assert straight(0.5, 12).lags()[0.1] == 4  # 0.5 ** 4 is the first below it
+    with pytest.raises(InputError, match="list of levels"):
+        found.lags(0.5)
 
 
 def test_neither():

@@ -237,6 +237,7 @@ def test_how_many_losses_see_a_lag():
     assert "Nothing is cut" in str(lags(12, 12))
     assert "3 steps back from every loss" in str(lags(1, 3))
     assert "windows of 4, gradients of 6 steps" in lags(4, 6)._repr_html_()
+    assert "windows of 4, gradients of 1 step, T" in str(lags(4, 1))
 
 
 def test_what_is_refused():
@@ -253,6 +254,6 @@ def test_what_is_refused():
         tg.truncation(loss, [loss], 2)
     with pytest.raises(InputError, match="at least one"):
         tg.truncation(loss, [], 2)
-    both = nn.Bidirectional(nn.RNN(I, H, seed=0, return_sequences=True), merge="sum")
-    with pytest.raises(InputError, match="reverse"):
-        tg.truncation(nn.squared_error(both(XS), TARGETS), both, 2)
+    for nothing in (None, 3, [], ()):
+        with pytest.raises(InputError, match=r"a loss, or a list of the losses"):
+            tg.truncation(nothing, layer, 2)

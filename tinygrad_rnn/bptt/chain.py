@@ -13,6 +13,7 @@ missing part is found, and elsewhere the error says what goes past what.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -65,12 +66,11 @@ class Chain:
         return f"{self.names[k]}_{self.steps[i]}"
 
 
-def read_chain(states: Any, call: str) -> Chain:
-    """The chain that a user means: a list of states, a layer's sequence, or a tuple of sequences
-    that are the parts of a state. Raises `InputError` if they do not follow from each other."""
-    links = as_links(opened(states), call)
+def read_chain(links: Links, call: str) -> Chain:
+    """The chain of these states. Raises `InputError` if they do not follow from each other."""
     if len(links) < 2:
-        raise InputError(f"expected at least two states, got {len(links)}", where=call)
+        raise InputError(f"expected at least two states, got {len(links)}", where=call,
+                         fix="A single step has none before it" if links else "")
     if len({len(link) for link in links}) > 1:
         raise InputError("expected states of the same number of parts", where=call)
     if links[0][0].order > links[-1][0].order:
@@ -78,6 +78,7 @@ def read_chain(states: Any, call: str) -> Chain:
     while len(links) > 2 and {x.op is constant for x in links[0]} == {True, False}:
         links = links[1:]  # (h_1, h_0) with an h_0 that wants no gradient: begin at (h_2, h_1)
     refuse_constants(links, call)
+    refuse_twice(links, call)
     passing = past(links, call)
     if passing is not None:
         links = completed(links, call, passing)
@@ -138,21 +139,26 @@ def refuse_constants(links: Links, call: str) -> None:
                     "tg.Tensor(np.zeros((B, H)), requires_grad=True), given as initial_state")
 
 
+def refuse_twice(links: Links, call: str) -> None:
+    """The same state in two places is no step."""
+    for before, after in pairwise(links):
+        if all(x is y for x, y in zip(before, after)):
+            raise InputError(f"{describe(after[0])} is there twice in a row", where=call)
+
+
 def past(links: Links, call: str) -> tuple[int, int] | None:
     """(t, k) if state t depends on state k not only by way of state t - 1; None if the chain is
-    whole. Raises if no state depends on the one before. One sweep, from the oldest node on."""
-    at = {x: i for i, link in enumerate(links) for x in link}  # the last state it is a part of
-    earliest: dict[Node, int] = {}  # the earliest state that a node depends on directly
+    whole. Raises if no state depends on the one before, or if one depends on a later one."""
     linked = False
-    for node in nodes(*at):
-        found = [at.get(x, earliest.get(x, NOWHERE)) for x in operands(node) if x is not None]
-        earliest[node] = min(found, default=NOWHERE)
-    for i, link in enumerate(links[1:], 1):
-        before = set(links[i - 1])
-        k = min((earliest[x] for x in link if x not in before), default=i - 1)
-        if k < i - 1:
-            return i, k
-        linked = linked or k == i - 1
+    for i, (first, last) in enumerate(reached(links)):
+        if last > i:
+            raise InputError(
+                f"{describe(links[i][0])} depends on {describe(links[last][0])}, a later state: "
+                "these are not the states of one recurrence", where=call,
+                fix="Give those of one layer, and of one direction")
+        if first < i - 1:
+            return i, first
+        linked = linked or first == i - 1
     if not linked:
         raise InputError(
             f"{describe(links[1][0])} does not depend on {describe(links[0][0])}, nor any later "
@@ -160,6 +166,26 @@ def past(links: Links, call: str) -> tuple[int, int] | None:
             fix="With return_all_states=True a layer gives its states: of both directions, of "
                 "every layer of a stack")
     return None
+
+
+def reached(links: Links) -> list[tuple[int, int]]:
+    """For every state, the first and the last state that it depends on directly: its own number
+    where there is none. One sweep, from the oldest node on."""
+    until = {x: i for i, link in enumerate(links) for x in link}  # the last state it is a part of
+    since = {x: i for i, link in reversed([*enumerate(links)]) for x in link}
+    first: dict[Node, int] = {}
+    last: dict[Node, int] = {}
+    for node in nodes(*until):
+        used = [x for x in operands(node) if x is not None]
+        first[node] = min((until.get(x, first.get(x, NOWHERE)) for x in used), default=NOWHERE)
+        last[node] = max((since.get(x, last.get(x, -1)) for x in used), default=-1)
+    found, before = [], set[Node]()
+    for i, link in enumerate(links):
+        new = [x for x in link if x not in before]
+        found.append((min((first[x] for x in new if first[x] < NOWHERE), default=i),
+                      max((last[x] for x in new), default=i)))
+        before = set(link)
+    return found
 
 
 def completed(links: Links, call: str, passing: tuple[int, int]) -> Links:

@@ -12,41 +12,43 @@ The gradient meets one Jacobian after the other. If each shrinks it by 0.66, lit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from .chain import Chain, read_chain
+from . import jacobian_words as words
+from .chain import Chain
 from .closed import ClosedForm, vanilla
+from .directions import Directions, read_chains
 from .onestep import matrix
 from .paths import Paths, paths
-from .rows import between
 from .sizes import powers, radii, singular
 from .table import Table
-from .verdict import in_words, lag_of, rate, size
+from .verdict import lag_of, rate
 
 Array = Any
+LEVELS = (0.5, 0.1, 1e-2, 1e-3, 1e-6, 1e1, 1e3, 1e6)
 
 
-def step_jacobians(states: Any) -> StepJacobians:
+def step_jacobians(states: Any) -> StepJacobians | Directions:
     """J_t = ds_t/ds_{t-1} for every step of a recurrence, from its graph.
 
     `states` is a list of states s_0 (if it wants a gradient), s_1, ..., s_T, each a Value, a Tensor
     (H,) or (B, H), or a tuple of such parts, like the (h, c) of an LSTM; or a layer's sequence
-    (return_sequences=True); or the states of all its steps (return_all_states=True, of a stack
-    those of one layer, of a bidirectional layer those of one direction). Where c_t goes past h_t it
-    is looked up in the graph. In reverse time it is dh_t/dh_{t+1}.
+    (return_sequences=True); or the states of all its steps (return_all_states=True). Where c_t goes
+    past h_t it is looked up in the graph. In reverse time it is dh_t/dh_{t+1}; of a bidirectional
+    layer there are two recurrences, and the result is a pair, `Directions`: each by itself.
 
     Each J_t holds every way through its step and nothing else; samples of a batch are kept apart.
     One walk for all rows of a step. Raises `InputError` if the states do not follow from each
     other, or if samples of a batch are mixed; `GradientError` for a released graph.
     """
-    chain = read_chain(states, "step_jacobians")
-    matrices = [matrix(chain, i) for i in range(1, len(chain.links))]
-    return StepJacobians(chain, np.stack(matrices))
+    found = [StepJacobians(chain, np.stack([matrix(chain, i) for i in range(1, len(chain.links))]))
+             for chain in read_chains(states, "step_jacobians")]
+    return found[0] if len(found) == 1 else Directions(*found)
 
 
 class StepJacobians(Table):
@@ -97,7 +99,8 @@ class StepJacobians(Table):
         later than t."""
         last, first = self.position(t), self.position(k)
         if first > last:
-            raise InputError(f"h_{t} comes before h_{k}: it does not depend on it",
+            s = words.symbol(self)
+            raise InputError(f"{s}_{t} comes before {s}_{k}: it does not depend on it",
                              where="step_jacobians", fix=f"product({k}, {t})")
         found = np.broadcast_to(np.eye(self.chain.size), self.matrices.shape[1:])
         for J in self.matrices[first:last][::-1]:
@@ -173,41 +176,24 @@ class StepJacobians(Table):
     def lag(self, level: float) -> int | None:
         """How many steps back the gradient of h_T is first below `level` times its size; above it,
         for a level over 1. None if it never is. `lag(1e-6)`, `lag(1e3)`."""
-        if not level > 0.0 or level == 1.0:
-            raise InputError(f"expected a level above 0 and not 1, got {level!r}", where="lag")
-        return lag_of(self.largest, level)
+        number = isinstance(level, (int, float, np.number)) and not isinstance(level, bool)
+        if not number or not level > 0.0 or level == 1.0:
+            raise InputError(f"expected a level above 0 and not 1, got {level!r}", where="lag",
+                             fix="lags([1e-3, 1e-6]) is for several" if not number else "")
+        return lag_of(self.largest, float(level))
+
+    def lags(self, levels: Iterable[float] = LEVELS) -> dict[float, int | None]:
+        """The same for several levels: `lags([0.1, 1e-3, 1e3])` is {0.1: 5, 0.001: 14, 1e3: None}.
+        """
+        if isinstance(levels, str) or not isinstance(levels, Iterable):
+            raise InputError(f"expected a list of levels, got {levels!r}", where="lags")
+        return {level: self.lag(level) for level in levels}
 
     @property
     def verdict(self) -> str:
         """In plain words: "The gradient vanishes: it shrinks by 0.66 a step, below 1e-6 of its size
         after 33 steps"."""
-        broken = np.flatnonzero(~np.isfinite(self.matrices).all((1, 2, 3)))
-        if len(broken):
-            what = "NaN" if np.isnan(self.matrices).any() else "Inf"
-            return f"There is no verdict: {self.ratio(int(broken[0]))} has {what}"
-        gone = np.flatnonzero(np.isneginf(self.largest))
-        return f"The gradient {self.death(int(gone[0])) if len(gone) else in_words(self.largest)}"
-
-    def death(self, lag: int) -> str:
-        """Where the gradient of h_T becomes exactly 0, and why."""
-        i = len(self) - lag
-        t = self.steps[i + 1]
-        if self.matrices[i].any():
-            return (f"dies at step {t}: {self.ratio(i)} is not 0, but its product with the later "
-                    "ones is")
-        return f"dies at step {t}: {self.ratio(i)} is 0 ({self.cause(i)})"
-
-    def cause(self, i: int) -> str:
-        """Why a Jacobian is 0."""
-        before, after = self.chain.links[i], self.chain.links[i + 1]
-        if not between(before, after):
-            return f"the way is cut: {self.label(i + 1)} does not depend on {self.label(i)}"
-        form = vanilla(before, after)
-        if isinstance(form, ClosedForm) and not form.slope.any():
-            return {"relu": "relu is off in every unit"}.get(
-                form.activation, f"{form.activation} is saturated in every unit")
-        return "the weight is 0" if isinstance(form, ClosedForm) and not form.W.any() \
-            else "its local derivatives are"
+        return words.verdict(self)
 
     @cached_property
     def closed_forms(self) -> list[ClosedForm] | str:
@@ -237,67 +223,14 @@ class StepJacobians(Table):
 
     # --- how it looks ---------------------------------------------------------------------------
 
-    def label(self, i: int) -> str:
-        """The i-th state: h_3, or s_3 for one of several parts."""
-        return f"{self.symbol}_{self.steps[i]}"
-
-    @property
-    def symbol(self) -> str:
-        """h, or s for a state of several parts."""
-        return self.names[0] if len(self.names) == 1 else "s"
-
-    @property
-    def before(self) -> str:
-        """`h_{t-1}`; in reverse time `h_{t+1}`."""
-        return f"{self.symbol}_{{t{'+' if self.steps[0] > self.steps[-1] else '-'}1}}"
-
-    def ratio(self, i: int) -> str:
-        """`dh_3/dh_2`: what the i-th matrix is."""
-        return f"d{self.label(i + 1)}/d{self.label(i)}"
-
     @property
     def title(self) -> str:  # type: ignore[override]
-        whole = "" if len(self.names) == 1 else f", s = ({', '.join(self.names)})"
-        N, B = self.chain.size, self.chain.samples
-        shape = "numbers" if self.chain.scalar and N == 1 else f"matrices {N} x {N}"
-        batch = f"; the largest of {B} samples" if B > 1 else ""
-        return f"J_t = d{self.symbol}_t/d{self.before}{whole}: {len(self)} {shape}{batch}"
+        return words.title(self)
 
     def cells(self, digits: int = 4, shown: Sequence[int] | None = None) -> list[list[str]]:
         """The table as text: for every step the sizes of J_t, and of dh_T/dh_{t-1}."""
-        S = len(self)
-        rows = list(range(S)) if shown is None else list(shown)
-        product = f"d{self.label(S)}/d{self.before}"
-        steps = [str(self.steps[i + 1]) for i in rows]
-        through = [size(self.largest[S - i], digits) for i in rows]
-        J = self.matrices[rows]
-        if self.chain.size == 1 and self.chain.samples == 1:
-            signs = np.sign(self.matrices.reshape(-1)[::-1]).cumprod()[::-1]
-            through = ["-" * bool(signs[i] < 0) + text for i, text in zip(rows, through)]
-            numbers = [f"{x:.{digits}g}" for x in J.reshape(-1)]
-            return [["t", "J_t", product], *map(list, zip(steps, numbers, through))]
-        sigma = singular(J)
-        columns = [sigma[..., 0].max(1), np.sqrt((J ** 2).sum((2, 3))).max(1),
-                   sigma[..., -1].min(1), radii(J).max(1)]
-        text = [[f"{x:.{digits}g}" for x in column] for column in columns]
-        head = ["t", "‖J_t‖₂", "‖J_t‖_F", "smallest σ", "spectral radius", f"‖{product}‖₂"]
-        return [head, *map(list, zip(steps, *text, through))]
+        return words.cells(self, digits, shown)
 
     def notes(self) -> list[str]:
         """The verdict, the closed form, and the direct path."""
-        lines = [self.verdict]
-        forms = self.closed_forms
-        if isinstance(forms, str):
-            lines.append(f"No closed form diag(φ') W_hh: {forms}")
-            if self.paths is not None:
-                lines.append(self.paths.verdict)
-            return lines
-        W, formula = forms[-1].weight, forms[-1].formula
-        name = W if formula == "1" else f"diag({formula}) {W}"
-        lines.append(f"Closed form J_t = {name}: largest difference {self.closed_difference:.2g}")
-        if self.chain.size > 1:
-            turned = np.stack([form.turned() for form in forms])
-            lines.append(f"  with {W}ᵀ in its place the difference is "
-                         f"{abs(self.matrices - turned).max(initial=0.0):.2g}: the transpose "
-                         f"belongs to the way back, dL/d{self.before} = J_tᵀ dL/d{self.symbol}_t")
-        return lines
+        return words.notes(self)

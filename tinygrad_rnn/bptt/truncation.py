@@ -22,26 +22,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core import ops
 from ..core.backprop import contributions
 from ..core.graph import Node
 from ..core.parts import norm
-from ..core.reductions import sum_of
 from ..core.totals import Totals
-from ..core.walk import edges, nodes, operands
+from ..core.walk import nodes
 from ..core.words import describe
 from ..errors import InputError
-from .chain import as_step, opened, read_chain
+from .chain import opened
+from .directions import Directions
+from .recurrence import Losses, Recurrence, recurrences, terms
 from .table import Table, aligned
 from .targets import targets
+from .verdict import steps as steps_of
 
 Array = Any
-Losses = list[tuple[Node, float]]  # each with its weight in the sum
-Boundaries = dict[int, list[Node]]  # position t -> what is carried from there to later steps
 
 
 def truncation(losses: Any, params: Any, k1: int, k2: int | None = None,
-               states: Any = None) -> Truncation:
+               states: Any = None) -> Truncation | Directions:
     """The gradient with windows of `k1` steps that go back `k2` (k1 if not given), against the full
     one, from one and the same graph: nothing is run again and `.grad` stays as it is.
 
@@ -50,9 +49,13 @@ def truncation(losses: Any, params: Any, k1: int, k2: int | None = None,
     `timestep(t)`), the state is found in the graph: whatever is carried from step to step; else
     give `states`, as for `step_jacobians`.
 
-    k1=k2=k are windows, k1=1, k2=k is k steps back from every loss. Raises `InputError` for k1, k2
-    that are no whole numbers of at least 1, for a graph without steps, and for one in which time
-    runs in reverse.
+    k1=k2=k are windows, k1=1, k2=k is k steps back from every loss. In reverse time the windows
+    begin at the last step. Of a bidirectional layer each direction is cut by itself, the other one
+    left whole: the result is a pair, `Directions`, each with the parameters that it depends on.
+
+    Raises `InputError` for k1, k2 that are no whole numbers of at least 1, for a graph without
+    steps, and for one in which time runs both ways and one way needs the other (an encoder and a
+    decoder, bidirectional layers on top of each other): give the states that are to be cut.
     """
     k2 = k1 if k2 is None else k2
     for name, k in (("k1", k1), ("k2", k2)):
@@ -60,101 +63,34 @@ def truncation(losses: Any, params: Any, k1: int, k2: int | None = None,
             raise InputError(f"expected {name} to be a whole number of at least 1, got {k!r}",
                              where="truncation")
     losses, states = opened((losses, states))
+    roots, wanted = read_losses(losses), targets(params, "truncation")
+    found = recurrences(roots, states, wanted.values())
+    if len(found) == 1:
+        return Truncation(found[0], wanted, int(k1), int(k2))
+    return Directions(*(Truncation(each, of_its_own(wanted, each), int(k1), int(k2))
+                        for each in found))
+
+
+def read_losses(losses: Any) -> Losses:
+    """The losses, each with its weight in the sum. Raises `InputError` for what is none."""
+    if not isinstance(losses, Node) and (not isinstance(losses, Sequence) or not losses):
+        got = "an empty list" if losses == [] else type(losses).__name__
+        raise InputError(f"expected a loss, or a list of the losses of the steps, got {got}",
+                         where="truncation")
     roots = terms(losses) if isinstance(losses, Node) else [(loss, 1.0) for loss in losses]
     for loss, _ in roots:
         if not isinstance(loss, Node) or np.size(loss.value) != 1:
             raise InputError("expected losses that are single numbers, got "
                              + (describe(loss) if isinstance(loss, Node) else repr(loss)),
-                             where="truncation")
-    wanted = targets(params, "truncation")
-    steps, boundaries, at = by_states(states) if states is not None else by_steps(roots, wanted)
-    return Truncation(Recurrence(roots, steps, boundaries, latest(roots, at)), wanted,
-                      int(k1), int(k2))
+                             where="truncation", fix="A sequence is no list of losses: "
+                             "[(y ** 2).sum() for y in outputs]" if isinstance(loss, Node) else "")
+    return roots
 
 
-# --- where the steps are ------------------------------------------------------------------------
-
-
-class Recurrence(NamedTuple):
-    """The losses with the positions of their steps, and what can be cut where."""
-
-    losses: Losses
-    steps: list[int]
-    boundaries: Boundaries
-    positions: list[int]
-
-
-def terms(total: Node) -> Losses:
-    """The losses that a sum is made of, each with the factor before it: L = (L_1 + ... + L_T) / T.
-
-    It ends at what has a name of its own, and at what is no sum.
-    """
-    found: Losses = []
-    waiting = [(total, 1.0)]
-    while waiting:
-        node, factor = waiting.pop()
-        plain = [v for x, v in zip(operands(node), node.values) if x is None or not x.requires_grad]
-        parts = [x for x in operands(node) if x is not None and x.requires_grad]
-        inner = node is total or node.name is None
-        if inner and parts and node.op in (ops.add, sum_of) and \
-                all(np.size(x.value) == 1 for x in parts):
-            waiting += [(x, factor) for x in parts]
-        elif inner and len(parts) == 1 and node.op is ops.mul and np.size(plain[0]) == 1 \
-                and np.size(parts[0].value) == 1:
-            waiting.append((parts[0], factor * float(np.reshape(plain[0], ()))))
-        else:
-            found.append((node, factor))
-    return found[::-1]
-
-
-def by_states(states: Any) -> tuple[list[int], Boundaries, dict[Node, int]]:
-    """Steps, cuts and positions from states that were given. The first is where it all begins, if
-    it was given and not computed."""
-    chain = read_chain(states, "truncation")
-    first = 0 if all(x.is_leaf for x in chain.links[0]) else -1
-    at = {x: i - first - 1 for i, link in enumerate(chain.links) for x in link}
-    steps = chain.steps[first + 1:]
-    return steps, {i - first - 1: link for i, link in enumerate(chain.links)}, at
-
-
-def by_steps(roots: Losses, wanted: dict[str, Node]
-             ) -> tuple[list[int], Boundaries, dict[Node, int]]:
-    """The same from the time stamps: what is carried on is what a later step uses of an earlier
-    one."""
-    weights = set(wanted.values())
-    graph = nodes(*(loss for loss, _ in roots))
-    stamped = {n: n.step for n in graph if n.step is not None and n not in weights and n.op.rules}
-    if not stamped:
-        raise InputError("the graph has no time steps", where="truncation",
-                         fix="Give the states: truncation(..., states=[h_0, h_1, ...]), or run the "
-                             "loop under tg.timestep(t)")
-    first, last = min(stamped.values()), max(stamped.values())
-    boundaries: dict[int, dict[Node, None]] = {}
-    for x, _, node in edges(*(loss for loss, _ in roots)):
-        if x not in stamped or node.step is None or not x.requires_grad:
-            continue
-        if stamped[x] > node.step:
-            raise InputError(f"{describe(node)} depends on {describe(x)}, a later step: time runs "
-                             "in reverse, or starts anew", where="truncation",
-                             fix="Give the states of the part that is to be cut: states=[...]")
-        for s in range(stamped[x] - first, node.step - first):
-            boundaries.setdefault(s, {})[x] = None
-    return (list(range(first, last + 1)), {s: list(found) for s, found in boundaries.items()},
-            {n: step - first for n, step in stamped.items()})
-
-
-def latest(roots: Losses, at: dict[Node, int]) -> list[int]:
-    """The last step that each loss looks at."""
-    known = dict(at)
-    for node in nodes(*(loss for loss, _ in roots)):
-        step = as_step(node)  # outputs[t] of a layer's sequence looks at step t only
-        used = operands(node) if step is node else (step,)
-        below = max((known.get(x, -1) for x in used if x is not None), default=-1)
-        known[node] = max(known.get(node, -1), below)
-    for loss, _ in roots:
-        if known[loss] < 0:
-            raise InputError(f"{describe(loss)} depends on no state", where="truncation")
-    return [known[loss] for loss, _ in roots]
+def of_its_own(wanted: dict[str, Node], recurrence: Recurrence) -> dict[str, Node]:
+    """The parameters that what is carried depends on: no others are touched by a cut."""
+    reached = set(nodes(*recurrence.carried()))
+    return {name: p for name, p in wanted.items() if p in reached}
 
 
 # --- what is left -------------------------------------------------------------------------------
@@ -194,8 +130,13 @@ class Truncation(Table):
             found, lost = self.gradients(members, cut)
             self.truncated = {name: self.truncated[name] + g for name, g in found.items()}
             seeing = [self.steps[recurrence.positions[i]] for i in members]
-            self.cuts += [CutState(x.label, self.steps[place], seeing, norm(g))
+            self.cuts += [CutState(self.label(x, place), self.steps[place], seeing, norm(g))
                           for x, g in lost.items()]
+
+    def label(self, x: Node, place: int) -> str:
+        """`h_4`; where nothing was stamped or named, by its position."""
+        return x.label if x.name and x.step is not None else \
+            f"{x.name or 'h'}_{self.steps[place]}"
 
     def start(self, p: int) -> int:
         """The first position that the loss at position p reaches."""
@@ -261,12 +202,13 @@ class Truncation(Table):
         if self.k1 == self.k2:
             return f"windows of {self.k1}" if self.k1 > 1 else "1 step back from every loss"
         if self.k1 == 1:
-            return f"{self.k2} steps back from every loss"
-        return f"windows of {self.k1}, gradients of {self.k2} steps"
+            return f"{steps_of(self.k2)} back from every loss"
+        return f"windows of {self.k1}, gradients of {steps_of(self.k2)}"
 
     @property
     def title(self) -> str:  # type: ignore[override]
-        return f"Truncated ({self.style}, T = {self.T}) against the full gradient"
+        reverse = ", in reverse time" if self.recurrence.reverse else ""
+        return f"Truncated ({self.style}, T = {self.T}{reverse}) against the full gradient"
 
     def cells(self, digits: int = 4, shown: Sequence[int] | None = None) -> list[list[str]]:
         """The table by parameter: norms, cosine, relative error."""
