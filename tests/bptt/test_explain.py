@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
+from tinygrad_rnn.bptt.formula import Formula
+from tinygrad_rnn.bptt.formulas import leaving
+from tinygrad_rnn.bptt.forward import computed
 from tinygrad_rnn.cli.models import model
 from tinygrad_rnn.cli.patterns import PATTERNS
+from tinygrad_rnn.core.backprop import local
 from tinygrad_rnn.core.listing import op_table
 
-from ..core.samples import CALLS, SAMPLES, Draw
+from ..core.samples import CALLS, EINSUMS, SAMPLES, Draw
 
 POWERS = """\
 ∂h₃/∂w, from the graph: one term for each of its 3 uses
@@ -163,7 +167,74 @@ def test_every_row_has_a_printable_rule(name):
         term = next(line for line in found.text.splitlines() if "term: " in line)
         assert not re.search(r"shape|axis|keepdims|slope|math\.|\||&|None", term), term
         assert "∂L/∂" in term or "0" in term
-        assert ("rule of" in term) == (y.op.variadic or len(operands) > 2 and "rule of" in term)
+        assert "rule of" not in term
+
+
+# --- einsum, by its subscripts ------------------------------------------------------------------
+
+INDEXED = re.compile(r"(?:\((?P<long>\w+)\)|(?P<short>\w))_(?P<letters>\w+)|\[(?P<pair>\w = \w)\]|"
+                     r"(?P<scalar>G|x\d)")
+
+
+def worth(text, arrays):
+    """What a sum over indices, as it is written, comes to: [Σ_b (G)_bj (x0)_bi]_ij."""
+    body, result = re.fullmatch(r"\[(.*)\]_(\w+)", text).groups() if text[0] == "[" and \
+        re.search(r"\]_\w+$", text) else (text, "")
+    over, body = re.fullmatch(r"(?:Σ_(\w+) )?(.*)", body).groups()
+    size, factors, letters = {}, [], []
+    for m in INDEXED.finditer(body):
+        name, axes = m["long"] or m["short"] or m["scalar"], m["letters"] or ""
+        if name:
+            size.update(zip(axes, np.shape(arrays[name])))
+            factors.append(arrays[name])
+        letters.append(m["pair"].replace(" = ", "") if m["pair"] else axes)
+    for i, term in enumerate(letters):
+        if i >= len(factors):  # [i = a], behind all the others
+            n = size.get(term[0]) or size.get(term[1]) or arrays["n"]
+            factors.append(np.eye(n))
+            size.update(dict.fromkeys(term, n))
+    for c in result:
+        if not any(c in term for term in letters):  # the same for all of its entries
+            factors.append(np.ones(arrays["sizes"][c]))
+            letters.append(c)
+    assert set("".join(letters)) - set(result) == set(over or "")
+    return np.einsum(f"{','.join(letters)}->{result}", *factors)
+
+
+@pytest.mark.parametrize("subscripts", EINSUMS)
+def test_an_einsum_is_written_with_its_letters(subscripts):
+    """What is written is worked out, and is the value, and the gradient through each operand."""
+    rng = np.random.default_rng(0)
+    inputs = subscripts.split("->")[0]
+    size = {c: n for n, c in enumerate(dict.fromkeys(inputs.replace(",", "")), 2)}
+    xs = [tg.Tensor(rng.normal(size=[size[c] for c in term]), name=f"x{k}", requires_grad=True)
+          for k, term in enumerate(inputs.split(","))]
+    y = np.einsum(subscripts, *xs).named("y")
+    seed = rng.normal(size=np.shape(y.value))
+    arrays = {"G": seed, "sizes": size, **{x.name: x.numpy() for x in xs}}
+    made = computed(y, lambda i: Formula(f"x{i}", f"x{i}"))
+    np.testing.assert_allclose(worth(made.text, arrays), y.numpy(), rtol=1e-12)
+    for i, (x, term) in enumerate(zip(xs, inputs.split(","))):
+        made = leaving(y, i, seed, Formula("G", "G"), lambda k: Formula(f"x{k}", f"x{k}"))
+        assert compiles(f"\\[{made.latex}\\]")
+        arrays["n"] = next((size[c] for c in term if term.count(c) > 1), None)
+        twice = made.text.rpartition("]_")[2]
+        arrays["sizes"] = {**size, **dict(zip(twice, x.shape))}
+        np.testing.assert_allclose(worth(made.text, arrays), local(y, i, seed), rtol=1e-12)
+
+
+def test_an_einsum_in_a_derivation():
+    W, h = (tg.Tensor(np.full((2, 2), v), name=n, requires_grad=True)
+            for v, n in ((0.5, "W"), (1.0, "h0")))
+    for t in (1, 2):
+        with tg.timestep(t):
+            h = np.tanh(np.einsum("bi,ij->bj", h, W)).named("h")
+    found = tg.gradient_flow((h ** 2).sum().named("L")).explain(W)
+    assert "∂L/∂W = Σ_t [Σ_b (δ_t)_bj (h_{t−1})_bi]_ij" in found.text
+    assert "h₂ = tanh([Σ_i (h₁)_bi W_ij]_bj)" in found.text
+    assert "∂L/∂h₁ = [Σ_j (δ₂)_bj W_ij]_bi" in found.text
+    assert r"\left[\sum_{b} \left(\delta_t\right)_{bj} \, \left(h_{t-1}\right)_{bi}\right]_{ij}" \
+        in found.latex
 
 
 # --- ops and names of one's own -----------------------------------------------------------------

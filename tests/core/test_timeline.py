@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
-from tinygrad_rnn.core import algebra, functions, numpy_ops, ops, reductions, timeline
+from tinygrad_rnn.core import algebra, einsum, functions, numpy_ops, ops, reductions, timeline
 from tinygrad_rnn.errors import ShapeError
 
 T, B, O = 6, 3, 5
@@ -194,7 +194,7 @@ def test_y_0_in_front_is_a_step_as_well():
     assert len(timeline.rows(before)) == T
 
 
-ROWS = [op for module in (ops, numpy_ops, reductions, algebra, functions)
+ROWS = [op for module in (ops, numpy_ops, reductions, einsum, algebra, functions)
         for op in ops.table(vars(module)).values()]
 
 

@@ -12,258 +12,19 @@ the numbers from the flow. Nothing is known here of any network.
 
 from __future__ import annotations
 
-import re
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.backprop import local
 from ..core.graph import Node
 from ..errors import InputError
-from .contribution import Contribution
+from .derivation import Derivation
 from .explanation import Block, Explanation, Line
-from .formula import TIMES, Formula, number
-from .formulas import computed, leaving
-from .naming import LINKS, Naming
-from .symbols import FACTORS, joined, joined_times, opaque, product, ratio, shown, symbol_of
+from .formula import TIMES, Formula
+from .symbols import FACTORS, joined, shown
 
 if TYPE_CHECKING:
     from .flow import GradientFlow
-
-LINES = 40  # so many lines of definitions are given at one use
-MOST = 12   # so many unnamed results are listed at one use
-
-
-class Derivation(Naming):
-    """Writes down where the gradient of one node comes from."""
-
-    def __init__(self, flow: GradientFlow, node: Node) -> None:
-        super().__init__(flow, node)
-        self.needed: dict[Node, None] = {}
-        self.defined: set[Node] = set()
-        self.told: set[Node] = set()
-
-    # --- formulas of gradients --------------------------------------------------------------
-
-    def arriving(self, x: Node, links: int = LINKS, t: int | None = None) -> Formula:
-        """The gradient of `x`: its own symbol, or the formula of the only way that leads to it."""
-        into = self.flow.incoming.get(x, [])
-        alone = len(into) == 1 and x not in self.deltas
-        if x is self.flow.root or x.name is not None or not alone or links == 0:
-            self.needed[x] = None
-            return self.gradient(x, t)
-        return self.formula(into[0], links - 1, t)
-
-    def formula(self, e: Contribution, links: int = LINKS, t: int | None = None) -> Formula:
-        """What a contribution is made of."""
-        return self.through(e, self.arriving(e.node, links, t), t)
-
-    def through(self, e: Contribution, g: Formula, t: int | None = None) -> Formula:
-        """What leaves through the operand of `e` when `g` arrives."""
-        made = leaving(e.node, e.position, e.g, g, partial(self.operand, e.node, t=t))
-        for alias in reversed(e.aliases):
-            made = leaving(alias, 0, e.g, made, partial(self.operand, alias, t=t))
-        return made
-
-    def with_numbers(self, e: Contribution) -> Formula | None:
-        """The same with a number for every symbol, where all of them are numbers."""
-        if not e.node.is_scalar or any(np.ndim(v) for v in e.node.values) or e.part is not None:
-            return None
-        value = [*e.node.values, e.node.value]
-        made = leaving(e.node, e.position, e.g, opaque(e.g), lambda i: opaque(value[i]))
-        return None if made.text.startswith("(rule of") else made
-
-    # --- lines ------------------------------------------------------------------------------
-
-    def define(self, x: Node) -> list[Line]:
-        """Where the gradient of `x` comes from: a line for each part, and their sum."""
-        self.defined.add(x)
-        name, into = self.gradient(x), self.flow.incoming.get(x, [])
-        total = shown(self.flow.gradient(x))
-        if x is self.flow.root and not into:
-            return [Line(name, None, total, "the start")]
-        if len(into) == 1:
-            e = into[0]
-            return [Line(name, self.formula(e), self.worked(e), self.origin(e, x))]
-        lines = [Line(Formula(f"{name.text} = part {i}", rf"{name.latex}^{{({i})}}"),
-                      self.formula(e), self.worked(e), self.origin(e, x))
-                 for i, e in enumerate(into, 1)]
-        for i, line in enumerate(lines, 1):
-            line.left = Formula(f"part {i}", rf"\text{{part {i}}}")
-        parts = [shown(e.array()) for e in into]
-        short = np.size(x.value) == 1 and len(parts) <= FACTORS
-        added = joined(parts) if short else Formula(
-            f"the sum of the {len(parts)} parts", rf"\text{{the sum of the {len(parts)} parts}}")
-        return [*lines, Line(name, added, total)]
-
-    def worked(self, e: Contribution) -> Formula:
-        """The numbers of a contribution, and what they give."""
-        value, numbers = shown(e.array()), self.with_numbers(e)
-        if numbers is None or numbers.text == value.text:
-            return value
-        return Formula(f"{numbers.text} = {value.text}", f"{numbers.latex} = {value.latex}")
-
-    def origin(self, e: Contribution, x: Node) -> str:
-        """Whether a part comes from above or from another step, in words."""
-        if e.step is None or x.step is None:
-            return "from above" if x.step is not None else ""
-        if e.step == x.step:
-            return "from above"
-        return f"from the future, step {e.step}" if e.step > x.step else f"from step {e.step}"
-
-    def block(self, e: Contribution, title: str) -> Block:
-        """One use of the node: the gradient that arrived there, and the term."""
-        block = Block(title)
-        lines: list[Line] = []
-        self.needed, self.used = {}, {}
-        if e.part is not None:
-            d = symbol_of("δ", e.step)
-            lines.append(Line(Formula(f"term: {d.text} xᵀ", rf"{d.latex} x^\top"), None,
-                              shown(e.array()), "inside one node of a whole sequence"))
-            block.lines = lines
-            return block
-        term = self.through(e, self.arriving(e.node))
-        before = self.definitions(e.step)
-        lines.append(Line(Formula(f"term: {term.text}", rf"\text{{term: }} {term.latex}"), None,
-                          self.worked(e)))
-        lines = [*before, *lines, *self.chain(e)]
-        block.lines = [*self.intermediate(lines), *lines]
-        return block
-
-    def definitions(self, step: int | None) -> list[Line]:
-        """The symbols that were needed and belong to this step, or to none, each once; and the
-        state itself."""
-        lines: list[Line] = []
-        waiting = list(self.needed)
-        for x in waiting:  # the list grows while it is read
-            later = x.step is not None and step is not None and x.step != step
-            if x in self.defined or later:
-                continue
-            if len(lines) > LINES:
-                note = Formula("…", r"\dots")
-                lines.insert(0, Line(note, None, None, "and so on, back from the loss"))
-                break
-            self.needed = {}
-            made = self.define(x)
-            if x.op.rules and x.name is not None and x.step is not None:
-                forward = self.forward(x)
-                made.insert(0, Line(self.symbol(x), forward, self.worked_forward(x)))
-            lines = [*made, *lines]
-            waiting += list(self.needed)
-        return lines
-
-    def intermediate(self, shown_lines: list[Line]) -> list[Line]:
-        """The unnamed results that got a name in these lines, each with what it is."""
-        lines: list[Line] = []
-        waiting, text = list(self.used), "\n".join(line.text() for line in shown_lines)
-        for x in waiting:  # the list grows while it is read
-            there = re.search(f"{self.symbol(x).text}(?![₀-₉])", text)
-            if there and x not in self.told and len(lines) < MOST:
-                self.told.add(x)
-                self.used = {}
-                made = computed(x, partial(self.operand, x)) if x.op.rules else None
-                lines.insert(0, Line(self.symbol(x), made, shown(x.value)))
-                text += lines[0].text()
-                waiting += list(self.used)
-        return lines
-
-    def forward(self, x: Node, links: int = LINKS, numbers: bool = False) -> Formula:
-        """How a node was computed, unnamed results written out; with `numbers`, in numbers."""
-        def part(i: int) -> Formula:
-            y = x.operands[i]
-            if isinstance(y, Node) and y.name is None and y.op.rules and links > 1:
-                return self.forward(y, links - 1, numbers)
-            return opaque(x.values[i]) if numbers else self.operand(x, i)
-        return computed(x, part)
-
-    def worked_forward(self, x: Node) -> Formula:
-        """The numbers that a scalar was computed from, and what they give."""
-        value = shown(x.value)
-        if not x.is_scalar or any(isinstance(y, Node) and not y.is_scalar for y in x.operands):
-            return value
-        made = self.forward(x, numbers=True)
-        return Formula(f"{made.text} = {value.text}", f"{made.latex} = {value.latex}")
-
-    def chain(self, e: Contribution) -> list[Line]:
-        """For scalars with a single way to the loss: the term as a product of local
-        derivatives."""
-        if not self.flow.root.is_scalar or not e.node.is_scalar or e.aliases:
-            return []
-        way: list[tuple[Node, Node, float]] = []  # (of, with respect to, local derivative)
-        x, link, slope = self.node, e, 1.0
-        while True:
-            slope *= local(link.node, link.position, 1.0)
-            into = self.flow.incoming.get(link.node, [])
-            if link.node.name is not None or link.node is self.flow.root or len(into) != 1:
-                way.append((link.node, x, slope))
-                x, slope = link.node, 1.0
-            if len(into) != 1 or link.node is self.flow.root:
-                break
-            link = into[0]
-        way.reverse()
-        if len(way) < 2:
-            return []
-        factors = [] if x is self.flow.root else [self.gradient(x)]
-        factors += [ratio(self.symbol(y), self.symbol(of)) for y, of, _ in way]
-        values = [] if x is self.flow.root else [number(float(self.flow.arrived[x]))]
-        values += [number(s) for _, _, s in way]
-        left = Formula("chain", r"\text{chain}")
-        return [Line(left, product(factors), Formula(*joined_times(values, e.array())))]
-
-    # --- all of it --------------------------------------------------------------------------
-
-    def explanation(self, keep: int) -> Explanation:
-        """The head, the steps (of many: the first and last `keep`), the sum."""
-        blocks = [self.head()]
-        n = len(self.entries)
-        hidden = range(keep, n - keep) if n > 2 * keep + 1 else range(0)
-        for i, e in enumerate(self.entries):
-            if i in hidden:
-                if i == hidden[0]:
-                    blocks.append(Block(f"… {len(hidden)} more uses, each in the same way …"))
-                continue
-            title = f"use {i + 1}" if e.step is None else f"step {e.step}"
-            title += f" ({e.node.scope})" if e.node.scope else ""
-            blocks.append(self.block(e, title))
-        blocks.append(self.foot())
-        name = self.symbol(self.node).text
-        wrong = f"WRONG on purpose ({self.flow.wrong}): " if self.flow.wrong else ""
-        terms = "one term for its only use" if n == 1 else f"one term for each of its {n} uses"
-        return Explanation(f"{wrong}∂{self.root.text}/∂{name}, from the graph: {terms}", blocks)
-
-    def head(self) -> Block:
-        """The general formula, if all uses are alike."""
-        left = self.gradient(self.node)
-        e = next((e for e in self.entries if any(
-            isinstance(x, Node) and x.op.rules and x.step is not None and x.step != e.step
-            for x in e.node.operands)), self.entries[0])
-        kinds = {(e.node.op.name, e.position) for e in self.entries}
-        if len(kinds) > 1 or e.step is None or e.part is not None or len(self.entries) == 1:
-            return Block("the gradient is the sum of its terms", [])
-        node = self.same_gradient(e.node)
-        named = node not in self.deltas
-        g = self.gradient(node, e.step) if named else Formula("δ_t", r"\delta_t")
-        term = self.through(e, g, e.step).inside(TIMES)
-        rows = int(np.prod(np.shape(e.g)[:-1])) if e.node.op.late and e.position == 1 else 1
-        lines = [Line(left, Formula(f"Σ_t {term.text}", rf"\sum_t {term.latex}"), None,
-                      f"summed over a batch of {rows}" if rows > 1 else "")]
-        into = self.flow.incoming.get(node, [])
-        if not named and len(into) == 1:
-            lines.append(Line(g, self.formula(into[0], t=e.step)))
-        return Block("in general", lines)
-
-    def foot(self) -> Block:
-        """The sum of the terms, and what it is."""
-        terms = [shown(e.array()) for e in self.entries] if len(self.entries) <= FACTORS else []
-        short = self.node.is_scalar and terms
-        added = joined(terms) if short else None
-        name = self.symbol(self.node)
-        where = f"what this pass added to {name.text}.grad" if self.node.is_leaf else ""
-        if self.flow.wrong:
-            where = "and this is wrong"
-        return Block("sum of the terms", [Line(self.gradient(self.node), added,
-                                               shown(self.ledger.total), where)])
 
 
 def explain(flow: GradientFlow, node: Node, keep: int = 3) -> Explanation:
@@ -274,4 +35,59 @@ def explain(flow: GradientFlow, node: Node, keep: int = 3) -> Explanation:
     if isinstance(keep, bool) or not isinstance(keep, (int, np.integer)) or keep < 1:
         raise InputError(f"expected keep to be a whole number of at least 1, got {keep!r}",
                          where="explain()")
-    return Derivation(flow, node).explanation(keep)
+    return explanation(Derivation(flow, node), keep)
+
+
+def explanation(d: Derivation, keep: int) -> Explanation:
+    """The head, the steps (of many: the first and last `keep`), the sum."""
+    blocks = [head(d)]
+    n = len(d.entries)
+    hidden = range(keep, n - keep) if n > 2 * keep + 1 else range(0)
+    for i, e in enumerate(d.entries):
+        if i in hidden:
+            if i == hidden[0]:
+                blocks.append(Block(f"… {len(hidden)} more uses, each in the same way …"))
+            continue
+        title = f"use {i + 1}" if e.step is None else f"step {e.step}"
+        title += f" ({e.node.scope})" if e.node.scope else ""
+        blocks.append(d.block(e, title))
+    blocks.append(foot(d))
+    name = d.symbol(d.node).text
+    wrong = f"WRONG on purpose ({d.flow.wrong}): " if d.flow.wrong else ""
+    terms = "one term for its only use" if n == 1 else f"one term for each of its {n} uses"
+    return Explanation(f"{wrong}∂{d.root.text}/∂{name}, from the graph: {terms}", blocks)
+
+
+def head(d: Derivation) -> Block:
+    """The general formula, if all uses are alike."""
+    left = d.gradient(d.node)
+    e = next((e for e in d.entries if any(
+        isinstance(x, Node) and x.op.rules and x.step is not None and x.step != e.step
+        for x in e.node.operands)), d.entries[0])
+    kinds = {(e.node.op.name, e.position) for e in d.entries}
+    if len(kinds) > 1 or e.step is None or e.part is not None or len(d.entries) == 1:
+        return Block("the gradient is the sum of its terms", [])
+    node = d.same_gradient(e.node)
+    named = node not in d.deltas
+    g = d.gradient(node, e.step) if named else Formula("δ_t", r"\delta_t")
+    term = d.through(e, g, e.step).inside(TIMES)
+    rows = int(np.prod(np.shape(e.g)[:-1])) if e.node.op.late and e.position == 1 else 1
+    lines = [Line(left, Formula(f"Σ_t {term.text}", rf"\sum_t {term.latex}"), None,
+                  f"summed over a batch of {rows}" if rows > 1 else "")]
+    into = d.flow.incoming.get(node, [])
+    if not named and len(into) == 1:
+        lines.append(Line(g, d.formula(into[0], t=e.step)))
+    return Block("in general", lines)
+
+
+def foot(d: Derivation) -> Block:
+    """The sum of the terms, and what it is."""
+    terms = [shown(e.array()) for e in d.entries] if len(d.entries) <= FACTORS else []
+    short = d.node.is_scalar and terms
+    added = joined(terms) if short else None
+    name = d.symbol(d.node)
+    where = f"what this pass added to {name.text}.grad" if d.node.is_leaf else ""
+    if d.flow.wrong:
+        where = "and this is wrong"
+    return Block("sum of the terms", [Line(d.gradient(d.node), added,
+                                           shown(d.ledger.total), where)])

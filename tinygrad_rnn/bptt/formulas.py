@@ -13,6 +13,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
+from ..core.einsum import einsum_
 from ..core.graph import Node
 from ..core.listing import Function, names
 from .formula import (
@@ -30,6 +31,7 @@ from .formula import (
     shown_index,
     transpose,
 )
+from .indexed import sent
 from .rule_source import rule_of, taken
 
 SAME = {"broadcast_to", "repeated", "reshape", "spread", "cast"}  # only the shape changes
@@ -175,6 +177,8 @@ def leaving(node: Node, position: int, g: Any, arriving: Formula,
     rule, space = rule_of(op, position)
     unknown = Formula(f"(rule of '{op.name}')({arriving.text})",
                       rf"\mathrm{{rule\ of\ {escaped(op.name)}}}\left({arriving.latex}\right)")
+    if op is einsum_:
+        return sent(node, position, arriving, symbol)
     if rule is None or op.variadic:
         return unknown
     if op.joint:  # each gets its own part
@@ -208,42 +212,3 @@ def options(rule: Function) -> dict[str, Any]:
     args = rule.args
     named = [*zip(args.args[::-1], args.defaults[::-1]), *zip(args.kwonlyargs, args.kw_defaults)]
     return {a.arg: x.value for a, x in named if isinstance(x, ast.Constant)}
-
-
-INFIX = {"+": ("+", "+"), "-": ("−", "-")}
-
-
-def computed(node: Node, symbol: Callable[[int], Formula]) -> Formula:
-    """How a node was computed from its operands."""
-    args = [symbol(i) for i in range(node.arity)]
-    name = node.op.name
-    if name in INFIX and len(args) == 2:
-        a, b = args[0].inside(PLUS), args[1].inside(PLUS if name == "+" else TIMES)
-        s, t = INFIX[name]
-        return Formula(f"{a.text} {s} {b.text}", f"{a.latex} {t} {b.latex}", PLUS)
-    writer = Writer({}, node.is_scalar, name == "linear")
-    if name == "*":
-        a, b = (x.inside(TIMES if x.hold > PLUS else POWER) for x in args)
-        s, t = writer.dot if all(x.number is None for x in args) else (" · ", r" \cdot ")
-        return Formula(f"{a.text}{s}{b.text}", f"{a.latex}{t}{b.latex}", TIMES)
-    if name == "**":
-        return power(*args)
-    if name == "/":
-        a, b = args[0].inside(TIMES), args[1].inside(POWER)
-        return Formula(f"{a.text} / {b.text}", rf"\frac{{{args[0].latex}}}{{{args[1].latex}}}",
-                       TIMES)
-    if name == "neg":
-        a = args[0].inside(TIMES)
-        return Formula(f"−{a.text}", f"-{a.latex}", PLUS)
-    if name == "linear":
-        a, b = args[1].inside(POWER), args[0].inside(POWER)
-        return Formula(f"{a.text} {b.text}", rf"{a.latex} \, {b.latex}", TIMES)
-    if name == "@":
-        return writer.matrix(*args)
-    if name == "T":
-        return transpose(args[0])
-    if name == "[]":
-        text = shown_index((node.params or {}).get("index"))
-        a = args[0].inside(ATOM)
-        return Formula(a.text + text, a.latex + escaped(text))
-    return function(name, args)

@@ -14,7 +14,7 @@ from ..core.graph import Node
 from ..core.keys import base_name
 from ..core.walk import nodes as walk_nodes
 from .formula import Formula, number
-from .formulas import computed
+from .forward import computed
 from .symbols import SMALL, shown, symbol_of
 
 if TYPE_CHECKING:

@@ -1,9 +1,8 @@
-"""Linear algebra: products over any axes (einsum) and systems of equations.
+"""Linear algebra: products of arrays, and systems of equations.
 
-The question this file answers: *what is the gradient of a product of arrays, written as einsum?*
+The question this file answers: *what is the gradient of an inverse, a determinant, a norm?*
 
-An einsum sends back an einsum: swap the letters of the operand with those of the result. All other
-products below are written with it, or with `@`.
+All products are written with einsum, or with `@`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import ShapeError, UnsupportedError
+from ..errors import UnsupportedError
+from .einsum import LETTERS, einsum_
 from .graph import Op
 from .ops import (
     Array,
@@ -33,70 +33,6 @@ from .ops import (
 from .protocol import bare
 from .reductions import Axis, amax, amin, axes_of, total
 from .shapes import flat
-
-LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-# --- einsum ---------------------------------------------------------------------------------------
-
-
-def _einsum(*xs: Array, subscripts: str) -> Array:
-    # optimize: by NumPy's matrix product where it can be, and by pairs where there are many
-    return np.einsum(subscripts, *xs, optimize=len(xs) > 1)
-
-
-def _einsum_rule(g: Array, y: Array, *xs: Array, position: int, subscripts: str) -> Array:
-    """Letters that stand nowhere else are brought back by ones, letters that stand twice (they pick
-    a diagonal) by a unit matrix."""
-    inputs, result = subscripts.split("->")
-    terms = inputs.split(",")
-    mine, others = terms[position], [*terms[:position], *terms[position + 1:]]
-    wanted, factors, letters = "", [], []
-    free = iter(c for c in LETTERS if c not in subscripts)
-    for letter, n in zip(mine, xs[position].shape):
-        if letter in wanted:
-            twin = next(free)
-            factors.append(np.eye(n))
-            letters.append(letter + twin)
-            letter = twin
-        elif letter not in result and not any(letter in term for term in others):
-            factors.append(np.ones(n))
-            letters.append(letter)
-        wanted += letter
-    operands = (g, *xs[:position], *xs[position + 1:], *factors)
-    return einsum_(*operands, subscripts=f"{','.join([result, *others, *letters])}->{wanted}")
-
-
-einsum_ = primitive("einsum", _einsum, _einsum_rule, variadic=True)
-
-
-def einsum(subscripts: str, *xs: Array, optimize: Any = None) -> Array:
-    """The sum of products that `subscripts` describes, as in `ij,jk->ik`. Repeated letters, `...`
-    and leaving out the result are as in NumPy. `optimize` is accepted, and NumPy decides."""
-    if not isinstance(subscripts, str):
-        raise UnsupportedError("np.einsum with lists of axes is not supported here",
-                               fix='Write the axes as letters: "ij,jk->ik"')
-    return einsum_(*xs, subscripts=spelled_out(subscripts, [np.ndim(bare(x)) for x in xs]))
-
-
-def spelled_out(subscripts: str, ndims: Sequence[int]) -> str:
-    """The same subscripts with letters for `...` and with the result written out."""
-    inputs, arrow, result = subscripts.replace(" ", "").partition("->")
-    terms = inputs.split(",")
-    if len(terms) != len(ndims):
-        raise ShapeError(f"{subscripts!r} speaks of {len(terms)} operands, got {len(ndims)}",
-                         where="einsum")
-    hidden = [n - len(term.replace("...", "")) if "..." in term else 0
-              for term, n in zip(terms, ndims)]
-    spare = "".join(c for c in LETTERS if c not in subscripts)[: max([0, *hidden])]
-    terms = [term.replace("...", spare[len(spare) - n:]) for term, n in zip(terms, hidden)]
-    if arrow and spare and "..." not in result:
-        raise ShapeError(f"{subscripts!r} leaves the axes of '...' out of the result",
-                         where="einsum", fix="Give them letters to sum over them")
-    if not arrow:
-        letters = inputs.replace("...", "").replace(",", "")
-        result = "..." + "".join(c for c in sorted(set(letters)) if letters.count(c) == 1)
-    return f"{','.join(terms)}->{result.replace('...', spare)}"
-
 
 # --- products -------------------------------------------------------------------------------------
 

@@ -14,9 +14,9 @@ from textwrap import wrap
 from types import ModuleType
 from typing import NamedTuple
 
-from . import algebra, functions, numpy_ops, ops, reductions
+from . import algebra, einsum, functions, numpy_ops, ops, reductions
 
-MODULES = (ops, numpy_ops, reductions, algebra, functions)
+MODULES = (ops, numpy_ops, reductions, einsum, algebra, functions)
 Function = ast.Lambda | ast.FunctionDef
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import algebra, joining, ops, reductions, shapes
+from . import algebra, einsum, joining, ops, reductions, shapes
 from .graph import Node, Op
 from .ops import Array, either, exp, primitive, sigmoid, sqrt, where
 from .protocol import FUNCTIONS, QUESTIONS, UFUNCS, bare
@@ -157,7 +157,7 @@ OF_ARRAYS: dict[Any, Callable[..., Any]] = {
     np.take_along_axis: shapes.take_along_axis, np.sort: shapes.sort, np.diff: shapes.diff,
     np.diag: shapes.diag, np.diagonal: shapes.diagonal, np.trace: shapes.trace,
     np.tril: shapes.tril, np.triu: shapes.triu,
-    np.einsum: algebra.einsum, np.tensordot: algebra.tensordot, np.dot: algebra.dot,
+    np.einsum: einsum.einsum, np.tensordot: algebra.tensordot, np.dot: algebra.dot,
     np.inner: algebra.inner, np.outer: algebra.outer, np.vdot: algebra.vdot,
     np.kron: algebra.kron, np.linalg.inv: algebra.inv, np.linalg.solve: algebra.solve,
     np.linalg.det: algebra.det, np.linalg.slogdet: algebra.slogdet,
