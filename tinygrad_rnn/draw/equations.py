@@ -4,16 +4,20 @@ The question this file answers: *what is i₃ the sigmoid of?*
 
     i₃ = sigmoid((W_hh · h₂ + W_xh · x₃ + b_h)[i])
 
-What has a name is called by it. What has none is written out in the place where it is used, as
+What has a name is called by it; where two scopes have the same name, and an equation of neither is
+read, with its scope: forward/h₃. What has none is written out in the place where it is used, as
 long as there is room; beyond that its op stands for it, in brackets: ‹+›.
 """
 
 from __future__ import annotations
 
+import re
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 
+from ..core import walk
 from ..core.graph import Node
 from . import style
 from .labels import clean, number, plain, symbol
@@ -29,27 +33,38 @@ NEEDS = {"+": (1, 1), "-": (1, 2), "*": (2, 2), "/": (2, 3), "@": (3, 3), "linea
 
 
 class Words:
-    """The names and equations of the nodes of a graph. `texts` is what stands on their glyphs."""
+    """The names and equations of the nodes of a graph. `texts` is what stands on their glyphs.
+
+    While words are put together, a name that several scopes have carries its scope between two
+    marks (`MARKED`), which are no characters of any name; `seen` takes them out.
+    """
 
     def __init__(self, found: Survey, texts: dict[Node, list[str]]) -> None:
         self.root, self.texts = found.root, texts
         self.root_name = plain(symbol(self.root.name, self.root.step) if self.root.name
                                else unnamed_root(self.root, found.nodes))
+        self.scopes = ambiguous(found)
         self.said: dict[Node, str] = {}
         for node in found.nodes:  # operands first
             self.said[node] = self.expression(node)
 
-    def name(self, node: Node) -> str:
-        """What a node is called: its name, or in brackets what it was made of, or just its op."""
+    def name(self, node: Node, within: str | None = None) -> str:
+        """What a node is called, as seen from a scope: its name, or in brackets what it was made
+        of, or just its op."""
+        return seen(self.called(node), within)
+
+    def called(self, node: Node) -> str:
+        """The name with its marks."""
         if node is self.root:
             return self.root_name
         if node.name is not None:
-            return plain(symbol(node.name, node.step))
+            name = plain(symbol(node.name, node.step))
+            return f"\0{self.scopes[node]}/\1{name}" if node in self.scopes else name
         if node.is_leaf:
             return written(node.value)
-        said = self.said.get(node, "").strip("‹›")
+        said = seen(self.said.get(node, "").strip("‹›"), node.scope, only=True)
         brief = self.part(node) if node.op.name == "[]" else sign(node)
-        return f"‹{said if 0 < len(said) <= SHORT else brief}›"
+        return f"‹{said if 0 < len(seen(said)) <= SHORT else brief}›"
 
     def title(self, node: Node) -> str:
         """What an operation is called above a moment."""
@@ -59,27 +74,25 @@ class Words:
 
     def equation(self, node: Node) -> str:
         """The operation as it is written: h₂ = tanh(W_hh · h₁ + b_h)."""
-        text = self.made_of(node)
+        text = seen(self.made_of(node), node.scope)
         if len(text) > 2 * LONG:
-            text = f"{clean(node.op.name, 24)}({', '.join(map(self.short, node.operands))})"
-        return f"{self.name(node)} = {text}" if node.name is not None else text
-
-    def short(self, x: Any) -> str:
-        """An operand in an equation that would be too long."""
-        return self.name(x) if isinstance(x, Node) else written(x)
+            words = (self.name(x, node.scope) if isinstance(x, Node) else written(x)
+                     for x in node.operands)
+            text = f"{clean(node.op.name, 24)}({', '.join(words)})"
+        return f"{self.name(node, node.scope)} = {text}" if node.name is not None else text
 
     def expression(self, node: Node) -> str:
         """A node in the place of an operand."""
         if node is self.root or node.name is not None or node.is_leaf:
-            return self.name(node)
+            return self.called(node)
         text = self.made_of(node)
-        return text if len(text) <= LONG else f"‹{sign(node)}›"
+        return text if len(seen(text, node.scope)) <= LONG else f"‹{sign(node)}›"
 
     def made_of(self, node: Node) -> str:
         """The right side of a node's equation."""
         name, words = node.op.name, list[str]()
         for i, x in enumerate(node.operands):
-            word = (self.said.get(x) or self.name(x)) if isinstance(x, Node) else written(x)
+            word = (self.said.get(x) or self.called(x)) if isinstance(x, Node) else written(x)
             plainly = not isinstance(x, Node) or x.name is not None or word.startswith("‹")
             binds = 9 if plainly else BINDS.get(x.op.name, 9)
             needs = NEEDS.get(name, ())
@@ -98,6 +111,36 @@ class Words:
         """Which part a slice is: [f] as on its glyph, or its index."""
         known = [text for text in self.texts.get(node, ()) if text.startswith("[")]
         return known[0] if known else f"[{clean(index_text((node.params or {}).get('index')), 24)}]"
+
+
+MARKED = re.compile("\0([^\1]*)/\1")
+
+
+def seen(text: str, within: str | None = None, only: bool = False) -> str:
+    """Words as they are read in an equation of the scope `within`: other scopes are named. With
+    `only`, their marks stay."""
+    return MARKED.sub(lambda mark: "" if mark[1] == within else mark[0] if only else f"{mark[1]}/",
+                      text)
+
+
+def ambiguous(found: Survey) -> dict[Node, str]:
+    """The nodes whose name somebody else has too, with the scope that tells them apart. A weight
+    belongs to the scope that uses it."""
+    named: dict[str, list[Node]] = {}
+    for node in found.nodes:
+        if node.name is not None and node is not found.root:
+            named.setdefault(plain(symbol(node.name, node.step)), []).append(node)
+    several = {x: x.scope for nodes in named.values() if len(nodes) > 1 for x in nodes}
+    users: dict[Node, set[str]] = {}
+    for user in found.nodes:
+        for _, x in walk.parents(user) if user not in found.shown else ():
+            x = found.source(x)
+            if x in several and not x.scope and user.scope:
+                users.setdefault(x, set()).add(user.scope)
+    for x, scopes in users.items():
+        levels = zip(*(scope.split("/") for scope in scopes))
+        several[x] = "/".join(a for a, *_ in takewhile(lambda a: len(set(a)) == 1, levels))
+    return {x: clean(scope, 60) for x, scope in several.items() if scope}
 
 
 def sign(node: Node) -> str:

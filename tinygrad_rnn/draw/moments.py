@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import numpy as np
 
 from ..bptt.mistakes import Mistake, wrong_walk
-from ..core import ops
+from ..core import ops, walk
 from ..core.backprop import contributions, local
 from ..core.graph import Node, constant
 from ..core.reductions import sum_of
@@ -35,24 +36,27 @@ Edge = tuple[Node, int, Node, Any, Any]
 
 @dataclass(slots=True)
 class Use:
-    """What one operation adds to the gradient of `x`, by group of terms; `node` is None for all
-    operations that are out of view together, `count` their number."""
+    """What one operation adds to the gradient of `x`, by group of terms; `node` is None for
+    operations that are out of view together, `away` says which of them, `members` are all of
+    them."""
 
     node: Node | None
     position: int
     x: Node
+    away: int = 0
     parts: dict[int, Any] = field(default_factory=dict)
     members: set[tuple[Node, int]] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class Moment:
-    """One moment. `node` is the operation, None for all that are out of view. Backward, `uses` are
-    what leaves it."""
+    """One moment. `node` is the operation, None for some that are out of view. Backward, `uses` are
+    what leaves it; `before` are the nodes in view that those out of view read."""
 
     backward: bool
     node: Node | None
     uses: list[Use] = field(default_factory=list)
+    before: list[Node] = field(default_factory=list)
 
 
 class Film:
@@ -67,6 +71,7 @@ class Film:
         view = {column.when for column in found.columns if column.step is not None}
         whens = {found.when(n) for n in found.nodes if n.op.rules and n.at.step is not None}
         self.hidden = whens - view
+        self.away = self.out_of_view() if self.hidden else {}
         terms = loss_terms(found)
         size = -(-len(terms) // MOST_GROUPS) if mistake is None else len(terms)
         self.groups = [terms[i:i + size] for i in range(0, len(terms), size)]
@@ -107,51 +112,91 @@ class Film:
         shown = self.found.shown
         if node in shown or node in self.found.slices:
             return
-        gone = self.gone(node)
-        if gone and (self.gone(x) or x in self.found.slices):
+        gone = node in self.away
+        if gone and (x in self.away or x in self.found.slices):
             return
         c = local(node, position, g) if c is None else c
         while x in shown and x.a is not None:
             c, x = local(x, 0, c), x.a
-        key = (None, x) if gone else (node, position, x)
-        use = self.uses.setdefault(key, Use(None if gone else node, position, x))
+        away = self.away.get(node, 0)
+        key = (away, x) if gone else (node, position, x)
+        use = self.uses.setdefault(key, Use(None if gone else node, position, x, away))
         use.members.add((node, position))
         use.parts[group] = use.parts[group] + c if group in use.parts else c
 
-    def gone(self, node: Node) -> bool:
-        """Whether an operation is out of view."""
-        return bool(node.op.rules) and self.found.when(node) in self.hidden
+    def out_of_view(self) -> dict[Node, int]:
+        """The operations out of view, each with the number of its group.
+
+        A group has one moment. It is in view again and again on the way back from the loss that
+        counts: what comes out of view for the first time is group 1, and what only gets its
+        gradient through something in view that group 1 sends to is group 2 (the lower of two
+        layers that read in both directions). So no group waits for itself.
+        """
+        group = dict.fromkeys(self.found.nodes, 0)
+        gone = {n for n in self.found.nodes if n.op.rules and self.found.when(n) in self.hidden}
+        for node in reversed(self.found.nodes):
+            for _, x in walk.parents(node):
+                out = x in gone and node not in gone
+                group[x] = max(group[x], group[node] + out)
+        return {n: max(group[n], 1) for n in self.found.nodes if n in gone}
 
     # --- the order of the moments ---------------------------------------------------------------
 
     def forward(self) -> list[Moment]:
-        """The operations in the order of the program; those out of view when the first of them
-        comes."""
+        """The operations in the order of the program; those out of view when all that they need is
+        there."""
         skipped = {*self.found.shown, *self.found.slices}
-        order = (n for n in self.found.nodes if n.op.rules and n not in skipped)
-        once = dict.fromkeys(None if self.gone(n) else n for n in order)
-        return [Moment(False, node) for node in once]
+        rank: dict[Any, int] = {}  # a node in view, or the number of a group
+        needs: dict[Any, set[Any]] = {}
+        for node in self.found.nodes:
+            if node.op.rules and node not in skipped:
+                item = self.away.get(node, node)
+                rank.setdefault(item, len(rank))
+                own = needs.setdefault(item, set())
+                own |= {self.away.get(x, x) for _, x in walk.parents(node)
+                        if x.op.rules and x not in skipped} - {item}
+        return [Moment(False, x) if isinstance(x, Node) else
+                Moment(False, None, before=[n for n in needs[x] if isinstance(n, Node)])
+                for x in in_turn(rank, needs)]
 
     def backward(self) -> list[Moment]:
-        """The operations that a gradient reaches, last first."""
-        moments: dict[Node | None, Moment] = {}
-        away = self.turn_of_the_hidden()
-        uses = sorted(self.uses.values(), key=lambda u: -(u.node.order if u.node is not None
-                                                          else away))
-        for use in uses:
-            moments.setdefault(use.node, Moment(True, use.node)).uses.append(use)
-        return list(moments.values())
+        """The operations that a gradient reaches, last first; those out of view when all of their
+        gradient has arrived."""
+        moments: dict[Any, Moment] = {}
+        for use in self.uses.values():
+            item = use.away or use.node
+            moments.setdefault(item, Moment(True, use.node)).uses.append(use)
+        last = {group: node.order for node, group in self.away.items()}
+        order = {x: -last[x] if x in last else -x.order for x in moments}
+        needs: dict[Any, set[Any]] = {x: set() for x in moments}
+        for use in self.uses.values():
+            receiver = self.away.get(use.x, use.x)
+            if receiver in needs:
+                needs[receiver].add(use.away or use.node)
+        for moment in moments.values():
+            moment.uses.sort(key=lambda use: (-use.x.order, use.position) if use.away else (0, 0))
+        return [moments[x] for x in in_turn(order, needs)]
 
-    def turn_of_the_hidden(self) -> float:
-        """When what is out of view has its moment: after the last of what sends it a gradient. If
-        it sends some to that itself (two directions), before everything: then nothing is late."""
-        nodes = self.found.nodes
-        senders = [n.order for n in nodes if n.op.rules and not self.gone(n)
-                   and any(isinstance(x, Node) and self.gone(x) for x in n.operands)]
-        to = [u.x.order for u in self.uses.values() if u.node is None and u.x.op.rules]
-        if senders and all(order < min(senders) for order in to):
-            return min(senders) - 0.5
-        return max((n.order for n in nodes if self.gone(n)), default=0)
+
+def in_turn(rank: dict[Any, int], needs: dict[Any, set[Any]]) -> list[Any]:
+    """The items by rank, but none before what it needs."""
+    waits = {x: len(needs[x]) for x in rank}
+    needed: dict[Any, list[Any]] = {}
+    for x in rank:
+        for y in needs[x]:
+            needed.setdefault(y, []).append(x)
+    ready = [(rank[x], i, x) for i, x in enumerate(rank) if not waits[x]]
+    place = {x: i for i, x in enumerate(rank)}
+    heapify(ready)
+    found = []
+    while ready:
+        x = heappop(ready)[2]
+        found.append(x)
+        for y in needed.get(x, ()):
+            waits[y] -= 1
+            if not waits[y]:
+                heappush(ready, (rank[y], place[y], y))
+    return found
 
 
 def loss_terms(found: Survey) -> list[Node]:

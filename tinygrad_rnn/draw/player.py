@@ -2,9 +2,9 @@
 
 The question this file answers: *what happens, one operation after the other, and when?*
 
-The page holds two drawings of the graph (folded and unfolded), the film (`moments`) as data, and
-the program that shows it (`player.js`). It loads nothing from anywhere, and its state is in the
-address, so that a link leads to a moment.
+The page holds drawings of the graph (`views`: unfolded, folded, rolled up), the film (`moments`) as
+data, and the program that shows it (`player_*.js`). It loads nothing from anywhere, and its state
+is in the address, so that a link leads to a moment.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from ..bptt.flow import GradientFlow, opened
 from ..errors import InputError
 from . import render, style
 from .model import Drawing
-from .script import Data, Script, View
+from .script import Data, Script
 from .survey import Window, survey
 from .svg import Painter, elements, f, xml
+from .views import views_of
 
+PARTS = ("player.html", "player.css", "player_numbers.js", "player_picture.js", "player_words.js",
+         "player_hands.js")
 MOST_NODES = 1_500  # operations in a film; of a longer sequence the first and last steps are shown
 
 
@@ -52,9 +55,7 @@ def player(flow: Any, first: int | None = None, last: int | None = None, *,
     if first is None and last is None:
         short = sum(1 for n in found.nodes if n.op.rules) <= MOST_NODES
         first, last = (max(T, 1), 0) if short else (4, 4)
-    views = [View(flow.root, first or 0, last or 0)]
-    if T > 3:
-        views.append(View(flow.root, *((2, 2) if T > 5 else (1, 1))))
+    views = views_of(flow.root, first or 0, last or 0)
     return Page(Script(flow, views).data(), [view.drawing for view in views], theme)
 
 
@@ -71,8 +72,7 @@ class Page:
     def html(self) -> str:
         """The page as text."""
         files = importlib.resources.files(__package__)
-        page, css, js = (files.joinpath(f"player.{kind}").read_text("utf-8")
-                         for kind in ("html", "css", "js"))
+        page, css, *scripts = (files.joinpath(name).read_text("utf-8") for name in PARTS)
         paint = Painter("auto")
         templates = [f'<template data-view="{i}">{framed_svg(d, paint)}</template>'
                      for i, d in enumerate(self.drawings)]
@@ -83,7 +83,7 @@ class Page:
             "css": css + theme_rules(paint),
             "drawings": "\n".join(templates),
             "data": in_script(self.data),
-            "js": js,
+            "js": "\n".join(scripts),
         }
         return re.sub(r"\{\{(\w+)\}\}", lambda found: marks[found[1]], page)
 

@@ -3,71 +3,32 @@
 The question this file answers: *what is the page told?*
 
 Nodes, uses and moments go by number; a gradient is a vector for each group of terms of the loss
-(`moments.coordinates`); a rule is a list of words and of the places where numbers go.
+(`moments.coordinates`); a rule is a list of words and of the places where numbers go. Which element
+of a drawing stands for what is found in `views`.
 """
 
 from __future__ import annotations
 
 import re
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from ..bptt.flow import GradientFlow
+from ..bptt.formula import Formula, number
+from ..bptt.formulas import leaving
 from ..bptt.whatif import mistake_of
-from ..core import listing
-from ..core.graph import Node, Op
-from . import options, style
+from ..core import walk
+from ..core.graph import Node
+from . import style
 from .equations import FEW, Words, written
-from .labels import clean, plain
-from .layout import place
+from .labels import clean
 from .moments import ALWAYS, Film, Moment, Use, coordinates
 from .scale import Scale
-from .scene import Scene
-from .survey import Survey, survey
-from .unrolled import scene_of
+from .views import View
 
 MOST_NUMBERS = 120_000  # on a page, about 1 MB; above it, terms of the loss share a switch
 Data = dict[str, Any]
-
-
-class View:
-    """One drawing of the graph, and which of its elements stand for a node or a use."""
-
-    def __init__(self, root: Node, first: int, last: int) -> None:
-        window = options.window("draw.player()", first, last)
-        self.scene: Scene = scene_of(root, window, "draw.player()", "Unrolled graph")
-        self.found: Survey = survey(root, window)
-        self.drawing = place(self.scene)
-        self.glyphs: dict[Node, list[str]] = {}
-        for glyph in [*self.scene.glyphs(), *self.scene.totals]:
-            if glyph.node is not None and glyph.id not in self.glyphs.get(glyph.node, ()):
-                self.glyphs.setdefault(glyph.node, []).append(glyph.id)
-        joined: dict[tuple[str, str], list[str]] = {}
-        for line in self.drawing.lines:
-            if line.tail is not None and line.head is not None:
-                joined.setdefault((bare(line.tail), bare(line.head)), []).append(line.id)
-        self.texts: dict[Node, list[str]] = {}
-        for glyph in self.scene.glyphs():
-            if glyph.node is not None:
-                self.texts.setdefault(glyph.node, []).append(plain(glyph.text))
-        self.lines: dict[tuple[Node, int], list[str]] = {}
-        for wire in [*self.scene.wires, *(tap for rail in self.scene.rails for tap in rail.taps)]:
-            if wire.node is not None:
-                here = joined.get((wire.tail.id, wire.head.id), [])
-                self.lines.setdefault((wire.node, wire.position), []).extend(here)
-
-    def of(self, node: Node | None) -> list[str]:
-        """The ids of what stands for a node; the gap for one that is not in view."""
-        if node is not None and (node in self.glyphs or node.at.step is None):
-            return self.glyphs.get(node, [])
-        return ["gap"] if any(column.hidden for column in self.scene.columns) else []
-
-
-def bare(name: str) -> str:
-    """The id of a rail or a total, given that of a dot on it."""
-    return re.sub(r"\.(tap|term)\d+\Z", "", name)
 
 
 class Script:
@@ -80,7 +41,6 @@ class Script:
         self.film = Film(found, self.seed, mistake_of(flow.wrong) if flow.wrong else None)
         while self.amount() > MOST_NUMBERS and len(self.film.groups) > 1:
             self.film.join_groups()
-        self.rows = rules_by_op()
         self.words = Words(found, views[0].texts)
         self.number: dict[Node, int] = {}
         self.nodes: list[Data] = []
@@ -106,14 +66,16 @@ class Script:
         start = {"by": -2, "x": self.index(self.root), "parts": vectors[0], "lines": [], "count": 1}
         told = [start, *(self.use(use, vectors[i]) for i, use in enumerate(uses, 1))]
         scale = Scale(self.norms)
+        through = " through time" if self.views[0].found.steps else ""
         return {
-            "title": f"Backpropagation through time: {self.words.name(self.root)}",
+            "title": f"Backpropagation{through}: {self.words.name(self.root)}",
             "loss": self.words.name(self.root),
             "wrong": f"WRONG on purpose: {clean(self.wrong)}" if self.wrong else "",
+            "views": [view.name for view in self.views],
             "terms": [self.group_name(group) for group in self.film.groups],
             "scale": {"largest": scale.largest, "low": scale.low, "wide": scale.wide},
             "stops": style.GRADIENT,
-            "gap": self.gap(),
+            "gap": self.gap(), "gaps": [view.gaps for view in self.views],
             "nodes": self.nodes, "uses": told, "moments": moments,
             "ledgers": self.ledgers(),
         }
@@ -131,7 +93,7 @@ class Script:
         """The number of a node; the first time, what there is to say of it."""
         if node not in self.number:
             self.number[node] = len(self.nodes)
-            glyphs = [view.of(node) for view in self.views]
+            glyphs = [view.of_node(node) for view in self.views]
             self.nodes.append({
                 "id": (glyphs[0] or [f"n{len(self.nodes)}"])[-1],
                 "name": self.words.name(node), "op": "" if node.is_leaf else self.words.title(node),
@@ -182,31 +144,11 @@ class Script:
     def use(self, use: Use, parts: list[Any]) -> Data:
         """A use: who, what it adds, to whom, along which lines, by which rule."""
         told: Data = {"by": -1 if use.node is None else self.index(use.node),
-                      "x": self.index(use.x), "parts": parts, "count": len(use.members)}
-        if use.node is None:
-            told["lines"] = [[] for _ in self.views]
-        else:
-            key = use.node, use.position
-            told["lines"] = [view.lines.get(key, []) for view in self.views]
-            told["rule"] = self.rule(use.node, use.position)
+                      "x": self.index(use.x), "parts": parts, "count": len(use.members),
+                      "lines": [view.along(use.node, use.position, use.x) for view in self.views]}
+        if use.node is not None:
+            told["rule"] = rule(use.node, use.position, self.words.part(use.node))
         return told
-
-    def rule(self, node: Node, position: int) -> list[Any]:
-        """The rule of an operand: words, and numbers in the place of `g`, `y` and the operands."""
-        row = self.rows.get(node.op)
-        if row is None or not row.rules:
-            return [f"the rule of {clean(node.op.name, 60)}, written by its user"]
-        if node.op.name == "[]":
-            return [["g"], f", put back at {self.words.part(node)}; 0 elsewhere"]
-        if node.op.name == "linear" and position == 1:
-            return [["g"], "ᵀ · ", ["o", 0]]
-        rule = row.rules[min(position, len(row.rules) - 1)]
-        if rule.text.endswith("(...)"):
-            return [f"{rule.text[:-5].strip('_')}(", ["g"], ")"]
-        known = {"g": ["g"], "y": ["y"]} | {name: ["o", i] for i, name in enumerate(row.operands)}
-        text = re.sub(r"\b(\d+)\.0\b", r"\1", rule.text).replace(" * ", " × ")
-        pieces = re.split(r"\b([A-Za-z_]\w*)\b(?!\.|\()", text)
-        return [known.get(piece, piece) for piece in pieces if piece]
 
     # --- moments --------------------------------------------------------------------------------
 
@@ -218,25 +160,60 @@ class Script:
         if moment.backward:
             told["uses"] = [place_of[id(use)] for use in moment.uses]
         if node is not None:
-            told["operands"] = [self.operand(x) for x in node.operands]
-            if not moment.backward:
-                told["equation"] = self.words.equation(node)
-                told["lines"] = [[name for i in range(node.arity)
-                                  for name in view.lines.get((node, i), [])]
-                                 for view in self.views]
+            told["operands"] = [self.operand(x, node.scope) for x in node.operands]
+        if node is not None and not moment.backward:
+            told["equation"] = self.words.equation(node)
+            told["lines"] = [[name for i, x in walk.parents(node)
+                              for name in view.along(node, i, x)] for view in self.views]
+        elif not moment.backward:
+            told["lines"] = [[name for x in moment.before for name in view.along(None, 0, x)]
+                             for view in self.views]
         return told
 
-    def operand(self, x: Any) -> Data:
+    def operand(self, x: Any, scope: str) -> Data:
         """An operand: a node by its number, a plain value as it is written."""
         if isinstance(x, Node):
             shown = self.views[0].found.source(x)
-            name = self.words.name(shown)
+            name = self.words.name(shown, scope)
             return {"node": self.index(shown if x in self.views[0].found.shown else x),
                     "name": name if x is shown else f"a part of {name}",
                     "value": written(x.value)}
         return {"name": "", "value": written(x)}
 
 
-def rules_by_op() -> dict[Op, listing.Row]:
-    """The rows of the op table, found by their op."""
-    return {getattr(import_module(row.module), row.variable): row for row in listing.op_table()}
+G, Y, OPERAND = "\ue000", "\ue001", 0xe100  # what stands for g, y and an operand in a rule
+
+
+def rule(node: Node, position: int, part: str) -> list[Any]:
+    """The rule of an operand: words, and in the places where numbers go `["g"]`, `["y"]` and
+    `["o", i]`."""
+    name = node.op.name
+    if name in WORDED:
+        told = WORDED[name][min(position, len(WORDED[name]) - 1)].format(part=part)
+        return [["g"], told]
+
+    def stands(i: int) -> Formula:
+        x = Y if i < 0 else node.operands[i]
+        if not isinstance(x, Node) and np.ndim(x) == 0 and i >= 0:
+            return number(float(x))
+        word = Y if i < 0 else chr(OPERAND + i)
+        return Formula(word, word)
+
+    with np.errstate(all="ignore"):
+        text = leaving(node, position, np.ones(np.shape(node.value)), Formula(G, G), stands).text
+    if text.startswith("(rule of"):
+        return [f"the rule of {clean(name, 60)}, written by its user"]
+    text = re.sub(r"minus_one_hot\((.*), (.), -?\d+\)", r"(\1 − one-hot \2)", text)
+    pieces = re.split(f"([{G}{Y}{chr(OPERAND)}-{chr(OPERAND + 255)}])", text)
+    return [["g"] if piece == G else ["y"] if piece == Y else
+            ["o", ord(piece) - OPERAND] if len(piece) == 1 and ord(piece) >= OPERAND else piece
+            for piece in pieces if piece]
+
+
+# Rules that only move a gradient to where it belongs, in words, operand by operand.
+WORDED = {
+    "[]": (", put back at {part}; 0 elsewhere",), "sum": (", at every entry",), "Σ": ("",),
+    "concat": (", the part that came from here",), "stack": (", the part that came from here",),
+    "where": (" where the condition holds, else 0", " where it does not hold, else 0"),
+    "reshape": (", in the shape of before",), "T": (", turned back",), "broadcast": (", summed",),
+}
