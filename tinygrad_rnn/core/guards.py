@@ -39,11 +39,13 @@ def seeded(root: Node, seed: Any, call: str) -> Any:
                             where=call)
     value = root.value
     if seed is None:
-        if np.size(value) != 1:
+        if root.is_scalar:
+            return 1.0
+        if value.size != 1:
             raise GradientError(f"{describe(root)} is not a single number", where=call,
                                 fix="Reduce it, for instance with .sum(), or give a seed of shape "
                                     f"{value.shape}")
-        return 1.0 if root.is_scalar else np.ones_like(value)
+        return np.ones(value.shape, value.dtype)
     shape = np.shape(seed.value if isinstance(seed, Node) else seed)
     if shape != np.shape(value):
         raise ShapeError(f"expected a seed of shape {np.shape(value)}, that of {describe(root)}, "

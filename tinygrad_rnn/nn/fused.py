@@ -56,68 +56,85 @@ def obstacle(cell: Any) -> str:
     return ""
 
 
+class Settled:
+    """What is the same for every pass of a layer over sequences of one shape, from one place in the
+    program: names of operands, kernel, direction, the steps."""
+
+    __slots__ = ("B", "T", "cell", "first", "kernel", "names", "phis", "reverse", "room", "single",
+                 "span", "way")
+
+    def __init__(self, cell: Any, names: Sequence[str], shape: tuple[int, ...], reverse: bool,
+                 room: Room) -> None:
+        self.cell, self.names, self.reverse, self.room = cell, tuple(names), reverse, room
+        self.T, self.single, self.first = shape[0], len(shape) == 2, first_step()
+        self.B = 1 if self.single else shape[1]
+        self.span = range(self.first, self.first + self.T)
+        self.kernel, phis = KERNELS[type(cell).__call__]
+        self.phis = [PHI_OF[getattr(cell, name)] for name in phis]
+        self.way = Way(self.T, reverse, room)
+
+
 class Pass:
     """One pass of a cell over a sequence: what is needed to go back through it, and to take it
     again op by op.
 
-    `names` are those of its operands, `values` their numbers, `wanted` says which of them want a
-    gradient: x (T, B, I), the parts of the first state and of the state that samples start anew
-    from (where they are not just zeros), and the weights. A sequence without a batch has B = 1
-    inside.
+    Its operands, with the names of `settled`: x (T, B, I), the parts of the first state and of the
+    state that samples start anew from (where they are not just zeros), and the weights. `values`
+    are their numbers, `wanted` says which of them want a gradient. A sequence without a batch has
+    B = 1 inside.
     """
 
-    def __init__(self, cell: Any, operands: dict[str, Any], masks: Masks, reverse: bool,
-                 mask: Any, room: Room) -> None:
-        self.cell, self.masks, self.reverse, self.mask = cell, masks, reverse, mask
-        self.room, self.names, self.wanted = room, list(operands), list[bool]()
-        values = self.values = list[Any]()
-        for x in operands.values():
-            node = isinstance(x, Node)
-            if node and x.params is LENT:  # the user may still hold its array
-                settle(x)
-            values.append(x.value if node else x)
-            self.wanted.append(node and x.op is not constant)
-        self.first, self.T = first_step(), len(values[0])
-        self.span = range(self.first, self.first + self.T)
-        self.single = values[0].ndim == 2
-        self.kernel = self.compute()
+    __slots__ = ("kernel", "mask", "masks", "settled", "values", "wanted")
 
-    def compute(self) -> Any:
+    def __init__(self, settled: Settled, operands: Sequence[Any], masks: Masks,
+                 mask: Any = None) -> None:
+        self.settled, self.masks, self.mask = settled, masks, mask
+        values, wanted = self.values, self.wanted = [], []
+        for x in operands:
+            if isinstance(x, Node):
+                if x.params is LENT:  # the user may still hold its array
+                    settle(x)
+                values.append(x.value)
+                wanted.append(x.op is not constant)
+            else:
+                values.append(x)
+                wanted.append(False)
+        self.kernel = self.compute(values)
+
+    def compute(self, values: list[Any]) -> Any:
         """Forward."""
-        values, cell, masks, T = self.values, self.cell, self.masks, self.T
-        dtype = values[0].dtype
+        settled, masks, dtype = self.settled, self.masks, values[0].dtype
         for v in values:
             if v.dtype is not dtype:
                 dtype = np.result_type(*values)
                 values = [np.asarray(v, dtype) for v in values]
                 break
-        found = dict(zip(self.names, values))
-        x = found["x"][:, None] if self.single else found["x"]
+        cell, found = settled.cell, dict(zip(settled.names, values))
+        x = values[0][:, None] if settled.single else values[0]
         if "W" in found:
             W, I = found["W"], cell.input_size
             found |= {"W_xh": W[:, :I], "W_hh": W[:, I:]}
-        shape, window = (x.shape[1], cell.hidden_size), None
-        way = Way(T, self.reverse, self.room)
-        if masks.valid is not None or masks.reset is not None or self.mask is not None:
-            window = masks.window()
-            part = slice(window.start, window.stop)
-            valid, reset = (None if m is None else m.reshape(*x.shape[:2], 1)[part]
-                            for m in (masks.valid, masks.reset))
-            x = x[part]
-            x = x if valid is None else np.where(valid, x, 0)  # whatever stands there
-            mask = None if self.mask is None else np.asarray(self.mask, dtype).reshape(shape)
-            way = Way(len(x), self.reverse, self.room, valid, reset, mask,
-                      self.parts_of("fresh ", found, shape, dtype))
+        shape = settled.B, cell.hidden_size
         first = self.parts_of("first ", found, shape, dtype)
-        kernel, phis = KERNELS[type(cell).__call__]
-        run = kernel(x, first, found, [PHI_OF[getattr(cell, name)] for name in phis], way, cell)
-        return run if window is None or len(window) == T else \
-            Trimmed(run, window, T, self.reverse, first)
+        if masks.valid is masks.reset is self.mask is None:
+            return settled.kernel(x, first, found, settled.phis, settled.way, cell)
+        window = masks.window()
+        part = slice(window.start, window.stop)
+        valid, reset = (None if m is None else m.reshape(*x.shape[:2], 1)[part]
+                        for m in (masks.valid, masks.reset))
+        x = x[part]
+        x = x if valid is None else np.where(valid, x, 0)  # whatever stands there
+        mask = None if self.mask is None else np.asarray(self.mask, dtype).reshape(shape)
+        way = Way(len(x), settled.reverse, settled.room, valid, reset, mask,
+                  self.parts_of("fresh ", found, shape, dtype))
+        run = settled.kernel(x, first, found, settled.phis, way, cell)
+        return run if len(window) == settled.T else \
+            Trimmed(run, window, settled.T, settled.reverse, first)
 
     def parts_of(self, kind: str, found: dict[str, Any], shape: tuple[int, int],
                  dtype: Any) -> list[Any]:
         """The parts of the first state, or of the one to start anew from: zeros if not given."""
-        names = self.cell.state_names
+        names = self.settled.cell.state_names
         if kind + names[0] not in found:
             return [np.zeros(shape, dtype)] * len(names)
         return [found[kind + name].reshape(shape) for name in names]
@@ -126,85 +143,85 @@ class Pass:
     def value(self) -> Any:
         """The states of all steps: (T, B, H), or (2, T, B, H) for h and c of an LSTM."""
         value = self.kernel.value
-        return value[..., 0, :] if self.single else value
+        return value[..., 0, :] if self.settled.single else value
 
     # --- backward -------------------------------------------------------------------------------
 
     def deltas(self, g: Any) -> Any:
         """The pass backwards, for what arrives at the states."""
-        return self.kernel.backward(g[..., None, :] if self.single else g)
+        return self.kernel.backward(g[..., None, :] if self.settled.single else g)
 
     def share(self, name: str, deltas: Any) -> Any:
         """What leaves through one operand."""
+        if name in WEIGHTS and name != "W":
+            return self.kernel.gradient(name, deltas)
         if name == "x":
             found = self.kernel.input_gradient(deltas)
-            return found[:, 0] if self.single else found
-        if " " in name:
+            return found[:, 0] if self.settled.single else found
+        if name != "W":
             kind, _, part = name.partition(" ")
             found = (deltas.states if kind == "first" else deltas.fresh)[
-                self.cell.state_names.index(part)]
-            return found[0] if self.single else found
-        if name == "W":
-            return np.concatenate([self.kernel.gradient(half, deltas)
-                                   for half in ("W_xh", "W_hh")], 1)
-        return self.kernel.gradient(name, deltas)
+                self.settled.cell.state_names.index(part)]
+            return found[0] if self.settled.single else found
+        return np.concatenate([self.kernel.gradient(half, deltas)
+                               for half in ("W_xh", "W_hh")], 1)
 
     def parts(self, name: str, deltas: Any) -> list[Part] | None:
         """The same, step by step: the last use first."""
         if name == "x":
             found = self.share(name, deltas)
-            return [Part(self.first + t, found[t], index=t, op="linear") for t in self.order()]
+            return [Part(self.settled.first + t, found[t], index=t, op="linear") for t in self.order()]
         if " " in name:
             return None
         if name == "W":
             return self.both_halves(deltas)
         uses = self.kernel.uses(name, deltas)
         op = "linear" if name.startswith("W") else "*" if name.startswith("p") else "+"
-        return [Part(self.first + t, d[t], None if x is None else x[t], rows, op)
+        return [Part(self.settled.first + t, d[t], None if x is None else x[t], rows, op)
                 for t in self.order() for d, x, rows in reversed(uses)]
 
     def both_halves(self, deltas: Any) -> list[Part]:
         """The parts of one matrix W = [W_xh W_hh]."""
-        I = self.cell.input_size
+        I = self.settled.cell.input_size
         found = []
         for t in self.order():
             for name, columns in (("W_hh", slice(I, None)), ("W_xh", slice(0, I))):
                 for d, x, rows in reversed(self.kernel.uses(name, deltas)):
                     index = (slice(None) if rows is None else rows, columns)
-                    found.append(Part(self.first + t, d[t], x[t], index, "linear"))
+                    found.append(Part(self.settled.first + t, d[t], x[t], index, "linear"))
         return found
 
     def order(self) -> list[int]:
         """The steps that were taken, the last one first; those masked for all are not among
         them."""
         valid = self.masks.valid
-        taken = [t for t in range(self.T) if valid is None or valid[t].any()]
-        return taken if self.reverse else taken[::-1]
+        taken = [t for t in range(self.settled.T) if valid is None or valid[t].any()]
+        return taken if self.settled.reverse else taken[::-1]
 
     # --- op by op -------------------------------------------------------------------------------
 
     def again(self, operands: Any) -> Sequence[Any]:
         """The same pass as operations, each at its step: the states after each step, in the order
         of time. `operands` take the places of its own; x may be given step by step."""
-        found = dict(zip(self.names, operands))
-        cell = copy.copy(self.cell)
+        found = dict(zip(self.settled.names, operands))
+        cell = copy.copy(self.settled.cell)
         for name in WEIGHTS:
             if name in found:
                 setattr(cell, name, found[name])
         steps = Steps(found["x"], dtype=cell.dtype)
-        with switch(step=self.first, span=None, fused=False):
-            first, fresh = (starting_state(cell, steps, self.state(found, kind), self.reverse)
+        with switch(step=self.settled.first, span=None, fused=False):
+            first, fresh = (starting_state(cell, steps, self.state(found, kind), self.settled.reverse)
                             for kind in ("first ", "fresh "))
             extra = {} if self.mask is None else {"recurrent_mask": self.mask}
-            return Unrolling(cell, reverse=self.reverse, masks=self.masks, fresh=fresh,
+            return Unrolling(cell, reverse=self.settled.reverse, masks=self.masks, fresh=fresh,
                              extra=extra).over(steps, first).states
 
     def state(self, operands: dict[str, Any], kind: str) -> Any:
         """The first or the fresh state among the operands; None for zeros."""
-        names = [kind + name for name in self.cell.state_names]
+        names = [kind + name for name in self.settled.cell.state_names]
         if names[0] not in operands:
             return None
-        return self.cell.joined([operands[name] for name in names])
+        return self.settled.cell.joined([operands[name] for name in names])
 
 
 def through_time(g: Any, y: Any, *operands: Any, run: Pass) -> list[Any]:
@@ -212,14 +229,14 @@ def through_time(g: Any, y: Any, *operands: Any, run: Pass) -> list[Any]:
     if not isinstance(y, Node):
         deltas = run.deltas(g)
         shares = [run.share(name, deltas) if wanted else None
-                  for name, wanted in zip(run.names, run.wanted)]
+                  for name, wanted in zip(run.settled.names, run.wanted)]
         run.kernel.desk.back(deltas.lent)  # no share is a view of it
         return shares
     x = operands[0]
-    sliced = Whole(x, "x", run.span) if isinstance(x, Node) else x  # slices, to end at x itself
+    sliced = Whole(x, "x", run.settled.span) if isinstance(x, Node) else x  # slices, to end at x itself
     states = run.again([sliced, *operands[1:]])
-    parts = [join([run.cell.split(s)[k] for s in states])
-             for k in range(len(run.cell.state_names))]
+    parts = [join([run.settled.cell.split(s)[k] for s in states])
+             for k in range(len(run.settled.cell.state_names))]
     result = parts[0] if len(parts) == 1 else ops.stack(*parts, axis=0)
     targets = [x for x in operands if isinstance(x, Node) and x.requires_grad]
     totals = pull(result, targets, g, graph=True, until=set(targets))
@@ -230,7 +247,7 @@ def step_by_step(g: Any, y: Any, *operands: Any, run: Pass) -> list[list[Part] |
     """What each step gave to each operand."""
     deltas = run.deltas(g)
     return [run.parts(name, deltas) if wanted else None
-            for name, wanted in zip(run.names, run.wanted)]
+            for name, wanted in zip(run.settled.names, run.wanted)]
 
 
 SEQUENCE = Op("sequence", rules=(through_time,), joint=True, parts=step_by_step,

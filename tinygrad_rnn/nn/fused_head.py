@@ -79,19 +79,21 @@ class Softmax:
 
     def __init__(self, targets: Any, weight: float) -> None:
         self.targets, self.weight = targets, weight
-        self.at = np.arange(targets.size), targets.reshape(-1)
-        self.exp = self.sum = np.zeros(0)
+        self.at = self.exp = self.sum = np.zeros(0)
 
     def value(self, y: Any) -> Any:
         """L_t at every step: (T, ..., O) -> (T,)."""
         flat = rows(y)
         low = np.subtract(flat, np.maximum.reduce(flat, 1, keepdims=True))
-        picked = low[self.at]
+        self.at = np.arange(0, low.size, low.shape[1])  # where each row begins, and then its class
+        self.at += self.targets.reshape(-1)
+        costs = low.reshape(-1)[self.at]
         self.exp = np.exp(low, low)
-        self.sum = np.add.reduce(self.exp, 1)
-        costs = np.subtract(np.log(self.sum), picked).reshape(len(y), -1)
-        found = np.add.reduce(costs, 1)
-        return np.multiply(found, self.weight, found)
+        self.sum = np.add.reduce(low, 1)
+        np.subtract(np.log(self.sum), costs, costs)
+        if len(costs) > len(y):  # the samples of a step
+            costs = np.add.reduce(costs.reshape(len(y), -1), 1)
+        return costs if self.weight == 1 else np.multiply(costs, self.weight, costs)
 
     def rule(self, g: Any, x: Any) -> Any:
         """dL_t/dy_t = weight (softmax(y_t) - onehot)."""
@@ -99,11 +101,11 @@ class Softmax:
             g = ops.reshape(g, shape=(len(x), *(1,) * (x.ndim - 1)))
             onehot = one_hot(self.targets, x.shape[-1]).astype(x.dtype)
             return g * self.weight * (softmax_(x) - onehot)
-        each = np.multiply(g, self.weight)
+        each = g if self.weight == 1 else np.multiply(g, self.weight)
         if len(each) < len(self.sum):  # the samples of a step
             each = np.repeat(each, len(self.sum) // len(each))
         found = np.multiply(self.exp, np.divide(each, self.sum)[:, None])
-        found[self.at] -= each
+        found.reshape(-1)[self.at] -= each
         return found.reshape(x.shape)
 
 
@@ -114,6 +116,8 @@ SOFTMAX = Op("cross entropy", array=lambda y, loss: loss.value(y),
 
 def softmax_losses(y: Any, targets: Any, weight: float, span: range) -> Any:
     """L_t for all steps that y (T, ..., O) covers; `targets` are classes (T, ...)."""
-    checked(targets, y.shape[-1], "cross_entropy")
+    if targets.dtype != np.int64 or not targets.size \
+            or np.maximum.reduce(targets.view(np.uint64), None) >= y.value.shape[-1]:
+        checked(targets, y.shape[-1], "cross_entropy")  # has the words
     loss = Softmax(targets.copy(), weight)
     return record(SOFTMAX, loss.value(y.value), [y], [y.value], span, {"loss": loss})

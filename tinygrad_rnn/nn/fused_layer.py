@@ -18,9 +18,9 @@ from ..core import ops
 from ..core.graph import Node
 from ..core.inplace import plain
 from ..core.place import switch
-from .fused import SEQUENCE, WEIGHTS, Pass, record
+from .fused import SEQUENCE, WEIGHTS, Pass, Settled, record
 from .masking import Masks
-from .sequence import Steps, Together, Whole, join
+from .sequence import Steps, Together, Whole, join, shape_of
 from .unrolling import starting_state
 
 
@@ -42,20 +42,22 @@ class FusedRun:
     `begin` stands for the output before the first (zeros if None).
     """
 
-    def __init__(self, run: Pass, operands: dict[str, Any], padding: str, begin: Any) -> None:
+    def __init__(self, run: Pass, operands: Sequence[Any], padding: str = "repeat",
+                 begin: Any = None) -> None:
         self.run, self.masks, self.padding, self.begin = run, run.masks, padding, begin
-        self.node = record(SEQUENCE, run.value, list(operands.values()), run.values,
-                           run.span, {"run": run})
-        self.names = run.cell.state_names
+        self.settled = run.settled
+        self.node = record(SEQUENCE, run.value, operands, run.values, run.settled.span,
+                           {"run": run})
+        self.names = run.settled.cell.state_names
         if len(self.names) == 1:
             self.parts = [self.node.named(self.names[0])]
         if run.masks.valid is None and len(self.names) == 1:
-            self.outputs = self.states = Whole(self.node, self.names[0], run.span)
+            self.outputs = self.states = Whole(self.node, self.names[0], run.settled.span)
 
     @cached_property
     def parts(self) -> list[Any]:
         """The parts of the states at all steps, each (T, B, H)."""
-        with switch(step=None, span=self.run.span):
+        with switch(step=None, span=self.settled.span):
             return [ops.getitem(self.node, index=k).named(name)
                     for k, name in enumerate(self.names)]
 
@@ -63,7 +65,7 @@ class FusedRun:
     def states(self) -> Sequence[Any]:
         """The state after every step."""
         rows = [Whole(part, name) for part, name in zip(self.parts, self.names)]
-        return Together(rows, self.run.cell.joined) if len(rows) > 1 else rows[0]
+        return Together(rows, self.settled.cell.joined) if len(rows) > 1 else rows[0]
 
     @cached_property
     def state(self) -> Any:
@@ -73,8 +75,8 @@ class FusedRun:
     @property
     def end(self) -> int:
         """Which step was taken last; steps that are masked for the whole batch are none."""
-        taken = self.masks.window() or range(len(self.run.span))
-        return taken[0 if self.run.reverse else -1]
+        taken = self.masks.window() or range(len(self.settled.span))
+        return taken[0 if self.settled.reverse else -1]
 
     @cached_property
     def last(self) -> Any:
@@ -91,7 +93,7 @@ class FusedRun:
             return Whole(self.parts[0], self.names[0])
         if self.padding == "repeat":
             return Whole(self.repeated, self.names[0])
-        with switch(step=None, span=self.run.span):
+        with switch(step=None, span=self.settled.span):
             shown = ops.where(self.parts[0], 0.0, condition=valid[..., None])
         return Whole(shown.named(self.names[0]), self.names[0])
 
@@ -100,13 +102,13 @@ class FusedRun:
         """The outputs where a masked step repeats the one before: the state does, too, unless it
         starts anew there."""
         valid, reset, h = self.masks.valid, self.masks.reset, self.parts[0]
-        turn = slice(None, None, -1 if self.run.reverse else 1)
+        turn = slice(None, None, -1 if self.settled.reverse else 1)
         seen = np.logical_or.accumulate(valid[turn], 0)[turn]
         if reset is None and (self.begin is not None or seen.all()):
             return h
-        with switch(step=None, span=self.run.span):
+        with switch(step=None, span=self.settled.span):
             if reset is not None:
-                h = ops.getitem(h, index=(last_valid(valid[turn], self.run.reverse)[turn],
+                h = ops.getitem(h, index=(last_valid(valid[turn], self.settled.reverse)[turn],
                                           *np.indices(valid.shape)[1:]))
             begin = 0.0 if self.begin is None else self.begin
             return ops.where(h, begin, condition=seen[..., None]).named(self.names[0])
@@ -144,8 +146,9 @@ def run_fused(layer: Any, steps: Steps, initial_state: Any, masks: Masks, revers
         batch = (steps.shape() or ())[:-1]
         begin = np.zeros((*batch, cell.hidden_size), layer.dtype) if first is None else \
             cell.split(first)[0]
-    run = Pass(cell, operands, masks, reverse, dropout(), layer.room)
-    return FusedRun(run, operands, layer.padding, begin)
+    given = list(operands.values())
+    settled = Settled(cell, list(operands), shape_of(given[0]), reverse, layer.room)
+    return FusedRun(Pass(settled, given, masks, dropout()), given, layer.padding, begin)
 
 
 def named_parts(kind: str, cell: Any, state: Any) -> dict[str, Any]:
