@@ -706,6 +706,76 @@ def test_a_training_loop_makes_no_new_arrays_for_the_states():
     assert layer.twin().room is not layer.room
 
 
+# --- the usual call -----------------------------------------------------------------------------
+
+
+def called(layer, xs, **how):
+    """The numbers of what a layer returns, op by op and fused."""
+    found = []
+    for fused in (False, True):
+        layer.fused = fused
+        given = layer(tg.Tensor(xs), **how)
+        found.append([part.numpy() for part in parts_of(given)])
+        found[-1].append(np.array([part.step or 0 for part in parts_of(given)]))
+    layer.fused = True
+    return found
+
+
+def changes(layer):
+    """What a user may change between two calls: each is to count from the next call on."""
+    cell, other = layer.cell, type(layer)(I, H, seed=9)
+    yield lambda: None
+    yield lambda: setattr(layer, "reverse", True)
+    yield lambda: setattr(cell, "W_hh", other.cell.W_hh)
+    yield lambda: setattr(cell, "b_h", None)
+    yield lambda: setattr(cell, "activation", nn.ACTIVATIONS["softsign"])
+    yield lambda: setattr(layer, "return_sequences", False)
+    yield lambda: setattr(layer, "return_state", True)
+    yield lambda: setattr(layer, "cell", other.cell)
+    yield lambda: layer.cell.W_xh.data.fill(0.25)
+    yield lambda: setattr(layer.cell.W_xh, "data", numbers(layer.cell.W_xh.shape, 4))
+    yield lambda: setattr(layer, "reverse", False)
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_what_is_changed_between_two_calls_counts(kind):
+    layer = kind(I, H, seed=1, return_sequences=True)
+    for change in changes(layer):
+        change()
+        for k in range(2):
+            one, other = called(layer, numbers((T, B, I), k))
+            for a, b in zip(one, other, strict=True):
+                np.testing.assert_allclose(b, a, **EXACT)
+
+
+def test_another_shape_type_step_or_scope_is_another_call():
+    layer = nn.RNN(I, H, seed=1, return_sequences=True)
+    for shape in ((T, B, I), (T, B, I), (T + 1, B, I), (T, I), (T, B, I)):
+        one, other = called(layer, numbers(shape))
+        np.testing.assert_allclose(other[0], one[0], **EXACT)
+    for step in (1, 5, None):
+        with tg.timestep(step) if step else tg.scope("a"):
+            out = layer(tg.Tensor(numbers((T, B, I))))
+        assert span_of(out) == range(step or 1, (step or 1) + T)
+        assert out.scope == ("" if step else "a")
+        assert out[0].step == (step or 1)
+    assert layer(tg.Tensor(numbers((T, B, I)).astype("f4"))).dtype == np.float64
+    with pytest.raises(tg.ShapeError, match=r"expected xs of shape \(T, B, 4\)"):
+        layer(tg.Tensor(numbers((T, B, I + 1))))
+
+
+def test_a_class_of_a_users_is_asked_each_time():
+    class Halved(nn.RNN):
+        def run(self, steps, *rest):
+            return super().run(nn.sequence.Steps(steps.parts * 0.5, dtype=self.dtype), *rest)
+
+    layer, plain = (kind(I, H, seed=1, fused=True, return_sequences=True)
+                    for kind in (Halved, nn.RNN))
+    x = numbers((T, B, I))
+    for _ in range(2):
+        np.testing.assert_allclose(layer(tg.Tensor(x)).numpy(), plain(tg.Tensor(x * 0.5)).numpy())
+
+
 # --- against numbers computed elsewhere ---------------------------------------------------------
 
 

@@ -48,7 +48,8 @@ class Place:
     """
 
     __slots__ = ("step", "scope", "phase", "recording", "sites", "watchers", "site", "span",
-                 "fused", "fast")
+                 "fused", "fast", "known")
+    known: Place  # what `over` gave last
 
     def __init__(self, step: int | None = None, scope: str = "", phase: str = "forward",
                  recording: bool = True, sites: bool = False,
@@ -66,6 +67,13 @@ class Place:
                                   "fused": self.fused}
         fields.update(changes)
         return Place(**fields)
+
+    def over(self, span: range) -> Place:
+        """This place, for a node that covers the steps of a span; asked for again, the same."""
+        known = getattr(self, "known", None)
+        if known is None or known.span != span:
+            known = self.known = self.but(span=span, step=None)
+        return known
 
 
 NOWHERE = Place()

@@ -28,6 +28,7 @@ class RNNDesk(Desk):
         whole = self.states.whole
         super().__init__(whole)
         self.before = whole[1:] if reverse else whole[:-1]  # h_{t-1} in the order of time
+        self.before_rows = self.before.reshape(T * B, H)
         self.after = whole[::-1][1:] if reverse else whole[1:]  # h_t in that of the steps taken
         self.back(self.make())
 

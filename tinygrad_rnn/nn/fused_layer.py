@@ -18,7 +18,8 @@ from ..core import ops
 from ..core.graph import Node
 from ..core.inplace import plain
 from ..core.place import switch
-from .fused import SEQUENCE, WEIGHTS, Pass, Settled, record
+from .fused import SEQUENCE, record
+from .fused_pass import WEIGHTS, Pass, Settled
 from .masking import Masks
 from .sequence import Steps, Together, Whole, join, shape_of
 from .unrolling import starting_state

@@ -126,10 +126,11 @@ class RNNKernel:
 
     def gradient(self, name: str, deltas: Deltas) -> Any:
         """The gradient of a weight: all steps in one product."""
-        delta = rows(deltas.x)
+        delta = deltas.lent.delta.rows
         if name == "b_h":
             return np.add.reduce(delta, 0)
-        return np.dot(delta.T, rows(self.x if name == "W_xh" else self.seen))
+        return np.dot(delta.T, rows(self.x) if name == "W_xh" else self.desk.before_rows
+                      if self.way.same else rows(self.seen))
 
     def uses(self, name: str, deltas: Deltas) -> list[tuple[Any, Any, Any]]:
         """What each step gives to a weight: (δ, what it is multiplied with, the rows) of each

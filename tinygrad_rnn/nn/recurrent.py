@@ -22,6 +22,7 @@ from .cells import AffineCell, Cell, RNNCell
 from .fused import obstacle
 from .fused_layer import run_fused
 from .fused_room import Room
+from .fused_usual import usual_call
 from .gated import GRUCell, LSTMCell
 from .layer import Layer, LayerOptions
 from .masking import Masks
@@ -87,6 +88,7 @@ class Recurrent(Layer):
             raise InputError("recurrent_dropout needs an RNNCell, LSTMCell or GRUCell, got "
                              f"{type(cell).__name__}", where=where)
         self.obstacle, self.room = obstacle(cell), Room()
+        self.usual: Any = None
         self.fused = yes_or_no(fused, "fused", where)
         if fused and self.obstacle:
             warnings.warn(f"{where}(fused=True) is computed op by op: {self.obstacle}",
@@ -98,6 +100,17 @@ class Recurrent(Layer):
         for name in self.cell.state_names if self.start == "learned" else ():
             first = np.zeros(self.cell.hidden_size, self.cell.dtype)
             setattr(self, f"{name}_0", parameter(first, f"{name}_0"))
+
+    def __call__(self, xs: Any, initial_state: Any = None, *, mask: Any = None,
+                 lengths: Any = None, reset_mask: Any = None, rng: Any = None) -> Any:
+        if type(xs) is Tensor and (self.fused or here().fused) and type(self) in OWN \
+                and initial_state is mask is lengths is reset_mask is rng is None \
+                and not self.obstacle:
+            found = usual_call(self, xs)
+            if found is not None:
+                return found
+        return super().__call__(xs, initial_state, mask=mask, lengths=lengths,
+                                reset_mask=reset_mask, rng=rng)
 
     def steps(self, xs: Any) -> Steps:
         steps = Steps(xs, dtype=self.dtype)
@@ -247,6 +260,9 @@ class GRU(Recurrent):
             input_size, hidden_size, bias, reset_after=reset_after, activation=activation,
             gate_activation=gate_activation, stacked=stacked, init=init, init_hh=init_hh,
             seed=seed, dtype=dtype), **options)
+
+
+OWN = Recurrent, RNN, LSTM, GRU  # not a class of a user's, which may have a `run` of its own
 
 
 def dropout_mask(rng: np.random.Generator, shape: tuple[int, ...], p: float, dtype: Any) -> Any:

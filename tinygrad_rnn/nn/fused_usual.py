@@ -1,0 +1,81 @@
+"""The usual call: a fused layer, called again as it was called before.
+
+The question this file answers: *what may a layer remember from one call to the next?*
+
+Which of its options matter, and which arrays it needs: nothing that a gradient hangs on. At size 3
+reading the options again costs more than the arithmetic. So the first call leaves what it settled,
+and with it everything that it looked at: the attributes of layer and cell, the shape, the place in
+the program. The next call compares, object for object, and goes on only if all of it is the same;
+a weight that was replaced, another `reverse`, another scope is a new call. The numbers in a weight
+are read each time.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from operator import is_
+from typing import Any
+
+from ..core.place import here
+from ..core.timeline import column, mark
+from .cells import RNNCell
+from .fused import SEQUENCE, record
+from .fused_layer import FusedRun
+from .fused_pass import WEIGHTS, Pass, Settled
+from .gated import GRUCell, LSTMCell
+from .masking import Masks
+
+CELLS = RNNCell, LSTMCell, GRUCell  # themselves: a class of a user's may compute its weights
+
+
+class Usual:
+    """What the first call settled, and what it looked at."""
+
+    def __init__(self, layer: Any, xs: Any) -> None:
+        cell, held = layer.cell, vars(layer.cell)
+        self.cell, self.held = cell, [*held, *held.values()]
+        self.options = options(layer)
+        self.place, self.shape, self.dtype = here(), xs.value.shape, xs.value.dtype
+        names = [name for name in WEIGHTS if held.get(name) is not None]
+        self.weights = [held[name] for name in names]
+        self.settled = Settled(cell, ["x", *names], self.shape, layer.reverse, layer.room)
+        self.masks = Masks(self.settled.T)
+        self.sequence = layer.return_sequences and not (
+            layer.return_state or layer.return_all_states or len(cell.state_names) > 1)
+        self.times = column(self.settled.span, len(self.shape))
+
+    def fits(self, layer: Any, xs: Any) -> bool:
+        """Whether this call is like the first."""
+        value, held = xs.value, vars(self.cell)
+        return (value.shape == self.shape and value.dtype is self.dtype and here() is self.place
+                and options(layer) == self.options and layer.cell is self.cell
+                and 2 * len(held) == len(self.held)
+                and all(map(is_, chain(held, held.values()), self.held)))
+
+    def call(self, layer: Any, xs: Any) -> Any:
+        """What the layer returns."""
+        operands, settled = [xs, *self.weights], self.settled
+        run = Pass(settled, operands, self.masks)
+        if not self.sequence:
+            return layer.results(FusedRun(run, operands), None)
+        node = record(SEQUENCE, run.value, operands, run.values, settled.span, {"run": run})
+        node.name = "h"
+        return mark(node, self.times)
+
+
+def options(layer: Any) -> tuple[Any, ...]:
+    """The options of a layer that matter without masks and a first state."""
+    return (layer.reverse, layer.start, layer.return_sequences, layer.return_state,
+            layer.return_all_states, layer.room)
+
+
+def usual_call(layer: Any, xs: Any) -> Any:
+    """What a fused layer returns for `xs` and nothing else; None if it has to be looked at."""
+    usual: Usual | None = layer.usual
+    if usual is None or not usual.fits(layer, xs):
+        shape = xs.value.shape
+        plain = type(layer.cell) in CELLS and layer.start == "zeros"
+        if not plain or len(shape) not in (2, 3) or shape[-1] != layer.input_size or not shape[0]:
+            return None
+        layer.usual = usual = Usual(layer, xs)
+    return usual.call(layer, xs)
