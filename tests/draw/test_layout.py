@@ -7,11 +7,13 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
+from tinygrad_rnn.cli.draw import draw as drawn
 from tinygrad_rnn.draw import engine, render
 from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.draw.layout import place
 from tinygrad_rnn.draw.survey import Window
 from tinygrad_rnn.draw.unrolled import scene_of
+from tinygrad_rnn.errors import InputError
 
 from . import graphs
 from .test_geometry import faults
@@ -136,3 +138,61 @@ def test_what_has_no_time_runs_downwards_too(name):
     assert faults(drawing) == []
     boxes = {box.id: box for box in drawing.boxes}
     assert all(boxes[n.tail].y < boxes[n.head].y for n in drawing.lines)
+
+
+DOWN = {
+    "layer": graphs.layer,
+    "LSTM": lambda: graphs.layer(2, kind=nn.LSTM),
+    "GRU": lambda: graphs.layer(2, kind=nn.GRU),
+    "long": lambda: graphs.layer(30),
+    "both ways": graphs.both_ways,
+    "encoder, decoder": lambda: graphs.seq2seq(3, "both"),
+    "fed back": graphs.written,
+    "scalars": lambda: graphs.scalar_rnn(2),
+    "skipping": graphs.skipping,
+}
+
+
+@pytest.mark.parametrize("name", DOWN)
+def test_time_runs_downwards_on_request(name):
+    root = DOWN[name]()
+    down, right = (draw.unrolled(root, direction=d).drawing for d in ("down", "right"))
+    assert faults(down) == []
+    tops, lefts = [b.sides[1] for b in down.frames], [b.sides[0] for b in right.frames]
+    assert tops == sorted(tops)
+    assert lefts == sorted(lefts)
+    assert len({round(b.sides[2], 6) for b in down.frames}) == 1
+    for drawing in (down, right):
+        assert sorted(b.id for b in drawing.boxes) == sorted(b.id for b in right.boxes)
+        assert sorted((n.id, n.tail or "", n.head or "") for n in drawing.lines) == \
+            sorted((n.id, n.tail or "", n.head or "") for n in right.lines)
+    sizes = [{b.id: (b.shape, round(b.w, 6), round(b.h, 6)) for b in d.boxes
+              if b.text and b.shape != "rect"} for d in (down, right)]
+    assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize("make", [
+    lambda d: draw.gradient_flow(gradient_flow(graphs.vanilla(30)), direction=d),
+    lambda d: draw.gradient_flow(gradient_flow(graphs.layer(2, kind=nn.LSTM)), direction=d),
+    lambda d: draw.unrolled(graphs.deep(3, nn.GRU), level="cell", direction=d,
+                            show=["names", "shapes", "parameters"]),
+    lambda d: draw.rolled(graphs.both_ways(3), direction=d),
+], ids=["flow", "LSTM flow", "cells", "rolled"])
+def test_whatever_is_said_is_said_downwards_too(make):
+    down, right = make("down").drawing, make("right").drawing
+    assert faults(down) == []
+    words = ["".join(plain(n.text) for n in d.labels) for d in (down, right)]
+    assert sorted(words[0].replace(" ", "")) == sorted(words[1].replace(" ", ""))
+    assert [b.title for b in down.boxes] == [b.title for b in right.boxes]
+
+
+def test_the_command_line_takes_a_direction():
+    assert drawn("scalar", steps=2, direction="down") != drawn("scalar", steps=2)
+    with pytest.raises(InputError, match="has one direction; those of unrolled"):
+        drawn("scalar", "scalar", direction="down")
+
+
+@pytest.mark.parametrize("wrong", [{"direction": "up"}, {"layout": "dot"}])
+def test_other_layouts_and_directions_are_refused(wrong):
+    with pytest.raises(InputError, match=r"expected (direction|layout) to be one of"):
+        draw.unrolled(graphs.power(2), **wrong)

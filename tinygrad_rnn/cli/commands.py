@@ -97,8 +97,8 @@ def run_draw(options: argparse.Namespace) -> None:
     from .draw import draw
 
     print(draw(options.model, options.view, options.output, steps=options.steps, cell=options.cell,
-               seed=options.seed, first=options.first, last=options.last, theme=options.theme),
-          end="")
+               seed=options.seed, first=options.first, last=options.last, theme=options.theme,
+               direction=options.direction), end="")
 
 
 def run_check(options: argparse.Namespace) -> int:
@@ -153,7 +153,9 @@ COMMANDS = (
             Option("--first", {"metavar": "K", "type": seed,
                                "help": "draw the first K steps (default: all of a few, else 3)"}),
             Option("--last", {"metavar": "K", "type": seed, "help": "and the last K"}),
-            Option("--theme", {"choices": ("auto", "light", "dark"), "default": "auto",
+            Option("--direction", {"choices": ("right", "down"), "default": "right",
+                                   "help": "which way time runs (default: %(default)s)"}),
+            Option("--theme", {"choices": ("auto", "light", "dark", "print"), "default": "auto",
                                "help": "the paper (default: %(default)s)"}),
         ),
     ),

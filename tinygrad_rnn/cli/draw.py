@@ -20,12 +20,13 @@ from .models import model
 from .outside import attribute, blamed
 from .patterns import CELLS, PATTERNS, B, H, I, O
 
+TIMED = ("unrolled", "cell-level", "layer-level", "rolled", "gradient-flow")
 WIDTH = 8  # steps that are all drawn, if nothing is said
 
 
 def draw(name: str, view: str = "unrolled", out: str | None = None, *, steps: int = 4,
          cell: str = "rnn", seed: int = 0, first: int | None = None, last: int | None = None,
-         theme: str = "auto") -> str:
+         theme: str = "auto", direction: str = "right") -> str:
     """Draw `name` and write the picture to `out`; returns what to print: where it is, or without
     `out` the sketch.
 
@@ -34,6 +35,9 @@ def draw(name: str, view: str = "unrolled", out: str | None = None, *, steps: in
     if view not in VIEWS:
         raise InputError(f"there is no view {view!r}; there are {', '.join(VIEWS)}",
                          where="--view")
+    if direction != "right" and view not in TIMED:
+        raise InputError(f"the view {view!r} has one direction; those of {', '.join(TIMED)} can "
+                         "be chosen", where="--direction")
     if view == "api":
         picture = views.api(outside(name, cell, seed),
                             None if ":" in name or name == "encoder-decoder" else steps,
@@ -44,7 +48,7 @@ def draw(name: str, view: str = "unrolled", out: str | None = None, *, steps: in
         raise InputError("the player is a page, and cannot be printed", where="--view player",
                          fix="-o player.html")
     else:
-        window = shown(steps, first, last)
+        window = {**shown(steps, first, last), "direction": direction}
         picture = VIEWS[view](model(name, steps, cell, seed), window, theme)
     if out is None:
         return picture.text()
@@ -95,7 +99,8 @@ VIEWS: dict[str, Callable[[Any, dict[str, Any], str], Any]] = {
         found.loss, **window, level="cell", theme=theme),
     "layer-level": lambda found, window, theme: views.unrolled(
         found.loss, **window, level="layer", theme=theme),
-    "rolled": lambda found, window, theme: views.rolled(found.loss, theme=theme),
+    "rolled": lambda found, window, theme: views.rolled(
+        found.loss, direction=window["direction"], theme=theme),
     "gradient-flow": lambda found, window, theme: views.gradient_flow(
         gradient_flow(found.loss), **window, theme=theme),
     "scalar": lambda found, window, theme: views.scalar(found.loss, theme=theme),

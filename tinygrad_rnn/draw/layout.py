@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from . import engine
 from .blocks import draw_block
+from .down import draw_down
 from .ink import Ink
 from .model import Drawing
 from .scene import Scene
@@ -26,4 +27,6 @@ def place(scene: Scene, layout: str = "auto", direction: str = "right") -> Drawi
     large = not scene.columns and len(scene.around) > engine.LARGE
     if layout == "graphviz" or layout == "auto" and large and engine.there():
         return engine.draw_by_graphviz(scene, down)
-    return Ink(TimeGrid(scene)).drawing() if scene.columns else draw_block(scene, down)
+    if not scene.columns:
+        return draw_block(scene, down)
+    return draw_down(scene) if down else Ink(TimeGrid(scene)).drawing()

@@ -31,7 +31,7 @@ Spot = tuple[int, Hashable]  # a stage, and a key in it
 
 
 def rolled(loss: Any, *, unrolled: bool = False, level: str = "op", collapse: Iterable[str] = (),
-           show: Iterable[str] = ("names",), theme: str = "auto",
+           show: Iterable[str] = ("names",), direction: str = "right", theme: str = "auto",
            palette: Mapping[str, str] | None = None, font: str | None = None, size: float = 1.0,
            node: NodeCallback | None = None, edge: NodeCallback | None = None) -> Picture:
     """Draw the graph that `loss` was computed by, rolled up: one step, with delays.
@@ -44,7 +44,8 @@ def rolled(loss: Any, *, unrolled: bool = False, level: str = "op", collapse: It
 
     Raises `InputError` if `loss` is not a node or has no steps, and for options that cannot be.
     """
-    chosen = Options("rolled()", level, collapse, show, palette, font, size, node, edge).checked(
+    chosen = Options("rolled()", level, collapse, show, palette, font, size, node, edge,
+                     direction).checked(
         levels=("op", "cell"), shown=("names", "shapes", "parameters"))
     scene = scene_of(loss, options.window("rolled()", ALL, 0), "rolled()", "Rolled graph")
     if not scene.columns:

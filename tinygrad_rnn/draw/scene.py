@@ -37,10 +37,18 @@ class Glyph:
     stroke: str | None = None
     ink: str | None = None
     line: float = 1.2
+    turned: bool = False  # on its side: its words run upwards, until the paper is turned
 
     def size(self) -> tuple[float, float]:
         """Width and height: the least there is, or what the text needs."""
         wide = width(self.text, style.TEXT)
+        if self.turned and self.role == "cell" and self.key is not None and self.when is not None:
+            return style.CELL[0], max(wide + 24, style.CELL[1])
+        w, h = self.upright(wide)
+        return (h, w) if self.turned else (w, h)
+
+    def upright(self, wide: float) -> tuple[float, float]:
+        """Width and height for words of a width."""
         if self.role == "cell" and self.key is not None and self.when is not None:
             return max(wide + 24, style.CELL[0]), style.CELL[1]
         if self.shape == "circle":

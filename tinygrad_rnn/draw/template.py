@@ -11,6 +11,7 @@ frame, y downwards from the lowest rail.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import NamedTuple
 
 from . import style
 from .cell import Grid
@@ -24,11 +25,22 @@ RAIL, ZONE, TITLE = 22.0, 16.0, 22.0
 MOST_KINDS = 12  # of steps that differ in what they contain
 
 
+class Room(NamedTuple):
+    """How far things stand apart: rails, columns and rows of a step, and the frames of steps;
+    `before` is what a weight's sum takes on the left of its box, if nothing there tells."""
+
+    rail: float = RAIL
+    column: float = style.GAP_X
+    row: float = style.GAP_Y
+    between: float = 16.0
+    before: float = 0.0
+
+
 class Template:
     """Rectangles, ways and notes of a step, by key."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene, self.grid = scene, Grid(scene)
+    def __init__(self, scene: Scene, room: Room) -> None:
+        self.scene, self.grid, self.room = scene, Grid(scene), room
         self.sizes: dict[Key, tuple[float, float]] = {}
         for column in scene.columns:
             for glyph in column.glyphs if column.step is not None else ():
@@ -116,8 +128,8 @@ class Template:
         for w in wide:
             middles.append(x + w / 2)
             edges.append((x, x + w))
-            x += w + style.GAP_X
-        frame = x - style.GAP_X + style.PAD
+            x += w + self.room.column
+        frame = x - self.room.column + style.PAD
         xs = [left - d for left, _ in edges for d in (11.0, 16.0, 6.5)]
         return middles, frame, [*xs, frame - style.PAD + 8]
 
@@ -127,7 +139,7 @@ class Template:
         """The middle of every grid row and rail, the level channels, top and bottom of the
         frame."""
         rows, rails, ys, y = {}, {}, [], 0.0
-        step = RAIL + (5.0 if self.noted else 0.0)
+        step = self.room.rail + (5.0 if self.noted else 0.0)
         bottom = 0.0
         for band in range(len(self.grid.uppers)):
             zone = self.zones.get(band, [])
@@ -145,11 +157,11 @@ class Template:
                 high = max((self.sizes[k][1] for k, r in spots if r == row), default=style.OP)
                 rows[band, row] = y - high / 2
                 ys += [y + d for d in (9.0, 14.0, 4.5)]
-                y -= high + style.GAP_Y
+                y -= high + self.room.row
             if self.grid.uppers[band : band + 2] == [False, True] and self.zones.get(band + 1):
                 y -= 2.0
-        ys += [y + style.GAP_Y - d for d in (9.0, 14.0)]
-        return rows, rails, ys, y + style.GAP_Y / 2 - TITLE, bottom
+        ys += [y + self.room.row - d for d in (9.0, 14.0)]
+        return rows, rails, ys, y + self.room.row - style.GAP_Y / 2 - TITLE, bottom
 
     def order_rails(self) -> None:
         """In each zone, so that a note beside a step's last tap meets no other tap: in a lower zone

@@ -14,9 +14,9 @@ from .blocks import Block
 from .labels import Run, Text, width
 from .routing import Field, Rect, Way, centre, moved, shifted
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .template import Template
+from .template import Room, Template
 
-BETWEEN, GAP, TOTAL = 16.0, 118.0, 20.0  # between frames; width of a gap; the rail above the frames
+GAP, TOTAL = 118.0, 20.0  # the width of a gap; the rail above the frames
 PASSAGES = ("carried", "handed", "fed")
 BESIDE = 34.0  # from the last frame to what stands on its right
 
@@ -24,11 +24,12 @@ BESIDE = 34.0  # from the last frame to what stands on its right
 class TimeGrid:
     """Where the glyphs of a scene are (`rects`), and the ways of its wires (`way`)."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-        self.templates = {stage: Template(scene.part(stage)) for stage in scene.stages()}
+    def __init__(self, scene: Scene, room: Room | None = None) -> None:
+        self.scene, self.room = scene, room or Room()
+        self.templates = {stage: Template(scene.part(stage), self.room)
+                          for stage in scene.stages()}
         notes = [width(w.note, style.SMALL) for w in scene.wires if w.kind in PASSAGES]
-        self.between = max([BETWEEN, *(wide - 24 for wide in notes)])
+        self.between = max([self.room.between, *(wide - 24 for wide in notes)])
         self.left: list[float] = []  # where each column begins
         self.column_of: dict[Glyph, int] = {}
         self.rects: dict[Glyph, Rect] = {}
@@ -88,7 +89,8 @@ class TimeGrid:
         """What a later stage needs on its left: the boxes of its weights with their sums, its first
         states, its names."""
         rails = [rail for rail in self.scene.rails if rail.stage == stage]
-        boxes = [26 + rail.glyph.size()[0] + width(rail.note, style.SMALL) for rail in rails]
+        boxes = [26 + rail.glyph.size()[0] + max(width(rail.note, style.SMALL), self.room.before)
+                 for rail in rails]
         initial = [glyph for glyph in self.scene.initial if self.stage_of(glyph) == stage]
         first = [16 + max(g.size()[0] + 8, width(g.note, style.SMALL)) for g in initial]
         return max([24.0, *boxes, *first]) + 18.0
@@ -134,10 +136,11 @@ class TimeGrid:
     def place_rails(self) -> None:
         """The box of each weight, on the left of its stage at the height of its rail."""
         for rail in self.scene.rails:
-            w, _ = rail.glyph.size()
+            w, h = rail.glyph.size()
+            high = h if rail.glyph.turned else 20.0
             y = self.templates[rail.stage].rail_y[rail.glyph.id]
             x = self.start[rail.stage]
-            self.rects[rail.glyph] = (x - 18 - w, y - 10, x - 18, y + 10)
+            self.rects[rail.glyph] = (x - 18 - w, y - high / 2, x - 18, y + high / 2)
 
     def sum_rect(self, rail: Rail) -> Rect:
         """Where the sum of a rail stands, on the left of its box."""

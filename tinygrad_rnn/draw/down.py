@@ -1,0 +1,246 @@
+"""Time that runs downwards: the time grid, turned by a quarter, and its words set anew.
+
+The question this file answers: *what if a page is high and narrow?*
+
+Everything is laid out as if time ran to the right, with the width and height of each box exchanged
+and without words; then the paper is turned clockwise. The first step is on top, inputs are on the
+left and losses on the right, and a weight's rail comes down on the left. Words are level on any
+paper, so they find their places after the turn; if one finds none, the rows stand further apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+from . import style
+from .ink import Ink, Places, Spot, remember, said_at, touches
+from .labels import Run, Text, clean, roman, width
+from .model import Box, Drawing, Label, Point
+from .paper import framed, label_rect
+from .routing import Way
+from .scene import Column, Glyph, Rail, Scene, Wire
+from .template import Room
+from .timegrid import PASSAGES, TimeGrid, gap_lines
+
+TRIES, MORE = 4, 36.0  # how often the rows are moved apart, and how far
+
+
+def draw_down(scene: Scene) -> Drawing:
+    """The drawing of a scene with time, which runs downwards."""
+    bare, twins = without_words(scene)
+    for tries in range(TRIES):
+        paper = Turned(scene, TimeGrid(bare, room_for(scene, tries)), twins)
+        if not paper.crowded:
+            break
+    return paper.drawing()
+
+
+def without_words(scene: Scene) -> tuple[Scene, dict[Glyph, Glyph]]:
+    """The scene as it is laid out: its boxes lie on their side, and nothing is said beside them.
+    Also which glyph stands for which."""
+    twins = {glyph: replace(glyph, note=(), turned=True) for glyph in scene.glyphs()}
+
+    def wire(w: Wire) -> Wire:
+        return replace(w, tail=twins[w.tail], head=twins[w.head], note=())
+
+    def several(glyphs: Iterable[Glyph]) -> list[Glyph]:
+        return [twins[glyph] for glyph in glyphs]
+
+    rails = [Rail(twins[rail.glyph], rail.role, [wire(w) for w in rail.taps], stage=rail.stage)
+             for rail in scene.rails]
+    columns = [replace(c, glyphs=several(c.glyphs), lines=(), title=()) for c in scene.columns]
+    bare = replace(scene, columns=columns, rails=rails, initial=several(scene.initial),
+                   around=several(scene.around), totals=several(scene.totals),
+                   wires=[wire(w) for w in scene.wires], caption=())
+    return bare, twins
+
+
+def room_for(scene: Scene, tries: int) -> Room:
+    """How far apart things stand: rails so that the words at their weights and taps fit between
+    them, rows further with every try."""
+    wide = [rail.glyph.size()[0] + 8 for rail in scene.rails]
+    wide += [width(line, style.SMALL) + 10 for rail in scene.rails for line in broken(rail.note)]
+    wide += [width(note, style.SMALL) + 18 for rail in scene.rails
+             for note in (*rail.step_notes.values(), rail.gap_note) if note]
+    words = any(wire.note for wire in scene.wires)
+    return Room(rail=max([style.OP, *wide]), between=26.0 if words else 16.0, column=style.GAP_X,
+                row=style.GAP_Y + MORE * tries, before=44.0)
+
+
+def broken(note: Text) -> list[Text]:
+    """The sum of a weight in two lines, name and number."""
+    for i, run in enumerate(note[:-1], 1):
+        if run.text.endswith(" = "):
+            return [(*note[:i - 1], Run(run.text.rstrip(" ="), run.style)), (Run("= "), *note[i:])]
+    return [note] if note else []
+
+
+def turn(p: Point) -> Point:
+    """A point after a quarter turn clockwise."""
+    return -p[1], p[0]
+
+
+class Turned:
+    """A time grid on turned paper; `crowded` counts the words that found no place of their own."""
+
+    def __init__(self, scene: Scene, grid: TimeGrid, twins: dict[Glyph, Glyph]) -> None:
+        self.scene, self.grid, self.twins = scene, grid, twins
+        flat = Ink(grid).drawing()
+        self.frames = [turned_box(box) for box in flat.frames]
+        self.boxes = {box.id: turned_box(box) for box in flat.boxes}
+        self.lines = [replace(line, points=tuple(map(turn, line.points))) for line in flat.lines]
+        self.ways = [tuple(map(turn, grid.way(wire))) if wire.kind != "term" else ()
+                     for wire in grid.scene.wires]
+        self.labels: list[Label] = []
+        self.crowded = 0
+        self.taken: Places = {}  # where boxes and words are
+        self.lanes: Places = {}  # where lines run
+        for box in self.boxes.values():
+            remember(self.taken, box.sides)
+        for line in self.lines:
+            for p, q in pairwise(line.points):
+                remember(self.lanes, (min(p[0], q[0]), min(p[1], q[1]),
+                                      max(p[0], q[0]), max(p[1], q[1])))
+        self.words()
+
+    def words(self) -> None:
+        """All that is said, what has the least choice first."""
+        for column, frame in zip(self.scene.columns, self.frames):
+            self.title(column, frame)
+        self.scopes()
+        for rail in self.scene.rails:
+            self.weight(rail)
+        for wire in self.scene.wires:
+            if wire.delay:
+                lag = Run("t", "i"), Run(f"−{wire.delay}" if wire.delay > 0 else f"+{-wire.delay}")
+                box = self.boxes[f"{wire.tail.id}--{wire.head.id}.{wire.position}.delay"]
+                self.say(beside(box), lag, size=style.TINY, halo=True)
+        for glyph in self.scene.glyphs():
+            if glyph.note and not any(glyph is rail.glyph for rail in self.scene.rails):
+                self.say(beside(self.boxes[glyph.id]), glyph.note, bold=glyph.when is not None)
+        for wire, way in zip(self.scene.wires, self.ways):
+            if wire.note:
+                self.number(wire, way)
+
+    def say(self, spots: list[Spot], text: Text, role: str = "text", size: float = style.SMALL,
+            bold: bool = False, halo: bool = False) -> None:
+        """Words at the first spot where they lie on nothing; if there is none, on lines only."""
+        free = [spot for spot in spots if not touches(self.taken, said_at(spot, text))]
+        clear = [spot for spot in free if not touches(self.lanes, said_at(spot, text))]
+        self.crowded += not clear
+        at, anchor = next(iter([*clear, *free, *spots]))
+        label = Label(*at, text, role, size, anchor, bold, halo or not clear)
+        self.labels.append(label)
+        remember(self.taken, label_rect(label))
+
+    def title(self, column: Column, frame: Box) -> None:
+        """Which step a frame is of, or which steps a gap stands for."""
+        left, top, right, _ = frame.sides
+        if column.hidden is None:
+            said = column.title or (Run("t", "i"), Run(f" = {column.step}"))
+            self.say([((left + 10, top + 14), "start"), ((right - 10, top + 14), "end")], said,
+                     "quiet")
+            return
+        said = Run("t", "i"), Run(f" = {column.hidden[0]} … {column.hidden[1]}")
+        for i, line in enumerate([said, *gap_lines(column)]):
+            y = top + 16 + 15 * i
+            self.say([((right - 10, y), "end"), ((left + 10, y), "start")], line, "quiet")
+
+    def scopes(self) -> None:
+        """The names of stages above their first frame, of scopes above their first states."""
+        first = {column.stage: (column, frame) for column, frame in
+                 reversed(list(zip(self.scene.columns, self.frames)))}
+        for column, frame in first.values():
+            if len(first) > 1 and column.part:
+                left, top, right, _ = frame.sides
+                self.say([((right - 4, top - 6), "end"), ((left + 4, top - 6), "start")],
+                         roman(clean(column.part)), "quiet", bold=True)
+        for glyph, said in self.named():
+            box = self.boxes[glyph.id]
+            left, top, right, _ = box.sides
+            self.say([((box.x, top - 8), "middle"), ((right + 6, top + 6), "start"),
+                      ((left - 6, top + 6), "end"), ((box.x, top - 24), "middle")],
+                     roman(clean(said)), "quiet")
+
+    def named(self) -> Iterator[tuple[Glyph, str]]:
+        """The scopes of each stage, if it has several, and the first thing in the row of the state
+        of each."""
+        for stage, template in self.grid.templates.items():
+            part = next(c.part for c in self.scene.columns if c.stage == stage)
+            steps = template.grid.steps
+            names = {scope.removeprefix(part).lstrip("/"): key
+                     for key, scope in reversed(steps.keys.items()) if key in steps.leaves}
+            own = [glyph for c in self.scene.columns if c.stage == stage for glyph in c.glyphs]
+            for name, key in names.items() if len(names) > 1 else ():
+                row = [g for g in (*self.scene.initial, *own) if g.key == key]
+                if name and row:
+                    yield row[0], name
+
+    def weight(self, rail: Rail) -> None:
+        """The sum above a weight, and beside its taps what each step gives."""
+        box = self.boxes[rail.glyph.id]
+        lines = broken(rail.note)
+        for i, line in enumerate(lines):
+            y = box.sides[1] - 6 - 14 * (len(lines) - 1 - i)
+            self.say([((box.x, y), "middle")], line)
+        seen: set[int | None] = set()
+        for i, wire in enumerate(rail.taps, 1):
+            note = rail.step_notes.get(wire.head.when)
+            if note and wire.head.when not in seen:
+                seen.add(wire.head.when)
+                dot = self.boxes[f"{rail.glyph.id}.tap{i}"]
+                self.say([((dot.x + 7, dot.y + d), "start") for d in (-6, 14, -20, 28, -34)], note)
+        gaps = (frame for column, frame in zip(self.scene.columns, self.frames)
+                if column.hidden and column.stage == rail.stage)
+        gap = next(gaps, None)
+        if gap is not None and rail.gap_note:
+            self.say([((box.x + 6, gap.y + d), "start") for d in (4, -12, 20)], rail.gap_note)
+
+    def number(self, wire: Wire, way: Way) -> None:
+        """The number of a wire: between the frames that it joins, else where it starts."""
+        spots: list[Spot] = []
+        if wire.kind in PASSAGES:
+            level = way[-1][1] - 12
+            i = self.grid.column_of.get(self.twins[wire.head])
+            if i is not None and wire.tail not in self.scene.initial:
+                level = self.grid.left[i] - self.grid.between / 2
+            spots = [((x + side, level + 4 + dy), anchor) for dy in (0, -6, 6, -20, 20)
+                     for x in dict.fromkeys(p[0] for p in way)
+                     for side, anchor in ((7, "start"), (-7, "end"))]
+        for p, q in pairwise(way):
+            for far in (0.5, 0.3, 0.7):
+                x, y = p[0] + (q[0] - p[0]) * far, p[1] + (q[1] - p[1]) * far
+                spots += [((x, y - 5), "middle"), ((x, y + 13), "middle"),
+                          ((x + 6, y + 4), "start"), ((x - 6, y + 4), "end")]
+        passage = wire.kind in PASSAGES
+        self.say(spots, wire.note, "text" if passage else "quiet",
+                 style.SMALL if passage else style.TINY, halo=passage)
+
+    def drawing(self) -> Drawing:
+        """The finished picture."""
+        return framed(Drawing(0, 0, 0, 0, self.scene.title, tuple(self.frames), tuple(self.lines),
+                              tuple(self.boxes.values()), tuple(self.labels)), self.scene.caption)
+
+
+def beside(box: Box) -> list[Spot]:
+    """Places for words near a box, the best first: below it on the right, where the step ends."""
+    left, top, right, bottom = box.sides
+    spots: list[Spot] = []
+    for far in (0, 10, 24, 40, 60, 90):
+        spots += [((right + 5 + far, box.y + 4), "start"),
+                  ((box.x + 6 + far, bottom + 13), "start"),
+                  ((right + 4 + far, bottom + 4), "start"),
+                  ((right + 4 + far, top + 2), "start"),
+                  ((left - 5 - far, box.y + 4), "end"),
+                  ((box.x - 6 - far, bottom + 13), "end"),
+                  ((left - 4 - far, top + 2), "end"),
+                  ((box.x + 6 + far, top - 5), "start")]
+    return spots
+
+
+def turned_box(box: Box) -> Box:
+    """A box after the turn."""
+    x, y = turn((box.x, box.y))
+    return replace(box, x=x, y=y, w=box.h, h=box.w)
