@@ -1,17 +1,20 @@
 """The same planted bugs, given to other gradient checkers with their defaults.
 
-    python tests/benchmarks/rival_checkers.py [seeds] [first seed]
+    python tests/benchmarks/rival_checkers.py [seeds] [first seed] [file for the rows]
 
-Each is asked about the same forward and the same hand-written backward, wrapped the way its manual
+prints a table, in Markdown, with the versions. With a file, every answer is kept there, and the
+table is of all that the file holds: a long comparison may be run in parts. Each is asked about the same forward and the same hand-written backward, wrapped the way its manual
 says. Those that are not installed are left out. Where a library returns a number and no verdict the
 usual reading of it is applied: below 1e-6 of the gradient for scipy, a relative error of at most
 1e-7 for CS231n (its notes: "1e-7 or less: happy").
 """
 
+import importlib.metadata
 import importlib.util
+import json
 import sys
 import time
-from collections import defaultdict
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +97,7 @@ def hips(m, bug, seed):
                 for n in names))
     np.random.seed(seed)  # noqa: NPY002  (it draws its direction from NumPy's global state)
     try:
-        check_grads(f, modes=["rev"], order=1)(*m.inputs.values())
+        check_grads(f, tuple(range(len(names))), modes=["rev"], order=1)(*m.inputs.values())
     except AssertionError:
         return False
     return True
@@ -140,11 +143,9 @@ CHECKERS = {"tinygrad_rnn": (ours, "numpy"), "torch gradcheck": (torch_slow, "to
             "CS231n rel_error": (cs231n, "numpy")}
 
 
-def compare(seeds, bugs=tuple(zoo.BUGS)):
-    """checker -> regime -> [right models, alarms, unsure; bugs, missed, unsure], and seconds."""
-    counts = {c: defaultdict(lambda: [0] * 6) for c, (_, needs) in CHECKERS.items()
-              if importlib.util.find_spec(needs)}
-    spent = dict.fromkeys(counts, 0.0)
+def rows(seeds, bugs=tuple(zoo.BUGS)):
+    """(checker, regime, seed, bug or None, verdict, seconds) of every check."""
+    present = {c: f for c, (f, needs) in CHECKERS.items() if importlib.util.find_spec(needs)}
     for seed in seeds:
         for regime in zoo.REGIMES:
             m = zoo.model(seed, regime)
@@ -152,36 +153,48 @@ def compare(seeds, bugs=tuple(zoo.BUGS)):
             right = m.back(m.inputs)
             for bug in (None, *bugs):
                 effect = zoo.effect(right, m.back(m.inputs, bug)) if bug else 1.0
-                for name in counts if effect >= matrix.VISIBLE else ():
+                for name, check in present.items() if effect >= matrix.VISIBLE else ():
                     begin = time.process_time()
-                    verdict = CHECKERS[name][0](m, bug, seed)
-                    spent[name] += time.process_time() - begin
-                    row = counts[name][regime]
-                    at = 3 if bug else 0
-                    row[at] += 1
-                    if verdict not in (True, False, "pass", "FAIL"):
-                        row[at + 2] += 1
-                    elif (verdict in (True, "pass")) == bool(bug):
-                        row[at + 1] += 1
-    return counts, spent
+                    verdict = check(m, bug, seed)
+                    verdict = verdict if isinstance(verdict, str) else "pass" if verdict else "FAIL"
+                    yield name, regime, seed, bug, verdict, time.process_time() - begin
 
 
-def table(counts, spent):
+def table(found):
     """In Markdown: false alarms and missed bugs in every regime."""
     lines = ["| checker | " + " | ".join(zoo.REGIMES) + " | ms a check |",
              "| --- |" + " --- |" * (len(zoo.REGIMES) + 1)]
-    for name, regimes in counts.items():
-        cells, checks = [], 0
+    for name in [c for c in CHECKERS if any(r[0] == c for r in found)]:
+        mine = [r for r in found if r[0] == name]
+        cells = []
         for regime in zoo.REGIMES:
-            models, alarms, unsure, bugs, missed, unclear = regimes[regime]
-            checks += models + bugs
-            more = f", unsure {unsure}/{models} and {unclear}/{bugs}" if unsure + unclear else ""
-            cells.append(f"{alarms}/{models}, {missed}/{bugs}{more}")
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {1e3 * spent[name] / checks:.0f} |")
+            good = Counter(r[4] for r in mine if r[1] == regime and r[3] is None)
+            bad = Counter(r[4] for r in mine if r[1] == regime and r[3] is not None)
+            n, N = good.total(), bad.total()
+            unsure, unclear = (c.total() - c["pass"] - c["FAIL"] for c in (good, bad))
+            more = f"; unsure {unsure}/{n}, {unclear}/{N}" if unsure + unclear else ""
+            cells.append(f"{good['FAIL']}/{n}, {bad['pass']}/{N}{more}")
+        lines.append(f"| {name} | " + " | ".join(cells)
+                     + f" | {1e3 * np.mean([r[5] for r in mine]):.0f} |")
     return "\n".join(lines)
+
+
+def versions():
+    """What was asked."""
+    names = ("numpy", "torch", "jax", "autograd", "scipy")
+    return ", ".join(f"{n} {importlib.metadata.version(n)}" for n in names
+                     if importlib.util.find_spec(n))
 
 
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     first = int(sys.argv[2]) if len(sys.argv) > 2 else 20_000
-    print(table(*compare(range(first, first + count))))
+    kept = Path(sys.argv[3]) if len(sys.argv) > 3 else None
+    found = [json.loads(x) for x in kept.read_text().splitlines()] if kept and kept.exists() else []
+    for row in rows(range(first, first + count)):
+        found.append(row)
+        if kept:
+            with kept.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+    print(table(found))
+    print(f"{len(found)} checks, {len({r[2] for r in found})} seeds; {versions()}")

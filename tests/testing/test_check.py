@@ -9,7 +9,7 @@ from tinygrad_rnn.core.place import timestep
 from tinygrad_rnn.core.values import Tensor, Value
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.testing import check_gradients
-from tinygrad_rnn.testing.screening import Screening, Slopes
+from tinygrad_rnn.testing.comparing import Comparison, Slopes
 
 
 def rnn(seed, *, gain=1.0, T=10, H=4, act=ops.tanh, dtype=float, offset=0.0):
@@ -74,8 +74,17 @@ def test_a_forward_that_insists_on_float32_is_never_a_false_failure():
         for seed in range(12):
             loss, p = rnn(seed, gain=1.5, dtype=np.float32, act=narrow(act))
             assert check_gradients(loss, p).verdict in ("pass", "inconclusive")
-    loss, p = rnn(0, dtype=np.float32, act=narrow(wrong_tanh(BUGS["sign"])))
-    report = check_gradients(loss, p)
+
+
+def test_in_a_forward_of_float32_gross_errors_fail_and_others_are_inconclusive():
+    def off(by):
+        return lambda z: wrong_tanh(lambda g, y, x: g * (1 - y * y) * np.float32(1.0 + by))(
+            z.astype(np.float32))
+
+    for by in (0.02, 0.1, 1.0, -2.0):
+        for seed in range(4):
+            assert check_gradients(*rnn(seed, dtype=np.float32, act=off(by))).failed, (by, seed)
+    report = check_gradients(*rnn(0, act=off(1e-4)))  # parameters in float64
     assert report.verdict == "inconclusive"
     assert "computed in float32? Check in float64" in str(report)
 
@@ -219,7 +228,7 @@ def test_a_loss_without_digits_is_not_a_failure():
 def test_a_failure_that_no_block_shows_wants_a_second_direction(monkeypatch):
     def seen(verdicts):
         calls = iter(verdicts)
-        monkeypatch.setattr(Screening, "compare", lambda self, v, quick=False: Slopes(
+        monkeypatch.setattr(Comparison, "compare", lambda self, v, quick=False: Slopes(
             next(calls) if len(v) > 1 else "pass", 1.0))
         return check_gradients(*rnn(0))
 

@@ -18,7 +18,7 @@ from tinygrad_rnn.testing import (
     entries,
     handwritten,
     local_check,
-    screening,
+    comparing,
 )
 from tinygrad_rnn.testing.differences import Line, slope
 
@@ -94,10 +94,18 @@ def outside_a_kink():
 
 
 def narrow_forward():
-    for seed in range(4):
-        m = model("normal", seed)
-        assert not check_backward(lambda p, m=m: float(np.float32(m.forward(p))), m.backward(),
-                                  m.inputs).failed
+    for regime in ("normal", "large offset"):
+        for seed in range(6):
+            m = model(regime, seed)
+            assert not check_backward(lambda p, m=m: float(np.float32(m.forward(p))), m.backward(),
+                                      m.inputs, localise=False).failed
+
+
+def narrow_kinks():
+    """A forward in float32, with kinks close by: central differences are off, one side is not."""
+    m = model("relu", 24)
+    assert not check_backward(lambda p: float(np.float32(m.forward(p))), m.backward(), m.inputs,
+                              localise=False).failed
 
 
 def noisy_forward():
@@ -173,7 +181,7 @@ def guilty():
 
 
 ONES = staticmethod(lambda self, names: {n: np.ones(self.g[n].shape) for n in names}).__func__
-ALWAYS = staticmethod(lambda self, *a, **k: screening.Slopes("pass", 1.0, 1.0, 0.0, 1e-12)).__func__
+ALWAYS = staticmethod(lambda self, *a, **k: comparing.Slopes("pass", 1.0, 1.0, 0.0, 1e-12)).__func__
 BELIEVE_ALL = staticmethod(lambda rows, floor: [(x, floor) for x in rows[-1]]).__func__
 MUTANTS = {
     "every entry is believed": (
@@ -185,24 +193,26 @@ MUTANTS = {
     "rounding is forgotten": (Line, "noise", property(lambda self: 0.0),
                               lambda: passes("large offset", range(6))),
     "noise is not measured": (Line, "measure", lambda self: None, noisy_forward),
+    "in float32 one look is enough": (comparing, "gross", lambda line, g, least: True,
+                                      narrow_kinks),
     "float32 in disguise is not seen": (Line, "narrow", lambda self, g: False, narrow_forward),
-    "a bar of one in ten thousand": (screening, "FINE", 1e-4,
+    "a bar of one in ten thousand": (comparing, "FINE", 1e-4,
                                      lambda: catches("dh_next a ten-millionth off")),
-    "anything is sharp": (screening, "SHARP", 1.0, offset_is_no_pass),
-    "every direction is ones": (screening.Screening, "direction", ONES,
+    "anything is sharp": (comparing, "SHARP", 1.0, offset_is_no_pass),
+    "every direction is ones": (comparing.Comparison, "direction", ONES,
                                 lambda: catches("rows shifted")),
-    "everything passes": (screening.Screening, "judge", ALWAYS,
+    "everything passes": (comparing.Comparison, "judge", ALWAYS,
                           lambda: catches("missing dh_next")),
-    "kinks are not looked for": (screening.Screening, "kink", lambda self, line, found: None,
+    "kinks are not looked for": (comparing.Comparison, "kink", lambda self, line, found: None,
                                  kinks),
-    "a kink excuses all": (screening.Screening, "kink", lambda self, line, found:
+    "a kink excuses all": (comparing.Comparison, "kink", lambda self, line, found:
                            setattr(found, "verdict", "kink"), outside_a_kink),
     "rounding of the gradient is forgotten": (
-        screening.Screening, "jitter", lambda self: dict.fromkeys(self.g, 0.0),
+        comparing.Comparison, "jitter", lambda self: dict.fromkeys(self.g, 0.0),
         lambda: kink_by_convention()),
     "eps of float64 for float32": (np, "spacing", None, float32_passes),
     "the complex step is always believed": (
-        screening.Screening, "bar", lambda self, v, numeric, error: 1e9 if error else 1e-10,
+        comparing.Comparison, "bar", lambda self, v, numeric, error: 1e9 if error else 1e-10,
         asarray_abs),
     "abs is called analytic": (complexstep, "ANALYTIC", complexstep.ANALYTIC | {np.absolute},
                                offset_abs),
@@ -210,8 +220,8 @@ MUTANTS = {
                                     lambda self, who, inputs: None, written_input),
     "one call of backward is enough": (handwritten.Handwritten, "repeated",
                                        lambda self, first, again: None, adds_up),
-    "a random forward is not seen": (screening.Screening, "random", False, random_forward),
-    "lost digits are not seen": (screening.Screening, "digits_lost", False, lost_digits),
+    "a random forward is not seen": (comparing.Comparison, "random", False, random_forward),
+    "lost digits are not seen": (comparing.Comparison, "digits_lost", False, lost_digits),
     "shapes are not looked at": (handwritten.Handwritten, "misfit", lambda self, n, g: "",
                                  transposed),
     "halving goes to the wrong half": (entries, "halve", lambda check, block: 0, one_entry),
@@ -228,7 +238,7 @@ def test_a_fault_in_the_checker_is_noticed(name, monkeypatch):
     home, attribute, fault, probe = MUTANTS[name]
     probe()
     if fault is None:
-        monkeypatch.setattr(screening.Screening, "ulp", lambda self, n: 0.0)
+        monkeypatch.setattr(comparing.Comparison, "ulp", lambda self, n: 0.0)
         monkeypatch.setattr(handwritten, "EPS", 1.0)
         home, attribute, fault = np, "finfo", lambda d, f=np.finfo: f(float)
     monkeypatch.setattr(home, attribute, fault)

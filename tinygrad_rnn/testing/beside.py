@@ -19,21 +19,22 @@ from ..core import ops
 from ..core.gradients import grad
 from ..core.graph import Node
 from ..core.values import Tensor, Value
-from .differences import Line, slope
+from .differences import Line, second
 from .handwritten import Handwritten
 from .report import Report
 from .structure import is_float, leaves, rebuilt
 
 LONGEST = 24   # steps that a lag map is made for
+ROWS = 4       # differences for each of them
 ALIKE = 1e-8   # two gradients of a step that differ by more, relative to the whole, are two
 
 
 # --- the lag map ----------------------------------------------------------------------------------
 
 
-def lags(problem: Handwritten, axis: int, seed: int) -> list[str]:
+def lags(problem: Handwritten, report: Report, axis: int) -> list[str]:
     """In words: the lags t - s at which dL_t/dx_s is wrong, or the steps where the way back is."""
-    found = lag_map(problem, axis, seed)
+    found = lag_map(problem, report, axis)
     if found is None or len(found[1]) < 2 or not np.any(found[1]):
         return []
     name, wrong = found
@@ -66,23 +67,26 @@ def shown(steps: list[int]) -> str:
     return ", ".join(map(str, steps[:6])) + (" ..." if len(steps) > 6 else "")
 
 
-def lag_map(problem: Handwritten, axis: int, seed: int) -> tuple[str, Any] | None:
-    """(the input, wrong[t, s]): whether the gradient from output t to input s is wrong."""
+def lag_map(problem: Handwritten, report: Report, axis: int) -> tuple[str, Any] | None:
+    """(the input, wrong[t, s]): whether the gradient from output t to input s is wrong. None if no
+    gradient of an input over time is wrong."""
     over_time = {n: w.shape[axis] for n, w in problem.weights.items() if w.ndim > 2}
     if problem.upstream is None or len(over_time) != 1:
         return None
     ((out, T),) = over_time.items()
     names = [n for n, x in problem.start.items()
-             if x.ndim > 2 and x.shape[axis] == T and n not in problem.broken]
+             if x.ndim > 2 and x.shape[axis] == T and n not in problem.broken
+             and report.blocks[n].verdict == "FAIL"]
     if not names or T > LONGEST:
         return None
-    name, rng = names[0], np.random.default_rng([seed, 4])
-    x = problem.start[name]
+    name, rng = names[0], np.random.default_rng([report.seed, 4])
+    x, level = problem.start[name], report.blocks[names[0]].level
     v = rng.choice([-1.0, 1.0], x.shape) * rng.uniform(0.5, 1.5, x.shape)
     rest = tuple(i for i in range(x.ndim) if i != axis)
     analytic = np.array([np.sum(impulse(problem, out, t, axis)[name] * v, axis=rest)
                          for t in range(T)])
-    numeric = np.array([slopes_of_outputs(problem, name, out, s, axis, v) for s in range(T)])
+    numeric = np.array([slopes_of_outputs(problem, name, out, s, axis, v, level)
+                        for s in range(T)])
     value, error = numeric[..., 0].T, numeric[..., 1].T
     bar = 10.0 * error + ALIKE * np.max(np.abs(value)) * 1e-2
     return name, np.abs(analytic - value) > bar
@@ -108,9 +112,10 @@ def impulse(problem: Handwritten, out: str, t: int, axis: int) -> Any:
         problem.upstream = whole
 
 
-def slopes_of_outputs(problem: Handwritten, name: str, out: str, s: int, axis: int, v: Any
-                      ) -> list[tuple[float, float]]:
-    """For every t, the slope of u_t · y_t along the input of step s, and its error."""
+def slopes_of_outputs(problem: Handwritten, name: str, out: str, s: int, axis: int, v: Any,
+                      level: int) -> list[tuple[float, float]]:
+    """For every t, the slope of u_t · y_t along the input of step s, and its error; with steps
+    around 2^-level, the same evaluations for every t."""
     direction, known = step_only(v, s, axis), dict[float, Any]()
     u = problem.weights[out]
     rest = tuple(i for i in range(u.ndim) if i != axis)
@@ -126,7 +131,7 @@ def slopes_of_outputs(problem: Handwritten, name: str, out: str, s: int, axis: i
     found = []
     for t in range(u.shape[axis]):
         phi: Callable[[float], float] = lambda h, t=t: float(outputs(h)[t])  # type: ignore[misc]
-        numeric = slope(Line(phi, phi(0.0), problem.noise), thorough=False)
+        numeric = second(Line(phi, phi(0.0), problem.noise), level, ROWS)
         found.append((numeric.value, numeric.error) if numeric else (0.0, np.inf))
     return found
 

@@ -20,13 +20,14 @@ from ..core.values import Tensor, Value
 from ..errors import GradientError, InputError
 from . import entries
 from .beside import beside_the_engine, lags
+from .comparing import Comparison, Problem
 from .diagnosis import diagnose
 from .grading import noted
 from .handwritten import Handwritten
 from .local import local_check, operand_names
 from .model import Model, named
 from .report import Report, merged
-from .screening import Problem, Screening
+from .screening import screen
 from .structure import is_float
 from .sweep import Sweep, swept
 
@@ -100,7 +101,7 @@ def check_backward(forward: Callable[..., Any], backward: Callable[..., Any], in
     problem = Handwritten(forward, backward, inputs, cached, np.random.default_rng([seed, 1]))
     report = examined(lambda: problem, seed, localise)
     if report.failed and localise:
-        report.notes += lags(problem, time_axis, seed)
+        report.notes += lags(problem, report, time_axis)
         report.notes += beside_the_engine(problem, report, time_axis)
         diagnose(problem, report, seed)
         report.evaluations, report.gradients = problem.evaluations, problem.gradients
@@ -138,7 +139,7 @@ def check_op(op: Op, *samples: Any, order: int = 2, seed: int = 0, **params: Any
 def examined(make: Callable[[], Problem], seed: int, localise: bool) -> Report:
     """All comparisons that are needed, from the whole to the parts."""
     with make() as problem:
-        check = Screening(problem, seed)
+        check = Comparison(problem, seed)
         notes = problem.notes
         if not np.isfinite(check.loss):
             check.all("non-finite")
@@ -158,11 +159,11 @@ def examined(make: Callable[[], Problem], seed: int, localise: bool) -> Report:
     return report
 
 
-def compared(check: Screening, localise: bool) -> None:
+def compared(check: Comparison, localise: bool) -> None:
     """Screen what can be compared, and look into what fails."""
     problem, blocks = check.problem, check.blocks
     usable = [n for n in blocks if n not in check.broken and n not in problem.broken]
-    note = check.screen(usable, localise) if usable else ""
+    note = screen(check, usable, localise) if usable else ""
     problem.notes.extend([note] if note else [])
     for name in check.broken:
         blocks[name].verdict = "non-finite"
@@ -175,14 +176,14 @@ def compared(check: Screening, localise: bool) -> None:
             entries.on_a_kink(check, block)
         if block.verdict == "FAIL" and name not in check.reached:
             block.cause = problem.unreached
-        if block.verdict == "FAIL" and localise and not note:
-            entries.localise(check, block)
+    if localise and not note:
+        entries.localise(check, [blocks[n] for n in usable if blocks[n].verdict == "FAIL"])
 
 
 def sweep(make: Callable[[], Problem], seed: int) -> Sweep:
     """How far the difference is from the gradient, for steps of every size."""
     with make() as problem:
-        check = Screening(problem, seed)
+        check = Comparison(problem, seed)
         v = check.direction([n for n in check.blocks if n not in check.broken])
         return swept(check.line(v), float(sum(np.sum(check.g[n] * v[n]) for n in v)))
 

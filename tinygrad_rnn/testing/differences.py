@@ -23,6 +23,7 @@ import numpy as np
 
 FIRST, LEVELS, COLUMNS = 4, 6, 4  # h = 2^-4 ... 2^-9, and smaller only if that does not settle
 LAST = 31
+USUAL = 8      # the level that serves most functions, where nothing is known
 UNEVEN = 0.5 ** 0.5  # steps of a staircase may fit a power of two; they do not fit this
 ENOUGH = 18    # evaluations, after which the best answer so far is the answer
 ALIKE = 0.05   # quotients that differ by more show that the step is far too large
@@ -88,6 +89,13 @@ class Line:
             if len(set(values)) > 6:  # else they are steps of a staircase: go over several of them
                 break
 
+    def bent(self) -> bool:
+        """Whether what is known of φ looks like a kink: where it is smooth,
+        (φ(h) - 2 φ(0) + φ(-h)) / h halves with h."""
+        steps = sorted(h for h in self.values if h > 0.0 and -h in self.values)[:2]
+        jumps = [abs(self(h) - 2.0 * self(0.0) + self(-h)) / h for h in steps]
+        return len(jumps) < 2 or jumps[0] > 0.7 * jumps[1]
+
     def narrow(self, g: float) -> bool:
         """Whether φ is float32 in disguise: every value is one, and there are steps in it, or a
         slope g would not show."""
@@ -103,7 +111,8 @@ def slope(line: Line, thorough: bool = True) -> Slope | None:
 
 
 def second(line: Line, level: int, rows: int) -> Slope | None:
-    """φ'(0) from a few steps around 2^-level, where a line nearby has settled."""
+    """φ'(0) from a few steps around 2^-level, where a line nearby has settled (0: unknown)."""
+    level = level or USUAL
     return settled(line, range(max(level + 2 - rows, FIRST - 2), level + 2), False)
 
 

@@ -1,9 +1,10 @@
-"""After a failure: which entries of a gradient are wrong, and at which step of time?
+"""After a failure: which entries of a gradient are wrong?
 
 The question this file answers: *where is it wrong?*
 
 All entries of a small block are tested one by one; of a big one, one that is found by halving, and
-a sample.
+a sample. An entry costs one complex step, or six evaluations; all blocks together share what is
+there for the search.
 """
 
 from __future__ import annotations
@@ -15,27 +16,50 @@ import numpy as np
 from .report import Block, Entry
 
 if TYPE_CHECKING:
+    from .comparing import Comparison, Slopes
     from .model import Arrays
-    from .screening import Screening, Slopes
 
 ALL_ENTRIES = 32  # up to so many entries of a wrong block are tested one by one
+SEARCH = 360      # evaluations for the entries of all wrong blocks together
+COST = 6          # evaluations for an entry, without the complex step
 
 
-def on_a_kink(check: Screening, block: Block) -> None:
+def on_a_kink(check: Comparison, block: Block) -> None:
     """A block that passed as a kink: along one direction the errors of two entries may cancel."""
     every = range(block.size) if block.size <= ALL_ENTRIES else \
         check.rng.choice(block.size, ALL_ENTRIES, replace=False)
-    if any(check.compare(cut(check, block, int(i), int(i) + 1)).verdict == "FAIL" for i in every):
-        block.verdict = "FAIL"
+    for i in map(int, every):
+        v = cut(check, block, i, i + 1)
+        found = check.glance(v, block.level)
+        if found.verdict not in ("pass", "kink", "invisible"):
+            found = check.compare(v)
+        if found.verdict == "FAIL":
+            block.verdict = "FAIL"
+            return
 
 
-def localise(check: Screening, block: Block) -> None:
-    """Find the wrong entries of a block that failed, the worst of them, and what they share."""
-    every = list(range(block.size))
-    if block.size > ALL_ENTRIES:
-        sample = check.rng.choice(block.size, ALL_ENTRIES - 1, replace=False)
-        every = list(dict.fromkeys([halve(check, block), *map(int, sample)]))
-    found = {i: check.compare(cut(check, block, i, i + 1), quick=True) for i in every}
+def localise(check: Comparison, wrong: list[Block]) -> None:
+    """Look into every wrong block, the small ones first: what they leave is for the others."""
+    left = SEARCH
+    for i, block in enumerate(sorted(wrong, key=lambda b: b.size)):
+        before = check.problem.evaluations
+        into(check, block, left // (len(wrong) - i))
+        left -= check.problem.evaluations - before
+
+
+def into(check: Comparison, block: Block, allowed: int) -> None:
+    """Find the wrong entries of a block that failed, the worst of them, and what they share, in
+    about so many evaluations."""
+    affordable = allowed if check.analytic_forward else allowed // COST
+    every, first = list(range(block.size)), -1
+    if block.size > min(ALL_ENTRIES, affordable):
+        first = halve(check, block)
+        more = min(ALL_ENTRIES, max(2, affordable - block.size.bit_length())) - 1
+        sample = check.rng.choice(block.size, more, replace=False)
+        every = list(dict.fromkeys([first, *map(int, sample)]))
+    found = {i: check.glance(cut(check, block, i, i + 1), block.level) for i in every}
+    if first >= 0 and found[first].verdict != "FAIL":
+        found[first] = check.compare(cut(check, block, first, first + 1))
     wrong = {i: s for i, s in found.items() if s.verdict == "FAIL"}
     block.tested, block.wrong = len(found), len(wrong)
     if wrong:
@@ -48,8 +72,10 @@ def localise(check: Screening, block: Block) -> None:
     elif any(s.verdict == "kink" for s in found.values()):
         block.verdict = "kink" if block.tested == block.size else "inconclusive"
         block.cause = "the parameters are on kinks of the loss: check at another point"
-    else:
-        block.cause = block.cause or "the error is spread: no single entry shows it"
+    elif not block.cause:
+        block.cause = "the error is spread: no single entry shows it" \
+            if block.tested == block.size else \
+            f"none of the {block.tested} entries that were tested shows it"
 
 
 def position(block: Block, i: int) -> tuple[int, ...]:
@@ -57,19 +83,19 @@ def position(block: Block, i: int) -> tuple[int, ...]:
     return tuple(int(k) for k in np.unravel_index(i, block.shape))
 
 
-def halve(check: Screening, block: Block) -> int:
+def halve(check: Comparison, block: Block) -> int:
     """The position of a wrong entry, by halving the block while a half of it is wrong."""
     low, high = 0, block.size
     while high - low > 1:
         middle = (low + high) // 2
-        if check.compare(cut(check, block, low, middle), quick=True).verdict == "FAIL":
+        if check.glance(cut(check, block, low, middle), block.level).verdict == "FAIL":
             high = middle
         else:
             low = middle
     return low
 
 
-def cut(check: Screening, block: Block, low: int, high: int) -> Arrays:
+def cut(check: Comparison, block: Block, low: int, high: int) -> Arrays:
     """A direction in these entries of a block; of length 1 for a single one."""
     v = check.direction([block.name])[block.name] if high - low > 1 else np.ones(block.shape)
     flat = np.zeros(block.size)
@@ -88,14 +114,3 @@ def pattern(wrong: list[Slopes]) -> str:
     if len(ratios) > 1 and np.ptp(ratios) <= 1e-6 * np.max(np.abs(ratios)):
         return f"every wrong entry is {ratios[0]:.9g} times what it should be"
     return ""
-
-
-def steps(check: Screening, block: Block, axis: int) -> list[str]:
-    """The verdict of every slice of a block along its time axis, at the first step first."""
-    verdicts = []
-    for t in range(block.shape[axis]):
-        v = np.zeros(block.shape)
-        at = (slice(None),) * axis + (t,)
-        v[at] = check.direction([block.name])[block.name][at]
-        verdicts.append(check.compare({block.name: v}, quick=True).verdict)
-    return verdicts

@@ -20,10 +20,11 @@ from ..core.graph import Node, make, released
 from ..core.place import record_sites
 from ..core.words import describe
 from ..errors import InputError
+from .comparing import Comparison
 from .differences import EPS
 from .model import Arrays
 from .report import WRONG, Block, Report
-from .screening import Screening
+from .screening import screen
 
 WHERE = "local_check"
 
@@ -97,10 +98,10 @@ def rule_check(node: Node, seed: int) -> tuple[dict[str, Block], int]:
         return {n: Block(n, x.shape, x.size, "inconclusive", cause=cause)
                 for n, x in rule.start.items()}, 1
     try:
-        check = Screening(rule, seed)
+        check = Comparison(rule, seed)
         usable = [n for n in names if n not in check.broken]
         if np.isfinite(check.loss) and usable:
-            check.screen(usable)
+            screen(check, usable)
         for name in check.broken if np.isfinite(check.loss) else names:
             check.blocks[name].verdict = "non-finite"
     except Exception as problem:  # whatever a rule of somebody's own may raise

@@ -61,6 +61,7 @@ class Block:
     worst: Entry | None = None
     entries: list[Entry] = field(default_factory=list)  # the wrong ones among the tested
     cause: str = ""
+    level: int = field(default=0, repr=False)  # steps down to 2^-level have served its slope
 
     def lines(self) -> list[str]:
         """The block in words."""

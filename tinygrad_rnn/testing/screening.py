@@ -1,303 +1,95 @@
-"""Is this gradient right? The comparisons that answer it, from the whole to the parts.
+"""Is this gradient right, and if not, in which parameters is it wrong?
 
-The question this file answers: *by how much may a gradient and a difference differ?*
+The question this file answers: *how is a gradient of any size checked in thirty evaluations?*
 
 One random direction v over all parameters screens them at once: g · v must be the slope along v,
-whatever the number of parameters. What may differ, the bar, follows from how sure each side is: the
-error of the differences, and how far the gradient itself moves when the parameters are rounded
-differently. A gradient that passes only because the bar is high is asked again.
+whatever the number of parameters. A gradient that passes is asked a second time, along another
+direction; one that passes only because the bar is high, or that fails, is asked block by block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Protocol
-
-import numpy as np
-
-from .differences import EPS, NARROW, Line, Slope, kink, second, slope
-from .model import Arrays
+from .comparing import Comparison, Slopes
+from .differences import second
 from .report import Block
 
-ROUGH = 1e-11     # noise beside the loss: above it (a forward in float32) no verdict is FAIL
-SHARP = 3e-9      # a bar below this part of the gradient sees every error of 1e-8 of it
-BUDGET = 30       # evaluations for a screening, whatever the number of parameters
-TRUST = 5.0       # the errors of the differences, times this, are never exceeded
-FINE = 1e-10      # nobody's rounding is called an error below this part of it
+BUDGET = 30  # evaluations for a screening, whatever the number of parameters
 
 
-class Problem(Protocol):
-    """What is checked: a function of named arrays, and a gradient that is claimed for it."""
+def screen(check: Comparison, names: list[str], localise: bool = True) -> str:
+    """One direction over all blocks; each block on its own where that says too little.
 
-    start: Arrays               # where it is checked, in float64
-    dtypes: dict[str, Any]      # what the arrays are of
-    eps: float                  # of the gradient; the function is differenced in float64
-    noise: float                # rounding that the size of the result does not show
-    evaluations: int
-    gradients: int
-    notes: list[str]
-    broken: dict[str, tuple[str, str]]  # arrays without a gradient to compare: verdict and cause
-    raised: set[str]            # kinds of floating-point warnings of the first forward
-    spoilt: str                 # what makes the check worthless, or ''
-
-    who: str                    # how messages call the function
-    unreached: str              # why an array may have no gradient although it matters
-
-    def __enter__(self) -> Any: ...
-    def __exit__(self, *_: object) -> None: ...
-    def value(self, arrays: Arrays) -> float: ...
-    def gradient(self, arrays: Arrays) -> tuple[Arrays, set[str]]: ...
-    def complex_slope(self, v: Arrays, start: float) -> float | None: ...
-    def subnormal(self) -> bool: ...
-
-
-@dataclass
-class Slopes:
-    """A gradient along one direction, by backward and by differences; what they may differ by."""
-
-    verdict: str
-    analytic: float
-    numeric: float = float("nan")
-    error: float = float("nan")
-    bar: float = float("nan")
-    level: int = 0
-
-
-@contextmanager
-def listening(raised: set[str]) -> Iterator[None]:
-    """Note the floating-point warnings, by their kind."""
-    with np.errstate(all="call", call=lambda kind, _: raised.add(kind)):
-        yield
-
-
-class Screening:
-    """The gradient at one point, how far it moves by rounding, and the comparisons made so far."""
-
-    def __init__(self, problem: Problem, seed: int) -> None:
-        self.problem, self.seed, self.rng = problem, seed, np.random.default_rng(seed)
-        self.raised = problem.raised  # floating-point warnings of the forward
-        self.screened = 0             # evaluations until the whole was judged
-        self.analytic_forward = True  # until a probe says no
-        with listening(self.raised):
-            self.loss = problem.value(problem.start)
-        self.again = problem.value(problem.start)
-        self.g, self.reached = problem.gradient(problem.start)
-        self.eps = problem.eps
-        self.sharp = SHARP if self.eps == EPS else self.eps ** 0.25
-        self.noise = abs(self.again - self.loss)
-        self.broken = [n for n, g in self.g.items() if not np.all(np.isfinite(g))]
-        self.size = {n: 0.0 if n in self.broken else float(np.linalg.norm(g))
-                     for n, g in self.g.items()}
-        self.scale = float(np.linalg.norm(list(self.size.values())))
-        self.blocks = {n: Block(n, g.shape, g.size) for n, g in self.g.items()}
-
-    @property
-    def random(self) -> bool:
-        """Whether the forward gave two different numbers at the same point."""
-        return self.noise > FINE * max(abs(self.loss), abs(self.again))
-
-    def all(self, verdict: str) -> None:
-        """The same verdict for every block."""
-        for block in self.blocks.values():
-            block.verdict = verdict
-
-    def screen(self, names: list[str], localise: bool = True) -> str:
-        """One direction over all blocks; each block on its own where that says too little.
-
-        Returns a note for what belongs to no block.
-        """
-        self.floor = self.jitter()
-        whole = self.compare(self.direction(names))
-        for _ in range(2):  # not sharp: perhaps along another direction
-            if whole.verdict == "inconclusive" and whole.bar < self.scale:
-                whole = self.compare(self.direction(names))
-        if whole.verdict == "FAIL" and not localise and self.confirm(names):
-            return ""
-        self.screened = self.screened or self.problem.evaluations
-        if whole.verdict == "pass":
-            whole = self.look_twice(names, whole)
-        blurred = whole.bar / self.eps ** 0.25  # a gradient that small wants a closer look
-        suspects = [n for n in names if whole.verdict != "pass" or 0 < self.size[n] <= blurred]
-        for name in names:
-            if name in suspects:
-                self.look_at(self.blocks[name], whole.verdict == "pass")
-            else:
-                seen = self.size[name] > 0.0
-                self.blocks[name].verdict = "pass" if seen else self.silent(name)
-        if whole.verdict == "FAIL" and not any(b.verdict == "FAIL" for b in self.blocks.values()):
-            return self.confirm(names)
+    Returns a note for what belongs to no block.
+    """
+    check.floor = check.jitter()
+    whole = check.compare(check.direction(names))
+    for _ in range(2):  # not sharp: perhaps along another direction
+        if whole.verdict == "inconclusive" and whole.bar < check.scale:
+            whole = check.compare(check.direction(names))
+    if whole.verdict == "FAIL" and not localise and confirm(check, names):
         return ""
-
-    def look_twice(self, names: list[str], first: Slopes) -> Slopes:
-        """Another direction: an error may lie across the first one, and be as small as the bar.
-
-        It costs one complex evaluation, or ten, with the steps that have served the first.
-        """
-        v = self.direction(names)
-        if self.analytic_forward:
-            again = self.compare(v, quick=True)
-            self.count()
-            return again
-        line, rows = self.line(v), min(5, (BUDGET - self.problem.evaluations) // 2)
-        again = self.judge(line, v, second(line, first.level, rows) if rows > 2 else None)
-        self.count()
-        return first if again.verdict == "pass" else self.compare(v)  # not sharp: a closer look
-
-    def count(self) -> None:
-        """The second direction belongs to the screening, unless a closer look came before it."""
-        if self.problem.evaluations <= BUDGET:
-            self.screened = self.problem.evaluations
-
-    def silent(self, name: str) -> str:
-        """The verdict of a block whose slope and gradient are both zero."""
-        return "invisible" if name in self.reached else "structural zero"
-
-    def confirm(self, names: list[str]) -> str:
-        """All together failed, and no block does: believe it if another direction fails too."""
-        if self.compare(self.direction(names)).verdict != "FAIL":
-            return ""
-        self.all("FAIL")
-        return ("the slope along all parameters together is wrong, by too little to say in which")
-
-    def look_at(self, block: Block, passed: bool) -> None:
-        """One block along a direction of its own. What is not sharp enough here may have `passed`
-        together with the others."""
-        found = self.compare(self.direction([block.name]))
-        block.verdict, block.analytic, block.numeric = found.verdict, found.analytic, found.numeric
-        block.error, block.bar = found.error, found.bar
-        if block.verdict == "invisible":
-            block.verdict = self.silent(block.name)
-        elif block.verdict == "inconclusive" and passed and found.bar < self.size[block.name]:
-            block.verdict = "pass"
-        elif block.verdict == "inconclusive":
-            block.cause = self.why(found, block.name)
-
-    # --- one comparison -------------------------------------------------------------------------
-
-    def line(self, v: Arrays) -> Line:
-        """The function along `v`, with the rounding that is to be expected."""
-        start = self.problem.start
-        rounding = np.sqrt(sum(np.sum((start[n] * self.g[n])[v[n] != 0] ** 2) for n in v))
-        return Line(lambda h: self.problem.value({n: start[n] + h * v[n] if n in v else start[n]
-                                                  for n in start}),
-                    self.loss, max(self.noise, self.problem.noise, 0.5 * EPS * float(rounding)))
-
-    def compare(self, v: Arrays, quick: bool = False) -> Slopes:
-        """g · v against the slope along `v`; `quick`: by the complex step alone, if there is
-        one."""
-        line = self.line(v)
-        exact = self.problem.complex_slope(v, self.loss) if self.analytic_forward else None
-        if exact is None:
-            self.analytic_forward = False
-        if exact is not None and quick:
-            return self.judge(line, v, Slope(exact, 4.0 * EPS * abs(exact)), exact=True)
-        numeric = slope(line, thorough=False)
-        if exact is not None and numeric is not None:
-            self.analytic_forward = abs(exact - numeric.value) <= self.bar(v, exact, numeric.error)
-        if exact is not None and self.analytic_forward:
-            found = self.judge(line, v, Slope(exact, 4.0 * EPS * abs(exact)), exact=True)
+    check.screened = check.screened or check.problem.evaluations
+    if whole.verdict == "pass":
+        whole = look_twice(check, names, whole)
+    blurred = whole.bar / check.eps ** 0.25  # a gradient that small wants a closer look
+    suspects = [n for n in names if whole.verdict != "pass" or 0 < check.size[n] <= blurred]
+    for name in names:
+        if name in suspects:
+            look_at(check, check.blocks[name], whole.verdict == "pass")
         else:
-            found = self.judge(line, v, numeric)
-            self.screened = self.screened or self.problem.evaluations
-            if found.verdict != "pass":
-                found = self.judge(line, v, slope(line))
-            if found.verdict == "FAIL":  # is the forward noisier than it should be?
-                line.measure()
-                found = self.judge(line, v, slope(line))
-        if found.verdict == "pass":
-            return found
-        if line.narrow(found.analytic):
-            line.measured = max(line.measured, NARROW * line.size)
-            return self.judge(line, v, slope(line))
-        self.kink(line, found)
-        if found.verdict == "FAIL" and self.digits_lost:
-            found.verdict = "inconclusive"
-        return found
+            seen = check.size[name] > 0.0
+            check.blocks[name].verdict = "pass" if seen else silent(check, name)
+    if whole.verdict == "FAIL" and not any(b.verdict == "FAIL" for b in check.blocks.values()):
+        return confirm(check, names)
+    return ""
 
-    @cached_property
-    def digits_lost(self) -> bool:
-        """Whether the forward goes on with numbers so small that they have lost their digits."""
-        return "underflow" in self.raised and self.problem.subnormal()
 
-    def bar(self, v: Arrays, numeric: float, error: float) -> float:
-        """What the error of the differences and rounding explain."""
-        terms = [self.g[n] * v[n] for n in v]
-        g = float(sum(np.sum(t) for t in terms))
-        blur = 8.0 * self.moves(v) + 8.0 * self.eps * float(sum(np.sum(np.abs(t)) for t in terms))
-        return max(FINE * max(abs(g), abs(numeric)), TRUST * error + blur)
+def look_twice(check: Comparison, names: list[str], first: Slopes) -> Slopes:
+    """Another direction: an error may lie across the first one, and be as small as the bar.
 
-    def moves(self, v: Arrays) -> float:
-        """How far g · v moves by one ulp in the parameters."""
-        return float(np.sqrt(sum(np.sum((self.floor[n] * v[n]) ** 2) for n in v)))
+    It costs one complex evaluation, or ten, with the steps that have served the first.
+    """
+    v = check.direction(names)
+    if check.analytic_forward:
+        again = check.compare(v, quick=True)
+        count(check)
+        return again
+    line, rows = check.line(v), min(5, (BUDGET - check.problem.evaluations) // 2)
+    again = check.judge(line, v, second(line, first.level, rows) if rows > 2 else None)
+    count(check)
+    return first if again.verdict == "pass" else check.compare(v)  # not sharp: a closer look
 
-    def judge(self, line: Line, v: Arrays, numeric: Slope | None, exact: bool = False) -> Slopes:
-        """The verdict on g · v beside a slope found without it."""
-        g = float(sum(np.sum(self.g[n] * v[n]) for n in v))
-        if numeric is None:
-            return Slopes("inconclusive", g)
-        least = self.scale if exact else max(abs(self.loss), self.scale)
-        bar = max(self.bar(v, numeric.value, numeric.error), 1000.0 * self.eps * least)
-        size = float(np.sqrt(sum(np.sum(self.g[n][v[n] != 0] ** 2) for n in v)))
-        if not abs(g - numeric.value) <= bar:
-            verdict = "FAIL" if line.measured <= ROUGH * line.size else "inconclusive"
-        elif size <= bar and 16.0 * self.moves(v) < bar:
-            verdict = "invisible"
-        else:
-            sharp = bar <= min(self.eps ** 0.25 * size, self.sharp * self.scale)
-            verdict = "pass" if sharp else "inconclusive"
-        return Slopes(verdict, g, numeric.value, numeric.error, bar, numeric.level)
 
-    def kink(self, line: Line, found: Slopes) -> None:
-        """If there is a kink here, the gradient must lie between the slopes on its two sides."""
-        sides = kink(line)
-        if sides is not None:
-            low, high = sorted(sides, key=lambda side: side.value)
-            inside = low.value - low.error <= found.analytic <= high.value + high.error
-            found.verdict = "kink" if inside else "FAIL"
+def count(check: Comparison) -> None:
+    """The second direction belongs to the screening, unless a closer look came before it."""
+    if check.problem.evaluations <= BUDGET:
+        check.screened = check.problem.evaluations
 
-    # --- directions and rounding ----------------------------------------------------------------
 
-    def direction(self, names: list[str]) -> Arrays:
-        """A random sign times U(0.5, 1.5) in every entry of these blocks.
+def silent(check: Comparison, name: str) -> str:
+    """The verdict of a block whose slope and gradient are both zero."""
+    return "invisible" if name in check.reached else "structural zero"
 
-        Plain signs miss errors that cancel (the columns of a softmax sum to zero), normal numbers
-        have entries near zero, and positive ones hide cancellations.
-        """
-        return {n: self.rng.choice([-1.0, 1.0], self.g[n].shape)
-                * self.rng.uniform(0.5, 1.5, self.g[n].shape) for n in names}
 
-    def jitter(self) -> Arrays:
-        """How far each block's gradient moves, at most, when every parameter moves by one ulp."""
-        start = self.problem.start
-        signs = {n: self.rng.choice([-1.0, 1.0], x.shape) for n, x in start.items()}
-        floor = dict.fromkeys(self.g, 0.0)
-        for way in (1.0, -1.0):
-            moved = {n: x + way * signs[n] * self.ulp(n) for n, x in start.items()}
-            g, _ = self.problem.gradient(moved)
-            for n in floor:
-                moves = np.abs(g[n] - self.g[n])
-                floor[n] = max(floor[n], float(np.max(moves, initial=0.0, where=moves == moves)))
-        return floor
+def confirm(check: Comparison, names: list[str]) -> str:
+    """All together failed, and no block does: believe it if another direction fails too."""
+    if check.compare(check.direction(names)).verdict != "FAIL":
+        return ""
+    check.all("FAIL")
+    return "the slope along all parameters together is wrong, by too little to say in which"
 
-    def ulp(self, name: str) -> Any:
-        """The distance from every entry to its neighbour, in the parameter's own float type."""
-        return np.abs(np.spacing(self.problem.start[name].astype(self.problem.dtypes[name])))
 
-    def why(self, found: Slopes, name: str) -> str:
-        """Why there is no sharp answer."""
-        if self.digits_lost:
-            return ("the forward underflows: it goes on with numbers below 2e-308, which have lost "
-                    "their digits (log of a softmax? use a log-softmax)")
-        if found.numeric != found.numeric:
-            return "the differences of the loss do not settle: it is too rough, or too noisy, here"
-        if 20.0 * found.error <= found.bar >= abs(found.analytic - found.numeric):
-            return (f"the gradient moves by up to {self.floor[name]:.1g} when the parameters move "
-                    "by one ulp: they are on a kink, or the loss is too sensitive here")
-        if not abs(found.analytic - found.numeric) <= found.bar:
-            return ("it differs, but the loss is too rough to be sure: is a part of it computed in "
-                    "float32? Check in float64")
-        return (f"only errors above {found.bar / self.size[name]:.0e} of it can be seen: the loss "
-                f"is {self.loss:.3g}, and its rounding hides the rest")
+def look_at(check: Comparison, block: Block, passed: bool) -> None:
+    """One block along a direction of its own. What is not sharp enough here may have `passed`
+    together with the others."""
+    found = check.compare(check.direction([block.name]))
+    if found.verdict == "FAIL" and found.rough:  # kinks may play a trick, but hardly two
+        found = check.compare(check.direction([block.name]))
+    block.verdict, block.analytic, block.numeric = found.verdict, found.analytic, found.numeric
+    block.error, block.bar, block.level = found.error, found.bar, found.level
+    if block.verdict == "invisible":
+        block.verdict = silent(check, block.name)
+    elif block.verdict == "inconclusive" and passed and found.bar < check.size[block.name]:
+        block.verdict = "pass"
+    elif block.verdict == "inconclusive":
+        block.cause = check.why(found, block.name)

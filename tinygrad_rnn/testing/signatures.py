@@ -16,19 +16,26 @@ import numpy as np
 from ..core.backprop import contributions
 from ..core.totals import Totals
 from .beside import on_tensors
-from .differences import Line, slope
+from .differences import Line, second
 from .handwritten import Handwritten
 from .report import Block, Report
 
 Arrays = dict[str, Any]
-LARGEST = 400  # entries that are differenced, all blocks together
+SEARCH = 400   # evaluations for the right gradients, all blocks together
+ROWS = 4       # differences for an entry, where there is no complex step
 ALIKE = 1e-6   # of the largest entry; differences are not sharper than that
 
 
 def signature(problem: Any, report: Report, theirs: Arrays) -> list[str]:
     """In words, what the wrong gradients have in common with the right ones (at most two)."""
     wrong = {n: b for n, b in report.blocks.items() if b.verdict == "FAIL" and n in theirs}
-    right = {n: e for n, b in wrong.items() if (e := exact(problem, report, b)) is not None}
+    right, left = dict[str, Any](), SEARCH
+    for name, block in sorted(wrong.items(), key=lambda item: item[1].size):
+        before = problem.evaluations
+        if (found := exact(problem, report, block, left)) is not None:
+            right[name] = found
+        left -= problem.evaluations - before
+    right = {name: right[name] for name in wrong if name in right}
     if not right:
         return []
     same = everywhere(problem, {n: theirs[n] for n in right}, right)
@@ -37,29 +44,30 @@ def signature(problem: Any, report: Report, theirs: Arrays) -> list[str]:
             "the gradient of " + ", ".join(right)
         return [f"{names} is {same}"]
     parts = by_use(problem, {n: theirs[n] for n in right}, right)
-    found = []
+    said = []
     for name, e in right.items():
         words = parts.get(name) or of_one(problem, theirs[name], e)
-        found += [f"the gradient of {name} is {words}"] if words else []
-    return found[:2]
+        said += [f"the gradient of {name} is {words}"] if words else []
+    return said[:2]
 
 
-def exact(problem: Any, report: Report, block: Block) -> Any:
-    """The right gradient of a block: the engine's, or by differences if it is small enough."""
+def exact(problem: Any, report: Report, block: Block, allowed: int) -> Any:
+    """The right gradient of a block: the engine's, or by differences if these are affordable."""
     if block.name in report.engine:
         return np.asarray(report.engine[block.name], float)
-    if sum(b.size for b in report.blocks.values() if b.verdict == "FAIL") > LARGEST:
-        return None
     found, start = np.zeros(block.shape), dict(problem.start)
-    here = problem.value(start)
+    here, smooth = problem.value(start), True
     for index in np.ndindex(*block.shape):
         v = np.zeros(block.shape)
         v[index] = 1.0
-        value = problem.complex_slope({block.name: v}, here)
+        if block.size * (1 if smooth else 2 * ROWS) > allowed:
+            return None
+        value = problem.complex_slope({block.name: v}, here) if smooth else None
+        smooth = value is not None
         if value is None:
             line = Line(lambda h, v=v: problem.value(  # type: ignore[misc]
                 {**start, block.name: start[block.name] + h * v}), here, problem.noise)
-            numeric = slope(line, thorough=False)
+            numeric = second(line, block.level, ROWS)
             value = None if numeric is None else numeric.value
         if value is None:
             return None
