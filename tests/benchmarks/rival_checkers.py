@@ -3,7 +3,9 @@
     python tests/benchmarks/rival_checkers.py [seeds] [first seed] [file for the rows]
 
 prints a table, in Markdown, with the versions. With a file, every answer is kept there, and the
-table is of all that the file holds: a long comparison may be run in parts. Each is asked about the same forward and the same hand-written backward, wrapped the way its manual
+table is of all that the file holds: a long comparison may be run in parts.
+
+Each is asked about the same forward and the same hand-written backward, wrapped the way its manual
 says. Those that are not installed are left out. Where a library returns a number and no verdict the
 usual reading of it is applied: below 1e-6 of the gradient for scipy, a relative error of at most
 1e-7 for CS231n (its notes: "1e-7 or less: happy").

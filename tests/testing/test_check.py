@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.core import functions, ops
-from tinygrad_rnn.core.graph import Op
+from tinygrad_rnn.core.graph import Node, Op
 from tinygrad_rnn.core.place import timestep
 from tinygrad_rnn.core.values import Tensor, Value
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.testing import check_gradients
+from tinygrad_rnn.testing import check_backward, check_gradients
 from tinygrad_rnn.testing.comparing import Comparison, Slopes
+
+from . import zoo
 
 
 def rnn(seed, *, gain=1.0, T=10, H=4, act=ops.tanh, dtype=float, offset=0.0):
@@ -191,6 +193,41 @@ def test_float32_sees_an_error_of_a_percent():
     off = wrong_tanh(lambda g, y, x: g * (1 - y * y) * np.float32(1.01))
     for seed in range(5):
         assert check_gradients(*rnn(seed, dtype=np.float32, act=off)).failed
+
+
+def test_the_gradient_with_a_graph_has_to_be_that_of_backward():
+    """A rule that knows whether it is asked for nodes: right for backward, wrong for tg.grad."""
+    def two_faced(g, y, x):
+        return g * (1 - y * y) * (1.001 if isinstance(g, Node) else 1.0)
+
+    loss, p = rnn(0, act=wrong_tanh(two_faced))
+    assert check_gradients(loss, p)
+    report = check_gradients(loss, p, order=2)
+    assert report.failed
+    assert report.blocks["W"].cause == ("tg.grad(..., create_graph=True) gives another gradient "
+                                        "than backward()")
+    assert report.blocks["V"].verdict == "pass"
+    sample = check_gradients(lambda: stacked(loss()), p, order=2, per_sample=True)
+    assert sample.blocks["W (sample 0)"].verdict == "FAIL"
+    for options in ({}, {"gain": 4.0}, {"gain": 3.0, "T": 30, "H": 8}, {"act": ops.relu}):
+        assert check_gradients(*rnn(1, **options), order=2).blocks["W"].verdict == "pass"
+
+
+def stacked(loss):
+    """A vector of one loss."""
+    return ops.reshape(loss, shape=(1,))
+
+
+def test_the_search_after_a_failure_has_a_budget():
+    """Seven wrong blocks, no complex step: 4,900 evaluations before there was one."""
+    m = zoo.model(1)
+    m.style = "array"
+    report = check_backward(m.forward, lambda p: {n: 1.1 * g for n, g in m.back(p).items()},
+                            m.inputs)
+    assert report.failed
+    assert all(b.wrong for b in report.blocks.values())
+    assert report.evaluations <= 650, report
+    assert f"({report.screened} to screen)" in str(report)
 
 
 # --- verdicts that are neither ------------------------------------------------------------------

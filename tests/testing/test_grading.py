@@ -3,8 +3,16 @@
 import numpy as np
 import pytest
 
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.testing import better_point, check_backward, grade, mutation_score
+from tinygrad_rnn.testing import (
+    better_point,
+    check_backward,
+    check_gradients,
+    grade,
+    mutation_score,
+)
 
 from . import zoo
 
@@ -59,6 +67,64 @@ def test_the_note_is_in_the_report_and_changes_no_verdict():
 def test_saturated_and_dead_outputs():
     assert "saturated" in grade({"x": np.ones(3)}, outputs=np.array([1.0, -1.0, 0.2]))[0]
     assert "all units off" in grade({"x": np.ones(3)}, outputs=np.zeros(4))[0]
+
+
+UP = np.random.default_rng(1).normal(size=(4, 2, 5))
+XS = np.random.default_rng(0).normal(size=(4, 2, 3))
+POINTS = {
+    "x has one step only": (XS[:1], lambda y: (y * UP[:1]).sum()),
+    "x has one sample only": (XS[:, :1], lambda y: (y * UP[:, :1]).sum()),
+    "x is the same at all steps": (np.repeat(XS[:1], 4, 0), lambda y: (y * UP).sum()),
+    "the loss is a plain sum": (XS, lambda y: y.sum()),
+    "loss is a plain sum": (XS, lambda y: 3.0 * y[-1].mean()),
+    "": (XS, lambda y: (y * UP).sum()),
+}
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("words", POINTS)
+def test_the_point_of_a_graph_is_graded_too(words, fused):
+    xs, head = POINTS[words]
+    for cell in (nn.RNN, nn.LSTM):
+        layer = cell(3, 5, seed=0, return_sequences=True, fused=fused)
+        report = check_gradients(lambda layer=layer: head(layer(xs)), layer)
+        assert report, report
+        assert report.evaluations <= 31  # and one for the grade
+        assert (words in str(report.notes)) if words else not report.notes, report.notes
+
+
+def test_a_plain_sum_and_what_is_none():
+    layer = nn.RNN(3, 5, seed=0, return_sequences=True)
+    for head in (lambda y: (y * y).sum(), lambda y: tg.exp(y).sum()):
+        assert not check_gradients(lambda head=head: head(layer(XS)), layer).notes
+    w, x = np.random.default_rng(2).normal(size=(3, 4)), XS[0]
+    dW = lambda g, w: {"w": x.T @ (g * (1 - np.tanh(x @ w) ** 2))}
+    plain = check_backward(lambda p: np.tanh(x @ p["w"]).sum(), lambda p: dW(1.0, p["w"]), {"w": w})
+    assert "the loss is a plain sum" in str(plain)
+    square = check_backward(lambda p: (np.tanh(x @ p["w"]) ** 2).sum(),
+                            lambda p: dW(2 * np.tanh(x @ p["w"]), p["w"]), {"w": w})
+    assert square
+    assert not square.notes
+
+
+def test_a_plain_sum_hides_a_mistake_that_random_weights_show():
+    """Gradients of two samples interchanged: with a plain sum nobody sees it."""
+    w, x = np.random.default_rng(2).normal(size=(3, 4)), XS[0]
+    up = np.random.default_rng(3).normal(size=(2, 4))
+    for g, caught in ((np.ones((2, 4)), False), (up, True)):
+        def forward(p, g=g):
+            return (g * np.tanh(x @ p["w"])).sum()
+
+        def backward(p, g=g[::-1]):
+            return {"w": x.T @ (g * (1 - np.tanh(x @ p["w"]) ** 2))}
+
+        assert check_backward(forward, backward, {"w": w}).failed == caught
+
+
+def test_outputs_are_graded_in_the_report():
+    flat = check_backward(lambda x: np.tanh(20 * x),
+                          lambda x, up: 20 * up * (1 - np.tanh(20 * x) ** 2), XS[0] + 1.0)
+    assert "more than half of the output is beyond" in str(flat)
 
 
 def test_a_careful_test_catches_everything_and_a_careless_one_does_not():

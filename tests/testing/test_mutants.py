@@ -13,12 +13,12 @@ from tinygrad_rnn.core.values import Tensor, Value
 from tinygrad_rnn.testing import (
     check_backward,
     check_gradients,
+    comparing,
     complexstep,
     differences,
     entries,
     handwritten,
     local_check,
-    comparing,
 )
 from tinygrad_rnn.testing.differences import Line, slope
 

@@ -14,22 +14,23 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
-from ..core.gradients import grad
 from ..core.graph import Node, Op
 from ..core.values import Tensor, Value
 from ..errors import GradientError, InputError
 from . import entries
 from .beside import beside_the_engine, lags
-from .comparing import Comparison, Problem
+from .comparing import Comparison
 from .diagnosis import diagnose
 from .grading import noted
 from .handwritten import Handwritten
 from .local import local_check, operand_names
 from .model import Model, named
+from .problem import Problem
 from .report import Report, merged
 from .screening import screen
 from .structure import is_float
 from .sweep import Sweep, swept
+from .twice import same_both_ways, second_order
 
 
 def check_gradients(loss_fn: Callable[[], Any], params: Any, *, order: int = 1,
@@ -53,7 +54,8 @@ def check_gradients(loss_fn: Callable[[], Any], params: Any, *, order: int = 1,
     arrays they held before, and `.grad` is as it was.
 
     With `order=2` the gradient itself is differentiated and compared in the same way: the slope of
-    ∇L · u, for a random u. With `per_sample=True` loss_fn returns one loss for every sample, a
+    ∇L · u, for a random u; and `tg.grad(..., create_graph=True)` has to give what `backward()`
+    gives. With `per_sample=True` loss_fn returns one loss for every sample, a
     vector, and the gradient of each of them is compared.
     Raises `InputError` if there are no parameters or the loss is not a single number.
     """
@@ -67,7 +69,9 @@ def check_gradients(loss_fn: Callable[[], Any], params: Any, *, order: int = 1,
         blame(report, loss_fn, seed)
         with Model(loss_fn, leaves) as problem:
             diagnose(problem, report, seed)
+    noted(report, Model(loss_fn, leaves))
     if order == 2:
+        same_both_ways(loss_fn, leaves, report)
         along = second_order(loss_fn, leaves, seed)
         report = merged({"": report, " (second order)": examined(lambda: Model(along, leaves), seed,
                                                                 localise)})
@@ -197,27 +201,6 @@ def blame(report: Report, loss_fn: Callable[[], Any], seed: int) -> None:
     report.notes += [f"the rule of {b.name} is wrong {b.cause}" for b in wrong[:2]]
 
 
-def second_order(loss_fn: Callable[[], Any], leaves: dict[str, Node],
-                 seed: int) -> Callable[[], Any]:
-    """∇L · u for a fixed random u, as a loss."""
-    rng = np.random.default_rng([seed, 3])
-    us = [rng.choice([-1.0, 1.0], np.shape(p.value)) * rng.uniform(0.5, 1.5, np.shape(p.value))
-          for p in leaves.values()]
-
-    def along() -> Any:
-        loss = loss_fn()
-        if not isinstance(loss, Node) or not loss.requires_grad:
-            return Value(0.0)
-        ones = None if np.ndim(loss.value) == 0 else np.ones_like(loss.value)
-        slopes = grad(loss, list(leaves.values()), ones, create_graph=True)
-        total: Any = 0.0
-        for g, u in zip(slopes, us):
-            total = total + (g * float(u) if g.is_scalar else ops.sum_(g * u))
-        return total
-
-    return along
-
-
 def of_every_sample(loss_fn: Callable[[], Any], leaves: dict[str, Node], order: int, seed: int,
                     localise: bool) -> Report:
     """A report of all samples' reports."""
@@ -227,10 +210,12 @@ def of_every_sample(loss_fn: Callable[[], Any], leaves: dict[str, Node], order: 
         raise InputError("there are no samples", where="check_gradients")
     reports = dict[str, Report]()
     for b in range(count):
-        reports[f" (sample {b})"] = examined(lambda b=b: Model(loss_fn, leaves, b),  # type: ignore[misc]
-                                            seed, localise)
+        report = examined(lambda b=b: Model(loss_fn, leaves, b), seed, localise)  # type: ignore[misc]
+        reports[f" (sample {b})"] = report
         if order == 2:
-            along = second_order(lambda b=b: loss_fn()[b], leaves, seed)  # type: ignore[misc]
+            one = lambda b=b: loss_fn()[b]
+            same_both_ways(one, leaves, report)
+            along = second_order(one, leaves, seed)
             reports[f" (sample {b}, second order)"] = examined(
                 lambda f=along: Model(f, leaves), seed, localise)  # type: ignore[misc]
     return merged(reports)

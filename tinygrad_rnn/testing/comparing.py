@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from .differences import EPS, FIRST, NARROW, Line, Slope, kink, second, slope
-from .model import Arrays
+from .problem import Arrays, Problem
 from .report import Block
 
 ROUGH = 1e-11     # noise beside the loss: above it (a forward in float32) only what is
@@ -27,31 +27,6 @@ GLANCE = 3        # differences for an entry of a block that is known to be wron
 SHARP = 3e-9      # a bar below this part of the gradient sees every error of 1e-8 of it
 TRUST = 5.0       # the errors of the differences, times this, are never exceeded
 FINE = 1e-10      # nobody's rounding is called an error below this part of it
-
-
-class Problem(Protocol):
-    """What is checked: a function of named arrays, and a gradient that is claimed for it."""
-
-    start: Arrays               # where it is checked, in float64
-    dtypes: dict[str, Any]      # what the arrays are of
-    eps: float                  # of the gradient; the function is differenced in float64
-    noise: float                # rounding that the size of the result does not show
-    evaluations: int
-    gradients: int
-    notes: list[str]
-    broken: dict[str, tuple[str, str]]  # arrays without a gradient to compare: verdict and cause
-    raised: set[str]            # kinds of floating-point warnings of the first forward
-    spoilt: str                 # what makes the check worthless, or ''
-
-    who: str                    # how messages call the function
-    unreached: str              # why an array may have no gradient although it matters
-
-    def __enter__(self) -> Any: ...
-    def __exit__(self, *_: object) -> None: ...
-    def value(self, arrays: Arrays) -> float: ...
-    def gradient(self, arrays: Arrays) -> tuple[Arrays, set[str]]: ...
-    def complex_slope(self, v: Arrays, start: float) -> float | None: ...
-    def subnormal(self) -> bool: ...
 
 
 @dataclass
@@ -87,6 +62,7 @@ class Comparison:
             self.loss = problem.value(problem.start)
         self.again = problem.value(problem.start)
         self.g, self.reached = problem.gradient(problem.start)
+        self.floor = dict.fromkeys(self.g, 0.0)  # how far each block moves by rounding: `jitter`
         self.eps = problem.eps
         self.sharp = SHARP if self.eps == EPS else self.eps ** 0.25
         self.noise = abs(self.again - self.loss)

@@ -17,7 +17,7 @@ from .report import Block, Entry
 
 if TYPE_CHECKING:
     from .comparing import Comparison, Slopes
-    from .model import Arrays
+    from .problem import Arrays
 
 ALL_ENTRIES = 32  # up to so many entries of a wrong block are tested one by one
 SEARCH = 360      # evaluations for the entries of all wrong blocks together

@@ -13,10 +13,22 @@ from typing import Any
 
 import numpy as np
 
+from ..core import walk
+from ..core.backprop import local, uses
+from ..core.graph import Node, constant
+from .beside import on_tensors
+from .handwritten import Handwritten
 from .report import Report
-from .structure import is_float, leaves, rebuilt
+from .structure import ALONE, is_float, leaves, rebuilt
 
 FLAT = 0.999   # tanh beyond ±3.8: the slope is a few thousandths
+SEQUENCE = "sequence"  # the op of a fused layer
+PRODUCTS = ("linear", "@", SEQUENCE)
+BENT = ("tanh", "sigmoid", "relu")
+REARRANGED = ("sum", "+", "-", "neg", "*", "/", "stack", "concat", "reshape", "T", "[]",
+              "broadcast")
+PLAIN_SUM = ("the loss is a plain sum of the outputs: the same number goes back into each of them, "
+             "and one taken for another is not noticed; weigh them by random numbers")
 
 
 def grade(inputs: Any, *, outputs: Any = None, time_axis: int = 0) -> list[str]:
@@ -31,6 +43,8 @@ def grade(inputs: Any, *, outputs: Any = None, time_axis: int = 0) -> list[str]:
     arrays = {n: np.asarray(x, float) for n, x in leaves(inputs).items() if is_float(x)}
     notes = list[str]()
     zero = [n for n, x in arrays.items() if x.size and not np.any(x)]
+    if any(np.any(x) for x in arrays.values()):  # a bias of zeros alone hides nothing
+        zero = [n for n in zero if arrays[n].ndim > 1]
     if zero:
         notes.append(f"{', '.join(zero)} {'is' if len(zero) == 1 else 'are'} zero: products with "
                      "zero hide mistakes")
@@ -68,10 +82,11 @@ def of_outputs(outputs: Any) -> list[str]:
         y = np.asarray(y, float) if is_float(y) else np.zeros(0)
         if y.size < 2:
             continue
+        who = "the output" if name == ALONE else f"the output {name}"
         if not np.any(y):
-            notes.append(f"the output {name} is all zero: are all units off?")
+            notes.append(f"{who} is all zero: are all units off?")
         elif np.max(np.abs(y)) <= 1.0 and np.mean(np.abs(y) > FLAT) > 0.5:
-            notes.append(f"more than half of the output {name} is beyond ±{FLAT}: the units are "
+            notes.append(f"more than half of {who} is beyond ±{FLAT}: the units are "
                          "saturated, and hardly any gradient comes through")
     return notes
 
@@ -98,10 +113,75 @@ def better_point(inputs: Any, *, seed: int = 0) -> Any:
     return rebuilt(inputs, change)
 
 
+# --- a graph: the inputs it was made with, and what its loss sends back ---------------------------
+
+
+def of_graph(loss: Any) -> list[str]:
+    """What a graph tells about the point: inputs that nobody differentiates by, and a plain sum."""
+    if not isinstance(loss, Node) or not loss.requires_grad:
+        return []
+    steps, notes = dict[Any, list[Any]](), list[str]()
+    for node in walk.nodes(loss):
+        if node.op is constant and node.step and node.name:  # an input, step by step
+            steps.setdefault((node.at.scope, node.name), []).append(node.value)
+        elif node.op.name == SEQUENCE and node.a is None:    # all steps at once
+            notes += of_one("x", np.asarray(node.values[0]), 0)
+    for (_, name), values in steps.items():
+        if len({np.shape(v) for v in values}) == 1 and np.ndim(values[0]) == 2:
+            notes += of_one(name, np.stack(values), 0)
+    return list(dict.fromkeys(notes)) + ([PLAIN_SUM] if is_plain_sum(loss) else [])
+
+
+def is_plain_sum(loss: Node) -> bool:
+    """Whether the loss sends the same number into every entry of what the model gives.
+
+    The way back from the loss is followed through sums, means, factors and rearrangements, to the
+    first operations that are more than that: products with a weight, or steps of a recurrence.
+    """
+    arriving: dict[Node, Any] = {loss: np.ones(np.shape(loss.value))}
+    listed = walk.nodes(loss)
+    stamped = any(node.step for node in listed)
+    for node in reversed(listed):
+        g = arriving.pop(node, None)
+        if g is None or not node.op.rules:
+            continue
+        ways = list(uses(node))
+        if node.op.name in REARRANGED and (len(ways) == 1 or node.op.name not in ("*", "/")):
+            shares = local(node, 0, g) if node.op.joint else None
+            for i, x in ways:
+                c = shares[i] if shares else local(node, i, g)
+                arriving[x] = arriving.get(x, 0.0) + np.asarray(c)
+        elif is_constant(g) and (node.op.name in PRODUCTS
+                                 or (node.step if stamped else node.op.name in BENT)):
+            return True
+    return False
+
+
+def is_constant(g: Any) -> bool:
+    """Whether all entries of an array of several that are not zero are the same."""
+    return np.ndim(g) > 1 and np.size(g) > 1 and bool(np.any(g) and np.ptp(g[g != 0.0]) == 0.0)
+
+
 def noted(report: Report, problem: Any, axis: int = 0) -> None:
     """Add to the notes of a report what its point hides, and what to do."""
     found = grade(dict(problem.start), outputs=getattr(problem, "seen", None), time_axis=axis)
-    if found:
-        more = f" (and {len(found) - 2} more)" if len(found) > 2 else ""
-        report.notes.append(f"a point that hides mistakes: {'; '.join(found[:2])}{more}. Check at "
-                            "random numbers, with 3 steps and 2 samples or more: better_point()")
+    with problem:
+        found += [note for note in of_graph(graph_of(problem)) if note not in found]
+    report.evaluations = max(report.evaluations, problem.evaluations)
+    if not found:
+        return
+    more = f" (and {len(found) - 2} more)" if len(found) > 2 else ""
+    fix = "" if found == [PLAIN_SUM] else \
+        ". Check at random numbers, with 3 steps and 2 samples or more" + (
+            ": better_point()" if isinstance(problem, Handwritten) else "")
+    report.notes.append(f"a point that hides mistakes: {'; '.join(found[:2])}{more}{fix}")
+
+
+def graph_of(problem: Any) -> Any:
+    """The graph that is checked, or the one of a hand-written loss that runs on tensors."""
+    if not isinstance(problem, Handwritten):
+        return problem.run(problem.start, wide=True)[0]
+    if problem.upstream is not None:  # it gets a random one
+        return None
+    run = on_tensors(problem)
+    return run[0] if run else None

@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import InputError
 from .complexstep import complex_slope, lifted, watched
 from .differences import EPS
-from .model import Arrays
+from .problem import Arrays
 from .structure import is_float, leaves, matched, outline, rebuilt
 
 WHERE = "check_backward"
@@ -173,7 +173,7 @@ class Handwritten:
         inputs = self.copies(self.start, wide=False)
         with np.errstate(all="call", call=lambda kind, _: self.raised.add(kind)):
             out, _ = self.run(inputs)
-        outputs = {name: x for name, x in leaves(out).items() if is_float(x)}
+        self.seen = outputs = {name: x for name, x in leaves(out).items() if is_float(x)}
         if not outputs:
             hint = "; does it return (out, cache)? Then say cached=True" \
                 if isinstance(out, tuple) else ""

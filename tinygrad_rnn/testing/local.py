@@ -22,7 +22,7 @@ from ..core.words import describe
 from ..errors import InputError
 from .comparing import Comparison
 from .differences import EPS
-from .model import Arrays
+from .problem import Arrays
 from .report import WRONG, Block, Report
 from .screening import screen
 

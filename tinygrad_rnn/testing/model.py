@@ -18,8 +18,7 @@ from ..core.graph import Node, leaf, tick
 from ..core.words import describe
 from ..errors import InputError
 from .complexstep import bare, complex_slope, has_subnormals, lifted, tracked
-
-Arrays = dict[str, Any]  # parameter name -> float64 array of its shape
+from .problem import Arrays
 
 
 def named(params: Any) -> dict[str, Node]:

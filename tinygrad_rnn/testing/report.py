@@ -136,8 +136,10 @@ class Report:
                  f"{entries} entr{few}"]
         notes = [f"  {note}" for note in [*filter(None, [self.spoilt, self.diagnosis]),
                                            *self.notes]][:3]
-        last = (f"  {self.evaluations} evaluations of the loss, {self.gradients} of the gradient"
-                f"; the same again with seed={self.seed}")
+        screen = f" ({self.screened} to screen)" if 0 < self.screened < self.evaluations and \
+            self.verdict in WRONG else ""
+        last = (f"  {self.evaluations} evaluations of the loss{screen}, {self.gradients} of the "
+                f"gradient; the same again with seed={self.seed}")
         grave = sorted([b for b in self.blocks.values() if b.verdict in WRONG],
                        key=lambda b: WRONG.index(b.verdict))
         shown = list[Block]()
