@@ -21,7 +21,7 @@ def loss_at(h, t):
 
 
 # measure=True adds time and memory, which are not the same twice
-print(tg.three_ways(nn.RNNCell(I, H, seed=0), xs, loss_at, lengths=(10, 20), measure=False))
+print(tg.three_ways(nn.RNNCell(I, H, seed=0), xs, loss_at, steps=(10, 20), measure=False))
 print()
 print(" H   weights         BPTT     real time   times as much     numbers kept by each")
 for H in (2, 4, 8, 16):

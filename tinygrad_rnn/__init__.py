@@ -15,6 +15,7 @@ from .later import later as _later
 if _TYPE_CHECKING:  # at run time these come when they are first asked for: see `later`
     from .bptt.attribution import Attribution
     from .bptt.contribution import Contribution
+    from .bptt.costs import ThreeWays
     from .bptt.diff import Diff, diff
     from .bptt.flow import GradientFlow, gradient_flow
     from .bptt.jacobians import StepJacobians, step_jacobians
@@ -22,7 +23,7 @@ if _TYPE_CHECKING:  # at run time these come when they are first asked for: see 
     from .bptt.mistakes import MISTAKES
     from .bptt.truncated import truncated_bptt
     from .bptt.truncation import Truncation, truncation
-    from .bptt.ways import ThreeWays, three_ways
+    from .bptt.ways import three_ways
     from .bptt.whatif import WrongFlow, what_if
     from .core.checkpoint import checkpoint
     from .core.custom import op
@@ -86,6 +87,7 @@ __all__ = [  # noqa: RUF022  (in reading order)
 __getattr__, __dir__ = _later(__name__, {
     "bptt.attribution": "Attribution",
     "bptt.contribution": "Contribution",
+    "bptt.costs": "ThreeWays",
     "bptt.diff": "Diff diff",
     "bptt.flow": "GradientFlow gradient_flow",
     "bptt.jacobians": "StepJacobians step_jacobians",
@@ -93,7 +95,7 @@ __getattr__, __dir__ = _later(__name__, {
     "bptt.mistakes": "MISTAKES",
     "bptt.truncated": "truncated_bptt",
     "bptt.truncation": "Truncation truncation",
-    "bptt.ways": "ThreeWays three_ways",
+    "bptt.ways": "three_ways",
     "bptt.whatif": "WrongFlow what_if",
     "core.checkpoint": "checkpoint",
     "core.custom": "op",

@@ -9,9 +9,11 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.bptt.realtime import RealTime
+from tinygrad_rnn.bptt.task import Task
+from tinygrad_rnn.bptt.ways import bptt, peak_bytes, real_time
 from tinygrad_rnn.bptt.work import Counter
 from tinygrad_rnn.core import walk
-from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.errors import InputError, ShapeError
 
 from ..nn.reference import close, family, single
 
@@ -42,7 +44,7 @@ def error(y, t):
 @pytest.mark.parametrize("name", CELLS)
 def test_they_agree(name, last):
     cell = CELLS[name]()
-    found = tg.three_ways(cell, XS, error, last=last, lengths=[2], measure=False)
+    found = tg.three_ways(cell, XS, error, last=last, steps=[2], measure=False)
     assert found.agreement["real time"] < 1e-13
     assert found.agreement["differences"] < 1e-8
     assert all(p.grad is None for p in cell.parameters())
@@ -101,6 +103,76 @@ def test_samples_that_depend_on_each_other():
     assert found.agreement["real time"] < 1e-13
 
 
+# --- masks, and layers in reverse -----------------------------------------------------------------
+
+MASK = np.array([[1, 1], [0, 1], [1, 0], [1, 0], [0, 0]], bool)
+WHOLE = {
+    "rnn": lambda **o: nn.RNN(I, H, seed=0, **o),
+    "lstm, learned start": lambda **o: nn.LSTM(I, H, seed=0, initial_state="learned", **o),
+    "zeros where masked": lambda **o: nn.GRU(I, H, seed=0, padding="zero", **o),
+    "reverse": lambda **o: nn.LSTM(I, H, seed=0, reverse=True, **o),
+    "residual stack": lambda **o: nn.Stacked([
+        nn.LSTM(I, H, seed=0, return_sequences=True),
+        nn.Stacked([nn.RNN(H, H, seed=1, return_sequences=True), nn.GRU(H, H, seed=2, **o)],
+                   residual=True)], residual=True),
+    "reverse stack": lambda **o: nn.Stacked([
+        nn.RNN(I, H, seed=0, reverse=True, return_sequences=True),
+        nn.RNN(H, H, seed=1, reverse=True, **o)]),
+}
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("masks", [{}, {"mask": MASK}, {"lengths": [5, 3]}, {"lengths": [2, 0]}])
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_masked_layer_and_one_in_reverse(name, masks, last):
+    """A step at a time they are what a call of the layer is, also where nothing happens."""
+    layer = WHOLE[name](return_sequences=not last)
+    taken_last = 0 if "reverse" in name else T - 1
+    outputs = layer(XS, **masks)
+    loss = error(outputs, taken_last) if last else sum(error(outputs[t], t) for t in range(T))
+    loss.backward()
+    xs = XS.copy()
+    if "lengths" in masks:  # what is padding is never looked at
+        xs[np.arange(T)[:, None] >= np.array(masks["lengths"])] = np.nan
+    task = Task(layer, xs, error, None, None, last, **masks)
+    for way in (bptt, real_time):
+        for param, g in way(task, T)[0].items():
+            np.testing.assert_allclose(g, dict(layer.named_parameters())[param].grad, rtol=1e-11,
+                                       atol=1e-13)
+
+
+def test_a_masked_function():
+    W = tg.Tensor(rng.normal(size=(H, H)), requires_grad=True, name="W")
+
+    def cell(x, h):
+        h = np.tanh(tg.linear(h, W) + x)
+        return h, h
+
+    start = tg.Tensor(np.zeros((B, H)))
+    found = tg.three_ways(cell, XS, error, [W], initial_state=start, mask=MASK, measure=False)
+    assert found.agreement["real time"] < 1e-13
+    assert found.agreement["differences"] < 1e-8
+
+
+def test_masks_cost_real_time_no_memory_in_time():
+    layer, mask = nn.RNN(I, 4, seed=0), np.arange(40)[:, None] % 3 > 0
+    task = Task(layer, np.zeros((40, 1, I)), lambda y, t: (y * y).sum(), None, None, False, mask)
+    assert real_time(task, 10)[2] == real_time(task, 40)[2]  # the numbers that are carried
+    assert peak_bytes(real_time, task, 40) < 1.25 * peak_bytes(real_time, task, 10)
+
+
+def test_one_direction_after_the_other():
+    """What the error says to do."""
+    both = nn.Bidirectional(nn.RNN(I, H, seed=0, return_sequences=True))
+    with pytest.raises(InputError, match=r"backward_layer, xs\[::-1\], loss_at\)"):
+        tg.three_ways(both, XS, error)
+    for layer, xs in ((both.forward_layer, XS), (both.backward_layer, XS[::-1])):
+        assert tg.three_ways(layer, xs, error, measure=False).agreement["real time"] < 1e-13
+    mixed = nn.Stacked([nn.RNN(I, H, return_sequences=True), nn.RNN(H, H, reverse=True)])
+    with pytest.raises(InputError, match="all go the same way"):
+        tg.three_ways(mixed, XS, error)
+
+
 # --- what they take -------------------------------------------------------------------------------
 
 
@@ -115,7 +187,7 @@ def test_multiplications_by_the_formulas():
 
         found = tg.three_ways(cell, np.zeros((3, 1, 1)), lambda y, t: y.sum(), [W], last=True,
                               initial_state=tg.Tensor(np.ones((1, size)), requires_grad=True),
-                              measure=False, lengths=[1])
+                              measure=False, steps=[1])
         steps = found.way("BPTT").multiplications, found.way("real time").multiplications
         ones = found.way("BPTT", 1).multiplications, found.way("real time", 1).multiplications
         back, forward = ((a - b) / 2 for a, b in zip(steps, ones))  # of one step
@@ -129,7 +201,7 @@ def test_multiplications_by_the_formulas():
 def test_memory_of_real_time_does_not_grow():
     xs = np.random.default_rng(0).normal(size=(80, 1, I))
     cell = nn.RNNCell(I, 8, seed=0)
-    found = tg.three_ways(cell, xs, lambda y, t: (y * y).sum(), {"b": cell.b_h}, lengths=[10])
+    found = tg.three_ways(cell, xs, lambda y, t: (y * y).sum(), {"b": cell.b_h}, steps=[10])
     short, long = (found.way("real time", n).bytes for n in (10, 80))
     assert long < 1.25 * short
     short, long = (found.way("BPTT", n).bytes for n in (10, 80))
@@ -147,7 +219,7 @@ def test_each_step_is_freed():
                 refs.extend(weakref.ref(n) for n in walk.nodes(y) if n.op.rules)
                 return error(y, t)
 
-            running.step(cell, tg.Tensor(XS[t]), t + 1, loss)
+            running.step(lambda h, t=t: cell(tg.Tensor(XS[t]), h), t + 1, loss)
             alive.append(sum(r() is not None for r in refs))
     finally:
         gc.enable()
@@ -159,14 +231,19 @@ def test_each_step_is_freed():
 
 
 def test_the_table():
-    found = tg.three_ways(nn.RNNCell(I, H, seed=0), XS, error, lengths=[3], measure=False)
+    found = tg.three_ways(nn.RNNCell(I, H, seed=0), XS, error, steps=[3], measure=False)
     assert len(found) == 6
     lines = str(found).splitlines()
     assert lines[1].split() == ["T", "way", "difference", "multiplications", "numbers", "kept"]
     assert "10 weights" in lines[-1]
     assert "at any T" in lines[-1]
-    again = tg.three_ways(nn.RNNCell(I, H, seed=0), XS, error, lengths=[3], measure=False)
+    again = tg.three_ways(nn.RNNCell(I, H, seed=0), XS, error, steps=[3], measure=False)
     assert str(again) == str(found)
+    for line in found.to_csv().splitlines()[1:]:  # plain numbers, with all their digits
+        _, way, off, multiplications, kept = line.split(",")
+        row = found.way(way, int(line[0]))
+        assert (int(multiplications), int(kept)) == (row.multiplications, row.kept)
+        assert way == "BPTT" or float(off) == found.difference(row)
     with pytest.raises(InputError, match="expected one of BPTT"):
         found.way("backwards")
 
@@ -177,12 +254,27 @@ def test_what_is_refused():
         tg.three_ways(cell, XS, lambda y, t: None)
     with pytest.raises(InputError, match="single number"):
         tg.three_ways(cell, XS, lambda y, t: y)
-    with pytest.raises(InputError, match="lengths from 1 to 5"):
-        tg.three_ways(cell, XS, error, lengths=[0])
+    with pytest.raises(InputError, match="steps from 1 to 5"):
+        tg.three_ways(cell, XS, error, steps=[0])
     with pytest.raises(InputError, match="params="):
         tg.three_ways(lambda x, h: (h, h), XS, error)
-    with pytest.raises(InputError, match="go forward"):
-        tg.three_ways(nn.RNN(I, H, reverse=True), XS, error)
+    for wrong in ("ab", [2.5], [True], [6], -1):
+        with pytest.raises(InputError, match=r"steps from 1 to 5.*steps=\(1, 2\)"):
+            tg.three_ways(cell, XS, error, steps=wrong)
+    for wrong in (None, [1.0], 3):
+        with pytest.raises(InputError, match="loss_at to be a function"):
+            tg.three_ways(cell, XS, wrong)
+    W = [cell.W_hh]
+    with pytest.raises(InputError, match=r"return \(output, state\), got Tensor"):
+        tg.three_ways(lambda x, h: h, XS, error, W, initial_state=tg.Tensor(np.zeros((B, H))))
+    with pytest.raises(InputError, match="a state to start from"):
+        tg.three_ways(lambda x, h: (h, h), XS, error, W)
+    with pytest.raises(ShapeError, match=r"lengths of shape \(2,\)"):
+        tg.three_ways(cell, XS, error, lengths=[1, 2, 3])
+    with pytest.raises(InputError, match="a mask or lengths, got both"):
+        tg.three_ways(cell, XS, error, lengths=[1, 2], mask=MASK)
+    with tg.no_grad(), pytest.raises(InputError, match="no_grad"):
+        tg.three_ways(cell, XS, error)
     with pytest.raises(InputError, match="at least one step"):
         tg.three_ways(cell, np.zeros((0, B, I)), error)
 

@@ -53,11 +53,12 @@ class RealTime:
         """The nodes of a state."""
         return [x for x in parts_of(state) if isinstance(x, Node)]
 
-    def step(self, cell: Any, x: Any, t: int, loss_of: Any) -> float:
-        """One step: the output, its loss (0 if there is none), and P for the next."""
+    def step(self, advance: Any, t: int, loss_of: Any) -> float:
+        """One step, `advance(state)` -> (output, state): its loss (0 if there is none), and P for
+        the next."""
         before = self.parts(self.state)
         with timestep(t):
-            output, after = cell(x, self.state)
+            output, after = advance(self.state)
             loss = loss_of(output)
         graph = nodes(*self.parts(after), *([] if loss is None else [loss]))
         self.counter.forward(graph)

@@ -1,6 +1,6 @@
 """Three ways to one gradient: back through time, forward in real time, and by differences.
 
-The question this file answers: *what does each way cost, and do they agree?*
+The question this file answers: *how else can a gradient through time be had?*
 
 For a vanilla cell with H units, T steps and W weights (W about H²):
 
@@ -13,56 +13,49 @@ from __future__ import annotations
 
 import time
 import tracemalloc
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
 from ..core.backprop import contributions
 from ..core.graph import Node
 from ..core.inplace import LENT, settle
-from ..core.place import no_grad, timestep
+from ..core.place import here, no_grad
 from ..core.totals import Totals
 from ..core.walk import nodes
 from ..errors import InputError
-from ..nn.recurrent import Recurrent
-from ..nn.sequence import Steps, first_step
-from ..nn.stacked import Stacked
 from ..nn.states import parts_of
-from ..nn.unrolling import starting_state
+from .costs import WAYS, Gradients, ThreeWays, Way
 from .realtime import RealTime
-from .table import Table
-from .targets import targets
+from .task import Task
 from .work import Counter, numbers
-
-Gradients = dict[str, Any]
-WAYS = ("BPTT", "real time", "differences")
 
 
 def three_ways(cell: Any, xs: Any, loss_at: Callable[[Any, int], Any], params: Any = None, *,
-               initial_state: Any = None, last: bool = False, lengths: Iterable[int] | None = None,
+               initial_state: Any = None, mask: Any = None, lengths: Any = None,
+               last: bool = False, steps: Iterable[int] | None = None,
                measure: bool = True) -> ThreeWays:
     """The gradient of L = Σ_t loss_at(output_t, t) by three ways, and what each of them takes.
 
-    `cell` is a cell, a layer, a stack of layers that go forward, or a function `cell(x, state) ->
-    (output, state)` (which needs an `initial_state` and `params`); `xs` is a sequence. `loss_at` is
-    called with the output of a step and its position, counted from 0, and returns a single number,
-    or None for no loss there; with `last=True` it is called for the last step only. `params` are
-    those of the cell if not given. `.grad` is left alone.
+    `cell` is a cell, a layer, a stack of layers that all go the same way, or a function `cell(x,
+    state) -> (output, state)` (which needs an `initial_state` and `params`); `xs` is a sequence,
+    `initial_state`, `mask` and `lengths` are those of a layer's call (nothing is dropped out).
+    `loss_at` is called with the output of a step and its position, counted from 0, and returns a
+    single number, or None for no loss there; with `last=True` it is called for the step that is
+    taken last only. `params` are those of the cell if not given. `.grad` is left alone.
 
-    `lengths` asks for the first n steps alone as well, for each n, to see what grows with T. With
-    `measure=False` nothing is timed: the same program then prints the same. Raises `InputError` for
-    layers that run in reverse, for lengths that cannot be, and where there is no loss.
+    `steps=(10, 20)` asks for the first 10 and 20 steps that are taken alone as well, to see what
+    grows with T. With `measure=False` nothing is timed: the same program then prints the same.
+    Raises `InputError` for a layer that needs the end of the sequence first (a bidirectional one),
+    for steps that cannot be, for what is no loss, and where there is none.
     """
-    task = Task(cell, xs, loss_at, params, initial_state, last)
-    T = len(task.steps)
-    if T == 0:
-        raise InputError("expected at least one step, got none", where="three_ways")
-    lengths = [T] if lengths is None else sorted({*lengths, T})
-    if not all(isinstance(n, (int, np.integer)) and 0 < n <= T for n in lengths):
-        raise InputError(f"expected lengths from 1 to {T}, got {lengths}", where="three_ways")
+    if not here().recording:
+        raise InputError("nothing is recorded in a no_grad() block", where="three_ways",
+                         fix="Leave the block")
+    task = Task(cell, xs, loss_at, params, initial_state, last, mask, lengths)
     rows: list[Way] = []
-    for n in lengths:
+    for n in asked(steps, task.T):
         for name, way in zip(WAYS, (bptt, real_time, differences)):
             start = time.perf_counter()
             gradients, multiplications, kept = way(task, n)
@@ -73,84 +66,16 @@ def three_ways(cell: Any, xs: Any, loss_at: Callable[[Any, int], Any], params: A
     return ThreeWays(rows)
 
 
-class Task:
-    """What is differentiated: a cell over a sequence, with a loss."""
-
-    def __init__(self, cell: Any, xs: Any, loss_at: Callable[[Any, int], Any], params: Any,
-                 initial_state: Any, last: bool) -> None:
-        self.layer, self.loss_at, self.last = cell, loss_at, last
-        self.initial_state = initial_state
-        if params is None and not hasattr(cell, "named_parameters"):
-            raise InputError("expected the parameters of a function: params=[W, ...]",
-                             where="three_ways")
-        self.params = targets(cell if params is None else params, "three_ways")
-        self.layers = unpacked(cell)
-        self.steps = self.layers[0].steps(xs) if self.layers else \
-            Steps(xs, dtype=getattr(cell, "dtype", None))
-        self.first = first_step()
-
-    def cell(self, x: Any, state: Any) -> tuple[Any, Any]:
-        """One step of all layers."""
-        if not self.layers:
-            result: tuple[Any, Any] = self.layer(x, state)
-            return result
-        if not isinstance(self.layer, Stacked):
-            result = self.layers[0].cell(x, state)
-            return result
-        after = []
-        for layer, part in zip(self.layers, state):
-            x, part = layer.cell(x, part)
-            after.append(part)
-        return x, after
-
-    def begin(self) -> Any:
-        """The first state; made anew, since it may depend on the parameters."""
-        if not self.layers:
-            return starting_state(self.layer, self.steps, self.initial_state)
-        shape = self.steps.shape() or ()
-        given = self.initial_state if isinstance(self.layer, Stacked) else [self.initial_state]
-        given = [None] * len(self.layers) if given is None else given
-        states = []
-        for layer, state in zip(self.layers, given):
-            with timestep(self.first):
-                states.append(layer.own_state(shape[:-1], None, 1) if state is None
-                              else layer.cell.given_state(state, shape[:-1]))
-        return states if isinstance(self.layer, Stacked) else states[0]
-
-    def loss(self, output: Any, t: int, T: int) -> Any:
-        """The loss at position t of T, or None."""
-        if self.last and t < T - 1:
-            return None
-        loss = self.loss_at(output, t)
-        if loss is not None and (not isinstance(loss, Node) or np.size(loss.value) != 1):
-            raise InputError(f"expected loss_at to return a single number or None, got {loss!r}",
-                             where="three_ways")
-        return loss
-
-    def losses(self, T: int) -> list[Any]:
-        """The losses of the first T steps, all in one graph."""
-        state, found = self.begin(), []
-        for t in range(T):
-            with timestep(self.first + t):
-                output, state = self.cell(self.steps[t], state)
-                found.append(self.loss(output, t, T))
-        found = [loss for loss in found if loss is not None]
-        if not found:
-            raise InputError(f"there is no loss in {T} steps", where="three_ways",
-                             fix="last=True takes that of the last step, whatever their number")
-        return found
-
-
-def unpacked(cell: Any) -> list[Any]:
-    """The layers of a stack, or the one layer; none for a cell or a function."""
-    layers = list(cell.layers) if isinstance(cell, Stacked) else [cell]
-    if not isinstance(cell, Stacked) and not hasattr(cell, "directions"):
-        return []
-    for layer in layers:
-        if not isinstance(layer, Recurrent) or layer.reverse or getattr(cell, "residual", False):
-            raise InputError(f"expected layers that go forward, one on the other, got {layer!r}",
-                             where="three_ways", fix="Give its cell")
-    return layers
+def asked(steps: Any, T: int) -> list[int]:
+    """How many steps are asked for: all of them, and what else was named."""
+    if T == 0:
+        raise InputError("expected at least one step, got none", where="three_ways")
+    found = [] if steps is None else list(steps) if isinstance(steps, Iterable) else [steps]
+    if not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and 0 < n <= T
+               for n in found):
+        raise InputError(f"expected steps from 1 to {T}, got {steps!r}", where="three_ways",
+                         fix=f"steps=({max(1, T // 4)}, {max(1, T // 2)})")
+    return sorted({*map(int, found), T})
 
 
 # --- the three ways -----------------------------------------------------------------------------
@@ -176,8 +101,8 @@ def real_time(task: Task, T: int, only_once: bool = False) -> tuple[Gradients, i
     """Forward only: the derivative of the state by every weight goes along."""
     counter = Counter()
     running = RealTime(task.params, task.begin(), counter)
-    for t in range(T):
-        running.step(task.cell, task.steps[t], task.first + t,
+    for t in task.order(T):
+        running.step(lambda state, t=t: task.step(t, state), task.first + t,
                      lambda output, t=t: task.loss(output, t, T))
     return running.gradients, counter.total, running.kept
 
@@ -228,79 +153,3 @@ def peak_bytes(way: Callable[..., Any], task: Task, T: int) -> int:
     finally:
         if not tracing:
             tracemalloc.stop()
-
-
-# --- the result ---------------------------------------------------------------------------------
-
-
-class Way(NamedTuple):
-    """One way over one length: gradients by name, multiplications and numbers kept from step to
-    step as counted, seconds and peak bytes as measured (None if they were not)."""
-
-    T: int
-    name: str
-    gradients: Gradients
-    multiplications: int
-    kept: int
-    seconds: float | None
-    bytes: int | None
-
-
-class ThreeWays(Table):
-    """What `three_ways` found: `rows`, a `Way` for every length and way; prints as a table."""
-
-    title = "Three ways to one gradient"
-
-    def __init__(self, rows: list[Way]) -> None:
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def way(self, name: str, T: int | None = None) -> Way:
-        """The row of "BPTT", "real time" or "differences" for a length, the longest if not
-        given."""
-        T = self.rows[-1].T if T is None else T
-        for row in self.rows:
-            if row.name == name and row.T == T:
-                return row
-        raise InputError(f"expected one of {', '.join(WAYS)} and a T of "
-                         f"{sorted({row.T for row in self.rows})}, got {name!r}, {T!r}",
-                         where="three_ways")
-
-    def difference(self, row: Way) -> float:
-        """The largest difference of an entry from the gradient of BPTT, relative to the largest
-        entry."""
-        right = self.way("BPTT", row.T).gradients
-        size = max(float(np.max(abs(np.asarray(g)), initial=0.0)) for g in right.values())
-        off = max(float(np.max(abs(np.asarray(row.gradients[name]) - g), initial=0.0))
-                  for name, g in right.items())
-        return off / size if size else off
-
-    @property
-    def agreement(self) -> dict[str, float]:
-        """The largest difference of each way from BPTT, over all lengths."""
-        return {name: max(self.difference(row) for row in self.rows if row.name == name)
-                for name in WAYS[1:]}
-
-    def cells(self, digits: int = 4, shown: Sequence[int] | None = None) -> list[list[str]]:
-        """The table as text, a line for each length and way."""
-        timed = self.rows[0].seconds is not None
-        head = ["T", "way", "difference", "multiplications", "numbers kept",
-                *(["ms", "peak KB"] if timed else [])]
-        lines = []
-        for row in (self.rows if shown is None else [self.rows[i] for i in shown]):
-            off = "" if row.name == "BPTT" else f"{self.difference(row):.0e}"
-            measured = [] if row.seconds is None or row.bytes is None else \
-                [f"{1e3 * row.seconds:,.1f}", f"{row.bytes / 1e3:,.0f}"]
-            lines.append([str(row.T), row.name, off, f"{row.multiplications:,}", f"{row.kept:,}",
-                          *measured])
-        return [head, *lines]
-
-    def notes(self) -> list[str]:
-        """What the counts say."""
-        back, forward = self.way("BPTT"), self.way("real time")
-        weights = sum(int(np.size(g)) for g in back.gradients.values())
-        return [f"{weights:,} weights. Real time takes "
-                f"{forward.multiplications / back.multiplications:.3g} times the multiplications "
-                f"of BPTT, and keeps {forward.kept:,} numbers at any T"]
