@@ -59,3 +59,6 @@ def test_a_truncation_changes_gradients_and_removes_history():
 def test_what_cannot_be_compared():
     with pytest.raises(tg.InputError, match="expected two results or two flows, got int"):
         tg.diff(loop(1), 3)
+    for wrong in ({"rtol": "a"}, {"rtol": -1.0}, {"atol": float("nan")}):
+        with pytest.raises(tg.InputError, match="tol to be a number"):
+            tg.diff(loop(1), loop(1), **wrong)

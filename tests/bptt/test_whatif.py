@@ -347,3 +347,39 @@ def test_a_missing_detach_cannot_be_seen_in_a_released_window():
         window.backward((window.outputs ** 2).sum())
     assert not flow.seen
     assert "one that was released, or has no part in this loss, left no history" in str(flow)
+
+
+# --- what is asked wrongly ------------------------------------------------------------------------
+
+
+def test_a_row_of_the_table_is_as_good_as_its_name():
+    made = model("many-to-many", 3)
+    row = tg.MISTAKES["no dh_next"]
+    assert str(tg.what_if(made.loss, row)) == str(tg.what_if(made.loss, "no dh_next"))
+    with tg.what_if(row):
+        assert "no dh_next" in repr(tg.gradient_flow(made.loss))
+
+
+def test_nan_hides_no_mistake_and_shows_none():
+    layer = nn.RNN(2, 3, return_sequences=True, seed=0)
+    xs = np.ones((3, 1, 2))
+    xs[1] = np.nan
+    flow = tg.what_if(nn.squared_error(layer(xs), np.zeros((3, 1, 3))), "no dh_next")
+    assert "Nothing can be compared: also the right gradient of 'b_h'" in str(flow)
+    assert "Nobody can see it" not in str(flow)
+    assert "has NaN or Inf" in str(flow.ledger(layer.cell.W_hh))
+
+
+def test_there_is_no_wrong_attribution():
+    """Its walk is right, and must not stand under the name of a mistake."""
+    made = model("many-to-many", 3)
+    W = made.weight()
+    flow = tg.what_if(made.loss, "no dh_next")
+    with tg.what_if("no dh_next"):
+        inside = tg.gradient_flow(made.loss)
+    for wrong in (flow, inside):
+        with pytest.raises(tg.InputError, match=r"wrong on purpose \(no dh_next\)"):
+            wrong.attribution(W, [made.loss])
+    assert flow.right.attribution(W, [made.loss]).to_numpy().shape[:2] == (1, 3)
+    with pytest.raises(tg.InputError, match="a Value or a Tensor"):
+        flow.ledger(None)

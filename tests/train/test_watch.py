@@ -236,3 +236,32 @@ def test_bad_input_is_refused_before_anything_is_noted():
             train.Watch(params)
     assert seen.count == 0
     assert not seen.rows
+
+
+def test_parameters_of_one_name_are_told_apart():
+    below, above = (nn.RNN(3, 3, return_sequences=True, seed=k) for k in (0, 1))
+    params = [*below.parameters(), *above.parameters()]
+    seen = train.Watch(params)
+    loss = (above(below(np.ones((4, 2, 3)))) ** 2).sum()
+    loss.backward()
+    row = seen.update(loss)
+    assert len(seen.params) == 6
+    assert row.gradient == pytest.approx(np.sqrt(sum(np.sum(p.grad ** 2) for p in params)))
+
+
+def test_it_is_read_in_a_terminal_and_in_a_notebook():
+    layer, seen, _ = run(updates=30)
+    lines = str(seen).splitlines()
+    assert lines[0].split() == ["update", "loss", "‖gradient‖", "update/w", "|h|>.99", "gates",
+                                "dead", "nodes"]
+    assert [line.split()[0] for line in lines[2:14]] == [
+        "1", "3", "6", "8", "11", "14", "16", "19", "22", "24", "27", "30"]
+    at = lines.index("‖∂L/∂W‖ of each parameter")
+    assert lines[at + 1].split() == ["update", "cell.W_xh", "cell.W_hh", "cell.b_h"]
+    size = np.linalg.norm(layer.cell.W_hh.grad)
+    assert lines[at + 14].split()[2] == f"{size:.3g}"
+    page = seen._repr_mimebundle_()["text/html"]
+    assert page.count("<table") == 2
+    assert "‖∂L/∂W‖" in page
+    states = train.Watch(layer, states="<h>")
+    assert "&lt;h&gt;" in states._repr_html_()

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..core.graph import Node
 from ..core.parts import norm
 from .contribution import Contribution
@@ -76,6 +78,8 @@ class Comparison(Ledger):
         good, bad = self.right.total, self.total
         off, size = norm(bad - good), norm(good)
         last = f"sum: {self.number(good, 6)} is right, {self.number(bad, 6)} comes out"
+        if not np.isfinite(size):
+            return [f"{last}. Nothing can be compared: the right one has NaN or Inf"]
         if off <= SMALL * size:
             return [f"{last}. The mistake does not show in {self.name()}: it takes "
                     f"{self.mistake.needs}"]

@@ -76,6 +76,10 @@ def diff(before: Any, after: Any, *, rtol: float = 1e-9, atol: float = 1e-12) ->
     for x in (before, after):
         if not isinstance(x, (Node, GradientFlow)):
             raise InputError(f"expected two results or two flows, got {type(x).__name__}",
+                             where="diff()", fix="tg.diff(loss, other_loss)")
+    for name, x in (("rtol", rtol), ("atol", atol)):
+        if not isinstance(x, (int, float)) or not x >= 0.0:
+            raise InputError(f"expected {name} to be a number, 0 or more, got {x!r}",
                              where="diff()")
     flows = [x if isinstance(x, GradientFlow) else None for x in (before, after)]
     roots = [x.root if isinstance(x, GradientFlow) else x for x in (before, after)]

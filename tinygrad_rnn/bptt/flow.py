@@ -80,6 +80,10 @@ class GradientFlow:
         Rows add up to each loss's gradient, columns to each use's contribution to the sum of the
         losses; both are checked. With `keep="norms"` only the sizes of the cells are kept.
         """
+        if self.wrong:  # the table is made by a walk of its own, and that one is right
+            raise InputError(f"this flow is wrong on purpose ({self.wrong}), and the table would "
+                             "be right", where="attribution()",
+                             fix="Ask a flow without the mistake: that of what_if has one, .right")
         return attribute(W, losses, keep)
 
     def origin(self, x: Node, user: Node) -> str:

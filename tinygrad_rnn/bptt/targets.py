@@ -29,7 +29,10 @@ def targets(params: Any, call: str) -> dict[str, Node]:
             name = getattr(p, "name", None) or f"parameter {k}"
             found[name if name not in found else f"{name} ({k})"] = p
     for name, p in found.items():
-        if not isinstance(p, Node) or not p.is_leaf or not p.requires_grad:
+        if not isinstance(p, Node):
+            raise InputError(f"expected a model or its parameters, got {type(p).__name__}",
+                             where=call)
+        if not p.is_leaf or not p.requires_grad:
             raise InputError(f"expected parameters, leaves that want a gradient, got '{name}': "
                              f"{p!r}", where=call)
     if not found:

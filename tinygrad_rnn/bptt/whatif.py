@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, overload
 
+import numpy as np
+
 from ..core.backprop import Edge, commit, contributions
 from ..core.graph import Node, leaf
 from ..core.guards import plain_seed
@@ -32,21 +34,22 @@ from .recording import Recording
 
 
 @overload
-def what_if(loss: str) -> wrong_backward: ...
+def what_if(loss: str | Mistake) -> wrong_backward: ...
 @overload
-def what_if(loss: Node, mistake: str, *, seed: Any = None, commit: bool = False) -> WrongFlow: ...
-def what_if(loss: Node | str, mistake: str = "", *, seed: Any = None,
+def what_if(loss: Node, mistake: str | Mistake, *, seed: Any = None,
+            commit: bool = False) -> WrongFlow: ...
+def what_if(loss: Node | str | Mistake, mistake: str | Mistake = "", *, seed: Any = None,
             commit: bool = False) -> WrongFlow | wrong_backward:
     """The backward pass from `loss` with a deliberate mistake in it, beside the right one.
 
-    `mistake` is a name from `tg.MISTAKES`. Neither pass touches `.grad`, unless `commit=True` asks
-    for the wrong gradients to be added there. With the name alone, `with tg.what_if(mistake): ...`,
-    it is a block in which `backward()` and `gradient_flow()` make the mistake (this thread only);
-    `tg.grad` stays right.
+    `mistake` is a name from `tg.MISTAKES`, or a row of it. Neither pass touches `.grad`, unless
+    `commit=True` asks for the wrong gradients to be added there. With the name alone, `with
+    tg.what_if(mistake): ...`, it is a block in which `backward()` and `gradient_flow()` make the
+    mistake (this thread only); `tg.grad` stays right.
 
     Raises `InputError` for a mistake that is not in the table, and as `backward()` does.
     """
-    if isinstance(loss, str):
+    if isinstance(loss, (str, Mistake)):
         return wrong_backward(mistake=loss)
     if not isinstance(loss, Node):
         raise InputError(f"expected a loss and a mistake, got {type(loss).__name__}",
@@ -67,8 +70,10 @@ def add_to_grad(totals: Totals) -> None:
     commit(totals)
 
 
-def mistake_of(name: str) -> Mistake:
+def mistake_of(name: str | Mistake) -> Mistake:
     """The row of a name. Raises `InputError` with the names that there are."""
+    if isinstance(name, Mistake):
+        return name
     row = MISTAKES.get(SAME.get(name, name)) if isinstance(name, str) else None
     if row is None:
         raise InputError(f"there is no mistake {name!r}; there are: {', '.join(MISTAKES)}",
@@ -88,9 +93,9 @@ def record(root: Node, seed: Any, walk: Iterator[Edge]) -> GradientFlow:
 class wrong_backward(switch):
     """A block in which `backward()` makes a mistake: made by `what_if(mistake)`."""
 
-    def __init__(self, mistake: str) -> None:
-        super().__init__(mistake=mistake)
+    def __init__(self, mistake: str | Mistake) -> None:
         self.row = mistake_of(mistake)
+        super().__init__(mistake=self.row.name)
 
     def __enter__(self) -> None:
         watchers = (*here().watchers, Saboteur(self.row))
@@ -134,6 +139,8 @@ class WrongFlow(GradientFlow):
 
     def ledger(self, node: Node) -> Comparison:
         """Right and wrong beside each other: one row for every use of `node`."""
+        if not isinstance(node, Node):
+            raise InputError(f"ledger(...) needs a Value or a Tensor, got {type(node).__name__}")
         if node not in self.incoming and node not in self.right.incoming:
             raise GradientError(f"no contribution reached {describe(node)}", where="ledger()",
                                 fix=f"It needs no gradient, or {describe(self.root)} does not "
@@ -144,7 +151,8 @@ class WrongFlow(GradientFlow):
 
     @property
     def effects(self) -> dict[Node, float]:
-        """|wrong - right| / |right| for every leaf that got a gradient (inf where right is 0)."""
+        """|wrong - right| / |right| for every leaf that got a gradient (inf where right is 0, NaN
+        where one of them is not finite)."""
         found = {}
         for x in [x for x in self.right.incoming if x.op is leaf]:
             good, bad = self.right.gradient(x), self.gradient(x)
@@ -159,6 +167,10 @@ class WrongFlow(GradientFlow):
 
     def __str__(self) -> str:
         lines = [banner(self.mistake), f"  {self.mistake.summary}"]
+        broken = [x for x in self.effects if not np.isfinite(self.right.gradient(x)).all()]
+        if broken:
+            return "\n".join([*lines, f"  Nothing can be compared: also the right gradient of "
+                                      f"{describe(broken[0])} has NaN or Inf"])
         if not self.seen:
             return "\n".join([*lines, f"  Nobody can see it here: every gradient is as it should "
                                       f"be. It takes {self.mistake.needs}."])

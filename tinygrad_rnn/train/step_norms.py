@@ -60,17 +60,15 @@ class StepNorms:
             row[[column[int(t)] for t in steps]] = norms
         return found
 
-    def lines(self, name: str, shown: Sequence[int]) -> list[str]:
-        """The table as text: some of the updates, some of the steps."""
+    def table_of(self, name: str, shown: Sequence[int]) -> tuple[str, list[list[str]]]:
+        """The table as text, with its title: some of the updates, some of the steps."""
         steps, table = self.steps(name), self.table(name)
         n = len(steps)
         some = range(n) if n <= COLUMNS else [i * (n - 1) // (COLUMNS - 1) for i in range(COLUMNS)]
         short = name.rpartition("/")[2]
-        head = f"{'update':>7}" + "".join(f"{f'{short}_{steps[i]}':>11}" for i in some)
-        body = [f"{self.rows[name][r][0]:7}" + "".join(f"{size(table[r, i]):>11}" for i in some)
-                for r in shown]
-        return [f"‖∂L/∂{short}_t‖" + (f" of {name}" if short != name else ""), head,
-                "─" * len(head), *body]
+        body = [[str(self.rows[name][r][0]), *(size(table[r, i]) for i in some)] for r in shown]
+        return (f"‖∂L/∂{short}_t‖" + (f" of {name}" if short != name else ""),
+                [["update", *(f"{short}_{steps[i]}" for i in some)], *body])
 
 
 def newest(flow: GradientFlow, name: str) -> dict[int, float]:

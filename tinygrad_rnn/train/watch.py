@@ -5,7 +5,7 @@ The question this file answers: *when did it go wrong, and at which step?*
     watch = train.Watch(model)
     for ...:
         loss.backward()
-        watch.update(loss, state)        before the optimiser's step
+        watch.update(loss)               before the optimiser's step
         optimizer.step()
     print(watch)
 
@@ -15,20 +15,19 @@ A fused layer is one node, and its units are inside: `watch.update(tg.open_fused
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import deque
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..bptt.flow import GradientFlow
+from ..bptt.targets import targets
 from ..core import ops, walk
 from ..core.graph import Node
 from ..core.parts import norm
 from ..errors import InputError
+from . import watched
 from .step_norms import StepNorms, newest
 
 SATURATED = 0.99  # |h| above it: tanh' is below 0.02
@@ -68,6 +67,8 @@ class Watch:
     were the samples seen, and another one may switch it on; then it counts as alive again.
     """
 
+    fields = Seen._fields
+
     def __init__(self, params: Any, keep: int = 1000, states: Any = ()) -> None:
         if isinstance(keep, bool) or not isinstance(keep, (int, np.integer)) or keep < 1:
             raise InputError(f"expected keep to be a whole number of at least 1, got {keep!r}",
@@ -77,13 +78,7 @@ class Watch:
         if not all(isinstance(name, str) and name for name in names):
             raise InputError(f"expected names of states, got {states!r}", where="Watch",
                              fix='train.Watch(model, states="h")')
-        pairs = list(params.named_parameters()) if hasattr(params, "named_parameters") else \
-            [(getattr(p, "name", None) or f"parameter {i}", p)
-             for i, p in enumerate(params if isinstance(params, Iterable) else [params])]
-        wrong = [type(p).__name__ for _, p in pairs if not isinstance(p, Node)]
-        if wrong:
-            raise InputError(f"expected a model or its parameters, got {wrong[0]}", where="Watch")
-        self.params: dict[str, Any] = dict(pairs)
+        self.params: dict[str, Any] = dict(targets(params, "Watch"))
         self.rows: deque[Seen] = deque(maxlen=int(keep))
         self.norms: dict[str, deque[float]] = {k: deque(maxlen=int(keep)) for k in self.params}
         self.steps = StepNorms(names, int(keep))
@@ -215,27 +210,15 @@ class Watch:
     def to_csv(self) -> str:
         """The same as CSV text, with the norm of each parameter's gradient, and of each state's at
         each time step."""
-        out = io.StringIO()
-        write = csv.writer(out, lineterminator="\n")
-        tables = {name: self.steps.table(name) for name in self.steps.names}
-        write.writerow([*Seen._fields, *(f"|d{name}|" for name in self.norms),
-                        *(f"|d{name}_{t}|" for name in tables for t in self.steps.steps(name))])
-        for i, row in enumerate(self.rows):
-            write.writerow([*row, *(sizes[i] for sizes in self.norms.values()),
-                            *(x for table in tables.values() for x in table[i].tolist())])
-        return out.getvalue()
+        return watched.as_csv(self)
 
     def __str__(self) -> str:
-        head = f"{'update':>7}{'loss':>11}{'‖gradient‖':>12}{'update/w':>10}{'|h|>.99':>9}" \
-               f"{'gates':>7}{'dead':>6}{'nodes':>8}"
-        lines = [head, "─" * len(head)]
-        n = len(self.rows)
-        shown = range(n) if n <= 12 else [i * (n - 1) // 11 for i in range(12)]
-        for r in (self.rows[i] for i in shown):
-            lines.append(f"{r.update:7}{r.loss:11.4g}{r.gradient:12.4g}{r.ratio:10.3g}"
-                         f"{r.saturated:9.0%}{r.gates:7.0%}{r.dead:6}{r.nodes:8}")
-        for name in self.steps.names:
-            lines += ["", *self.steps.lines(name, shown)]
-        return "\n".join([*lines, *(self.warnings.values() or ["no warnings"])])
+        return watched.as_text(self)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return watched.as_page(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": str(self), "text/html": self._repr_html_()}
