@@ -135,6 +135,8 @@ def _outer_sum(d: Array, x: Array) -> Array:
 
 
 def _rows(x: Array) -> Array:
+    if x.ndim == 2:
+        return x
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])  # -1 would be ambiguous at size 0
 
 
