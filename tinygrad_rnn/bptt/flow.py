@@ -27,7 +27,7 @@ from ..nn.fused_open import open_fused
 from .attribution import Attribution, attribute
 from .contribution import KEEP
 from .ledger import Ledger
-from .recording import Recording
+from .recording import Recording, Sized
 
 NEAR = 50  # how many nodes are looked at to say where a gradient came from
 
@@ -197,7 +197,7 @@ def recorded(root: Node, seed: Any, keep: str) -> tuple[Totals, Recording]:
         recording.write_as_is(hooks.watched(contributions(totals), totals), totals)
         return totals, recording
     way = history([root])
-    ordered = InOrder([(root, seed)])
+    ordered = Sized([(root, seed)]) if keep == "norms" else InOrder([(root, seed)])
     recording = Recording(root, seed, keep == "norms")
     walk = contributions(ordered, way=way)
     recording.write(hooks.watched(walk, ordered), ordered, way)

@@ -87,7 +87,8 @@ class Ledger(Table, Sequence[Row]):
                           math.nan, carried)
                 place = next(places)
             first = 1
-        size = 0.0 if self.norms_only else float(np.vdot(self.total, self.total))
+        size = 0.0 if self.norms_only else norm(self.total)
+        along = self.total / size if size else None
         part, added = RunningSum(), 0
         while place >= 0:
             e = self.entries[place - first]
@@ -101,7 +102,7 @@ class Ledger(Table, Sequence[Row]):
                 if added == len(self.entries) and not self.wrong:
                     self.off = difference(running, self.total)
                 running = running if self.carried is None else self.carried + running
-                share = float(np.vdot(c, self.total)) / size if size else 0.0
+                share = float(np.vdot(c, along)) / size if size else 0.0
                 yield Row(*where, c, norm(c), share, running)
             place = next(places)
 

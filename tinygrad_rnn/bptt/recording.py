@@ -12,27 +12,42 @@ as norms, a node is one number and each of its uses another, whatever the size o
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from operator import attrgetter, itemgetter
 from typing import Any
 
-import numpy as np
-
 from ..core.backprop import history, local, uses
 from ..core.graph import Node
 from ..core.ops import is_basic
-from ..core.parts import norm, norms, outer_norms
-from ..core.totals import InOrder, Totals
+from ..core.parts import norm, norms
+from ..core.totals import InOrder, Totals, one_use
 from ..core.walk import is_alias
 from .contribution import Contribution, RunningSum, accumulate
 from .uses import Uses, Way
 
 WIDTH = 5  # node, position, operand, g, c
 AT_ONCE = 512  # uses: their norms are computed together, before the collector looks at them
-LATER: Any = np.zeros(())  # in the place of what is not built
 Edge = tuple[Node, int, Node, Any, Any]
+
+
+class Sized(InOrder):
+    """Totals that note how large each use of a weight is, while it is there."""
+
+    def __init__(self, start: Iterable[tuple[Node, Any]]) -> None:
+        super().__init__(start)
+        self.sizes = deque[float]()
+
+    def collect(self, node: Node, x: Node, g: Any) -> bool:
+        """Add the use of a weight, and note its norm."""
+        if node.op.late is None:
+            return False
+        c = one_use(node, g)
+        self.sizes.append(norm(c))
+        self.add(x, c)
+        return True
 
 
 class Recording(Mapping[Node, list[Contribution]]):
@@ -70,7 +85,7 @@ class Recording(Mapping[Node, list[Contribution]]):
         """Note what passes on the way (the nodes, newest first), and correct the totals."""
         again = self.see_through(way)
         spans = [n for n in way if n.op.parts is not None]
-        if self.norms:
+        if isinstance(totals, Sized):
             again |= {x for n in spans for _, x in uses(n) if x.is_leaf}
             self.write_norms(walk, totals, again, bool(again or spans))
             return
@@ -93,7 +108,7 @@ class Recording(Mapping[Node, list[Contribution]]):
             totals[x] = accumulate(x, self[x])
         self.arrived.update(totals)
 
-    def write_norms(self, walk: Iterable[Edge], totals: InOrder, again: set[Node],
+    def write_norms(self, walk: Iterable[Edge], totals: Sized, again: set[Node],
                     closely: bool) -> None:
         """The same, with a number in place of each array; the totals of the leaves in `again` are
         summed in passing, and uses by an op that spans many steps told apart (`closely`)."""
@@ -104,7 +119,7 @@ class Recording(Mapping[Node, list[Contribution]]):
                 for node, position, x, g, c in edges:
                     self.sum_again(Contribution(node, position, g, c), x, sums)
             nodes, _, _, arrived, leaving = map(list, zip(*edges))
-            products = self.not_built(edges, leaving)
+            products = self.not_built(edges, leaving, totals)
             found = numbers([*arrived, *leaving])
             self.passed.update(zip(nodes, found))
             start = len(self.sizes)
@@ -115,18 +130,19 @@ class Recording(Mapping[Node, list[Contribution]]):
         self.arrived.update(self.passed)
         self.arrived.update((x, number(g)) for x, g in totals.items())
 
-    def not_built(self, edges: list[Edge], leaving: list[Any]) -> Iterable[tuple[int, float]]:
+    def not_built(self, edges: list[Edge], leaving: list[Any],
+                  totals: Sized) -> list[tuple[int, float]]:
         """Fill in what was added up without being built; of the uses of a weight only the norm."""
-        weights = list[int]()
+        weights = list[tuple[int, float]]()
         for i, c in enumerate(leaving):
             if c is None:
                 node, position, _, g, _ = edges[i]
                 if position == 1 and node.op.late is not None:
-                    weights.append(i)
-                    leaving[i] = LATER
+                    weights.append((i, totals.sizes.popleft()))
+                    leaving[i] = g
                 else:
                     leaving[i] = g if plain_slice(node) else local(node, position, g)
-        return zip(weights, outer_norms([(edges[i][3], edges[i][0].u) for i in weights]))
+        return weights
 
     def sum_again(self, e: Contribution, x: Node, sums: dict[Node, RunningSum]) -> None:
         """Add a use to the total that is summed in the order of the rows."""
@@ -217,10 +233,15 @@ def number(g: Any) -> Any:
 
 
 def numbers(arrays: list[Any]) -> list[Any]:
-    """The numbers of many."""
-    if any(type(a) is float for a in arrays):
-        return [number(a) for a in arrays]
-    return norms(arrays)
+    """The numbers of many. What leaves one node often is what arrives at the next, and is measured
+    once."""
+    keys = list(map(id, arrays))
+    once = dict(zip(keys, arrays))
+    if float in set(map(type, arrays)):
+        found = {key: number(a) for key, a in once.items()}
+    else:
+        found = dict(zip(once, norms(list(once.values()))))
+    return [found[key] for key in keys]
 
 
 def plain_slice(node: Node) -> bool:

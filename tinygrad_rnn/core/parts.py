@@ -17,7 +17,7 @@ import numpy as np
 from . import ops
 from .backprop import fit
 
-LARGE = 4096  # numbers: norms of larger arrays are not worth gathering
+SMALL, LARGE = 1e-280, 1e300  # squares within: no digit of the sum is lost
 
 
 class Part(NamedTuple):
@@ -56,26 +56,33 @@ class Part(NamedTuple):
 
 
 def norm(g: Any) -> float:
-    """The Euclidean norm of all entries."""
-    return abs(g) if isinstance(g, float) else math.sqrt(np.vdot(g, g))
+    """The Euclidean norm of all entries; also where their squares are too small for a float, or too
+    large: a gradient that vanishes is not yet zero."""
+    if isinstance(g, float):
+        return abs(g)
+    if g.dtype.itemsize < 8:
+        g = g.astype(np.float64)
+    square = float(np.vdot(g, g))
+    return math.sqrt(square) if SMALL < square < LARGE else scaled_norm(g)
+
+
+def scaled_norm(g: Any) -> float:
+    """The norm with the largest entry taken out before the squares."""
+    largest = float(np.max(np.abs(g), initial=0.0))
+    if largest == 0.0 or not math.isfinite(largest):
+        return largest
+    g = g / largest
+    return largest * math.sqrt(np.vdot(g, g))
 
 
 def norms(arrays: list[Any]) -> list[float]:
-    """The norm of each of many arrays, which may be of different shapes. Each is taken once: what
-    leaves one node often is what arrives at the next."""
-    once = {id(a): a for a in arrays}
-    sizes = dict(zip(once, of_each(list(once.values()))))
-    return [sizes[id(a)] for a in arrays]
-
-
-def of_each(arrays: list[Any]) -> list[float]:
-    """The norm of each of many arrays, in one sweep where they are small."""
-    sizes = [a.size for a in arrays]
-    if not sizes or min(sizes) == 0 or max(sizes) > LARGE:
+    """The norm of each of many arrays."""
+    if any(a.dtype.itemsize < 8 for a in arrays):
         return [norm(a) for a in arrays]
-    flat = np.concatenate([a.ravel() for a in arrays]).astype(np.float64, copy=False)
-    starts = np.cumsum([0, *sizes[:-1]])
-    found: list[float] = np.sqrt(np.add.reduceat(flat * flat, starts)).tolist()
+    squares = np.array([np.vdot(a, a) for a in arrays])
+    found: list[float] = np.sqrt(squares).tolist()
+    for i in np.flatnonzero(~((squares > SMALL) & (squares < LARGE))):
+        found[i] = scaled_norm(arrays[i])
     return found
 
 
@@ -92,8 +99,9 @@ def outer_norms(uses: list[tuple[Any, Any]]) -> list[float]:
             squares = np.matmul(d, d.transpose(0, 2, 1)) * np.matmul(x, x.transpose(0, 2, 1))
         else:
             squares = np.matmul(d.transpose(0, 2, 1), x) ** 2
-        for i, n in zip(places, np.sqrt(np.maximum(squares.sum((1, 2)), 0.0)).tolist()):
-            found[i] = n
+        for i, square in zip(places, squares.sum((1, 2)).tolist()):
+            found[i] = (math.sqrt(square) if SMALL < square < LARGE
+                        else norm(ops.outer_sum(*uses[i])))
     return found
 
 
@@ -101,6 +109,7 @@ def outer_norm(d: Any, x: Any) -> float:
     """|sum_b d_b x_bᵀ|, without the matrix where the batch is small: its square is the sum over b
     and c of (d_b . d_c)(x_b . x_c)."""
     d, x = (a.reshape(math.prod(a.shape[:-1]), a.shape[-1]) for a in (d, x))
+    square = 0.0
     if len(d) <= min(d.shape[-1], x.shape[-1]):
-        return math.sqrt(max(0.0, float(np.sum(np.dot(d, d.T) * np.dot(x, x.T)))))
-    return norm(np.dot(d.T, x))
+        square = float(np.sum(np.dot(d, d.T) * np.dot(x, x.T)))
+    return math.sqrt(square) if SMALL < square < LARGE else norm(np.dot(d.T, x))
