@@ -30,6 +30,7 @@ from .uses import Uses, Way
 
 WIDTH = 5  # node, position, operand, g, c
 AT_ONCE = 512  # uses: their norms are computed together, before the collector looks at them
+ROOM = 1 << 20  # numbers in all: no more of them wait for that, or very few uses
 Edge = tuple[Node, int, Node, Any, Any]
 
 
@@ -113,14 +114,16 @@ class Recording(Mapping[Node, list[Contribution]]):
         """The same, with a number in place of each array; the totals of the leaves in `again` are
         summed in passing, and uses by an op that spans many steps told apart (`closely`)."""
         sums = {x: RunningSum() for x in again}
-        walk = iter(walk)
-        while edges := list(islice(walk, AT_ONCE)):
+        walk, some = iter(walk), 32
+        while edges := list(islice(walk, some)):
             if closely:
                 for node, position, x, g, c in edges:
                     self.sum_again(Contribution(node, position, g, c), x, sums)
             nodes, _, _, arrived, leaving = map(list, zip(*edges))
             products = self.not_built(edges, leaving, totals)
             found = numbers([*arrived, *leaving])
+            wide = sum([1 if type(c) is float else c.size for c in leaving]) // len(leaving)
+            some = min(AT_ONCE, max(8, ROOM // max(1, wide)))
             self.passed.update(zip(nodes, found))
             start = len(self.sizes)
             self.sizes.extend(found[len(edges):])

@@ -86,6 +86,7 @@ def norms(arrays: list[Any]) -> list[float]:
     return found
 
 
+@np.errstate(over="ignore", under="ignore", invalid="ignore")  # then it is built
 def outer_norms(uses: list[tuple[Any, Any]]) -> list[float]:
     """`outer_norm` of many pairs, those of the same shapes at once."""
     alike: dict[Any, list[int]] = {}
@@ -105,6 +106,7 @@ def outer_norms(uses: list[tuple[Any, Any]]) -> list[float]:
     return found
 
 
+@np.errstate(over="ignore", under="ignore", invalid="ignore")
 def outer_norm(d: Any, x: Any) -> float:
     """|sum_b d_b x_bᵀ|, without the matrix where the batch is small: its square is the sum over b
     and c of (d_b . d_c)(x_b . x_c)."""
