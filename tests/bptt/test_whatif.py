@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import draw, nn
+from tinygrad_rnn import draw, nn, train
 from tinygrad_rnn.cli.models import model
 from tinygrad_rnn.testing import check_gradients
 
@@ -383,3 +383,26 @@ def test_there_is_no_wrong_attribution():
     assert flow.right.attribution(W, [made.loss]).to_numpy().shape[:2] == (1, 3)
     with pytest.raises(tg.InputError, match="a Value or a Tensor"):
         flow.ledger(None)
+
+
+def test_it_is_marked_wherever_it_appears():
+    made = model("many-to-many", 3)
+    W = made.weight()
+    flow = tg.what_if(made.loss, "no dh_next")
+    with tg.what_if("no dh_next"):
+        inside = tg.gradient_flow(made.loss)
+        seen = train.Watch([W])
+        seen.update(made.loss)
+    watch = train.Watch([W])
+    watch.update(inside)
+    for text in (str(flow), str(flow.ledger(W)), flow.ledger(W).to_markdown(), repr(inside),
+                 str(inside.ledger(W)), inside.ledger(W).to_markdown(), flow.explain(W).text,
+                 flow.explain(W).markdown, str(tg.diff(flow.right, flow)), str(seen), str(watch),
+                 draw.heatmap({"W": flow.ledger(W)}, title="mine").svg(),
+                 draw.heatmap(inside.ledger(W)).svg(), draw.gradient_flow(inside).svg()):
+        assert "WRONG on purpose" in text.replace("\u00a0", " "), text
+        assert "no dh_next" in text.replace("\\_", "_")
+    assert "‖right‖,‖wrong‖" in flow.ledger(W).to_csv()
+    assert all(line.endswith((",wrong on purpose", ",no dh_next"))
+               for line in inside.ledger(W).to_csv().splitlines())
+    assert "WRONG" not in str(tg.diff(flow.right, flow.right))

@@ -118,7 +118,11 @@ class Graph:
     @cached_property
     def states(self) -> set[str | None]:
         """The names of what is carried from step to step."""
-        return {x.name for node in self.nodes for _, x in operands(node) if self.carried(node, x)}
+        return {x.name for x in self.carried_states()}
+
+    def carried_states(self) -> list[Node]:
+        """Every state that is carried from its step to another one."""
+        return [x for node in self.nodes for _, x in operands(node) if self.carried(node, x)]
 
     @cached_property
     def next_state(self) -> dict[tuple[int | None, Rolled], Node]:

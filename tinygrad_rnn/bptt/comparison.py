@@ -25,7 +25,7 @@ class Comparison(Ledger):
 
     def __init__(self, node: Node, root: str, entries: list[Contribution],
                  right: list[Contribution], mistake: Mistake) -> None:
-        super().__init__(node, root, entries)
+        super().__init__(node, root, entries, wrong=mistake.name)
         self.right, self.mistake = Ledger(node, root, right), mistake
 
     def pairs(self) -> list[tuple[Contribution, Any, Any]]:
@@ -96,10 +96,6 @@ class Comparison(Ledger):
     def to_csv(self) -> str:
         """Right and wrong as CSV text."""
         return Table.to_csv(self)
-
-    def to_markdown(self) -> str:
-        """The table as Markdown text, under its warning."""
-        return f"**{banner(self.mistake)}**\n\n{super().to_markdown()}"
 
 
 def banner(mistake: Mistake) -> str:

@@ -40,19 +40,22 @@ class Change:
 @dataclass(frozen=True)
 class Diff:
     """What two graphs do not have in common: `added`, `removed` (by their ids) and `changed`.
-    False if there is no difference."""
+    False if there is no difference. `wrong` names the mistakes of flows that are wrong on
+    purpose."""
 
     added: dict[str, Node]
     removed: dict[str, Node]
     changed: list[Change]
+    wrong: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
 
     def __str__(self) -> str:
+        mark = [f"WRONG on purpose: {self.wrong}"] if self.wrong else []
         if not self:
-            return "no difference"
-        lines = [f"{len(self.added)} added, {len(self.removed)} removed, "
+            return "\n".join([*mark, "no difference"])
+        lines = [*mark, f"{len(self.added)} added, {len(self.removed)} removed, "
                  f"{len(self.changed)} changed"]
         for sign, some in (("+", list(self.added)), ("-", list(self.removed)),
                            ("~", [str(c) for c in self.changed])):
@@ -91,7 +94,9 @@ def diff(before: Any, after: Any, *, rtol: float = 1e-9, atol: float = 1e-12) ->
     again, removed, added = second_look(*rest)
     changed = [Change(str(k), a, b, what) for a, b, k in [*pairs, *again]
                if (what := differences(a, b, found, flows, rtol, atol))]
-    return Diff(added, removed, changed)
+    wrong = [f"{flow.wrong} ({side})" for flow, side in zip(flows, ("before", "after"))
+             if flow is not None and flow.wrong]
+    return Diff(added, removed, changed, ", ".join(wrong))
 
 
 Found = tuple[Node, Node, Key]

@@ -190,11 +190,17 @@ class Ledger(Table, Sequence[Row]):
                   "numbers when it was asked again"] if self.off else []
         return [f"{foot}{' before its hooks' if self.node.hooks else ''}: {size}", *beside]
 
+    def to_markdown(self) -> str:
+        """The table as Markdown text; of a wrong pass under its warning."""
+        table = super().to_markdown()
+        return f"**WRONG on purpose: {self.wrong}**\n\n{table}" if self.wrong else table
+
     def to_csv(self) -> str:
-        """Every row and every column as CSV text, to the last digit."""
-        scalar = self.node.is_scalar
+        """Every row and every column as CSV text, to the last digit; of a wrong pass with the name
+        of the mistake in every row."""
+        scalar, mark = self.node.is_scalar, [self.wrong] if self.wrong else []
         head = ["call", "root", "step", "scope", "op", "contribution" if scalar else "norm",
-                "share", "running" if scalar else "running_norm"]
+                "share", "running" if scalar else "running_norm", *["wrong on purpose"] * len(mark)]
         body = []
         for row in self:
             running = row.running if scalar or row.running is None else norm(row.running)
@@ -202,7 +208,7 @@ class Ledger(Table, Sequence[Row]):
             body.append([str(row.call), row.root, "" if row.step is None else str(row.step),
                          row.scope, row.op,
                          *("" if x is None or math.isnan(x) and x is row.share
-                           else f"{x:.17g}" for x in numbers)])
+                           else f"{x:.17g}" for x in numbers), *mark])
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([head, *body])
         return out.getvalue()

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..bptt.carried import Graph
 from ..bptt.flow import GradientFlow, gradient_flow
 from ..bptt.jacobians import step_jacobians
 from ..core.graph import Node
 from ..errors import TinygradRNNError
+from ..nn.fused_open import open_fused
 from .models import model
 
 FORMATS = ("text", "csv", "markdown")
@@ -26,30 +28,41 @@ def print_flow(name: str, *, steps: int = 4, cell: str = "rnn", seed: int = 0,
     """
     made = model(name, steps, cell, seed)
     leaf = made.weight(weight)
-    flow = gradient_flow(made.loss)
+    flow = gradient_flow(open_fused(made.loss))  # the states of a fused layer are inside of it
     ledger = flow.ledger(leaf)
     if form == "csv":
         print(ledger.to_csv(), end="")
         return
     print(ledger.to_markdown() if form == "markdown" else ledger)
-    for states in state_chains(flow):
+    chains = state_chains(flow)
+    for states in chains:
         print()
         print(told(flow, states))
+    if not chains:
+        print()
+        print("No norms per step, and no verdict: "
+              + ("nothing is carried from one time step to the next." if any(
+                  x.step is not None for x in flow.arrived if x.op.rules) else
+                 "the graph has no time steps. Run the loop under tg.timestep(t)."))
 
 
 def state_chains(flow: GradientFlow) -> list[list[Node]]:
-    """The states called h that got a gradient, in the order of their steps, scope by scope."""
-    found: dict[str, list[Node]] = {}
+    """The states that got a gradient, in the order of their steps: of every scope the one called
+    h, or else the first that is carried from step to step."""
+    carried = {(x.scope, x.name) for x in Graph([flow.root]).carried_states()}
+    found: dict[str, dict[str | None, list[Node]]] = {}
     for x in flow.arrived:
-        if x.name == "h" and x.op.rules and x.step is not None:
-            found.setdefault(x.scope, []).append(x)
-    return [sorted(found[scope], key=lambda x: x.order) for scope in sorted(found)]
+        if x.op.rules and x.step is not None and ((x.scope, x.name) in carried or x.name == "h"):
+            found.setdefault(x.scope, {}).setdefault(x.name, []).append(x)
+    chains = [named.get("h") or next(iter(named.values())) for named in found.values()]
+    chains = [sorted(chain, key=lambda x: x.order) for chain in chains]
+    return sorted(chains, key=lambda chain: chain[0].order)
 
 
 def told(flow: GradientFlow, states: list[Node]) -> str:
     """‖dL/dh_t‖ of each step, and what the Jacobians say about all of them."""
     scope = f" in {states[0].scope}" if states[0].scope else ""
-    lines = [f"‖∂{flow.root_name}/∂h_t‖{scope}"]
+    lines = [f"‖∂{flow.root_name}/∂{states[0].name or 'state'}_t‖{scope}"]
     sizes = [(x.step, flow.norm(x)) for x in states]
     hidden = len(sizes) - SHOWN if len(sizes) > SHOWN + 1 else 0
     half = SHOWN // 2

@@ -67,11 +67,19 @@ def heatmap(data: Any, *, rows: Sequence[Any] | None = None, columns: Sequence[A
                            columns=table.columns if columns is None else
                            [str(x) for x in columns])
     shades = Shades(table.numbers.ravel(), scale)
-    heading = title or f"{table.down} over {table.across}"
+    heading = warning(data) + (title or f"{table.down} over {table.across}")
     return draw_table(table, shades, clean(heading, 120), theme)
 
 
 # --- what is drawn --------------------------------------------------------------------------------
+
+
+def warning(data: Any) -> str:
+    """What stands before the title of a wrong pass."""
+    some = data.values() if isinstance(data, Mapping) else \
+        data if isinstance(data, (list, tuple)) else [data]
+    wrong = dict.fromkeys(x.wrong for x in some if isinstance(x, Ledger) and x.wrong)
+    return f"WRONG on purpose ({', '.join(wrong)}): " if wrong else ""
 
 
 def table_of(data: Any, sample: int) -> Table:

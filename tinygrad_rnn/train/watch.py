@@ -23,7 +23,7 @@ import numpy as np
 
 from ..bptt.flow import GradientFlow
 from ..bptt.targets import targets
-from ..core import ops, walk
+from ..core import hooks, ops, walk
 from ..core.graph import Node
 from ..core.parts import norm
 from ..errors import InputError
@@ -94,6 +94,9 @@ class Watch:
         flow, loss = (loss, loss.root) if isinstance(loss, GradientFlow) else (None, loss)
         self.check(loss, flow)
         self.count += 1
+        wrong = hooks.wrong() or (flow.wrong if flow is not None else "")
+        if wrong:
+            self.warn(f"wrong {wrong}", f"the gradients are WRONG on purpose: {wrong}")
         ratio = self.ratios()
         for name, p in self.params.items():
             size = 0.0 if p.grad is None else norm(p.grad)
