@@ -1,6 +1,7 @@
 """Nothing overlaps, nothing is cut, no line runs through a thing it does not belong to."""
 
 import itertools
+import math
 
 import pytest
 
@@ -93,6 +94,38 @@ def test_everything_has_its_own_place_in_any_window_under_any_name(name, window,
     root = CROSSED[name]()
     assert faults(draw.unrolled(root, **window, node=rename).drawing) == []
     assert faults(draw.gradient_flow(gradient_flow(root), **window, node=rename).drawing) == []
+
+
+def bends(line):
+    return len(line.points) - 2
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_layer_that_reads_from_the_end_runs_from_right_to_left(kind):
+    """The state h comes straight from the step after, as it does straight from the step before."""
+    drawing = draw.unrolled(both_ways(4, kind)).drawing
+    boxes = {box.id: box for box in drawing.boxes}
+    carried = [n for n in drawing.lines if n.role == "carried" and bends(n) == 0]
+    ways = [boxes[n.head].x - boxes[n.tail].x for n in carried]
+    assert sum(way > 0 for way in ways) == sum(way < 0 for way in ways) == 4
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_inside_a_cell_no_wire_comes_in_where_another_goes_out(kind):
+    drawing = draw.unrolled(layer(3, kind=kind)).drawing
+    ends = {(n.head, n.points[-1]) for n in drawing.lines}
+    starts = {(n.tail, n.points[0]) for n in drawing.lines}
+    assert not ends & starts
+
+
+def test_a_weight_of_an_unstamped_loop_makes_no_detour():
+    drawing = draw.gradient_flow(gradient_flow(unstamped())).drawing
+    to_w = [n for n in drawing.lines if n.head == "w"]
+    assert len(to_w) == 6
+    for n in to_w:
+        long = sum(math.dist(p, q) for p, q in itertools.pairwise(n.points))
+        assert long < 1.02 * math.dist(n.points[0], n.points[-1])
+        assert bends(n) <= 2
 
 
 def test_the_check_can_fail():

@@ -19,6 +19,7 @@ from .paper import framed, label_rect
 from .routing import Rect, Way, centre
 from .scene import Glyph, Scene, Wire
 
+NEAR = 80.0  # what is near is looked up by stretches of x
 NOTE, ASIDE = 13.0, 4.0  # what a number below a glyph takes; how far beside one it stands
 
 
@@ -48,21 +49,54 @@ class Block:
             w, h = exchanged((w, h), down)
             self.rects[glyph] = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
         self.words = [words_at(g, r, down) for g, r in self.rects.items() if g.note]
+        self.near = self.by_place()
         self.ways = [self.way(layers, i, wire) for i, wire in enumerate(self.wires)]
         if down:
             self.rects = {glyph: turned(rect) for glyph, rect in self.rects.items()}
             self.ways = [tuple((y, x) for x, y in way) for way in self.ways]
 
     def way(self, layers: Layers, i: int, wire: Wire) -> Way:
-        """Straight from centre to centre if nothing is in between, else level across each layer."""
+        """Straight from centre to centre if nothing is in between; else through the layers' slots,
+        pulled tight."""
         a, b = self.rects[wire.tail], self.rects[wire.head]
-        others = [r for g, r in self.rects.items() if g is not wire.tail and g is not wire.head]
         p, q = centre(a), centre(b)
-        if not any(meets(p, q, rect) for rect in others) and not any(
-            meets(p, q, rect, 1.0) for rect in self.words
-        ):
+        if self.clear(p, q, a, b):
             return edge(wire.tail, a, q), edge(wire.head, b, p)
-        return fitted(layers.way(i), a, b)
+        start, *inner, end = self.tight(list(fitted(layers.way(i), a, b)), a, b)
+        if inner and self.clear(p, inner[0], a, b):
+            start = edge(wire.tail, a, inner[0])
+        if inner and self.clear(inner[-1], q, a, b):
+            end = edge(wire.head, b, inner[-1])
+        return start, *inner, end
+
+    def tight(self, points: list[Point], a: Rect, b: Rect) -> list[Point]:
+        """A way without the bends that nothing makes necessary."""
+        found, i = [points[0]], 0
+        while i < len(points) - 1:
+            j = i + 1
+            while j + 1 < len(points) and self.clear(points[i], points[j + 1], a, b):
+                j += 1
+            found.append(points[j])
+            i = j
+        return found
+
+    def clear(self, p: Point, q: Point, a: Rect, b: Rect) -> bool:
+        """Whether the straight line between two points touches nothing but its ends, `a` and
+        `b`."""
+        low, high = sorted((p[0], q[0]))
+        near = {thing for k in range(int((low - 4) // NEAR), int((high + 4) // NEAR) + 1)
+                for thing in self.near.get(k, ())}
+        return not any(meets(p, q, rect, margin) for rect, margin in near
+                       if rect not in (a, b) or margin < 3)
+
+    def by_place(self) -> dict[int, list[tuple[Rect, float]]]:
+        """Everything that a wire keeps clear of, and how far, by stretches of x."""
+        found: dict[int, list[tuple[Rect, float]]] = {}
+        things = [*((rect, 3.0) for rect in self.rects.values()), *((r, 1.0) for r in self.words)]
+        for rect, margin in things:
+            for k in range(int((rect[0] - 4) // NEAR), int((rect[2] + 4) // NEAR) + 1):
+                found.setdefault(k, []).append((rect, margin))
+        return found
 
 
 def edge(glyph: Glyph, rect: Rect, toward: Point) -> Point:

@@ -9,7 +9,8 @@ The question this file answers: *which column and which row of a step?*
     lower      @          what feeds the spine hangs below it
                x
 
-The same grid serves every step, so that the steps line up. Scopes stand on one another as bands.
+The same grid serves every step, so that the steps line up. Scopes stand on one another as bands;
+one that reads from the end is mirrored.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class Grid:
                 self.uppers.append(False)
                 self.place_spine(parts["spine"])
                 self.place_lower(parts["spine"])
+                if scope in steps.backwards:
+                    self.mirror()
             if parts["upper"]:
                 self.uppers.append(True)
                 self.place_upper(parts["upper"])
@@ -130,6 +133,17 @@ class Grid:
                 ):
                     self.put(key, ((c, row) for c in around(col)))
                     todo.append((key, self.spots[key].col, self.spots[key].row - 1))
+
+    def mirror(self) -> None:
+        """A band that reads from the end runs from right to left: its states then come in where the
+        step after lets them out."""
+        last = max(self.depth.values(), default=0)
+        for key, spot in self.spots.items():
+            if spot.band == self.band:
+                self.spots[key] = spot._replace(col=last - spot.col)
+        own = [spot for spot in self.taken if spot.band == self.band]
+        self.taken.update({spot._replace(col=last - spot.col): there for spot, there in
+                           [(spot, self.taken.pop(spot)) for spot in own]})
 
     def place_upper(self, upper: list[Key]) -> None:
         """Each above what it is made from; what is given only to it stands beside it, on the

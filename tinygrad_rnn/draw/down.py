@@ -203,8 +203,9 @@ class Turned:
         spots: list[Spot] = []
         if wire.kind in PASSAGES:
             level = way[-1][1] - 12
-            i = self.grid.column_of.get(self.twins[wire.head])
-            if i is not None and wire.tail not in self.scene.initial:
+            at = self.grid.column_of
+            i = max(at.get(self.twins[end], 0) for end in (wire.head, wire.tail))
+            if wire.tail not in self.scene.initial:
                 level = self.grid.left[i] - self.grid.between / 2
             spots = [((x + side, level + 4 + dy), anchor) for dy in (0, -6, 6, -20, 20)
                      for x in dict.fromkeys(p[0] for p in way)

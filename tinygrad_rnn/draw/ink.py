@@ -120,7 +120,8 @@ class Ink:
         if wire.kind in PASSAGES:
             middle = (way[0][0] + way[-1][0]) / 2
             if wire.head in self.grid.column_of and wire.tail not in self.scene.initial:
-                middle = self.grid.left[self.grid.column_of[wire.head]] - self.grid.between / 2
+                ends = (self.grid.column_of.get(end, 0) for end in (wire.head, wire.tail))
+                middle = self.grid.left[max(ends)] - self.grid.between / 2
             spots = [((middle, level + dy), "middle") for level in dict.fromkeys(p[1] for p in way)
                      for dy in (-7, 14, -20, 27)]
         near = y - 7 if y2 < y else y + 14

@@ -51,6 +51,7 @@ class Steps:
             names = {base_name(g.node) for g in scene.initial if g.node is not None}
             self.leaves = dict.fromkeys(self.by_name(names, scene))
         self.kind = self.classify()
+        self.backwards = self.find_backwards(scene)
 
     def carried(self, wire: Wire) -> None:
         """A state that leaves a step, enters one, or both."""
@@ -72,6 +73,17 @@ class Steps:
             and g.node.name in names
             and g.key in self.below
         ]
+
+    def find_backwards(self, scene: Scene) -> set[str]:
+        """The scopes that read from the end: their states come from the step after."""
+        at = {g: i for i, column in enumerate(scene.columns) for g in column.glyphs}
+        ways: Counter[str] = Counter()
+        for wire in scene.wires:
+            if wire.kind == "carried" and wire.tail in at and wire.head in at:
+                ways[wire.head.scope] += at[wire.head] - at[wire.tail]
+            elif wire.delay and wire.role == "carried":
+                ways[wire.head.scope] += wire.delay
+        return {scope for scope, way in ways.items() if way < 0}
 
     def reach(self, start: Iterable[Key], ways: dict[Key, dict[Key, None]]) -> set[Key]:
         """Everything that can be reached along `ways`."""

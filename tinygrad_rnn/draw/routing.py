@@ -107,16 +107,13 @@ class Field:
 
     def route(self, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float],
               every: bool = False) -> Way:
-        """A way from `a` to `b`; `xs` and `ys` are the free channels. With `every`, a long way
-        round is taken where it keeps clear of other wires."""
-        if every:
+        """A way from `a` to `b`; `xs` and `ys` are the free channels. A long way round is taken
+        where every short one meets a box or lies on a wire; with `every`, wherever it is better."""
+        found = self.best(simple_ways(a, b, xs, ys), (a, b))
+        if every or found is None or self.overlap(found) > 1:
             ways = chain(simple_ways(a, b, xs, ys), round_ways(a, b, xs, ys))
-            return self.best(ways, (a, b)) or (centre(a), centre(b))
-        return (
-            self.best(simple_ways(a, b, xs, ys), (a, b))
-            or self.best(round_ways(a, b, xs, ys), (a, b))
-            or (centre(a), centre(b))
-        )
+            found = self.best(ways, (a, b))
+        return found or (centre(a), centre(b))
 
 
 def shared(p: Point, q: Point, r: Point, s: Point, axis: int) -> float:
