@@ -29,8 +29,8 @@ from typing import Any
 
 import numpy as np
 
-from . import hooks, ops
-from .graph import Node, constant
+from . import hooks, ops, together
+from .graph import Node, constant, leaf
 from .guards import check_ends, check_operands, plain_seed
 from .inplace import at_once, change
 from .place import Place, at, here
@@ -39,12 +39,25 @@ from .totals import Totals
 Edge = tuple[Node, int, Node, Any, Any]
 
 
-def history(roots: Iterable[Node], until: Collection[Node] = ()) -> list[Node]:
-    """Every computed node that `roots` depend on, newest first: each stands before its operands."""
+def history(roots: Iterable[Node], until: Collection[Node] = (),
+            past: set[Any] | None = None) -> list[Node]:
+    """Every computed node that `roots` depend on, newest first: each stands before its operands.
+
+    Where there is a way past many of them (see together.py) it is taken, and added to `past`, if
+    that is given.
+    """
     found, ends = [n for n in dict.fromkeys(roots) if n.op.rules and n not in until], list[Node]()
     seen = {*found, *until}
     for node in found:  # the list grows while we read it: no recursion, however deep the graph
         # an operand with rules was computed; leaves, constants and released nodes are ends
+        if node.rest is not None:
+            further = [] if past is None else together.ends(node, past)
+            for x in further or [x for x, _ in node.rest]:
+                if x is not None and x not in seen:
+                    seen.add(x)
+                    (found if x.op.rules else ends).append(x)
+            if further:
+                continue
         x = node.a
         if x is not None and x not in seen:
             seen.add(x)
@@ -53,10 +66,6 @@ def history(roots: Iterable[Node], until: Collection[Node] = ()) -> list[Node]:
         if x is not None and x not in seen:
             seen.add(x)
             (found if x.op.rules else ends).append(x)
-        for x, _ in node.rest or ():
-            if x is not None and x not in seen:
-                seen.add(x)
-                (found if x.op.rules else ends).append(x)
     found.sort(key=attrgetter("order"), reverse=True)
     check_ends(ends, found)
     return found
@@ -76,7 +85,11 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
     known.
     """
     common = not graph and wanted is None
-    for node in history(arriving, until) if way is None else way:
+    rows = None if tell or graph else arriving.rows
+    if way is None:
+        plain = rows is not None and common and not keep and not until
+        way = history(arriving, until, arriving.past if plain else None)
+    for node in way:
         g = arriving.pop(node, None)
         if g is None:  # nothing that is wanted lies this way
             continue
@@ -86,6 +99,9 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
             g = hooks.run(node, g, arriving)
         op = node.op
         if op.joint and common:  # all operands at once
+            if arriving.past and together.way_past(node) in arriving.past:
+                node.bypass.back(g, arriving)  # type: ignore[attr-defined]
+                continue
             for position, (x, c) in enumerate(zip(operands_of(node), local(node, 0, g))):
                 if x is not None and x.op is not constant:
                     arriving.add(x, c)
@@ -128,12 +144,21 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
             arriving[a] = c if there is None else there + c
             if tell:
                 yield node, 0, a, g, c
-        if b is not None and op.late is not None:  # a weight
+        if b is None:
+            continue
+        if op.late is not None:  # a weight
             if not arriving.collect(node, b, g):
                 d = local(node, 1, g)
                 arriving.add(b, d)
-            yield node, 1, b, g, d
-        elif b is not None:
+            if tell:
+                yield node, 1, b, g, d
+        elif rows is not None and b.op is leaf and type(d) is type(v) is np.ndarray \
+                and v.ndim == 1 and d.size and d.shape[-1:] == v.shape:  # a bias
+            if b in rows:
+                rows[b].append(d)
+            else:
+                rows[b] = [d]
+        else:
             d = d if type(d) is float else fit(d, v)
             there = arriving.get(b)
             arriving[b] = d if there is None else there + d

@@ -131,10 +131,10 @@ linear = primitive("linear", lambda x, W: np.dot(x, W.T), lambda g, y, x, W: g @
 
 
 def _outer_sum(d: Array, x: Array) -> Array:
-    return np.dot(_rows(d).T, _rows(x))
+    return np.dot(all_rows(d).T, all_rows(x))
 
 
-def _rows(x: Array) -> Array:
+def all_rows(x: Array) -> Array:
     if x.ndim == 2:
         return x
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])  # -1 would be ambiguous at size 0
@@ -144,7 +144,8 @@ def sum_uses(uses: list[tuple[Array, Array]]) -> Array:
     """Sum over t of d_t x_tᵀ, as one product: stack the rows of all d_t, and of all x_t."""
     if len(uses) == 1:
         return _outer_sum(*uses[0])
-    d, x = (np.concatenate([_rows(a) for a in operands]) for operands in zip(*uses))
+    d, x = (np.concatenate([all_rows(a) for a in operands])
+            for operands in zip(*uses))
     return np.dot(d.T, x)
 
 

@@ -61,12 +61,27 @@ class Place:
 
     def but(self, **changes: Any) -> Place:
         """This place with some of its fields changed."""
-        fields: dict[str, Any] = {"step": self.step, "scope": self.scope, "phase": self.phase,
-                                  "recording": self.recording, "sites": self.sites,
-                                  "watchers": self.watchers, "site": self.site, "span": self.span,
-                                  "fused": self.fused}
-        fields.update(changes)
-        return Place(**fields)
+        place = self.step_at(self.step)
+        for field, value in changes.items():
+            setattr(place, field, value)
+        place.fast = place.recording and not place.sites and not place.watchers
+        return place
+
+    def step_at(self, step: int | None) -> Place:
+        """This place at another step. (Copied slot by slot: every layer makes one for every
+        step.)"""
+        place: Place = new(Place)
+        place.step = step
+        place.scope = self.scope
+        place.phase = self.phase
+        place.recording = self.recording
+        place.sites = self.sites
+        place.watchers = self.watchers
+        place.site = self.site
+        place.span = self.span
+        place.fused = self.fused
+        place.fast = self.fast
+        return place
 
     def over(self, span: range) -> Place:
         """This place, for a node that covers the steps of a span; asked for again, the same."""
@@ -76,6 +91,7 @@ class Place:
         return known
 
 
+new: Callable[[Any], Any] = object.__new__
 NOWHERE = Place()
 HERE: ContextVar[Place] = ContextVar("tinygrad_rnn", default=NOWHERE)
 here = HERE.get
@@ -86,7 +102,8 @@ class switch(ContextDecorator):
     only."""
 
     def __init__(self, **changes: Any) -> None:
-        self.changes, self.tokens = changes, list[Token[Place]]()
+        self.changes = changes
+        self.tokens: list[Token[Place]] = []  # `list[Token[Place]]()` would take five times as long
 
     def _recreate_cm(self) -> switch:
         """As a decorator: a fresh one for every call, so that threads do not share the tokens."""
@@ -130,7 +147,7 @@ def contained(f: Callable[P, R]) -> Callable[P, R]:
 def timestep(t: int) -> switch:
     """Stamp everything made in this block with time step `t`; entering a step again continues
     it."""
-    if isinstance(t, bool) or not isinstance(t, (int, np.integer)):
+    if type(t) is not int and (isinstance(t, bool) or not isinstance(t, (int, np.integer))):
         raise InputError(f"timestep(t) needs a whole number, got {t!r}")
     return switch(step=int(t))
 

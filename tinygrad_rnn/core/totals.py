@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Node
+from .graph import Node, Op
 
 Late = Callable[..., Any]
 
@@ -22,13 +22,16 @@ class Totals(dict[Node, Any]):
     """Gradients by node, while they are being added up.
 
     With `late`, the uses of a weight (δ_t and x_t at every step) are only collected, and summed in
-    one product at the end; without, each contribution is added in its turn.
+    one product at the end, and so are the `rows` that arrive at a bias; without, each contribution
+    is added in its turn.
     """
 
     def __init__(self, start: Iterable[tuple[Node, Any]] = (), late: bool = False) -> None:
         super().__init__(start)
         self.owned = set[Node]()
         self.late: dict[Node, tuple[Late, list[tuple[Any, Any]]]] | None = {} if late else None
+        self.rows: dict[Node, list[Any]] | None = {} if late else None
+        self.past: set[Any] = set()  # the ways past many nodes that are taken: see together.py
 
     def add(self, x: Node, c: Any) -> None:
         """Add a contribution `c` to what has arrived at `x`."""
@@ -40,6 +43,14 @@ class Totals(dict[Node, Any]):
                 self.owned.add(x)
         else:
             self[x] = c
+
+    def give(self, x: Node, c: Any) -> None:
+        """The same for an array that nobody else holds."""
+        if x in self:
+            self.add(x, c)
+        else:
+            self[x] = c
+            self.owned.add(x)
 
     def add_into(self, node: Node, x: Node, g: Any) -> None:
         """Add what leaves `node` through its first operand without building it (`Op.into`)."""
@@ -57,10 +68,23 @@ class Totals(dict[Node, Any]):
         self.late.setdefault(x, (node.op.late, []))[1].append((g, node.u))
         return True
 
+    def use(self, op: Op, x: Node, g: Any, u: Any) -> None:
+        """Add what many uses of a weight give, all rows of g and u at once."""
+        assert op.late is not None
+        if self.late is None or x.op.rules:
+            self.add(x, op.late([(g, u)]))
+        else:
+            self.late.setdefault(x, (op.late, []))[1].append((g, u))
+
     def settle(self) -> None:
         """Add up the uses that were collected: one product per weight."""
         for x, (product, uses) in (self.late or {}).items():
             total = product(uses).astype(x.value.dtype, copy=False)
+            self[x] = self[x] + total if x in self else total
+            self.owned.add(x)
+        for x, rows in (self.rows or {}).items():
+            flat = np.concatenate([c.reshape(-1, len(x.value)) for c in rows])
+            total = np.add.reduce(flat).astype(x.value.dtype, copy=False)
             self[x] = self[x] + total if x in self else total
             self.owned.add(x)
 

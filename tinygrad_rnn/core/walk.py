@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import InputError
 from .graph import Node, constant, leaf, released
 from .ops import getitem, is_basic
+from .together import way_past
 
 Edge = tuple[Node, int, Node]  # operand, position, node
 
@@ -134,3 +135,5 @@ def release(*roots: Node, after: int = 0) -> None:
         if node.op.rules and node.order > after:
             node.op = released
             node.a = node.b = node.u = node.v = node.rest = node.params = None
+            if way_past(node) is not None:
+                node.bypass = None  # type: ignore[attr-defined]

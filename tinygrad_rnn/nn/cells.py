@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
-from ..core.graph import Node
+from ..core.graph import Node, constant, given
 from ..core.place import here, switch
 from ..core.values import Tensor
 from ..errors import InputError, ShapeError, UnsupportedError
@@ -24,6 +24,8 @@ from . import init as inits
 from .module import Module, parameter, refuse_shared
 from .options import float_type, size, yes_or_no
 from .sequence import given_step, shape_of
+
+linear = ops.linear.of  # two operands and no options: the short way
 
 
 class Cell(Module):
@@ -52,8 +54,12 @@ class Cell(Module):
     def initial_state(self, batch: tuple[int, ...] = (), sign: int = 1) -> Any:
         """The state to start from: zeros (*batch, H), constants one step before now (or after it,
         with sign -1, where time runs in reverse)."""
-        return self.joined([self.before(np.zeros((*batch, self.hidden_size)), k, sign)
-                            for k in range(len(self.state_names))])
+        now, parts = here(), []
+        for k, name in enumerate(self.state_names):
+            place = now.step_at(None if now.step is None else now.step - sign * self.lag(k))
+            zeros = np.zeros((*batch, self.hidden_size), self.dtype)
+            parts.append(given(Tensor, zeros, place, constant).named(name))
+        return self.joined(parts)
 
     def given_state(self, state: Any, batch: tuple[int, ...], sign: int = 1) -> Any:
         """A state that a user gave, as nodes. Raises `ShapeError` if it does not fit.
@@ -127,19 +133,21 @@ class Cell(Module):
         """The input and the parts of the state as nodes; zeros where no state, or part, is given.
         Raises `ShapeError` if one does not fit."""
         x = given_step(x, "x", self.dtype)
-        if x.shape[-1:] != (self.input_size,):
+        *batch, size = x.value.shape or (None,)
+        if size != self.input_size:
             raise ShapeError(f"expected x of shape (B, {self.input_size}) or ({self.input_size},), "
                              f"got {x.shape}", where=self.place())
         if state is None:
-            return x, self.split(self.initial_state(x.shape[:-1]))
-        expected, parts = (*x.shape[:-1], self.hidden_size), self.split(state)
+            return x, self.split(self.initial_state(tuple(batch)))
+        expected, parts = (*batch, self.hidden_size), self.split(state)
         for k, name in enumerate(self.state_names):
-            if parts[k] is None:
-                parts[k] = self.before(np.zeros(expected), k, 1)
-            parts[k] = given_step(parts[k], name, self.dtype)
-            if parts[k].shape != expected:
+            part = parts[k]
+            if part is None:
+                part = self.before(np.zeros(expected), k, 1)
+            part = parts[k] = given_step(part, name, self.dtype)
+            if part.value.shape != expected:
                 raise ShapeError(f"expected the state {name} of shape {expected}, got "
-                                 f"{parts[k].shape}", where=self.place())
+                                 f"{part.shape}", where=self.place())
         return x, parts
 
     def place(self) -> str:
@@ -203,7 +211,7 @@ class AffineCell(Cell):
         if self.stacked:
             z = ops.linear(ops.concatenate(x, h, axis=-1), self.W)
         else:
-            z = ops.linear(x, self.W_xh) + ops.linear(h, self.W_hh)
+            z = linear(x, self.W_xh) + linear(h, self.W_hh)
         return z if self.b_h is None else z + self.b_h
 
     def gate(self, z: Any, k: int) -> Any:

@@ -43,6 +43,8 @@ class FusedRun:
     `begin` stands for the output before the first (zeros if None).
     """
 
+    past = None  # there is no more than one node to get past
+
     def __init__(self, run: Pass, operands: Sequence[Any], padding: str = "repeat",
                  begin: Any = None) -> None:
         self.run, self.masks, self.padding, self.begin = run, run.masks, padding, begin

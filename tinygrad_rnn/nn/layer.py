@@ -101,7 +101,7 @@ class Layer(Module):
 
     def sequence(self, run: Run, steps: Steps) -> Any:
         """All outputs, joined: (T, B, H)."""
-        return join(run.outputs, None if run.outputs else self.no_steps(run, steps))
+        return join(run.outputs, None if run.outputs else self.no_steps(run, steps), run.past)
 
     def no_steps(self, run: Run, steps: Steps) -> Any:
         """The sequence of no outputs, (0, B, H)."""

@@ -11,12 +11,14 @@ import numpy as np
 
 from ..core import ops
 from ..core.graph import Node
+from ..core.timeline import Sequence
 from ..errors import InputError, ShapeError
 from . import init as inits
 from .fused_head import affine
 from .module import Module, parameter
 from .options import float_type, size, yes_or_no
 from .sequence import given_step, per_step, shape_of, span_of
+from .together import heads
 
 
 class Linear(Module):
@@ -71,6 +73,10 @@ class Linear(Module):
             self.check(x)
             y = affine(x, self.W, self.b, span)
             return y if self.output is None else y.named(self.output)
+        if type(x) is Sequence and x.shape[-1] == self.in_size:
+            y = heads(x, self.W, self.b, self.output)
+            if y is not None:
+                return y
         return per_step(self.one, x, lambda: np.zeros((0, self.out_size), self.dtype))
 
     def one(self, x: Any) -> Any:

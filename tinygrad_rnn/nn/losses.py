@@ -25,6 +25,7 @@ from ..core.values import Tensor
 from ..errors import DTypeError, InputError, ShapeError
 from .fused_head import softmax_losses
 from .sequence import Steps, first_step, shape_of, span_of, timed_steps
+from .together import softmax_costs
 
 Cost = Callable[[Any, Any], Any]  # (outputs, targets) -> what each sample, or each entry, costs
 
@@ -165,8 +166,11 @@ def over_time(cost: Cost, outputs: Any, targets: Any, reduction: str, mask: Any,
                          "over time, and what averaged over the batch, cannot be told",
                          where=where, fix="Give (T, B, O), (T, O) or a list of steps; or "
                          'reduction="mean" for the mean of all rows, "sum" for their sum')
-    timed = timed_steps(outputs) if span is None else None
-    if span is not None:  # of a fused layer: the losses of all steps in one node
+    L = frame.together(outputs, targets, mask)
+    timed = timed_steps(outputs) if span is None and L is None else None
+    if L is not None:
+        T, shape, valid = len(outputs), outputs.shape[1:], None
+    elif span is not None:  # of a fused layer: the losses of all steps in one node
         T, shape = len(span), shape_of(outputs)[1:]
         valid = frame.valid(mask, (T, *shape[:-1]))
         L = ops.sum_(frame.whole(outputs, frame.rows(targets, T), valid, span))
@@ -208,6 +212,12 @@ class StepLoss:
             if valid is not None and not valid.any():
                 return Tensor(0.0, name="L")  # no arrow from y_t: nothing of it counts
             return self(steps[t], target, valid).named("L")
+
+    def together(self, outputs: Any, targets: Any, mask: Any) -> Any:
+        """The sum of all L_t, where they can be computed together; else None."""
+        if self.cost is not functions.cross_entropy or mask is not None:
+            return None
+        return softmax_costs(outputs, targets, self.mean)
 
     def __call__(self, y: Any, target: Any, valid: Any = None) -> Any:
         costs = self.costs(y, target, valid)

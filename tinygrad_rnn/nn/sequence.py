@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
-from ..core.graph import Node
-from ..core.inplace import plain
+from ..core.graph import Node, constant, given
+from ..core.inplace import LENT, plain
 from ..core.place import here, switch
 from ..core.timeline import column, mark, rows
+from ..core.together import join_nodes, plain_tensors, way_past
 from ..core.values import Tensor
 from ..errors import DTypeError, InputError, ShapeError
 
@@ -101,19 +102,32 @@ class Together(Sequence[Any]):
                           for row in self.rows])
 
 
-def join(steps: Sequence[Any], empty: Any = None) -> Any:
-    """Stack T steps into a sequence (T, ...). `empty` is the array that stands for no steps at all.
+def join(steps: Sequence[Any], empty: Any = None, past: Any = None) -> Any:
+    """Stack T steps into a sequence (T, ...). `empty` is the array that stands for no steps at all,
+    `past` a way back past all of them.
 
     Its steps are those of the nodes; where these do not say, or not each its own, they are counted.
     """
     if isinstance(steps, Whole):
         return mark(steps.node, column(steps.span, steps.node.ndim))
-    joined = ops.stack(*steps, axis=0) if steps else Tensor(empty)
+    if steps and plain_tensors(steps) and not all(step.op is constant for step in steps):
+        value = stacked([step.value for step in steps])
+        joined = join_nodes(ops.stack, steps, value, {"axis": 0}, past)
+    else:
+        joined = ops.stack(*steps, axis=0) if steps else Tensor(empty)
     own = [getattr(step, "step", None) for step in steps]
     found = [step for step in own if step is not None]
     if len(set(found)) < len(own):
         found = list(range(first_step(), first_step() + len(steps)))
     return mark(joined, column(found, joined.ndim))
+
+
+def stacked(values: list[Any]) -> Any:
+    """np.stack along the first axis, which makes a view of each before it starts."""
+    shape = values[0].shape
+    if not shape or any(value.shape != shape for value in values):
+        return np.stack(values)
+    return np.concatenate(values).reshape(len(values), *shape)
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
@@ -144,10 +158,12 @@ class Steps:
     def __init__(self, xs: Any, *, name: str = "x", dtype: Any = None) -> None:
         self.name, self.dtype = name, dtype
         self.parts: Any = xs
+        self.past: Any = None
         if type(xs) is not Tensor and type(xs) is not np.ndarray:  # not just all steps in one
             no_pair(xs)
             xs = xs.node if isinstance(xs, Whole) and span_of(xs.node) else xs
             self.parts = xs.parts if isinstance(xs, Steps) else stacked_steps(xs)
+            self.past = None if self.parts is None else way_past(xs)
             if self.parts is None:
                 self.parts = xs if isinstance(xs, (Node, np.ndarray)) else list(as_list(xs, name))
         if not isinstance(self.parts, list) and not self.parts_shape():
@@ -170,6 +186,12 @@ class Steps:
         return shape_of(self.parts[t]) if self.parts else None
 
     def __getitem__(self, t: int) -> Any:
+        whole, place = self.parts, here()
+        if type(whole) is Tensor and whole.op is constant and whole.params is not LENT \
+                and place.fast:  # what is said below, without its detours
+            step = given(Tensor, whole.value[t], place, constant)
+            step.name = self.name
+            return step
         return self.chosen(t, lambda part: part)
 
     def chosen(self, t: int, choose: Callable[[Any], Any]) -> Any:

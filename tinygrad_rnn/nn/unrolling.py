@@ -17,9 +17,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ..core.graph import Node
-from ..core.place import contained, here, timestep
+from ..core.place import HERE, contained, here, timestep
+from ..core.together import Bypass
 from ..errors import InputError
 from .cells import Cell
+from .elman import elman
 from .masking import Masks, choose, select, stay, zeros
 from .sequence import Steps, first_step
 from .states import mapped
@@ -34,6 +36,7 @@ class Run(NamedTuple):
     last: Any               # the output of the step that was taken last
     state: Any              # the state after it
     states: Sequence[Any]   # the state after every step
+    past: Bypass | None = None  # a way back past all outputs (see core/together.py)
 
 
 @contained
@@ -85,21 +88,33 @@ class Unrolling:
         self.cell, self.reverse, self.masks, self.padding = cell, reverse, masks, padding
         self.last, self.fresh, self.extra = begin, fresh, extra or {}
 
+    @contained
     def over(self, steps: Steps, state: Any) -> Run:
         """Take all steps of a sequence, from this state."""
-        T, first = len(steps), first_step()
+        T, first, start = len(steps), first_step(), here()
         window = range(T) if self.masks is None else self.masks.window()
+        all_valid = self.masks is None or self.masks.valid is self.masks.reset is None
         outputs, states = [None] * T, [None] * T
+        quick = elman(self.cell, steps, state, self.reverse) \
+            if all_valid and T and not self.extra else None
+        if quick is not None:
+            outputs, past = quick
+            last = outputs[0 if self.reverse else -1]
+            return Run(outputs, last, last, outputs, past)
         for t in reversed(range(T)) if self.reverse else range(T):
-            with timestep(first + t):
-                if t in window:
-                    outputs[t], state = self.step(steps, t, state)
-                states[t] = state
+            HERE.set(start.step_at(first + t))
+            if all_valid:
+                outputs[t], state = self.apply(steps[t], state)
+            elif t in window:
+                outputs[t], state = self.step(steps, t, state)
+            states[t] = state
+        if all_valid and T:
+            self.last = outputs[0 if self.reverse else -1]
         for t in reversed(range(T)) if self.reverse else range(T):
             if t not in window:  # trimmed: only its place in the sequence is filled
-                with timestep(first + t):
-                    ended = len(window) and (t < window[0] if self.reverse else t > window[-1])
-                    outputs[t] = self.filled(steps, bool(ended))
+                HERE.set(start.step_at(first + t))
+                ended = len(window) and (t < window[0] if self.reverse else t > window[-1])
+                outputs[t] = self.filled(steps, bool(ended))
         return Run(outputs, self.last, state, states)
 
     def step(self, steps: Steps, t: int, state: Any) -> tuple[Any, Any]:

@@ -1,0 +1,104 @@
+"""Many steps together: nodes whose values come out of one product, and the way back past them.
+
+The question this file answers: *how can T steps cost one product, and still be T nodes?*
+
+What is the same at every step and does not wait for the step before, a linear head or a loss, can
+be computed for all steps at once. Its nodes are made all the same, one by one, each with its row of
+the result: the graph is the one that T separate calls leave behind. The node that joins the steps
+again (a `stack`, the sum of the losses) keeps a `Bypass`, which knows how a gradient gets past them
+in one product as well. It is taken when only the sums are wanted. Who looks on (a flow, a hook, a
+graph of the gradient) sees it go through each node.
+
+Gradients add up, so this is right even where a step is used in other ways too: what arrives there
+from elsewhere goes its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from .graph import Node, Op, constant, make
+from .inplace import LENT
+from .place import here
+from .totals import Totals
+
+
+class Bypass(Protocol):
+    """A way back past the nodes behind one that joins T steps.
+
+    It ends at `steps`, one for each step (or none), from where there may be a way `further`; and at
+    `leaves`, what all steps share, which had these `values`.
+    """
+
+    @property
+    def steps(self) -> Sequence[Any]: ...
+    @property
+    def further(self) -> Any: ...
+    @property
+    def leaves(self) -> Sequence[Any]: ...
+    @property
+    def values(self) -> Sequence[Any]: ...
+
+    def between(self, joined: Sequence[Any]) -> Iterable[Node]:
+        """The nodes that are passed: the joined ones, and those behind them."""
+
+    def back(self, g: Any, arriving: Totals) -> None:
+        """Add up, at its ends, what comes of the gradient `g` of the joined node."""
+
+
+def way_past(joined: Node) -> Bypass | None:
+    """The bypass of a joined node, if it has one."""
+    return getattr(joined, "bypass", None)
+
+
+def ends(joined: Node, past: set[Any]) -> list[Any]:
+    """Where the way past this node ends, and all that may be taken from there, which are added to
+    `past`. Empty if there is none, or if the nodes themselves have to be gone through: one has a
+    hook, is released, or was made of data that has changed since."""
+    way, steps, found = way_past(joined), None, list[Any]()
+    while way is not None and passable(way, steps_of(joined) if steps is None else steps):
+        past.add(way)
+        found += way.leaves
+        steps, way = way.steps, way.further
+    return found if steps is None else [*found, *steps]
+
+
+def passable(way: Bypass, joined: Sequence[Any]) -> bool:
+    """Whether nothing stands on this way."""
+    return all(x.value is value for x, value in zip(way.leaves, way.values)) and all(
+        x.hooks is None and x.op.rules for x in way.between(joined))
+
+
+def send(steps: Sequence[Any], further: Bypass | None, g: Any, arriving: Totals) -> None:
+    """To each step its row of g (T, ...); or past all of them."""
+    if further is not None and further in arriving.past:
+        further.back(g, arriving)
+        return
+    for x, row in zip(steps, g):
+        if x.op is not constant:
+            arriving.add(x, row)
+
+
+def steps_of(joined: Node) -> list[Any]:
+    """The nodes that were joined."""
+    return [x for x in (joined.a, joined.b, *[x for x, _ in joined.rest or ()]) if x is not None]
+
+
+def join_nodes(op: Op, steps: Sequence[Any], value: Any, params: dict[str, Any] | None = None,
+               past: Bypass | None = None) -> Any:
+    """The node of an op that joins nodes, its value being known, and the way past them."""
+    values = [x.value for x in steps]
+    node = make(steps[0].array_kind, op, value, steps[0], None, values[0], None, here())
+    if len(steps) > 1:
+        node.b, node.v = steps[1], values[1]
+    if len(steps) > 2:
+        node.rest = tuple(zip(steps[2:], values[2:]))
+        node.bypass = past  # not worth the while for one or two
+    node.params = params
+    return node
+
+
+def plain_tensors(nodes: Iterable[Any]) -> bool:
+    """Whether these are tensors about which there is nothing that the general way has to see to."""
+    return here().fast and all(type(x) is x.array_kind and x.params is not LENT for x in nodes)

@@ -1,0 +1,168 @@
+"""A head and a loss for all steps of a sequence in one product each, and a node for every step.
+
+The question this file answers: *what does y_t = W h_t + b cost, if all h_t are known?*
+
+The nodes are those that `Linear` and `cross_entropy` make step by step: W h_t, + b, the cost of the
+samples, their mean. How they get past T of them on the way back: see `core.together`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..core import functions, ops
+from ..core.graph import Node, constant, make
+from ..core.inplace import LENT, settle
+from ..core.ops import all_rows
+from ..core.place import here
+from ..core.reductions import sum_of
+from ..core.timeline import Sequence, mark, rows, times_of
+from ..core.together import join_nodes, plain_tensors, send, steps_of, way_past
+from ..core.totals import Totals
+from ..core.values import Tensor
+
+
+def steps_joined(x: Any) -> list[tuple[int, Any]] | None:
+    """(step, its node) of a sequence as a layer joined it, if all can be dealt with together."""
+    if type(x) is not Sequence or x.op is not ops.stack or (x.params or {}).get("axis") != 0:
+        return None
+    steps, times = steps_of(x), rows(x)
+    if times is None or len(steps) != len(times) or not plain_tensors(steps):
+        return None
+    return list(zip(times, steps))
+
+
+# --- the head -------------------------------------------------------------------------------------
+
+
+def heads(x: Any, W: Any, b: Any, name: str | None) -> Any:
+    """The sequence y (T, ..., O) of y_t = W x_t + b; None if it has to be made step by step."""
+    steps = steps_joined(x)
+    weights = [W] if b is None else [W, b]
+    if steps is None or any(type(w) is not Tensor or w.op is constant or w.dtype != x.dtype
+                            for w in weights):
+        return None
+    for w in weights:
+        if w.params is LENT:
+            settle(w)
+    V, shape = W.value, (*x.shape[:-1], W.shape[0])
+    product = np.dot(all_rows(x.value), V.T).reshape(shape)
+    y = product if b is None else product + b.value
+    found, start = [], here()
+    for (step, h), row, sum_ in zip(steps, product, y):
+        place = start.step_at(step)
+        node = make(Tensor, ops.linear, row, h, W, h.value, V, place)
+        if b is not None:
+            node = make(Tensor, ops.add, sum_, node, b, row, b.value, place)
+        node.name = name
+        found.append(node)
+    past = PastHeads(x, [h for _, h in steps], weights)
+    return mark(join_nodes(ops.stack, found, y, {"axis": 0}, past), times_of(x))
+
+
+class PastHeads:
+    """From dL/dy of all steps to dL/dh of all steps, and to W and b."""
+
+    __slots__ = ("further", "leaves", "steps", "values", "x")
+
+    def __init__(self, x: Any, steps: list[Any], weights: list[Any]) -> None:
+        self.steps, self.x, self.further = steps, x.value, way_past(x)
+        self.leaves, self.values = weights, [w.value for w in weights]
+
+    def between(self, joined: Any) -> Iterator[Node]:
+        """All y_t and, where a b was added, all W h_t."""
+        for y in joined:
+            yield y
+            if len(self.leaves) > 1:
+                yield y.a
+
+    def back(self, g: Any, arriving: Totals) -> None:
+        """A product for dL/dh_t, one for dL/dW, and a sum for dL/db."""
+        d, (W, *b) = all_rows(g), self.leaves
+        arriving.use(ops.linear, W, d, all_rows(self.x))
+        if b:
+            arriving.give(b[0], np.add.reduce(d, 0))
+        send(self.steps, self.further, np.dot(d, self.values[0]).reshape(self.x.shape), arriving)
+
+
+# --- the loss -------------------------------------------------------------------------------------
+
+
+def softmax_costs(y: Any, targets: Any, mean: bool) -> Any:
+    """L, the sum of the L_t of a sequence y (T, ..., O) and its classes (T, ...), each L_t the mean
+    over the samples, or their sum; None if they have to be made step by step."""
+    steps = steps_joined(y)
+    if steps is None or any(x.op is constant for _, x in steps) \
+            or not isinstance(targets, np.ndarray) or targets.dtype.kind not in "iu" \
+            or targets.shape != y.shape[:-1] or not targets.size \
+            or np.minimum.reduce(targets, None) < 0 \
+            or np.maximum.reduce(targets, None) >= y.shape[-1]:
+        return None
+    T, samples = len(targets), targets.shape[1:]
+    n = math.prod(samples) if mean else 1
+    targets = targets.copy()
+    softmax = Softmax(y.value, targets, 1.0 / n)
+    costs = softmax.costs
+    sums = np.add.reduce(costs.reshape(T, -1), 1) if samples else costs
+    found, start = [], here()
+    for t, (step, logits) in enumerate(steps):
+        place, cost = start.step_at(step), costs[t]
+        node = make(Tensor, functions.class_cross_entropy, cost, logits, None, logits.value,
+                    targets[t, ...], place)
+        node.params = {"axis": logits.value.ndim - 1}
+        if samples:
+            node = make(Tensor, ops.sum_, sums[t], node, None, cost, None, place)
+        if n > 1:
+            node = make(Tensor, ops.mul, sums[t] * (1.0 / n), node, None, sums[t], 1.0 / n, place)
+        node.name = "L"
+        found.append(node)
+    values = [x.value for x in found]
+    return join_nodes(sum_of, found, sum(values[1:], values[0]),
+                      past=PastCosts(y, [x for _, x in steps], softmax))
+
+
+class Softmax:
+    """What each sample costs, -log softmax(y)[target], and the slope of that times `weight`."""
+
+    def __init__(self, y: Any, targets: Any, weight: float) -> None:
+        logits = all_rows(y)
+        low = np.subtract(logits, np.maximum.reduce(logits, 1, keepdims=True))
+        self.weight, self.at = weight, (np.arange(len(low)), targets.reshape(-1))
+        costs = low[self.at]
+        self.exp = np.exp(low, low)
+        self.sum = np.add.reduce(low, 1)
+        self.costs = np.subtract(np.log(self.sum), costs, costs).reshape(targets.shape)
+
+    def slopes(self, g: Any) -> Any:
+        """g weight (softmax(y) - onehot), (N, O)."""
+        each = np.multiply(g, self.weight)
+        found = np.multiply(self.exp, np.divide(each, self.sum)[:, None])
+        found[self.at] -= each
+        return found
+
+
+class PastCosts:
+    """From dL to dL/dy of all steps: softmax(y_t) - onehot."""
+
+    __slots__ = ("further", "leaves", "shape", "softmax", "steps", "values")
+
+    def __init__(self, y: Any, steps: list[Any], softmax: Softmax) -> None:
+        self.steps, self.shape, self.further = steps, y.shape, way_past(y)
+        self.leaves: tuple[Any, ...] = ()
+        self.values: tuple[Any, ...] = ()
+        self.softmax = softmax
+
+    def between(self, joined: Any) -> Iterator[Node]:
+        """All L_t, and what stands between them and y_t."""
+        for node, y in zip(joined, self.steps):
+            while node is not y:
+                yield node
+                node = node.a
+
+    def back(self, g: Any, arriving: Totals) -> None:
+        """One array for all steps."""
+        send(self.steps, self.further, self.softmax.slopes(g).reshape(self.shape), arriving)
