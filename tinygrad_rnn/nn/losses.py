@@ -60,7 +60,8 @@ def cross_entropy(outputs: Any, targets: Any, reduction: str = "batch", mask: An
     `outputs` were made of a sequence in such a way that time is no longer their first axis
     (`y.reshape(-1, O)`, `y.swapaxes(0, 1)`): "batch" could not tell what to sum.
     """
-    if mask is None and reduction == "batch" and type(targets) is np.ndarray:
+    if mask is None and type(targets) is np.ndarray and type(reduction) is str \
+            and reduction == "batch":
         span = span_of(outputs)
         if span is not None and outputs.value.shape[:-1] == targets.shape and targets.size:
             # of a fused layer: the losses of all steps in one node
