@@ -144,8 +144,7 @@ def sum_uses(uses: list[tuple[Array, Array]]) -> Array:
     """Sum over t of d_t x_tᵀ, as one product: stack the rows of all d_t, and of all x_t."""
     if len(uses) == 1:
         return _outer_sum(*uses[0])
-    d, x = (np.concatenate([all_rows(a) for a in operands])
-            for operands in zip(*uses))
+    d, x = (np.concatenate([all_rows(a) for a in operands]) for operands in zip(*uses))
     return np.dot(d.T, x)
 
 
