@@ -34,6 +34,7 @@ CORE = [
     {"graph"},
     {"hooks", "guards", "ops"},
     {"totals"},
+    {"together"},
     {"backprop"},
     {"gradients"},
     {"protocol"},
