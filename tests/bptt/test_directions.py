@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import nn
+from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.directions import Directions
 from tinygrad_rnn.errors import InputError
 
@@ -200,3 +200,13 @@ def test_it_is_said_plainly():
     with pytest.raises(AttributeError, match="no attribute 'colour'"):
         found.colour  # noqa: B018
     assert "Truncated (windows of 2" in str(tg.truncation(losses_of(net), net, 2))
+
+
+def test_the_forward_windows_are_drawn():
+    net = both_ways()
+    found = tg.truncation(losses_of(net), net, 2)
+    assert "h_4" in draw.truncated(found.forward).svg().replace("₄", "_4")
+    with pytest.raises(InputError, match=r"draw.truncated\(found.forward\)"):
+        draw.truncated(found)
+    with pytest.raises(InputError, match="against it"):
+        draw.truncated(found.backward)

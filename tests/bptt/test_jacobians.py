@@ -303,6 +303,20 @@ def test_a_fused_layer_is_opened(kind):
 # --- what is refused ------------------------------------------------------------------------------
 
 
+def test_what_has_states_and_is_none_says_what_to_give():
+    layer = nn.RNN(I, H, seed=0, return_sequences=True, return_state=True)
+    outputs, state = layer(XS)
+    loss = (outputs ** 2).sum()
+    for wrong, fix in ((layer, r"tg.step_jacobians\(layer\(xs\)\)"), (loss, r"in tg.nodes\(loss\)"),
+                       (tg.gradient_flow(loss), r"in tg.nodes\(loss\)"),
+                       ((outputs, state), r"outputs, state = layer\(xs\)"),
+                       ("h", "return_sequences=True"), (outputs.numpy(), "return_sequences=True")):
+        with pytest.raises(InputError, match=fix):
+            tg.step_jacobians(wrong)
+    h = [n for n in tg.nodes(loss) if n.name == "h" and n.op.rules]  # what two of them say
+    np.testing.assert_array_equal(tg.step_jacobians(h).to_numpy(), tg.step_jacobians(outputs))
+
+
 def test_a_state_that_is_there_twice_is_refused():
     h = nn.RNN(I, H, seed=0, return_sequences=True)(XS)
     with pytest.raises(InputError, match="twice in a row"):

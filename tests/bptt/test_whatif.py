@@ -360,6 +360,17 @@ def test_a_row_of_the_table_is_as_good_as_its_name():
         assert "no dh_next" in repr(tg.gradient_flow(made.loss))
 
 
+def test_the_table_is_read_and_near_names_are_offered():
+    assert str(tg.MISTAKES).splitlines()[0] == (
+        "= for +=                        dW = ... in the loop: the use that comes last overwrites "
+        "all others")
+    assert tg.MISTAKES._repr_html_().count("<tr>") == len(tg.MISTAKES) + 1
+    for given, meant in (("no zero_grad", "missing zero_grad"), ("no dhnext", "no dh_next"),
+                         ("no tanh", "no tanh'")):
+        with pytest.raises(tg.InputError, match=f"Did you mean [\"']{meant}[\"']\\?"):
+            tg.what_if(model("scalar", 2).loss, given)
+
+
 def test_nan_hides_no_mistake_and_shows_none():
     layer = nn.RNN(2, 3, return_sequences=True, seed=0)
     xs = np.ones((3, 1, 2))

@@ -12,23 +12,17 @@ missing part is found, and elsewhere the error says what goes past what.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
-from ..core import ops
 from ..core.graph import Node, constant
 from ..core.walk import edges, nodes, operands
 from ..core.words import describe
 from ..errors import InputError, ShapeError
-from ..nn.fused import SEQUENCE
-from ..nn.fused_open import Opening
-from ..nn.sequence import shape_of, stacked_steps
-from ..nn.states import mapped, parts_of
+from ..nn.sequence import shape_of
+from .given_states import Links
 
-Links = list[list[Node]]  # the parts of each state
 NOWHERE = 1 << 60
 
 
@@ -83,49 +77,6 @@ def read_chain(links: Links, call: str) -> Chain:
     if passing is not None:
         links = completed(links, call, passing)
     return Chain(links, call)
-
-
-def opened(things: Any) -> Any:
-    """States, losses, or both, with every fused sequence as operations: all of them in one
-    graph."""
-    roots = [x for x in parts_of(things) if isinstance(x, Node)]
-    listed = nodes(*roots)
-    if not any(node.op is SEQUENCE for node in listed):
-        return things
-    opening = Opening()
-    for node in listed:  # operands first
-        opening.visit(node)
-    return mapped(lambda x: opening.of(x) if isinstance(x, Node) else x, things)
-
-
-def as_links(states: Any, call: str) -> Links:
-    """The parts of each state, as nodes."""
-    parts = parts_of(states)
-    sequences = [stacked_steps(part) for part in parts]
-    if parts and None not in sequences:
-        return [list(link) for link in zip(*sequences)]
-    if isinstance(states, Node) or not isinstance(states, Sequence):
-        got = describe(states) if isinstance(states, Node) else type(states).__name__
-        raise InputError(f"expected a list of states or a layer's sequence, got {got}",
-                         where=call, fix="Set return_sequences=True, or keep the states of your "
-                                         "loop in a list")
-    links = [[as_step(part) for part in parts_of(state)] for state in states]
-    for link in links:
-        for x in link:
-            if not isinstance(x, Node):
-                raise InputError(f"expected states that are Values or Tensors, got {x!r}",
-                                 where=call)
-    return links
-
-
-def as_step(x: Any) -> Any:
-    """A slice `outputs[t]` of a layer's sequence stands for the step itself."""
-    if isinstance(x, Node) and x.op is ops.getitem and x.a is not None:
-        steps, index = stacked_steps(x.a), (x.params or {}).get("index")
-        index = index[0] if isinstance(index, tuple) and len(index) == 1 else index
-        if steps is not None and isinstance(index, (int, np.integer)):
-            return steps[index]
-    return x
 
 
 def refuse_constants(links: Links, call: str) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 from ..core import ops
 from ..core.graph import Node
 from ..core.walk import operands
-from .chain import Chain, Links, as_links, opened, reached, read_chain
+from .chain import Chain, reached, read_chain
+from .given_states import Links, as_links, opened
 
 WAYS = ("forward", "backward")  # the scopes of a bidirectional layer
 MERGES = {ops.concatenate, ops.add, ops.mul}

@@ -72,6 +72,9 @@ class StepJacobians(Table):
         """All J_t: (S, B, N, N), (S, N, N) without a batch, (S,) for numbers."""
         return self.plain(self.matrices)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.to_numpy(), dtype)
+
     def plain(self, found: Array) -> Array:
         """Without the axes that the states do not have; a float where numbers meet."""
         if self.chain.scalar and self.chain.size == 1:

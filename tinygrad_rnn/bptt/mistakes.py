@@ -19,6 +19,7 @@ from ..core.graph import Node, constant
 from ..core.totals import Totals
 from . import bends
 from .carried import Graph, Use, operands
+from .table import as_html
 
 
 class Mistake(NamedTuple):
@@ -33,7 +34,20 @@ class Mistake(NamedTuple):
     attached: bool = False  # what was detached is not
 
 
-MISTAKES = {row.name: row for row in (
+class Zoo(dict[str, Mistake]):
+    """The rows by name; printed, a line for each."""
+
+    def __repr__(self) -> str:
+        wide = max(map(len, self), default=0)
+        return "\n".join(f"{name:{wide}}  {row.summary}" for name, row in self.items())
+
+    def _repr_html_(self) -> str:
+        lines = [["mistake", "what is wrong", "to see it takes"],
+                 *([row.name, row.summary, row.needs] for row in self.values())]
+        return as_html("Mistakes on a switch: tg.what_if(loss, name)", lines, (), left=3)
+
+
+MISTAKES = Zoo((row.name, row) for row in (
     Mistake("= for +=", "dW = ... in the loop: the use that comes last overwrites all others",
             "a weight with several uses", bends.overwritten),
     Mistake("no topological order", "a node is served before all of its gradient has arrived",
@@ -69,7 +83,7 @@ MISTAKES = {row.name: row for row in (
             "a state that was detached, and the loss of an earlier window in the same graph: one "
             "that was released, or has no part in this loss, left no history to go on into",
             attached=True),
-)}
+))
 SAME = {"dH zeroed each step": "no dh_next", "= instead of +=": "= for +=",
         "missing dh_next": "no dh_next", "missing dc_next": "no dc_next",
         "missing tanh'": "no tanh'",

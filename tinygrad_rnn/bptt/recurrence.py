@@ -20,8 +20,9 @@ from ..core.reductions import sum_of
 from ..core.walk import edges, nodes, operands
 from ..core.words import describe
 from ..errors import InputError
-from .chain import Chain, as_step
+from .chain import Chain
 from .directions import read_chains
+from .given_states import as_step
 
 Losses = list[tuple[Node, float]]  # each with its weight in the sum
 Boundaries = dict[int, list[Node]]  # position t -> what is carried from there to later steps

@@ -77,8 +77,9 @@ def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
             if len(line) == len(widths) else line[0].center(wide).rstrip() for line in lines]
 
 
-def as_html(title: str, lines: Cells, notes: Sequence[str]) -> str:
-    """For a notebook, light or dark: colours are those of the page around the table."""
+def as_html(title: str, lines: Cells, notes: Sequence[str], left: int = 0) -> str:
+    """For a notebook, light or dark: colours are those of the page around the table. The first
+    `left` columns are words."""
     plain = "border:0;background:transparent;color:inherit;padding:2px 10px;text-align:"
     grey = "1px solid rgba(128,128,128,0.6)"
     rule = f"border-top:{grey};border-bottom:{grey}"
@@ -87,8 +88,9 @@ def as_html(title: str, lines: Cells, notes: Sequence[str]) -> str:
         wide, side = "", "right"
         if len(line) < len(lines[0]):
             wide, side = f' colspan="{len(lines[0])}"', "center"
+        sides = ["left"] * left + [side] * len(line)
         return "".join(f'<{tag}{wide} style="{plain}{side}">{html.escape(cell)}</{tag}>'
-                       for cell in line)
+                       for cell, side in zip(line, sides))
 
     body = "".join(f"<tr>{row(line, 'td')}</tr>" for line in lines[1:])
     below = "".join(f'<tr><td colspan="{len(lines[0])}" style="{plain}left">{html.escape(note)}'

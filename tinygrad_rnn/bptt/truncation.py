@@ -29,8 +29,8 @@ from ..core.totals import Totals
 from ..core.walk import nodes
 from ..core.words import describe
 from ..errors import InputError
-from .chain import opened
 from .directions import Directions
+from .given_states import opened
 from .recurrence import Losses, Recurrence, recurrences, terms
 from .table import Table, aligned
 from .targets import targets

@@ -13,6 +13,7 @@ Everything that comes of it says that it is WRONG. `tg.MISTAKES` is the table of
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any, overload
 
 import numpy as np
@@ -76,8 +77,9 @@ def mistake_of(name: str | Mistake) -> Mistake:
         return name
     row = MISTAKES.get(SAME.get(name, name)) if isinstance(name, str) else None
     if row is None:
+        near = get_close_matches(str(name), [*MISTAKES, *SAME], 1)
         raise InputError(f"there is no mistake {name!r}; there are: {', '.join(MISTAKES)}",
-                         where="what_if")
+                         where="what_if", fix=f"Did you mean {near[0]!r}?" if near else "")
     return row
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ..bptt.directions import Directions
 from ..bptt.truncated import Window
 from ..bptt.truncation import Truncation
 from ..core.graph import Node
@@ -55,6 +56,9 @@ def truncated(windows: Any, k1: int | None = None, k2: int | None = None, *,
     `draw.truncated(12, k1=4, k2=6)` draws the plan, without numbers. Raises `InputError` for
     anything else.
     """
+    if isinstance(windows, Directions):
+        raise InputError("each direction has its own windows", where="draw.truncated()",
+                         fix="draw.truncated(found.forward)")
     if isinstance(windows, int):
         spans = planned(windows, k1, k2)
     else:
@@ -119,6 +123,10 @@ def planned(T: int, k1: int | None, k2: int | None) -> list[Span]:
 
 def of_truncation(found: Truncation) -> list[Span]:
     """The windows of a truncation that was measured on a whole graph."""
+    if found.recurrence.reverse:
+        raise InputError("windows are drawn with time, and these go against it",
+                         where="draw.truncated()",
+                         fix="draw.truncated(12, k1=4, k2=6) draws the plan")
     spans, before = [], found.steps[0] - 1
     for span in planned(found.T, found.k1, found.k2):
         first, last, reach = (n + before for n in span[:3])
