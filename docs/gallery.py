@@ -1,6 +1,8 @@
-"""The gallery: every view of every pattern on one page:  python docs/gallery.py [gallery.html]
+"""The gallery: every view of every pattern on one page.
 
-Open it in a browser after a change of the drawings, and look at each picture.
+    python docs/gallery.py [gallery.html] [auto | light | dark | print]
+
+Open it in a browser after a change of the drawings, and look at each picture, on every paper.
 """
 
 import sys
@@ -14,23 +16,30 @@ from tinygrad_rnn import draw, nn
 from tinygrad_rnn.cli.draw import heatmap, outside
 from tinygrad_rnn.cli.models import model
 from tinygrad_rnn.cli.patterns import PATTERNS
+from tinygrad_rnn.draw.picture import Picture
 
 STEPS = 3
 STYLE = """body { margin: 2em; font-family: Helvetica, Arial, sans-serif }
 figure { margin: 1em 0 2em; overflow-x: auto }
-@media (prefers-color-scheme: dark) { body { background: #16181c; color: #f2f2f2 } }
 """
+DARK = "body { background: #16181c; color: #f2f2f2 }"
+NIGHT = {"auto": f"@media (prefers-color-scheme: dark) {{ {DARK} }}", "light": "", "dark": DARK,
+         "print": ""}
 
 
 def of_pattern(name):
     """The views of one pattern, by name."""
     found = model(name, STEPS)
     flow = tg.gradient_flow(found.loss)
-    views = {"unrolled": draw.unrolled(found.loss), "gradient flow": draw.gradient_flow(flow)}
-    if hasattr(draw, "rolled"):
-        views["rolled"] = draw.rolled(found.loss)
-    for level in ("cell", "layer") if hasattr(draw, "rolled") else ():
-        views[f"unrolled, {level} level"] = draw.unrolled(found.loss, level=level)
+    views = {
+        "unrolled": draw.unrolled(found.loss), "gradient flow": draw.gradient_flow(flow),
+        "rolled": draw.rolled(found.loss),
+        "rolled, and unrolled": draw.rolled(found.loss, unrolled=True),
+        "rolled, cell level": draw.rolled(found.loss, level="cell"),
+        "rolled, with shapes": draw.rolled(found.loss, show=["names", "shapes", "parameters"]),
+        "unrolled, cell level": draw.unrolled(found.loss, level="cell"),
+        "unrolled, layer level": draw.unrolled(found.loss, level="layer"),
+    }
     if name != "scalar":
         steps = (STEPS, STEPS) if name == "encoder-decoder" else STEPS
         views["from outside"] = draw.api(outside(name, "rnn", 0), steps)
@@ -69,23 +78,25 @@ def others():
     return views
 
 
-def page():
+def page(theme="auto"):
     """The whole page, ids made unique by the number of the picture."""
     parts, count = [], 0
     for name in (*PATTERNS, "other views"):
         parts.append(f"<h2>{escape(name)}</h2>")
         for view, picture in (of_pattern(name) if name in PATTERNS else others()).items():
             count += 1
+            picture = Picture(picture.drawing, theme)
             svg = picture._repr_mimebundle_()["image/svg+xml"]
             svg = svg.replace('<g id="', f'<g id="p{count}.')
             parts.append(f"<figure><figcaption>{escape(view)}</figcaption>\n{svg}</figure>")
     body = "\n".join(parts)
     return ('<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Gallery</title>'
-            f"<style>{STYLE}</style></head>\n<body>\n<h1>Every view of every pattern</h1>\n{body}\n"
-            "</body></html>\n")
+            f"<style>{STYLE}{NIGHT[theme]}</style></head>\n<body>\n"
+            f"<h1>Every view of every pattern</h1>\n{body}\n</body></html>\n")
 
 
 if __name__ == "__main__":
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else "gallery.html")
-    path.write_text(page(), encoding="utf-8")
+    path, theme, *_ = [*sys.argv[1:], *("gallery.html", "auto")[len(sys.argv) - 1:]]
+    path = Path(path)
+    path.write_text(page(theme), encoding="utf-8")
     print(f"wrote {path}")

@@ -262,7 +262,7 @@ def test_the_numbers_on_the_edges_are_local_derivative_times_what_arrives():
     assert f"∂ {a.grad:.3g}".replace("-", "−") in said
     assert f"∂ {b.grad:.3g}".replace("-", "−") in said
     g = 2 * (a.item() * b.item() + np.tanh(2.0))
-    assert f"−3 · {g:.3g} = {-3 * g:.3g}".replace("-", "−") in said
+    assert f"−3 · ({g:.3g}) = {-3 * g:.3g}".replace("-", "−") in said
 
 
 @pytest.mark.parametrize("make", [
@@ -321,3 +321,23 @@ def test_what_is_no_gradient_is_refused():
     for given in (a, a * 2, 3.0, []):
         with pytest.raises(InputError, match="create_graph=True"):
             draw.backward_graph(given)
+
+
+def test_a_use_outside_of_time_has_a_column_of_its_own():
+    rnn, head = nn.RNN(3, 4, seed=0), nn.Linear(4, 2, name="hy", seed=1)
+    loss = nn.squared_error(head(rnn(np.ones((3, 2, 3)))), np.zeros((2, 2)))
+    flow = tg.gradient_flow(loss)
+    ledgers = {name: flow.ledger(w) for name, w in (("W_hh", rnn.cell.W_hh), ("W_hy", head.W_hy))}
+    lines = str(draw.heatmap(ledgers)).splitlines()
+    rows = {line.split()[0]: line.split()[-1] for line in lines if line.startswith("W_h")}
+    assert [len(row) for row in rows.values()] == [4, 4]
+    assert rows["W_hy"][:3] == "▁▁▁"
+    assert rows["W_hy"][3] != "▁"
+    assert rows["W_hh"][3] == "▁"
+    assert "1  −   step →" in lines[4]
+
+
+def test_negative_factors_stand_in_brackets():
+    a, b = tg.Value(2.0, name="a"), tg.Value(-3.0, name="b")
+    picture = draw.scalar((a * b * -1.0).named("y"))
+    assert any("−3 · (−1) = 3" in text for text in words(picture))

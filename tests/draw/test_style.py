@@ -1,5 +1,7 @@
 """Every word can be read: its colour against what is behind it, on light and on dark paper."""
 
+import itertools
+
 import pytest
 
 from tinygrad_rnn import draw
@@ -42,3 +44,13 @@ def test_plain_text_fits_its_box_in_dot(name):
             size = font_size(box)
             assert width((Run(plain(box.text)),), size) <= box.w - ROOM + 1e-9
             assert size > 0.7 * box.size, box.id
+
+
+@pytest.mark.parametrize("scale", [style.GRADIENT, style.SIGNED, style.SIZES], ids=["size of a "
+                         "gradient", "signed", "sizes"])
+def test_on_paper_a_larger_number_is_a_darker_grey(scale):
+    greys = [style.printed(style.between(scale, i / 40)) for i in range(41)]
+    bright = [style.brightness(grey) for grey in greys]
+    assert all(a >= b for a, b in itertools.pairwise(bright))
+    assert bright[0] > 3 * bright[-1]
+    assert all(grey[1:3] == grey[3:5] == grey[5:7] for grey in greys)

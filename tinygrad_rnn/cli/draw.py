@@ -5,6 +5,7 @@ The question this file answers: *how do I get a picture without writing a progra
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -72,6 +73,9 @@ def heatmap(found: Any, window: dict[str, Any], theme: str) -> Any:
     """What every step contributed to every weight."""
     flow = gradient_flow(found.loss)
     known = {name: flow.ledger(w) for name, w in found.weights.items() if w in flow.incoming}
+    labels = Counter(ledger.node.label for ledger in known.values())
+    known = {f"{ledger[0].scope}/{ledger.node.label}" if labels[ledger.node.label] > 1
+             and ledger[0].scope else name: ledger for name, ledger in known.items()}
     return views.heatmap(known, title=f"What each step gave, {found.title}", theme=theme)
 
 

@@ -134,24 +134,27 @@ def numbers_of(data: Any) -> Any:
 
 def of_ledgers(data: Any) -> Table:
     """One row for each ledger: the norm of what every step contributed, all its uses together; a
-    scalar's contributions keep their sign."""
+    scalar's contributions keep their sign. What was used outside of time has a column of its own,
+    the last: −."""
     ledgers = dict(data) if isinstance(data, Mapping) else \
         {ledger.node.name or f"weight {i}": ledger for i, ledger in enumerate(data)}
-    parts: list[dict[int, float]] = []
+    parts: list[dict[int | None, float]] = []
     for ledger in ledgers.values():
-        uses: dict[int, list[Any]] = {}
+        uses: dict[int | None, list[Any]] = {}
         for entry in ledger.entries:
-            if entry.step is not None:
-                uses.setdefault(entry.step, []).append(entry)
+            uses.setdefault(entry.step, []).append(entry)
         scalar = ledger.node.is_scalar
         parts.append({t: some[0].norm() if len(some) == 1 and not scalar  # also if kept as norms
                       else size_of(accumulate(ledger.node, some)) for t, some in uses.items()})
-    steps = sorted(set().union(*parts))
+    every = {step for part in parts for step in part}
+    steps: list[int | None] = [*sorted(t for t in every if t is not None)]
     if not steps:
         raise InputError("the uses in this ledger have no time steps", where="heatmap()",
                          fix="Compute under tg.timestep(t)")
+    steps += [None] * (None in every)
     table = np.array([[part.get(t, 0.0) for t in steps] for part in parts])
-    return Table(table, list(ledgers), [str(t) for t in steps], "step", "contribution")
+    named = ["−" if t is None else str(t) for t in steps]
+    return Table(table, list(ledgers), named, "step", "contribution")
 
 
 def size_of(x: Any) -> float:

@@ -158,7 +158,8 @@ class Circuit:
         if (node, position) not in self.sent:
             return ()
         slope, g, sent = self.numbers(node, position)
-        return roman(f"{number(slope)} · {number(g)} = {number(sent)}")
+        factor = number(g) if g >= 0 or g != g else f"({number(g)})"
+        return roman(f"{number(slope)} · {factor} = {number(sent)}")
 
     def numbers(self, node: Node, position: int) -> tuple[float, float, float]:
         """The local derivative, the gradient that arrives, and what is sent back."""

@@ -9,6 +9,7 @@ readers too. The size of a gradient has a scale of its own, blue (small) over gr
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
@@ -129,12 +130,23 @@ def printable(table: dict[str, Paint]) -> dict[str, Paint]:
 
 
 def printed(colour: str) -> str:
-    """The grey for a colour of the gradient scale: small is light, large is black."""
-    def far(level: float) -> float:
-        other = gradient_colour(level)
-        return sum((int(colour[i:i + 2], 16) - int(other[i:i + 2], 16)) ** 2 for i in (1, 3, 5))
+    """The grey for a colour of one of the scales: the smallest is light, the largest black; of
+    numbers with a sign, -1 is light, 0 between, 1 black."""
+    r, g, b = rgb(colour)
+    return min(greys(), key=lambda k: (k[0] - r) ** 2 + (k[1] - g) ** 2 + (k[2] - b) ** 2)[3]
 
-    return mix("#bdbdbd", "#111111", min((i / 40 for i in range(41)), key=far))
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue, each from 0 to 255."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+@cache
+def greys() -> list[tuple[int, int, int, str]]:
+    """Colours along the scales, each with its grey."""
+    scales = (GRADIENT, "#bdbdbd"), (SIGNED, "#bdbdbd"), (SIZES, "#ffffff")
+    return [(*rgb(between(colours, i / 40)), mix(light, "#111111", i / 40))
+            for colours, light in scales for i in range(41)]
 
 
 THEMES = {
