@@ -74,8 +74,11 @@ def heatmap(found: Any, window: dict[str, Any], theme: str) -> Any:
     flow = gradient_flow(found.loss)
     known = {name: flow.ledger(w) for name, w in found.weights.items() if w in flow.incoming}
     labels = Counter(ledger.node.label for ledger in known.values())
-    known = {f"{ledger[0].scope}/{ledger.node.label}" if labels[ledger.node.label] > 1
-             and ledger[0].scope else name: ledger for name, ledger in known.items()}
+    scopes = {name: next((row.scope for row in ledger if row.scope), "")
+              for name, ledger in known.items()}
+    known = {f"{scopes[name]}/{ledger.node.label}" if scopes[name]
+             and labels[ledger.node.label] > 1 else name: ledger
+             for name, ledger in known.items()}
     return views.heatmap(known, title=f"What each step gave, {found.title}", theme=theme)
 
 

@@ -133,14 +133,13 @@ def outline(box: Box, toward: Point) -> Point:
 
 
 def printed(drawing: Drawing) -> Drawing:
-    """The drawing for a printer without colours: a gradient's size is a grey, from light to
-    black."""
-    known: dict[str, str] = {}
+    """The drawing for a printer without colours: what is larger is a darker grey."""
+    own = [*(b.fill for b in drawing.boxes), *(n.colour for n in drawing.lines),
+           *(c.paint for s in drawing.strips for c in s.cells)]
+    printer = style.printer(c for c in own if c is not None and c.startswith("#"))
 
     def grey(colour: str | None) -> str | None:
-        if colour is None or not colour.startswith("#"):
-            return colour
-        return known.setdefault(colour, style.printed(colour))
+        return colour if colour is None or not colour.startswith("#") else printer(colour)
 
     def box(b: Box) -> Box:
         if b.fill is None or not b.fill.startswith("#"):

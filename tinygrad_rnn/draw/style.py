@@ -9,7 +9,7 @@ readers too. The size of a gradient has a scale of its own, blue (small) over gr
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
@@ -129,24 +129,24 @@ def printable(table: dict[str, Paint]) -> dict[str, Paint]:
     return found
 
 
-def printed(colour: str) -> str:
-    """The grey for a colour of one of the scales: the smallest is light, the largest black; of
-    numbers with a sign, -1 is light, 0 between, 1 black."""
-    r, g, b = rgb(colour)
-    return min(greys(), key=lambda k: (k[0] - r) ** 2 + (k[1] - g) ** 2 + (k[2] - b) ** 2)[3]
+def printer(colours: Iterable[str]) -> Callable[[str], str]:
+    """What turns the colours of a picture into greys. They are of one scale, found by its colours:
+    the smallest is light, the largest black; of numbers with a sign, -1 is light and 1 black."""
+    seen = [rgb(colour) for colour in dict.fromkeys(colours)]
+    scales = [[(*rgb(between(scale, i / 80)), mix(light, "#111111", i / 80)) for i in range(81)]
+              for scale, light in ((GRADIENT, "#bdbdbd"), (SIGNED, "#dddddd"), (SIZES, "#ffffff"))]
+
+    def far(a: tuple[int, int, int], k: tuple[int, int, int, str]) -> int:
+        return (a[0] - k[0]) ** 2 + (a[1] - k[1]) ** 2 + (a[2] - k[2]) ** 2
+
+    own = min(scales, key=lambda scale: sum(min(far(a, k) for k in scale) for a in seen[:200]))
+    known = {a: min(own, key=lambda k: far(a, k))[3] for a in seen}
+    return lambda colour: known[rgb(colour)]
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
     """Red, green and blue, each from 0 to 255."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
-
-
-@cache
-def greys() -> list[tuple[int, int, int, str]]:
-    """Colours along the scales, each with its grey."""
-    scales = (GRADIENT, "#bdbdbd"), (SIGNED, "#bdbdbd"), (SIZES, "#ffffff")
-    return [(*rgb(between(colours, i / 40)), mix(light, "#111111", i / 40))
-            for colours, light in scales for i in range(41)]
 
 
 THEMES = {
