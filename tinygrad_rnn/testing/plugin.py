@@ -182,7 +182,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     every = [r for reports in terminalreporter.stats.values() for r in reports
              if isinstance(r, pytest.TestReport)]
     failing = {r.nodeid.partition("[")[0] for r in every if r.failed}
-    planted = [value for r in every for key, value in r.user_properties if key == PROPERTY]
+    planted: list[Any] = [value for r in every for key, value in r.user_properties
+                          if key == PROPERTY]
     if not planted:
         return
     from ..bptt.mistakes import MISTAKES
