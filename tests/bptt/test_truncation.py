@@ -236,7 +236,10 @@ def test_how_many_losses_see_a_lag():
     assert "Gradients end at h_4" in text
     assert "Nothing is cut" in str(lags(12, 12))
     assert "3 steps back from every loss" in str(lags(1, 3))
-    assert "windows of 4, gradients of 6 steps" in lags(4, 6)._repr_html_()
+    page = lags(4, 6)._repr_html_()
+    assert "windows of 4, gradients of 6 steps" in page
+    assert page.count("<table") == 2  # the lags have columns of their own
+    assert ">losses that see it</th>" in page
     assert "windows of 4, gradients of 1 step, T" in str(lags(4, 1))
 
 

@@ -32,7 +32,7 @@ from ..errors import InputError
 from .directions import Directions
 from .given_states import opened
 from .recurrence import Losses, Recurrence, recurrences, terms
-from .table import Table, aligned
+from .table import Table, aligned, as_html
 from .targets import targets
 from .verdict import steps as steps_of
 
@@ -228,9 +228,16 @@ class Truncation(Table):
         return len(self.wanted)
 
     def notes(self) -> list[str]:
-        lines = ["", *aligned(self.lag_cells()), ""]
+        return ["", *aligned(self.lag_cells()), "", self.ends()]
+
+    def ends(self) -> str:
+        """At which states the gradient ends, and what would have gone on."""
         if not self.cuts:
-            return [*lines, "Nothing is cut"]
+            return "Nothing is cut"
         cuts = [f"{cut.label} (‖·‖ = {cut.norm:.3g})" for cut in self.cuts]
         more = f", … and {len(cuts) - 6} more" if len(cuts) > 6 else ""
-        return [*lines, f"Gradients end at {', '.join(cuts[:6])}{more}"]
+        return f"Gradients end at {', '.join(cuts[:6])}{more}"
+
+    def _repr_html_(self) -> str:
+        return as_html(self.title, self.elided(), ()) + as_html(
+            "How far back the losses see", self.lag_cells(), [self.ends()])
