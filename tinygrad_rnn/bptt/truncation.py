@@ -24,6 +24,7 @@ import numpy as np
 
 from ..core.backprop import contributions
 from ..core.graph import Node
+from ..core.guards import refuse_released
 from ..core.parts import norm
 from ..core.totals import Totals
 from ..core.walk import nodes
@@ -64,6 +65,9 @@ def truncation(losses: Any, params: Any, k1: int, k2: int | None = None,
                              where="truncation")
     losses, states = opened((losses, states))
     roots, wanted = read_losses(losses), targets(params, "truncation")
+    if not set(wanted.values()) & set(nodes(*(loss for loss, _ in roots))):
+        raise InputError(f"the losses depend on none of the parameters: {', '.join(wanted)}",
+                         where="truncation")
     found = recurrences(roots, states, wanted.values())
     if len(found) == 1:
         return Truncation(found[0], wanted, int(k1), int(k2))
@@ -79,6 +83,8 @@ def read_losses(losses: Any) -> Losses:
                          where="truncation")
     roots = terms(losses) if isinstance(losses, Node) else [(loss, 1.0) for loss in losses]
     for loss, _ in roots:
+        if isinstance(loss, Node) and loss.op.name == "released":
+            refuse_released(loss)
         if not isinstance(loss, Node) or np.size(loss.value) != 1:
             raise InputError("expected losses that are single numbers, got "
                              + (describe(loss) if isinstance(loss, Node) else repr(loss)),
@@ -232,6 +238,9 @@ class Truncation(Table):
 
     def ends(self) -> str:
         """At which states the gradient ends, and what would have gone on."""
+        broken = [name for name, g in self.full.items() if not np.isfinite(g).all()]
+        if broken:
+            return f"Nothing can be compared: the full gradient of {broken[0]} has NaN or Inf"
         if not self.cuts:
             return "Nothing is cut"
         cuts = [f"{cut.label} (‖·‖ = {cut.norm:.3g})" for cut in self.cuts]
