@@ -24,15 +24,13 @@ import numpy as np
 
 from ..core.backprop import contributions
 from ..core.graph import Node
-from ..core.guards import refuse_released
 from ..core.parts import norm
 from ..core.totals import Totals
 from ..core.walk import nodes
-from ..core.words import describe
 from ..errors import InputError
 from .directions import Directions
 from .given_states import opened
-from .recurrence import Losses, Recurrence, recurrences, terms
+from .recurrence import Recurrence, read_losses, recurrences
 from .table import Table, aligned, as_html
 from .targets import targets
 from .verdict import steps as steps_of
@@ -73,24 +71,6 @@ def truncation(losses: Any, params: Any, k1: int, k2: int | None = None,
         return Truncation(found[0], wanted, int(k1), int(k2))
     return Directions(*(Truncation(each, of_its_own(wanted, each), int(k1), int(k2))
                         for each in found))
-
-
-def read_losses(losses: Any) -> Losses:
-    """The losses, each with its weight in the sum. Raises `InputError` for what is none."""
-    if not isinstance(losses, Node) and (not isinstance(losses, Sequence) or not losses):
-        got = "an empty list" if losses == [] else type(losses).__name__
-        raise InputError(f"expected a loss, or a list of the losses of the steps, got {got}",
-                         where="truncation")
-    roots = terms(losses) if isinstance(losses, Node) else [(loss, 1.0) for loss in losses]
-    for loss, _ in roots:
-        if isinstance(loss, Node) and loss.op.name == "released":
-            refuse_released(loss)
-        if not isinstance(loss, Node) or np.size(loss.value) != 1:
-            raise InputError("expected losses that are single numbers, got "
-                             + (describe(loss) if isinstance(loss, Node) else repr(loss)),
-                             where="truncation", fix="A sequence is no list of losses: "
-                             "[(y ** 2).sum() for y in outputs]" if isinstance(loss, Node) else "")
-    return roots
 
 
 def of_its_own(wanted: dict[str, Node], recurrence: Recurrence) -> dict[str, Node]:
