@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
+from tinygrad_rnn import nn
 from tinygrad_rnn.bptt.formula import Formula
 from tinygrad_rnn.bptt.formulas import leaving
 from tinygrad_rnn.bptt.forward import computed
@@ -78,9 +79,10 @@ def compiles(latex):
 
 # all that may follow a backslash: an undefined command (\\primeb) is none of these
 COMMANDS = {"Vert", "alpha", "backslash", "begin", "beta", "bmatrix", "cdot", "cdots",
-            "cos", "delta", "dots", "end", "exp", "frac", "ge", "hat", "infty", "land", "le",
-            "left", "log", "lor", "lVert", "mathbf", "mathrm", "mathtt", "max", "min", "ne", "odot",
-            "paragraph", "partial", "pi", "prime", "quad", "right", "rVert", "sim", "sin",
+            "cos", "delta", "dots", "end", "exp", "frac", "ge", "hat", "infty", "land",
+            "langle", "le", "left", "log", "lor", "lVert", "mathbf", "mathrm", "mathtt", "max",
+            "min", "ne", "odot",
+            "paragraph", "partial", "pi", "prime", "quad", "rangle", "right", "rVert", "sim", "sin",
             "subparagraph", "sum", "tanh", "text", "textbackslash", "to", "top"}
 
 
@@ -235,6 +237,39 @@ def test_an_einsum_in_a_derivation():
     assert "∂L/∂h₁ = [Σ_j (δ₂)_bj W_ij]_bi" in found.text
     assert r"\left[\sum_{b} \left(\delta_t\right)_{bj} \, \left(h_{t-1}\right)_{bi}\right]_{ij}" \
         in found.latex
+
+
+# --- names that several have ----------------------------------------------------------------------
+
+
+def test_what_has_the_same_name_elsewhere_says_where():
+    """The other layer, the other direction, the decoder: h₃ of one is not h₃ of the other."""
+    found = explained("encoder-decoder", T=3, name="encoder.cell.W_hh")
+    assert "∂L/∂h₃ = Pᵀ ∂L/∂h₀⟨decoder⟩" in found.text
+    assert "⟨encoder⟩" not in found.text
+    assert r"\partial {h_{0}}^{\langle\text{decoder}\rangle}" in found.latex
+    assert compiles(found.latex)
+    made = model("stacked", 3)
+    below, above = (p for p in made.weights.values() if p.name == "W_hh")
+    assert ("h₃⟨layer 1⟩ = tanh(W_xh⟨layer 1⟩ h₃ + W_hh⟨layer 1⟩ h₂⟨layer 1⟩ + b_h⟨layer 1⟩)"
+            in tg.gradient_flow(made.loss).explain(below).text)
+    assert "h₃ = tanh(W_xh h₃⟨layer 0⟩ + W_hh h₂ + b_h)" in \
+        tg.gradient_flow(made.loss).explain(above).text
+    made = model("bidirectional", 3)
+    W = [p for p in made.weights.values() if p.name == "W_hh"]
+    text = tg.gradient_flow(made.loss).explain(W[1]).text
+    assert "concat(h₁⟨forward⟩, h₁)" in text
+    assert "⟨" not in explained("many-to-many").text
+    assert "⟨" not in explained("lstm").text
+
+
+def test_few_rows_that_are_picked_are_named():
+    E = nn.Embedding(5, 3, seed=0)
+    layer = nn.RNN(3, 3, seed=1)
+    loss = (layer(E(np.array([[0, 2], [1, 4]]))) ** 2).sum().named("L")
+    text = tg.gradient_flow(loss).explain(next(iter(E.parameters()))).text
+    assert "∂L/∂x₂ → [[1, 4]]" in text
+    assert "[·]" not in text.split("step 2")[1]
 
 
 # --- ops and names of one's own -----------------------------------------------------------------

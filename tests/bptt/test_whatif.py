@@ -202,10 +202,10 @@ def test_wrong_stands_wherever_it_appears():
 
 def test_a_flow_made_in_the_block_says_so_too():
     W, loss, backward = hand()
-    with tg.what_if("no dh_next") as nothing:
+    with tg.what_if("no dh_next") as block:
         flow = tg.gradient_flow(loss)
         slope = tg.grad(loss, W)
-    assert nothing is None
+    assert block.seen
     assert "WRONG on purpose (no dh_next)" in repr(flow)
     assert "WRONG on purpose (no dh_next)" in str(flow.ledger(W))
     np.testing.assert_allclose(W.grad, backward(future=False), rtol=1e-12)
@@ -369,6 +369,16 @@ def test_the_table_is_read_and_near_names_are_offered():
                          ("no tanh", "no tanh'")):
         with pytest.raises(tg.InputError, match=f"Did you mean [\"']{meant}[\"']\\?"):
             tg.what_if(model("scalar", 2).loss, given)
+
+
+def test_a_loop_without_time_steps_is_told_to_have_some():
+    w, h = tg.Value(0.5, name="w"), tg.Value(1.0)
+    for _ in range(3):
+        h = tg.tanh(w * h)
+    assert "This graph has no time steps: run the loop under tg.timestep(t)" in \
+        str(tg.what_if(h, "no dh_next"))
+    assert "no time steps" not in str(tg.what_if(h, "no sigmoid'"))
+    assert "no time steps" not in str(tg.what_if(model("scalar", 1).loss, "no dh_next"))
 
 
 def test_nan_hides_no_mistake_and_shows_none():

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 ATOM, POWER, TIMES, PLUS = 4, 3, 2, 1  # how tightly a formula holds together
+FEW = 6  # so many rows that are picked are written out
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -104,6 +105,9 @@ def shown_index(index: Any) -> str:
     def part(i: Any) -> str:
         if isinstance(i, slice):
             return ":".join("" if x is None else str(x) for x in (i.start, i.stop))
+        if isinstance(i, (list, np.ndarray)) and np.size(i) <= FEW and np.size(i) > 0 \
+                and np.asarray(i).dtype.kind in "iu":
+            return str(np.asarray(i).tolist())
         return "..." if i is Ellipsis else str(i) if isinstance(i, (int, np.integer)) else "·"
     parts = index if isinstance(index, tuple) else (index,)
     return f"[{', '.join(map(part, parts))}]"

@@ -5,6 +5,7 @@ The question this file answers: *what is the name of a result that the program g
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,9 @@ import numpy as np
 from ..core import ops
 from ..core.graph import Node
 from ..core.keys import base_name
+from ..core.walk import edges
 from ..core.walk import nodes as walk_nodes
+from .explanation import worded
 from .formula import Formula, number
 from .forward import computed
 from .symbols import SMALL, shown, symbol_of
@@ -80,7 +83,23 @@ class Naming:
             self.used[x] = None
             name, step, t = "v", self.places.get(x, 0), None
         before = None if t is None or step is None else t - step
-        return symbol_of(name, step if before is None else None, before)
+        symbol = symbol_of(name, step if before is None else None, before)
+        where = self.elsewhere.get(x, "")
+        return Formula(f"{symbol.text}⟨{where}⟩", rf"{{{symbol.latex}}}^{{\langle\text{{"
+                       rf"{worded(where)}}}\rangle}}") if where else symbol
+
+    @cached_property
+    def elsewhere(self) -> dict[Node, str]:
+        """The scope of what has the name and the step of another node, and is not of the scope
+        that this derivation is about: h₁⟨encoder⟩, beside the decoder's h₁."""
+        alike: dict[tuple[str, int | None], list[Node]] = {}
+        for n in walk_nodes(self.flow.root):
+            if n.name is not None:
+                alike.setdefault((base_name(n), n.step), []).append(n)
+        twins = {n for some in alike.values() if len(some) > 1 for n in some}
+        used = {x: user.scope for x, _, user in edges(self.flow.root) if x in twins and x.is_leaf}
+        here = self.entries[0].node.scope
+        return {n: where for n in twins if (where := used.get(n, n.scope)) not in ("", here)}
 
     def operand(self, node: Node, position: int, t: int | None = None,
                 links: int = 2) -> Formula:

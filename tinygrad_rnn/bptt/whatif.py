@@ -24,6 +24,7 @@ from ..core.guards import plain_seed
 from ..core.parts import norm
 from ..core.place import HERE, here, switch
 from ..core.totals import Totals
+from ..core.walk import nodes
 from ..core.words import describe
 from ..errors import GradientError, InputError
 from ..nn.fused_open import open_fused
@@ -188,8 +189,11 @@ class WrongFlow(GradientFlow):
             return "\n".join([*lines, f"  Nothing can be compared: also the right gradient of "
                                       f"{describe(broken[0])} has NaN or Inf"])
         if not self.seen:
-            return "\n".join([*lines, f"  Nobody can see it here: every gradient is as it should "
-                                      f"be. It takes {self.mistake.needs}."])
+            lines += [f"  Nobody can see it here: every gradient is as it should be. It takes "
+                      f"{self.mistake.needs}."]
+            if "T > 1" in self.mistake.needs and not stamped(self.root):
+                lines += ["  This graph has no time steps: run the loop under tg.timestep(t)."]
+            return "\n".join(lines)
         head = ["", "‖right‖", "‖wrong‖", "off by"]
         body = [[x.label if x.name else describe(x), f"{norm(self.right.gradient(x)):.4g}",
                  f"{norm(self.gradient(x)):.4g}", f"{effect:.1%}" if effect > SMALL else "–"]
@@ -197,3 +201,8 @@ class WrongFlow(GradientFlow):
         return "\n".join([*lines, *laid_out([head, *body], left=1)])
 
     __repr__ = __str__
+
+
+def stamped(root: Node) -> bool:
+    """Whether anything in the graph was computed at a time step."""
+    return any(n.step is not None and n.op.rules for n in nodes(root))
