@@ -10,7 +10,8 @@ from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.draw.blocks import meets
 from tinygrad_rnn.draw.paper import label_rect
 
-from .graphs import GRAPHS, both_ways, layer, seq2seq, unstamped
+from .crossed import cases, drawn
+from .graphs import GRAPHS, both_ways, layer, unstamped
 
 
 def drawings(name):
@@ -43,6 +44,7 @@ def faults(drawing):
                 own = box.id in (line.tail, line.head) or box.id in line.id.split("--")
                 if not own and meets(p, q, box.sides, -0.5):
                     found.append(f"{line.id} runs through {box.id}")
+    found += dangling(drawing)
     paper = (drawing.left, drawing.top, drawing.left + drawing.width, drawing.top + drawing.height)
     for rect, what in [
         *((label_rect(n), n.text) for n in drawing.labels),
@@ -67,33 +69,58 @@ def faults(drawing):
     return found
 
 
+def dangling(drawing):
+    """Lines that do not begin or end on (or within) the box that they name."""
+    boxes = {box.id: box for box in drawing.boxes}
+    for line in drawing.lines:
+        for (x, y), end in ((line.points[0], line.tail), (line.points[-1], line.head)):
+            if end in boxes:
+                left, top, right, bottom = boxes[end].sides
+                slack = 10  # a box may be smaller than the place that all steps keep for it
+                if not (left - slack <= x <= right + slack and top - slack <= y <= bottom + slack):
+                    yield f"{line.id} does not reach {end}"
+
+
 @pytest.mark.parametrize("name", GRAPHS)
 def test_everything_has_its_own_place(name):
     for view, drawing in drawings(name).items():
         assert faults(drawing) == [], view
 
 
-CROSSED = {
-    "layer": lambda: layer(12),
-    "GRU": lambda: layer(12, kind=nn.GRU),
-    "both ways": lambda: both_ways(30),
-    "encoder, decoder": lambda: seq2seq(30, context="both", S=9),
-    "unstamped": unstamped,
-}
-WINDOWS = [{"first": 3, "last": 3}, {"first": 1, "last": 1}, {"first": 2, "last": 0},
-           {"first": 0, "last": 2}, {"steps": slice(3, 5)}]
+EVERY = 61  # of some 6,000 cases: the options of each model are taken in turn
 
 
-@pytest.mark.parametrize("name", CROSSED)
-@pytest.mark.parametrize("window", WINDOWS, ids=str)
-@pytest.mark.parametrize("longer", ["", "a rather long name"])
-def test_everything_has_its_own_place_in_any_window_under_any_name(name, window, longer):
-    def rename(_, box):
-        return {"text": longer} if longer and box["role"] in ("state", "input") else None
+@pytest.mark.parametrize(("name", "make"), list(itertools.islice(cases(), 7, None, EVERY)),
+                         ids=lambda case: case if isinstance(case, str) else "")
+def test_every_model_in_every_view_and_direction(name, make):
+    """All of them: python -m pytest tests/benchmarks/test_geometry_crossed.py"""
+    picture = drawn(make)
+    assert picture is None or faults(picture.drawing) == []
 
-    root = CROSSED[name]()
-    assert faults(draw.unrolled(root, **window, node=rename).drawing) == []
-    assert faults(draw.gradient_flow(gradient_flow(root), **window, node=rename).drawing) == []
+
+LOOKS = [{"theme": "light"}, {"theme": "dark"}, {"theme": "print"}, {"font": "Fira Sans"},
+         {"size": 3.0}, {"palette": {"state": "#00ff00"}}]
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+@pytest.mark.parametrize("name", ["layer", "neuron", "both ways, last"])
+def test_looks_do_not_move_anything(name, look):
+    root = GRAPHS[name]()
+    views = [lambda **more: draw.unrolled(root, **more),
+             lambda **more: draw.gradient_flow(gradient_flow(root), **more)]
+    if root.step is None and name != "neuron":
+        views.append(lambda **more: draw.rolled(root, **more))
+    for view in views:
+        assert places(view(**look).drawing) == places(view().drawing)
+
+
+def places(drawing):
+    """Where everything is, and of which size."""
+    return (drawing.left, drawing.top, drawing.width, drawing.height,
+            [(b.id, b.sides, b.size) for b in (*drawing.frames, *drawing.boxes)],
+            [(n.id, n.points) for n in drawing.lines],
+            [(n.x, n.y, n.size, n.text) for n in drawing.labels],
+            [(s.id, s.x, s.y, s.w, s.h, len(s.cells)) for s in drawing.strips])
 
 
 def bends(line):
@@ -128,6 +155,14 @@ def test_a_weight_of_an_unstamped_loop_makes_no_detour():
         assert bends(n) <= 2
 
 
+def test_what_comes_after_hidden_steps_is_joined_to_them_and_stands_on_the_right():
+    drawing = draw.unrolled(GRAPHS["stacked, long"](), first=2, last=0).drawing
+    boxes = {box.id: box for box in drawing.boxes}
+    into = [n for n in drawing.lines if n.tail is not None and n.tail.startswith("gap")]
+    assert len(into) == 1
+    assert boxes[into[0].head].sides[0] > max(frame.sides[2] for frame in drawing.frames)
+
+
 def test_the_check_can_fail():
     drawing = draw.unrolled(GRAPHS["power"]()).drawing
     box = things(drawing)[-1]
@@ -143,17 +178,3 @@ def test_ids_are_unique_and_lines_end_at_things_that_exist(name):
         ids = [x.id for x in (*drawing.boxes, *drawing.frames, *drawing.lines, *drawing.strips)]
         assert len(ids) == len(set(ids))
         assert {e for n in drawing.lines for e in (n.tail, n.head)} - {None} <= set(ids)
-
-
-@pytest.mark.parametrize("name", GRAPHS)
-def test_lines_begin_and_end_at_the_outlines(name):
-    """Each end lies on (or within) the box that it names: nothing dangles."""
-    for drawing in drawings(name).values():
-        boxes = {box.id: box for box in drawing.boxes}
-        for line in drawing.lines:
-            for (x, y), end in ((line.points[0], line.tail), (line.points[-1], line.head)):
-                if end is not None:
-                    left, top, right, bottom = boxes[end].sides
-                    slack = 10  # a box may be smaller than the place that all steps keep for it
-                    assert left - slack <= x <= right + slack, line.id
-                    assert top - slack <= y <= bottom + slack, line.id

@@ -316,6 +316,16 @@ def test_forward_and_backward_are_told_apart():
         assert not (line.tail in back and line.head not in back)
 
 
+def test_the_graph_of_a_gradient_of_arrays():
+    x = tg.Tensor([[1.0, 2.0]], name="x")
+    W = tg.Tensor([[0.5, 1.0], [0.25, -1.0]], name="W", requires_grad=True)
+    loss = (tg.tanh(tg.linear(x, W)) ** 2).sum()
+    one = draw.backward_graph(tg.grad(loss, W, create_graph=True))
+    two = draw.backward_graph(tg.grad(loss, [W, W], create_graph=True))
+    assert any(plain(box.text) == "gradient" for box in one.drawing.boxes)
+    assert len(two.drawing.boxes) >= len(one.drawing.boxes)
+
+
 def test_what_is_no_gradient_is_refused():
     a = tg.Value(2.0, name="a")
     for given in (a, a * 2, 3.0, []):

@@ -94,26 +94,15 @@ def record(root: Node, seed: Any, walk: Iterator[Edge]) -> GradientFlow:
 
 
 class wrong_backward(switch):
-    """A block in which `backward()` makes a mistake: made by `what_if(mistake)`.
-
-    `.name` is the mistake's, and `.seen` says whether it has changed a gradient in the block.
-    """
+    """A block in which `backward()` makes a mistake: made by `what_if(mistake)`."""
 
     def __init__(self, mistake: str | Mistake) -> None:
         self.row = mistake_of(mistake)
         super().__init__(mistake=self.row.name)
-        self.name = self.row.name
-        self.planted = Saboteur(self.row)
 
-    def __enter__(self) -> wrong_backward:  # type: ignore[override]  # a switch gives nothing
-        watchers = (*here().watchers, self.planted)
+    def __enter__(self) -> None:
+        watchers = (*here().watchers, Saboteur(self.row))
         self.tokens.append(HERE.set(here().but(watchers=watchers)))
-        return self
-
-    @property
-    def seen(self) -> bool:
-        """Whether a gradient came out wrong in the block, so far."""
-        return self.planted.seen
 
     def __repr__(self) -> str:
         return f"<what if: {self.row.name}. backward() is WRONG in this block, on purpose>"
@@ -125,7 +114,6 @@ class Saboteur:
     def __init__(self, row: Mistake) -> None:
         self.wrong = row.name
         self.row = row
-        self.seen = False
 
     def node(self, node: Node, op: Any, operands: tuple[Any, ...]) -> None:
         """Forward, everything is right."""
@@ -135,9 +123,7 @@ class Saboteur:
         if arriving is None:
             return edges
         for root in list(arriving):  # a mistake is made at an operation: they must be there
-            seed = arriving.pop(root)
-            arriving[opened := open_fused(root)] = seed
-            self.seen = self.seen or what_if(opened, self.row, seed=seed).seen
+            arriving[open_fused(root)] = arriving.pop(root)
         return wrong_walk(arriving, self.row)
 
 

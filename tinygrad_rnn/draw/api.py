@@ -109,9 +109,9 @@ def both(sheet: Sheet, model: Any, steps: Any, batch: int | None,
     second.draw()
     context(sheet, model, first, second)
     for block, name in ((first, "encoder"), (second, "decoder")):
-        top = min(block.heights.values()) - 40
-        sheet.say(((block.left + block.right) / 2, top - 14 if name == "encoder" else
-                   block.top - 24), (Run(name, "b"),), "text", style.SMALL)
+        beside_c = name == "encoder" and len(block.columns) > 1
+        top = min(block.heights.values()) - 54 if beside_c else block.top - 24
+        sheet.say(((block.left + block.right) / 2, top), (Run(name, "b"),), "text", style.SMALL)
     T = ["T" + "ed"[i] if n is None else f"{n:,}" for i, n in enumerate(counts)]
     B = "B" if batch is None else f"{batch:,}"
     table += [("input", roman(f"source ({T[0]}, {B}, {shown(reads.size)}): "

@@ -64,6 +64,7 @@ def phase(node: Node) -> str:
 def scene_of(nodes: list[Node], roots: list[Node]) -> Scene:
     """A glyph for every node, a wire for every use."""
     names = Names()
+    number_of = {node: i for i, node in enumerate(roots, 1)}
     value: dict[Node, Glyph] = {}
     glyphs: list[Glyph] = []
     wires: list[Wire] = []
@@ -71,8 +72,8 @@ def scene_of(nodes: list[Node], roots: list[Node]) -> Scene:
         glyph = given_glyph(node, names, None) if node.is_leaf else op_glyph(node, names)
         red = node.phase == "backward"
         result = None
-        if node in roots or node.name is not None and not node.is_leaf:
-            text = () if node.name else (Run("∂", ""), Run(str(roots.index(node) + 1), "_")) \
+        if node in number_of or node.name is not None and not node.is_leaf:
+            text = () if node.name else (Run("∂", ""), Run(str(number_of[node]), "_")) \
                 if len(roots) > 1 else (Run("gradient"),)
             result = variable_glyph(node, names, text)
         for one in (glyph, result):

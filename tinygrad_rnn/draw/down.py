@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from . import style
-from .ink import Ink, Places, Spot, remember, said_at, touches
+from .ink import Ink, Places, Spot, remember, touches
 from .labels import Run, Text, clean, roman, width
 from .model import Box, Drawing, Label, Point
 from .paper import framed, label_rect
@@ -99,8 +99,10 @@ class Turned:
         self.lanes: Places = {}  # where lines run
         for box in self.boxes.values():
             remember(self.taken, box.sides)
-        for line in self.lines:
-            for p, q in pairwise(line.points):
+        borders = [((x, top), (x, bottom)) for left, top, right, bottom in
+                   (frame.sides for frame in self.frames) for x in (left, right)]
+        for points in (*(line.points for line in self.lines), *borders):
+            for p, q in pairwise(points):
                 remember(self.lanes, (min(p[0], q[0]), min(p[1], q[1]),
                                       max(p[0], q[0]), max(p[1], q[1])))
         self.words()
@@ -127,12 +129,12 @@ class Turned:
     def say(self, spots: list[Spot], text: Text, role: str = "text", size: float = style.SMALL,
             bold: bool = False, halo: bool = False) -> None:
         """Words at the first spot where they lie on nothing; if there is none, on lines only."""
-        free = [spot for spot in spots if not touches(self.taken, said_at(spot, text))]
-        clear = [spot for spot in free if not touches(self.lanes, said_at(spot, text))]
+        labels = [Label(*at, text, role, size, anchor, bold, halo) for at, anchor in spots]
+        free = [label for label in labels if not touches(self.taken, label_rect(label))]
+        clear = [label for label in free if not touches(self.lanes, label_rect(label))]
         self.crowded += not clear
-        at, anchor = next(iter([*clear, *free, *spots]))
-        label = Label(*at, text, role, size, anchor, bold, halo or not clear)
-        self.labels.append(label)
+        label = next(iter([*clear, *free, *labels]))
+        self.labels.append(replace(label, halo=halo or not clear))
         remember(self.taken, label_rect(label))
 
     def title(self, column: Column, frame: Box) -> None:
@@ -146,7 +148,8 @@ class Turned:
         said = Run("t", "i"), Run(f" = {column.hidden[0]} … {column.hidden[1]}")
         for i, line in enumerate([said, *gap_lines(column)]):
             y = top + 16 + 15 * i
-            self.say([((right - 10, y), "end"), ((left + 10, y), "start")], line, "quiet")
+            self.say([((right - 10, y), "end"), ((left + 10, y), "start"),
+                      ((right + 8, y), "start"), ((right + 40, y), "start")], line, "quiet")
 
     def scopes(self) -> None:
         """The names of stages above their first frame, of scopes above their first states."""

@@ -105,7 +105,10 @@ class Ink:
             for scope, key in named.items() if len(named) > 1 else ():
                 y = centre(t.rects[key])[1]
                 if scope:
-                    x = self.grid.start[stage] - 28 - style.VAR
+                    first = [r for g, r in self.grid.rects.items() if g in self.scene.initial
+                             and r[1] < y < r[3] and r[0] < self.grid.start[stage]]
+                    x = self.grid.start[stage] - 18 - style.VAR
+                    x = min([x, *(r[0] for r in first)]) - 10
                     self.say((x, y + 4), roman(clean(scope)), "quiet", anchor="end")
 
     # --- wires ----------------------------------------------------------------------------------
@@ -196,7 +199,8 @@ class Ink:
         for i, column in enumerate(self.scene.columns):
             if column.hidden and column.stage == rail.stage and rail.gap_note:
                 x = self.grid.left[i] + self.grid.column_width(column) / 2
-                spots = [((x, y - 6), "middle"), ((x + 6, y - 6), "start"), ((x - 6, y - 6), "end")]
+                spots = [((x, y - 6), "middle")]
+                spots += [((x + d, y - 6), "start" if d > 0 else "end") for d in (6, -6, 24, -24)]
                 at, anchor = self.best(spots, rail.gap_note)  # beside a wire that passes
                 self.say(at, rail.gap_note, anchor=anchor)
                 break
@@ -221,9 +225,12 @@ class Ink:
                 ends = t.ends(rail, column.when)
                 y, x = t.rail_y[rail.glyph.id] - 6, self.grid.left[i]
                 spots = [((x + ends[0] - 9, y), "end"), ((x + ends[-1] + 8, y), "start")]
-                spots += [((x + end + d, y), "start") for d in (8, 32, 56) for end in ends[::-1]]
-                at, anchor = self.best(spots if left else spots[1:] + spots[:1], note)
-                self.say(at, note, anchor=anchor)
+                spots += [((x + end + d, y), "start") for d in (8, 32, 56, 80, 104)
+                          for end in ends[::-1]]
+                spots += [((x_, y_ + 20), end) for (x_, y_), end in spots]  # below the rail
+                spot = self.best(spots if left else spots[1:] + spots[:1], note)
+                crossed = touches(self.lanes, said_at(spot, note))
+                self.say(spot[0], note, anchor=spot[1], halo=crossed)
 
     def total(self, total: Glyph, y: float) -> None:
         """The rail above all frames that gathers a term from each step."""

@@ -156,7 +156,7 @@ def add_notes(scene: Scene, show: set[str]) -> None:
         if "names" not in show and glyph.role not in ("total", "gap"):
             glyph.text = ()
         if glyph not in inputs:
-            glyph.note = roman(", ".join(said(node, show)))
+            glyph.note = listed(said(node, show))
     for rail in scene.rails:
         node = rail.glyph.node
         if node is not None:
@@ -164,7 +164,12 @@ def add_notes(scene: Scene, show: set[str]) -> None:
             if "parameters" in show:
                 words.append(f"{np.size(node.value):,} parameters" if node.requires_grad
                              else "no parameter")
-            rail.note = roman(", ".join(words))
+            rail.note = listed(words)
+
+
+def listed(words: list[str]) -> Text:
+    """Words with commas between them."""
+    return roman(", ".join(words)) if words else ()
 
 
 def said(node: Node, show: set[str]) -> list[str]:

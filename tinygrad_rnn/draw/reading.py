@@ -171,9 +171,8 @@ class Reader:
             return
         if tail is None:
             x = node.operands[position]
-            if head.when is None:
-                return
-            tail, kind = self.gap_glyph(self.entry_key(x, head, position), x, x), "carried"
+            tail = self.gap_glyph(self.entry_key(x, head, position), x, x)
+            kind = "carried" if head.when is not None else "free"
         elif tail.when is None or head.when is None:
             kind = "inner" if tail.when == head.when else "free"
         else:

@@ -9,6 +9,7 @@ over) does always: each kind of step has a stamp of its own, on the one grid of 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import style
@@ -88,7 +89,8 @@ class Stamp:
                 for key, position in heads:
                     rect = self.rects[key]
                     ways = tap_ways(rect, y, upper and t.noted)
-                    way = self.field.best(ways, (rect,)) or ((0.0, y), (0.0, y))
+                    way = self.field.best(ways, (rect,)) or self.field.best(
+                        round_taps(rect, y, t.xs, t.ys), (rect,)) or ((0.0, y), (0.0, y))
                     self.field.wires.append(way)
                     found[rail.glyph.id, key, position] = Tap(way, upper)
         return found
@@ -132,10 +134,18 @@ def tap_ways(rect: Rect, y: float, left_only: bool = False) -> Iterable[Way]:
     for aside in (-44.0, -30.0, 30.0, 44.0) if rect[2] - rect[0] >= style.CELL[0] else ():
         yield (middle + aside, y), (middle + aside, edge)
     yield (middle, y), (middle, edge)
-    for distance in (12.0, 22.0, 32.0, 42.0, 52.0):
+    for distance in (12.0, 22.0, 32.0, 42.0, 52.0, 66.0, 84.0, 108.0, 140.0, 180.0, 230.0):
         yield (rect[0] - distance, y), (rect[0] - distance, level), (rect[0], level)
         if not left_only:
             yield (rect[2] + distance, y), (rect[2] + distance, level), (rect[2], level)
+
+
+def round_taps(rect: Rect, y: float, xs: Iterable[float], ys: Iterable[float]) -> Iterable[Way]:
+    """From a rail at height `y` up a channel, along a level one, and in from above or below."""
+    middle = (rect[0] + rect[2]) / 2
+    levels = [level for level in ys if level < rect[1] or level > rect[3]]
+    for x, level in product(xs, levels):
+        yield (x, y), (x, level), (middle, level), (middle, rect[1 if level < rect[1] else 3])
 
 
 def note_spots(rect: Rect, wide: float, frame: float) -> Iterable[tuple[Point, str]]:

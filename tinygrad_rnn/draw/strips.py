@@ -27,6 +27,7 @@ from .scale import Scale
 from .scene import Scene
 
 MOST, HEAT, BARS, TICKS = 1000, 16.0, 30.0, 10
+LEAST = 360.0  # the width of a strip, so that its ticks can be read
 Series = dict[int, float]  # step -> norm
 Height = Callable[[float], float]
 
@@ -53,7 +54,7 @@ def with_strips(
 ) -> Drawing:
     """The drawing with a strip for each state and each weight below it."""
     left = min(frame.sides[0] for frame in drawing.frames)
-    wide = max(frame.sides[2] for frame in drawing.frames) - left
+    wide = max(max(frame.sides[2] for frame in drawing.frames) - left, LEAST)
     y = drawing.top + drawing.height + 4.0
     strips: list[Strip] = []
     labels: list[Label] = []

@@ -113,7 +113,9 @@ class TimeGrid:
         if rect is None:
             heads = (wire.head.key for wire in self.scene.wires if wire.tail is glyph)
             rect = next((t.rects[key] for key in heads if key in t.rects), None)
-        return around((x, centre(rect)[1] if rect else (t.top + t.bottom) / 2), glyph)
+        known = any(key in t.rects for key in t.grid.steps.leaves)
+        level = centre(rect)[1] if rect else t.level() if known else t.bottom - 40.0
+        return around((x, level), glyph)
 
     def place_initial(self) -> None:
         """The states before the first step, in the rows of the states; for a sequence that is read
@@ -125,19 +127,29 @@ class TimeGrid:
             stage = self.scene.columns[i].stage
             own = [k for k, column in enumerate(self.scene.columns) if column.stage == stage]
             last = len(own) > 1 and i == own[-1]
-            wide = max(glyph.size()[0] + 16, width(glyph.note, style.SMALL))  # clear of the frame
+            note = width(glyph.note, style.SMALL) + 20 if glyph.note else 0.0
+            wide = max(glyph.size()[0] + 16, note)  # clear of the frame, and of wires past a note
             end = self.left[i] + self.column_width(self.scene.columns[i])
             x = end + max(40, wide / 2 + 6) if last else self.left[i] + min(-6 - wide / 2, -40.0)
             rects = self.templates[stage].rects
             y = centre(rects.get(glyph.key) or rects[head.key])[1]
-            self.rects[glyph] = below(around((x, y), glyph), placed)
-            placed.append(self.rects[glyph])
+            ways = [below(around((x, y), glyph), placed), above(around((x, y), glyph), placed)]
+            free = (rect for rect in ways if not self.on_rail(rect, glyph.note, stage))
+            self.rects[glyph] = rect = next(free, ways[0])
+            placed += [rect, note_below(rect, glyph.note)] if glyph.note else [rect]
+
+    def on_rail(self, rect: Rect, note: Text, stage: int) -> bool:
+        """Whether something on the left of a stage, or its note, would lie at the height of a
+        rail."""
+        low = note_below(rect, note)[3] if note else rect[3]
+        rails = [rail.glyph for rail in self.scene.rails if rail.stage == stage]
+        high = 2.0 + max((high_of(glyph) / 2 for glyph in rails), default=0.0)
+        return any(rect[1] - high < y < low + high for y in self.templates[stage].rail_y.values())
 
     def place_rails(self) -> None:
         """The box of each weight, on the left of its stage at the height of its rail."""
         for rail in self.scene.rails:
-            w, h = rail.glyph.size()
-            high = h if rail.glyph.turned else 20.0
+            w, high = rail.glyph.size()[0], high_of(rail.glyph)
             y = self.templates[rail.stage].rail_y[rail.glyph.id]
             x = self.start[rail.stage]
             self.rects[rail.glyph] = (x - 18 - w, y - high / 2, x - 18, y + high / 2)
@@ -167,7 +179,7 @@ class TimeGrid:
         around_ = set(self.scene.around)
         found: set[Glyph] = set()
         for wire in self.scene.wires:  # in the order of the program
-            if wire.head in around_ and (wire.tail.when is not None or wire.tail in found):
+            if wire.head in around_ and (wire.tail in self.column_of or wire.tail in found):
                 found.add(wire.head)
         for wire in reversed(self.scene.wires):
             if wire.tail in around_ and wire.head in found:
@@ -246,6 +258,8 @@ class TimeGrid:
                 boxes += [moved(rect, x) for rect in stamp.words]
                 wires += [shifted(way, x) for way in stamp.field.wires]
                 xs += [x + at for at in t.xs]
+            else:
+                boxes.append(self.gap_words(i))
         xs += [x - d for x in self.start.values() for d in (9.0, 5.0)]
         xs += [self.right + 9, self.right + 15, self.right + 21]
         others = (*self.scene.initial, *self.scene.around, *(r.glyph for r in self.scene.rails))
@@ -256,6 +270,14 @@ class TimeGrid:
         field = Field([r for r in boxes if r[2] > r[0]], wires)
         levels = [*dict.fromkeys(ys), self.top - 6, self.top - 10]
         return field.route(a, b, sorted(dict.fromkeys(xs)), levels, wire.kind == "fed")
+
+    def gap_words(self, i: int) -> Rect:
+        """Where the words of a gap stand, below each other at the top of its frame."""
+        column = self.scene.columns[i]
+        lines, middle = gap_lines(column), self.left[i] + self.column_width(column) / 2
+        wide = max(width(line, style.SMALL) for line in lines) / 2 + 2
+        top = self.of(column).top
+        return middle - wide, top + 6, middle + wide, top + 24 + 15 * len(lines)
 
     def nearest(self, rect: Rect) -> int:
         """The column beside something that stands outside of all columns."""
@@ -289,6 +311,11 @@ def wire_key(wire: Wire) -> Hashable:
     return ("wire", wire.tail.id, wire.head.id, wire.position)
 
 
+def high_of(weight: Glyph) -> float:
+    """How high the box of a weight is: low enough for rails that run close together."""
+    return weight.size()[1] if weight.turned else 20.0
+
+
 def around(point: tuple[float, float], glyph: Glyph) -> Rect:
     """The box of a glyph around a point."""
     (x, y), (w, h) = point, glyph.size()
@@ -301,6 +328,15 @@ def below(rect: Rect, others: list[Rect]) -> Rect:
     for other in sorted(others, key=lambda r: r[1]):
         if left < other[2] and right > other[0] and top < other[3] + 6 and bottom > other[1] - 6:
             top, bottom = other[3] + 8, other[3] + 8 + bottom - top
+    return left, top, right, bottom
+
+
+def above(rect: Rect, others: list[Rect]) -> Rect:
+    """The rectangle, moved up until it is clear of the others, with room for a note of its own."""
+    left, top, right, bottom = rect
+    for other in sorted(others, key=lambda r: -r[3]):
+        if left < other[2] and right > other[0] and top < other[3] + 6 and bottom > other[1] - 6:
+            top, bottom = other[1] - 22 - (bottom - top), other[1] - 22
     return left, top, right, bottom
 
 
