@@ -10,7 +10,8 @@ again (the second graph is then part of the gradient's).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection
 from contextvars import copy_context
 from functools import wraps
 from typing import Any
@@ -18,11 +19,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import GradientError, UnsupportedError
-from . import ops
+from . import hooks, ops
+from .backprop import contributions
 from .gradients import pull
-from .graph import Node, Op, make, tick
+from .graph import Node, Op, constant, make, tick
 from .place import HERE, here
 from .timeline import mark, times_of
+from .totals import Totals
 from .walk import parents
 from .words import describe
 
@@ -67,7 +70,7 @@ class Segment:
         if not isinstance(y, Node) or not y.op.rules or y.order < begin:
             return returned  # nothing was computed that a gradient could go through
         known = set(nodes_in([self.args, self.options]))
-        self.operands = [x for x in ends(y, begin) if x.requires_grad or x in known]
+        self.operands = ends(y, begin, known)
         pairs = [(x, x.value) for x in self.operands]
         (a, u), (b, v) = [*pairs, (None, None)][:2]
         node = make(type(y), CHECKPOINT, y.value, a, b, u, v, y.at)
@@ -95,8 +98,7 @@ class Segment:
                 f"{np.shape(y.value)}" if isinstance(y, Node) else type(y).__name__)
         elif not same(y.value, first):
             what = "other numbers the second time"
-        elif {x for x in ends(y, begin) if x.requires_grad} != {
-                x for x in self.operands if x.requires_grad}:
+        elif set(ends(y, begin)) != {x for x in self.operands if x.requires_grad}:
             what = "the same numbers the second time, but from other nodes"
         if what:
             raise GradientError(
@@ -111,8 +113,13 @@ def recomputed(g: Any, y: Any, *operands: Any, segment: Segment) -> list[Any]:
     place = {"watchers": here().watchers, **({"phase": "backward"} if graph else {})}
     result, begin = segment.again(place)
     segment.check(result, y.value if graph else y, begin)
-    wanted = [x for x in segment.operands if x.requires_grad]
-    totals = pull(result, wanted, g, graph=graph, until=set(segment.operands))
+    if graph:
+        wanted = [x for x in segment.operands if x.requires_grad]
+        totals = pull(result, wanted, g, graph=True, until=set(segment.operands))
+    else:
+        totals = Totals([(result, g)], late=True)
+        walk = contributions(totals, tell=bool(here().watchers), until=set(segment.operands))
+        deque(hooks.watched(walk), maxlen=0)  # let them all pass
     return [totals[x] if x in totals else None if not x.requires_grad
             else 0.0 if x.is_scalar else np.zeros_like(x.value) for x in segment.operands]
 
@@ -121,16 +128,26 @@ CHECKPOINT = Op("checkpoint", rules=(recomputed,), joint=True,
                 doc="f(operands), of which only operands and result are kept.")
 
 
-def ends(y: Node, begin: int) -> list[Node]:
-    """What the nodes made since `begin` were made from, in the order of its first use."""
-    inside, seen = [y], {y}
+def ends(y: Node, begin: int, known: Collection[Node] = ()) -> list[Node]:
+    """What the nodes made since `begin` were made from, in the order of its first use: what wants a
+    gradient, and what is among `known`."""
+    inside, found = [y], set[Node]()
+    seen = {y}
     for node in inside:
-        for _, x in parents(node):
-            if x.op.rules and x.order > begin and x not in seen:
+        for x in (node.a, node.b, *(() if node.rest is None else [x for x, _ in node.rest])):
+            if x is not None and x not in seen:
                 seen.add(x)
-                inside.append(x)
+                if x.op.rules and x.order > begin:
+                    inside.append(x)
+                elif x.op is not constant or x in known:
+                    found.add(x)
     inside.sort(key=lambda node: node.order)
-    return list(dict.fromkeys(x for node in inside for _, x in parents(node) if x not in seen))
+    listed = dict[Node, None]()
+    for node in inside:
+        if len(listed) == len(found):
+            break
+        listed.update((x, None) for _, x in parents(node) if x in found)
+    return list(listed)
 
 
 # --- arguments and results ----------------------------------------------------------------------

@@ -22,7 +22,6 @@ from .fused import SEQUENCE, record
 from .fused_pass import WEIGHTS, Pass, Settled
 from .masking import Masks
 from .sequence import Steps, Together, Whole, join, shape_of
-from .unrolling import starting_state
 
 
 def whole_input(steps: Steps) -> Any:
@@ -40,15 +39,16 @@ def whole_input(steps: Steps) -> Any:
 class FusedRun:
     """What a fused pass leaves: the fields of a `Run`, each made when it is asked for.
 
-    `begin` stands for the output before the first (zeros if None).
+    `begin` stands for the output before the first (zeros if None); `starts` says that it is the
+    first state.
     """
 
     past = None  # there is no more than one node to get past
 
     def __init__(self, run: Pass, operands: Sequence[Any], padding: str = "repeat",
-                 begin: Any = None) -> None:
+                 begin: Any = None, starts: bool = False) -> None:
         self.run, self.masks, self.padding, self.begin = run, run.masks, padding, begin
-        self.settled = run.settled
+        self.settled, self.starts = run.settled, starts
         self.node = record(SEQUENCE, run.value, operands, run.values, run.settled.span,
                            {"run": run})
         self.names = run.settled.cell.state_names
@@ -107,7 +107,7 @@ class FusedRun:
         valid, reset, h = self.masks.valid, self.masks.reset, self.parts[0]
         turn = slice(None, None, -1 if self.settled.reverse else 1)
         seen = np.logical_or.accumulate(valid[turn], 0)[turn]
-        if reset is None and (self.begin is not None or seen.all()):
+        if reset is None and (self.starts or seen.all()):
             return h
         with switch(step=None, span=self.settled.span):
             if reset is not None:
@@ -130,28 +130,28 @@ def last_valid(valid: Any, reverse: bool) -> Any:
     return T - 1 - found if reverse else found
 
 
-def run_fused(layer: Any, steps: Steps, initial_state: Any, masks: Masks, reverse: bool,
-              own: Any, dropout: Any) -> Any:
-    """Take a layer that has no obstacle over a sequence of at least one step: a `FusedRun`."""
+def run_fused(layer: Any, steps: Steps, state: Any, fresh: Any, masks: Masks, reverse: bool,
+              mask: Any, begin: Any = None) -> Any:
+    """Take a layer that has no obstacle over a sequence of at least one step: a `FusedRun`. `state`
+    and `fresh` are nodes, or None for zeros."""
     cell = layer.cell
-    operands, first = {"x": whole_input(steps)}, None
-    if initial_state is not None or layer.start != "zeros":
-        first = starting_state(cell, steps, initial_state, reverse, own)
-        operands |= named_parts("first ", cell, first)
-    if masks.reset is not None and layer.start != "zeros":
-        operands |= named_parts("fresh ", cell, starting_state(cell, steps, None, reverse, own))
+    operands = {"x": whole_input(steps)}
+    if state is not None:
+        operands |= named_parts("first ", cell, state)
+    if fresh is not None:
+        operands |= named_parts("fresh ", cell, fresh)
     for name in WEIGHTS:
         weight = getattr(cell, name, None)
         if weight is not None:
             operands[name] = weight
-    begin = None
-    if not layer.return_sequences and masks.valid is not None:
+    starts = begin is None and not layer.return_sequences and masks.valid is not None
+    if starts:
         batch = (steps.shape() or ())[:-1]
-        begin = np.zeros((*batch, cell.hidden_size), layer.dtype) if first is None else \
-            cell.split(first)[0]
+        begin = np.zeros((*batch, cell.hidden_size), layer.dtype) if state is None else \
+            cell.split(state)[0]
     given = list(operands.values())
     settled = Settled(cell, list(operands), shape_of(given[0]), reverse, layer.room)
-    return FusedRun(Pass(settled, given, masks, dropout()), given, layer.padding, begin)
+    return FusedRun(Pass(settled, given, masks, mask), given, layer.padding, begin, starts)
 
 
 def named_parts(kind: str, cell: Any, state: Any) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class LayerOptions(TypedDict, total=False):
     recurrent_dropout: float
     flatten: bool
     fused: bool
+    checkpoint_every: int | str | None
 
 
 class Layer(Module):

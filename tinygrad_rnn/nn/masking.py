@@ -24,8 +24,9 @@ class Masks:
     """`valid` and `reset`, boolean arrays (T, B) (or (T,) unbatched), or None where there is
     none."""
 
-    def __init__(self, steps: int, valid: Any = None, reset: Any = None) -> None:
-        self.steps, self.valid, self.reset = steps, valid, reset
+    def __init__(self, steps: int, valid: Any = None, reset: Any = None,
+                 happening: range | None = None) -> None:
+        self.steps, self.valid, self.reset, self.happening = steps, valid, reset, happening
 
     def missing(self, t: int) -> Any:
         """The validity of step t (B,) if some sample is masked there; None if none is."""
@@ -43,8 +44,17 @@ class Masks:
         shifted = np.concatenate([self.reset[1:], np.zeros_like(self.reset[:1])])
         return Masks(self.steps, self.valid, shifted)
 
+    def part(self, taken: range) -> Masks:
+        """Those of some of the steps; of these the same ones happen as among all."""
+        window, (start, stop) = self.window(), (taken.start, taken.stop)
+        a, b = (min(max(t, start), stop) - start for t in (window.start, window.stop))
+        return Masks(len(taken), *(None if m is None else m[start:stop]
+                                   for m in (self.valid, self.reset)), range(a, b))
+
     def window(self) -> range:
         """The steps from the first to the last at which something happens to some sample."""
+        if self.happening is not None:
+            return self.happening
         if self.valid is None:
             return range(self.steps)
         happens = self.valid if self.reset is None else self.valid | self.reset

@@ -19,6 +19,7 @@ from ..errors import InputError
 from . import init as inits
 from .activations import Activation
 from .cells import AffineCell, Cell, RNNCell
+from .checkpointed import in_chunks, interval
 from .fused import obstacle
 from .fused_layer import run_fused
 from .fused_room import Room
@@ -54,6 +55,9 @@ class Recurrent(Layer):
         flatten=True           steps (B, ...), frames for instance, are taken as (B, I)
         fused=True             the whole sequence is one node of the graph, computed faster, with
                                the same gradients: see `tg.fused`
+        checkpoint_every=k     of each k steps only what is asked for is kept, and backward computes
+                               their graph again; "sqrt" is √T, and takes the memory of about √T
+                               steps for a second forward pass. Exact: see `checkpointed`
 
     Raises `InputError` for options that cannot be.
     """
@@ -61,8 +65,8 @@ class Recurrent(Layer):
     def __init__(self, cell: AnyCell, *, return_sequences: bool = False, return_state: bool = False,
                  return_states: bool | None = None, return_all_states: bool = False,
                  reverse: bool = False, initial_state: str = "zeros", padding: str = "repeat",
-                 recurrent_dropout: float = 0.0, flatten: bool = False, fused: bool = False
-                 ) -> None:
+                 recurrent_dropout: float = 0.0, flatten: bool = False, fused: bool = False,
+                 checkpoint_every: int | str | None = None) -> None:
         where = type(self).__name__
         if not callable(cell) or isinstance(cell, (Layer, type)):
             kind = f"the class {cell.__name__}" if isinstance(cell, type) else \
@@ -93,6 +97,7 @@ class Recurrent(Layer):
         if fused and self.obstacle:
             warnings.warn(f"{where}(fused=True) is computed op by op: {self.obstacle}",
                           stacklevel=3 if type(self) is not Recurrent else 2)
+        self.checkpoint_every = interval(checkpoint_every, where)
         self.draw()
 
     def draw(self) -> None:
@@ -127,23 +132,31 @@ class Recurrent(Layer):
         def own(batch: tuple[int, ...]) -> Any:
             return self.own_state(batch, rng, -1 if reverse else 1)
 
-        def dropout() -> Any:
-            if not self.recurrent_dropout or rng is None:
-                return None
-            return dropout_mask(rng, (*batch, self.cell.hidden_size), self.recurrent_dropout,
+        fused = (self.fused or here().fused) and not self.obstacle and len(steps) > 0
+        zeros = fused and self.start == "zeros"  # need not be nodes
+        state = initial_state if zeros and initial_state is None else \
+            starting_state(self.cell, steps, initial_state, reverse, own)
+        fresh = None if masks.reset is None or zeros else \
+            starting_state(self.cell, steps, None, reverse, own)
+        mask = None
+        if self.recurrent_dropout and rng is not None:
+            mask = dropout_mask(rng, (*batch, self.cell.hidden_size), self.recurrent_dropout,
                                 self.dtype)
 
-        if (self.fused or here().fused) and not self.obstacle and len(steps):
-            fused: Run = run_fused(self, steps, initial_state, masks, reverse, own, dropout)
-            return fused
-        state = starting_state(self.cell, steps, initial_state, reverse, own)
-        fresh = None if masks.reset is None else starting_state(self.cell, steps, None, reverse,
-                                                                own)
-        mask = dropout()
-        extra = {} if mask is None else {"recurrent_mask": mask}
-        begin = None if self.return_sequences else self.shown(state)
-        return Unrolling(self.cell, reverse=reverse, masks=masks, padding=self.padding,
-                         begin=begin, fresh=fresh, extra=extra).over(steps, state)
+        def along(steps: Steps, state: Any, masks: Masks, begin: Any = None) -> Any:
+            if fused:
+                return run_fused(self, steps, state, fresh, masks, reverse, mask, begin)
+            if begin is None and not self.return_sequences:
+                begin = self.shown(state)
+            extra = {} if mask is None else {"recurrent_mask": mask}
+            return Unrolling(self.cell, reverse=reverse, masks=masks, padding=self.padding,
+                             begin=begin, fresh=fresh, extra=extra).over(steps, state)
+
+        if self.checkpoint_every is not None and len(steps) and here().recording:
+            return in_chunks(along, self.checkpoint_every, steps, state, masks, reverse,
+                             self.return_sequences, self.return_all_states)
+        run: Run = along(steps, state, masks)
+        return run
 
     def directions(self) -> set[str]:
         return {"reverse" if self.reverse else "forward"}

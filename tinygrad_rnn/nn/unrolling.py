@@ -113,8 +113,8 @@ class Unrolling:
         for t in reversed(range(T)) if self.reverse else range(T):
             if t not in window:  # trimmed: only its place in the sequence is filled
                 HERE.set(start.step_at(first + t))
-                ended = len(window) and (t < window[0] if self.reverse else t > window[-1])
-                outputs[t] = self.filled(steps, bool(ended))
+                ended = t < window.start if self.reverse else t >= window.stop
+                outputs[t] = self.filled(steps, ended)
         return Run(outputs, self.last, state, states)
 
     def step(self, steps: Steps, t: int, state: Any) -> tuple[Any, Any]:
