@@ -15,8 +15,7 @@ from ..core.graph import Node
 from ..core.walk import nodes
 from ..core.words import describe
 from ..errors import InputError
-from ..nn.fused import SEQUENCE
-from ..nn.fused_open import Opening
+from ..nn.fused_open import INSIDE, Opening
 from ..nn.layer import Layer
 from ..nn.sequence import stacked_steps
 from ..nn.states import mapped, parts_of
@@ -29,7 +28,7 @@ def opened(things: Any) -> Any:
     graph."""
     roots = [x for x in parts_of(things) if isinstance(x, Node)]
     listed = nodes(*roots)
-    if not any(node.op is SEQUENCE for node in listed):
+    if not any(node.op in INSIDE for node in listed):
         return things
     opening = Opening()
     for node in listed:  # operands first

@@ -18,16 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GradientError, UnsupportedError
-from . import hooks, ops
+from ..errors import GradientError
+from . import hooks
 from .backprop import contributions
 from .gradients import pull
 from .graph import Node, Op, constant, make, tick
+from .packing import nodes_in, own, pack, replaced, unpack
+from .parts import Part
 from .place import HERE, here
 from .timeline import mark, times_of
 from .totals import Totals
 from .walk import parents
-from .words import describe
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -90,6 +91,17 @@ class Segment:
         begin = tick()
         return self.context.copy().run(replay)
 
+    def opened(self, other: Callable[[Any], Any]) -> Any:
+        """What `f` returns, with its graph, for what `other` gives in the place of each node among
+        its arguments."""
+
+        def replay() -> Any:
+            HERE.set(here().but(watchers=watchers))
+            return self.f(*replaced(self.args, other), **replaced(self.options, other))
+
+        watchers = here().watchers
+        return self.context.copy().run(replay)
+
     def check(self, y: Any, first: Any, begin: int) -> None:
         """Refuse a second run that gave something else, or came from something else."""
         what = ""
@@ -124,7 +136,33 @@ def recomputed(g: Any, y: Any, *operands: Any, segment: Segment) -> list[Any]:
             else 0.0 if x.is_scalar else np.zeros_like(x.value) for x in segment.operands]
 
 
-CHECKPOINT = Op("checkpoint", rules=(recomputed,), joint=True,
+def told_apart(g: Any, y: Any, *operands: Any, segment: Segment) -> list[list[Part] | None]:
+    """What each use of a leaf inside gave, at its step: see `Op.parts`. None for what is no leaf,
+    or is used by way of a slice or a transpose."""
+    result, begin = segment.again({"watchers": ()})
+    segment.check(result, y, begin)
+    inside = set(segment.operands)
+    found: dict[Node, list[Part] | None] = {
+        x: [] if x.is_leaf and not x.is_scalar else None for x in segment.operands}
+    told: tuple[Any, Any] = None, None
+    for node, position, x, arrived, c in contributions(Totals([(result, g)]), until=inside):
+        op, uses = node.op, found.get(x)
+        if uses is None:
+            continue
+        if op.parts is not None:
+            if told[0] is not node:
+                told = node, op.parts(arrived, node.value, *node.values, **node.params or {})
+            found[x] = None if told[1][position] is None else uses + told[1][position]
+        elif op.alias or op.into is not None:
+            found[x] = None
+        elif op.late is not None and position == 1:
+            uses.append(Part(node.step, arrived, node.u, op=op.name))
+        else:
+            uses.append(Part(node.step, c, op=op.name))
+    return [found[x] for x in segment.operands]
+
+
+CHECKPOINT = Op("checkpoint", rules=(recomputed,), joint=True, parts=told_apart,
                 doc="f(operands), of which only operands and result are kept.")
 
 
@@ -148,55 +186,6 @@ def ends(y: Node, begin: int, known: Collection[Node] = ()) -> list[Node]:
             break
         listed.update((x, None) for _, x in parents(node) if x in found)
     return list(listed)
-
-
-# --- arguments and results ----------------------------------------------------------------------
-
-
-def own(x: Any) -> Any:
-    """Arguments as they are now: arrays are copied, also those in lists, tuples and dicts."""
-    if isinstance(x, np.ndarray):
-        return x.copy()
-    if isinstance(x, dict):
-        return {key: own(value) for key, value in x.items()}
-    if isinstance(x, (list, tuple)):
-        items = [own(item) for item in x]
-        return x._make(items) if hasattr(x, "_make") else type(x)(items)
-    return x
-
-
-def nodes_in(items: list[Any]) -> list[Node]:
-    """The nodes among arguments, also those in lists, tuples and dicts."""
-    for item in items:  # the list grows while we read it
-        if isinstance(item, (list, tuple, dict)):
-            items.extend(item.values() if isinstance(item, dict) else item)
-    return [item for item in items if isinstance(item, Node)]
-
-
-def pack(returned: Any) -> Any:
-    """Several tensors as one, end to end: a node has one value. One node is itself."""
-    if not isinstance(returned, (tuple, list)):
-        return returned
-    for x in returned:
-        if not isinstance(x, Node) or x.is_scalar or x.value.dtype != returned[0].value.dtype:
-            what = describe(x) if isinstance(x, Node) else f"a {type(x).__name__}"
-            raise UnsupportedError("several results must be tensors of one dtype, and among them "
-                                   f"is {what}", where="checkpoint",
-                                   fix="Return one node, or convert with .astype()")
-    flat = [ops.reshape(x, shape=(-1,)) for x in returned]
-    return ops.concatenate(*flat, axis=0) if flat else returned
-
-
-def unpack(packed: Any, returned: Any) -> Any:
-    """The tensors in `packed`, with the shapes, names and places of those that `f` returned."""
-    results, start = [], 0
-    for x in returned:
-        part = ops.getitem(packed, index=slice(start, start + x.value.size))
-        y = ops.reshape(part, shape=x.value.shape)
-        part.at, y.at, y.name = x.at, x.at, x.name
-        start += x.value.size
-        results.append(y)
-    return returned._make(results) if hasattr(returned, "_make") else type(returned)(results)
 
 
 def same(a: Any, b: Any) -> bool:

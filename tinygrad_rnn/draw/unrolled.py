@@ -10,8 +10,7 @@ from typing import Any
 
 from ..core.graph import Node
 from ..errors import InputError
-from ..nn.fused import SEQUENCE
-from ..nn.fused_open import open_fused
+from ..nn.fused_open import INSIDE, open_fused
 from . import options
 from .labels import number, plain, roman, symbol
 from .layout import place
@@ -76,7 +75,7 @@ def scene_of(root: Any, window: Window, where: str, title: str) -> Scene:
             where=where,
         )
     found = survey(root, window)
-    if SEQUENCE in {node.op for node in found.nodes}:
+    if any(node.op in INSIDE for node in found.nodes):
         root = open_fused(root)
         found = survey(root, window)
     name = plain(symbol(root.name, root.step)) if root.name else root.op.name

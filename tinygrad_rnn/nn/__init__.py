@@ -15,11 +15,12 @@ from .feedback import FEEDBACKS, OutputFeedback
 from .feedforward import MLP, Dropout, Embedding, LayerNorm, Sequential
 from .gated import GRUCell, LSTMCell, LSTMState
 from .generate import generate, greedy, one_hot, sampled
+from .kinds import GRU, LSTM, RNN
 from .layer import Layer
 from .linear import Linear
 from .losses import binary_cross_entropy, cross_entropy, huber, squared_error
 from .module import Module
-from .recurrent import GRU, LSTM, RNN, Recurrent, unroll
+from .recurrent import Recurrent, unroll
 from .seq2seq import EncoderDecoder
 from .stacked import Stacked
 from .vector2seq import VectorToSequence

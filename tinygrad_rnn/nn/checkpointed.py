@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,11 +57,26 @@ def in_chunks(along: Along, every: Any, steps: Steps, state: Any, masks: Masks, 
         with timestep(first + taken.start):
             returned = checkpoint(chunk)(part, state, last)
         state, last, *found[taken] = chunk.in_places(returned)
+        if outputs or states:
+            nameless(state, last)
     span = range(first, first + T)
-    rows = [None if kind[0] is None else mapped(lambda *parts: Whole(
-        ops.concatenate(*parts, axis=0), parts[0].name, span), *kind)
-        for kind in zip(*(found[taken] for taken in ranges))]
+    rows = [None if kind[0] is None else mapped(partial(end_to_end, span), *kind)
+            for kind in zip(*(found[taken] for taken in ranges))]
     return Run(rows[0] or [], last, state, together(rows[1]) if states else NotKept(T))
+
+
+def end_to_end(span: range, *parts: Any) -> Whole:
+    """The chunks of a sequence as one."""
+    name = parts[0].name
+    nameless(*parts)  # they are no h_t
+    return Whole(ops.concatenate(*parts, axis=0), name, span)
+
+
+def nameless(*given: Any) -> None:
+    """What carries only a part of the gradient of h_t is not to be taken for it."""
+    for x in parts_of(given):
+        if isinstance(x, Node) and x.op.rules:
+            x.name = None
 
 
 def together(rows: Any) -> Any:

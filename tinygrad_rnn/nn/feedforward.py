@@ -23,9 +23,9 @@ from . import init as inits
 from .activations import Activation
 from .layer import Layer
 from .linear import Linear
+from .masking import dropout_mask
 from .module import Module, parameter
 from .options import float_type, number, rate, size, yes_or_no
-from .recurrent import dropout_mask
 from .sequence import given_step, join, no_pair, per_step
 
 

@@ -15,31 +15,36 @@ from typing import Any
 import numpy as np
 
 from ..core import functions, ops, walk
+from ..core.checkpoint import CHECKPOINT
 from ..core.functions import class_cross_entropy, cross_entropy_
 from ..core.graph import Node, make
 from ..core.place import at, contained, here
 from ..core.reductions import sum_of
 from .fused import SEQUENCE
 from .fused_head import AFFINE, SOFTMAX
-from .sequence import join, span_of
+from .sequence import join, span_of, stacked_steps
+
+INSIDE = SEQUENCE, CHECKPOINT  # what has operations inside
 
 
 @contained
 def open_fused(root: Node) -> Node:
-    """The graph of `root` with every fused sequence as operations, each at its step.
+    """The graph of `root` with every fused sequence, and what a checkpoint did not keep, as
+    operations, each at its step.
 
-    Leaves and what no fused layer is part of are the same nodes as before; the values agree to
-    rounding. A graph without fused layers is returned as it is.
+    Leaves and what none of these is part of are the same nodes as before; the values agree to
+    rounding. A graph without them is returned as it is.
 
         draw.unrolled(tg.open_fused(loss))
     """
     walk.check(root)
     opening, listed = Opening(), walk.nodes(root)
-    if any(node.op is SEQUENCE for node in listed):
+    if any(node.op in INSIDE for node in listed):
         for node in listed:  # operands first
             opening.visit(node)
     found: Node = opening.of(root)
-    return found
+    inside = any(node.op is CHECKPOINT for node in listed)
+    return open_fused(found) if inside else found  # one may have been within another
 
 
 def told_apart(listed: Sequence[Node]) -> list[Node]:
@@ -60,6 +65,8 @@ class Opening:
     def __init__(self) -> None:
         self.steps: dict[Node, Sequence[Any]] = {}
         self.anew: dict[Node, Node] = {}
+        self.returned: dict[Node, Sequence[Any]] = {}  # by a checkpoint, several results
+        self.pieces: dict[Node, Node] = {}  # and what stands for the place of each
 
     def of(self, x: Any) -> Any:
         """What stands in the place of an operand: its steps joined, if it was opened."""
@@ -73,6 +80,12 @@ class Opening:
         if node.op is SEQUENCE:
             self.open_pass(node)
             return
+        if node.op is CHECKPOINT:
+            self.open_checkpoint(node)
+            return
+        if node.a in self.returned or node.a in self.pieces:
+            self.take_piece(node)
+            return
         changed = [x for _, x in walk.parents(node) if x in self.steps or x in self.anew]
         if not changed or not node.op.rules:
             return
@@ -80,6 +93,9 @@ class Opening:
         index = (node.params or {}).get("index")
         if node.op is ops.getitem and first is not None and type(index) is int:
             self.take_out(node, first, index)
+        elif node.op is ops.concatenate and (node.params or {})["axis"] == 0 \
+                and span_of(node) is None and all(x in self.steps for x in changed):
+            self.steps[node] = [step for x in changed for step in self.steps[x]]
         elif node.op is ops.sum_ and first is not None and not node.params:
             with at(node.at):
                 self.anew[node] = named(sum_of(*self.steps[first]), node)
@@ -97,6 +113,34 @@ class Opening:
             self.of(x) if isinstance(x, Node) else x
         with at(node.at.but(span=None, watchers=here().watchers)):
             self.steps[node] = run.again([x, *operands])
+
+    def open_checkpoint(self, node: Node) -> None:
+        """What a checkpoint computed, with its graph."""
+        found = (node.params or {})["segment"].opened(self.of)
+        if isinstance(found, Node):
+            self.place(node, found)
+        else:
+            self.returned[node] = found
+
+    def take_piece(self, node: Node) -> None:
+        """One of the results of a checkpoint: a slice of all of them, and then its shape."""
+        if node.a in self.pieces:
+            self.place(node, self.pieces[node.a])
+            return
+        start = 0
+        for x in self.returned[node.a] if node.a is not None else ():
+            if start == (node.params or {})["index"].start:
+                self.pieces[node] = x
+                return
+            start += x.value.size
+
+    def place(self, node: Node, found: Node) -> None:
+        """A node in the place of another: its steps, where it joins some."""
+        steps = stacked_steps(found)
+        if steps is None:
+            self.anew[node] = found
+        else:
+            self.steps[node] = steps
 
     def take_out(self, node: Node, source: Node, index: int) -> None:
         """One step of an opened sequence; of a state of several parts, one part at all steps."""

@@ -48,8 +48,8 @@ class Masks:
         """Those of some of the steps; of these the same ones happen as among all."""
         window, (start, stop) = self.window(), (taken.start, taken.stop)
         a, b = (min(max(t, start), stop) - start for t in (window.start, window.stop))
-        return Masks(len(taken), *(None if m is None else m[start:stop]
-                                   for m in (self.valid, self.reset)), range(a, b))
+        valid, reset = (None if m is None else m[start:stop] for m in (self.valid, self.reset))
+        return Masks(len(taken), valid, reset, range(a, b))
 
     def window(self) -> range:
         """The steps from the first to the last at which something happens to some sample."""
@@ -130,3 +130,8 @@ def stay(part: Any) -> Any:
 def zeros(shape: tuple[int, ...], dtype: Any) -> Tensor:
     """A constant of this step: the output where there is none."""
     return Tensor(np.zeros(shape, dtype))
+
+
+def dropout_mask(rng: np.random.Generator, shape: tuple[int, ...], p: float, dtype: Any) -> Any:
+    """0 with probability p, else 1 / (1 - p): the expected value of an entry stays."""
+    return ((rng.random(shape) >= p) / (1.0 - p)).astype(dtype)

@@ -1,4 +1,4 @@
-"""Recurrent layers: a cell along a sequence. RNN, LSTM, GRU, and one around any cell.
+"""Recurrent layers: a cell along a sequence.
 
 The question this file answers: *what is the difference between a cell and a layer?* A cell is one
 step; a layer starts a state, takes the cell along the whole sequence (`unrolling`), and returns
@@ -8,7 +8,7 @@ what was asked for (`layer`).
 from __future__ import annotations
 
 import warnings
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 
@@ -16,23 +16,20 @@ from ..core import ops
 from ..core.place import here, switch
 from ..core.values import Tensor
 from ..errors import InputError
-from . import init as inits
-from .activations import Activation
-from .cells import AffineCell, Cell, RNNCell
+from .cells import AffineCell, Cell
 from .checkpointed import in_chunks, interval
 from .fused import obstacle
 from .fused_layer import run_fused
 from .fused_room import Room
 from .fused_usual import usual_call
-from .gated import GRUCell, LSTMCell
-from .layer import Layer, LayerOptions
-from .masking import Masks
+from .layer import Layer
+from .masking import Masks, dropout_mask
 from .module import Module, parameter, refuse_shared
-from .options import known_options, one_of, rate, yes_or_no
+from .options import one_of, rate, yes_or_no
 from .sequence import Steps, shape_of
 from .unrolling import AnyCell, Run, Unrolling, starting_state, unroll
 
-__all__ = ["GRU", "LSTM", "RNN", "AnyCell", "Recurrent", "unroll"]
+__all__ = ["AnyCell", "Recurrent", "unroll"]
 
 STARTS = ("zeros", "random", "learned")
 PADDINGS = ("repeat", "zero")
@@ -93,6 +90,9 @@ class Recurrent(Layer):
                              f"{type(cell).__name__}", where=where)
         self.obstacle, self.room = obstacle(cell), Room()
         self.usual: Any = None
+        self.usually = all(getattr(type(self), name) is getattr(Recurrent, name)
+                           for name in ("steps", "check", "run", "own_state", "results",
+                                        "sequence"))
         self.fused = yes_or_no(fused, "fused", where)
         if fused and self.obstacle:
             warnings.warn(f"{where}(fused=True) is computed op by op: {self.obstacle}",
@@ -108,7 +108,7 @@ class Recurrent(Layer):
 
     def __call__(self, xs: Any, initial_state: Any = None, *, mask: Any = None,
                  lengths: Any = None, reset_mask: Any = None, rng: Any = None) -> Any:
-        if type(xs) is Tensor and (self.fused or here().fused) and type(self) in OWN \
+        if type(xs) is Tensor and (self.fused or here().fused) and self.usually \
                 and initial_state is mask is lengths is reset_mask is rng is None \
                 and not self.obstacle:
             found = usual_call(self, xs)
@@ -212,72 +212,3 @@ class Recurrent(Layer):
         parts += [f"padding={self.padding}"] * (self.padding != "repeat")
         parts += [f"recurrent_dropout={self.recurrent_dropout}"] * bool(self.recurrent_dropout)
         return ", ".join(parts)
-
-
-class RNN(Recurrent):
-    """The vanilla recurrent layer:  h_t = φ(W_xh x_t + W_hh h_{t-1} + b_h),  t = 1..T   (Elman
-    1990)
-
-    φ is `nonlinearity`: "tanh" (default), "relu", "identity" or a function. `.cell` is an `RNNCell`
-    and holds W_xh (H, I), W_hh (H, H), b_h (H,). What a call takes and returns: see `Layer`; the
-    other options: see `Recurrent`.
-    """
-
-    def __init__(self, input_size: int, hidden_size: int,
-                 nonlinearity: str | Activation = "tanh", bias: bool = True, *,
-                 stacked: bool = False, init: str | inits.Init = "uniform",
-                 init_hh: str | inits.Init | None = None, seed: Any = None, dtype: Any = None,
-                 **options: Unpack[LayerOptions]) -> None:
-        known_options(options, LayerOptions.__annotations__, "RNN")
-        super().__init__(RNNCell(input_size, hidden_size, nonlinearity, bias, stacked=stacked,
-                                 init=init, init_hh=init_hh, seed=seed, dtype=dtype), **options)
-
-
-class LSTM(Recurrent):
-    """The LSTM layer: its equations stand at `LSTMCell`.
-
-    `.cell` is an `LSTMCell` and holds W_xh (4H, I), W_hh (4H, H), b_h (4H,), gates in the order i,
-    f, g, o. The state is a pair (h, c). What a call takes and returns: see `Layer`; the other
-    options: see `Recurrent`.
-    """
-
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *,
-                 activation: str | Activation = "tanh",
-                 gate_activation: str | Activation = "sigmoid",
-                 output_activation: str | Activation | None = None,
-                 forget_bias: float | None = None, peepholes: bool = False, stacked: bool = False,
-                 init: str | inits.Init = "uniform", init_hh: str | inits.Init | None = None,
-                 seed: Any = None, dtype: Any = None, **options: Unpack[LayerOptions]) -> None:
-        known_options(options, LayerOptions.__annotations__, "LSTM")
-        super().__init__(LSTMCell(
-            input_size, hidden_size, bias, activation=activation, gate_activation=gate_activation,
-            output_activation=output_activation, forget_bias=forget_bias, peepholes=peepholes,
-            stacked=stacked, init=init, init_hh=init_hh, seed=seed, dtype=dtype), **options)
-
-
-class GRU(Recurrent):
-    """The GRU layer: its equations stand at `GRUCell`.
-
-    `.cell` is a `GRUCell` and holds W_xh (3H, I), W_hh (3H, H), b_h (3H,), gates in the order r, z,
-    n, and b_hn (H,). What a call takes and returns: see `Layer`; the other options: see
-    `Recurrent`.
-    """
-
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *,
-                 reset_after: bool = True, activation: str | Activation = "tanh",
-                 gate_activation: str | Activation = "sigmoid", stacked: bool = False,
-                 init: str | inits.Init = "uniform", init_hh: str | inits.Init | None = None,
-                 seed: Any = None, dtype: Any = None, **options: Unpack[LayerOptions]) -> None:
-        known_options(options, LayerOptions.__annotations__, "GRU")
-        super().__init__(GRUCell(
-            input_size, hidden_size, bias, reset_after=reset_after, activation=activation,
-            gate_activation=gate_activation, stacked=stacked, init=init, init_hh=init_hh,
-            seed=seed, dtype=dtype), **options)
-
-
-OWN = Recurrent, RNN, LSTM, GRU  # not a class of a user's, which may have a `run` of its own
-
-
-def dropout_mask(rng: np.random.Generator, shape: tuple[int, ...], p: float, dtype: Any) -> Any:
-    """0 with probability p, else 1 / (1 - p): the expected value of an entry stays."""
-    return ((rng.random(shape) >= p) / (1.0 - p)).astype(dtype)

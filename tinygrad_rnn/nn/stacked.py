@@ -13,9 +13,8 @@ import numpy as np
 from ..core.place import scope, switch
 from ..errors import InputError, ShapeError
 from .layer import Layer
-from .masking import Masks
+from .masking import Masks, dropout_mask
 from .options import rate, yes_or_no
-from .recurrent import dropout_mask
 from .sequence import Steps, Together, Whole, span_of
 from .unrolling import Run
 

@@ -1,0 +1,190 @@
+"""checkpoint_every: the same numbers, gradients and pictures, with the memory of a few steps."""
+
+import gc
+import itertools
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import draw, nn
+from tinygrad_rnn.core.checkpoint import CHECKPOINT
+from tinygrad_rnn.nn.states import parts_of
+
+from . import test_golden as golden
+from .reference import family
+
+T, B, I, H = 11, 3, 4, 5
+RNG = np.random.default_rng(0)
+XS = RNG.normal(size=(T, B, I))
+SHORT = XS[:7]
+VALID = RNG.random((T, B)) < 0.6
+VALID[[0, 1, 2, 5, 9, 10]] = False  # nothing at either end, and nothing in the middle
+RESET = RNG.random((T, B)) < 0.2
+CALLS = {"plain": {}, "mask": {"mask": VALID}, "lengths": {"lengths": np.array([T, 0, 4])},
+         "resets": {"reset_mask": RESET}, "both": {"mask": VALID, "reset_mask": RESET}}
+OPTIONS = [dict(zip(("return_sequences", "return_state", "return_all_states"), flags))
+           for flags in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 1, 1))]
+
+
+def outcome(kind, every, call, **options):
+    """Everything returned, and the gradient of everything."""
+    options = {k: v == 1 if type(v) is int else v for k, v in options.items()}
+    layer = kind(I, H, seed=1, recurrent_dropout=0.3, checkpoint_every=every, **options)
+    x = tg.Tensor(XS, requires_grad=True)
+    found = parts_of(layer(x, rng=5, **call))
+    draws = np.random.default_rng(1)
+    loss = sum((part * draws.normal(size=part.shape)).sum() for part in found)
+    loss.backward()
+    grads = [x.grad, *(p.grad for p in layer.parameters())]
+    return [p.value for p in found] + [0.0 if g is None else g for g in grads]
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_chunks_change_nothing(kind, call):
+    starts = itertools.cycle(["zeros", "learned", "random"])
+    paddings = itertools.cycle(["repeat", "zero"])
+    everies = itertools.cycle([1, 3, "sqrt", T, 50])
+    for fused, reverse, flags in itertools.product((False, True), (False, True), OPTIONS):
+        options = {**flags, "reverse": reverse, "fused": fused, "initial_state": next(starts),
+                   "padding": next(paddings)}
+        one = outcome(kind, None, CALLS[call], **options)
+        for every in (next(everies), next(everies)):
+            other = outcome(kind, every, CALLS[call], **options)
+            for a, b in zip(one, other, strict=True):
+                np.testing.assert_allclose(b, a, rtol=1e-12, atol=1e-13,
+                                           err_msg=f"{every} {options}")
+
+
+def model(every, kind=nn.RNN, fused=False):
+    layers = [nn.Bidirectional(kind(I, H, seed=0, return_sequences=True, fused=fused,
+                                    checkpoint_every=every)),
+              kind(2 * H, H, seed=1, checkpoint_every=every, fused=fused)]
+    return nn.Stacked(layers, return_state=True)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
+def test_stacked_and_in_both_directions(kind, fused):
+    found = []
+    for every in (None, 4):
+        net = model(every, kind, fused)
+        out = parts_of(net(XS, mask=VALID))
+        sum((part * part).sum() for part in out).backward()
+        found.append([p.value for p in out] + [p.grad for p in net.parameters()])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-12, atol=1e-14)
+
+
+def test_any_cell_and_a_list_of_steps():
+    def cell(x, state):
+        state = {"n": state["n"] + 1, "h": tg.tanh(x @ W + state["h"])}
+        return state["h"] * 2.0, state
+
+    W, found = tg.Tensor(RNG.normal(size=(I, I)), requires_grad=True), []
+    for every in (None, 4):
+        W.zero_grad()
+        layer = nn.Recurrent(cell, checkpoint_every=every, return_sequences=True, return_state=True)
+        out, state = layer([tg.Tensor(x) for x in XS],
+                           {"n": 0, "h": tg.Tensor(np.zeros((B, I)))})
+        (out * out).sum().backward()
+        found.append([out.value, state["h"].value, W.grad])
+        assert state["n"] == T
+    for a, b in zip(*found):
+        np.testing.assert_allclose(b, a, rtol=1e-12)
+
+
+def test_states_of_single_steps_are_kept_where_they_are_asked_for():
+    net = nn.Stacked([nn.RNN(I, H, seed=0, checkpoint_every=4)], return_all_states=True)
+    with pytest.raises(tg.InputError, match="return_all_states=True on that layer"):
+        net(XS)
+    for wrong in (0, -1, True, 2.5, "root", np.zeros(2)):
+        with pytest.raises(tg.InputError, match="expected checkpoint_every to be a whole number"):
+            nn.RNN(I, H, checkpoint_every=wrong)
+
+
+def test_nothing_is_checkpointed_where_nothing_is_recorded():
+    layer = nn.RNN(I, H, seed=0, checkpoint_every=2)
+    with tg.no_grad():
+        assert not layer(XS).requires_grad
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_the_ledger_has_every_step_and_what_opens_is_the_same_graph(kind):
+    losses, ledgers = [], []
+    for every in (None, 3):
+        layer = kind(I, H, seed=1, return_sequences=True, checkpoint_every=every)
+        head = nn.Linear(H, 3, "hy", seed=2)
+        y = head(layer(SHORT, lengths=np.array([7, 6, 4])))
+        loss = nn.cross_entropy(y, np.zeros((7, B), int))
+        flow = tg.gradient_flow(loss)
+        for p in (layer.cell.W_hh, layer.cell.W_xh, layer.cell.b_h):
+            np.testing.assert_array_equal(flow.ledger(p).total, p.grad)
+            np.testing.assert_array_equal(flow.ledger(p)[-1].running, p.grad)
+        ledgers.append(flow.ledger(layer.cell.W_hh))
+        losses.append((loss, draw.gradient_flow(flow).svg()))
+    assert [row.step for row in ledgers[0]] == [row.step for row in ledgers[1]]
+    for one, other in zip(*ledgers):
+        np.testing.assert_allclose(other.contribution, one.contribution, rtol=1e-10, atol=1e-14)
+    (plain, one), (kept, other) = losses
+    assert one == other
+    assert draw.unrolled(plain).svg() == draw.unrolled(kept).svg()
+    opened = tg.open_fused(kept)
+    assert CHECKPOINT in [node.op for node in tg.nodes(kept)]
+    assert [(n.label, n.op.name) for n in tg.nodes(opened)] == [(n.label, n.op.name)
+                                                                 for n in tg.nodes(plain)]
+
+
+def test_a_norm_that_is_only_a_part_is_not_given():
+    layer = nn.RNN(I, H, seed=1, return_sequences=True, checkpoint_every=3)
+    flow = tg.gradient_flow((layer(XS) ** 2).sum())
+    with pytest.raises(tg.InputError, match="no node named 'h' got a gradient"):
+        flow.norms("h")
+    one, other = (tg.gradient_flow((nn.RNN(I, H, seed=1, checkpoint_every=every)(XS) ** 2).sum())
+                  for every in (None, 3))
+    for t, norm in other.norms("h").items():  # many to one: the states between two chunks
+        np.testing.assert_allclose(norm, one.norms("h")[t], rtol=1e-12)
+
+
+def test_the_hook_of_a_weight_sees_its_whole_gradient_once():
+    layer, seen = nn.RNN(I, H, seed=1, checkpoint_every=3), []
+    layer.cell.W_hh.register_hook(lambda g: seen.append(g.copy()))
+    (layer(XS) ** 2).sum().backward()
+    assert len(seen) == 1
+    np.testing.assert_array_equal(seen[0], layer.cell.W_hh.grad)
+
+
+def test_second_order_goes_through():
+    found = []
+    for every in (None, 4):
+        layer = nn.RNN(I, H, seed=1, checkpoint_every=every)
+        W = layer.cell.W_hh
+        g = tg.grad((layer(XS) ** 2).sum(), W, create_graph=True)
+        (g * g).sum().backward()
+        found.append(W.grad)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-10)
+
+
+def test_the_memory_of_a_few_steps():
+    def peak(every):
+        layer, xs = nn.RNN(4, 32, seed=1, checkpoint_every=every), tg.Tensor(np.ones((400, 8, 4)))
+        gc.collect()
+        tracemalloc.start()
+        (layer(xs) ** 2).sum().backward()
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak("sqrt") < 0.15 * peak(None)
+
+
+@pytest.mark.parametrize(("facts", "arrays"), family("whh_contrib"))
+def test_against_numbers_computed_elsewhere(facts, arrays):
+    layer = golden.single(facts, arrays, return_sequences=True, checkpoint_every=2)
+    _, start = golden.states(facts, arrays)
+    golden.loss_of(facts, arrays, golden.head(arrays)(layer(arrays["x"], start[0]))).backward()
+    for p, name in ((layer.cell.W_hh, "weight_hh"), (layer.cell.W_xh, "weight_ih")):
+        np.testing.assert_allclose(p.grad, arrays[f"contrib_{name}_l0"].sum(0), rtol=1e-9,
+                                   atol=1e-12)
