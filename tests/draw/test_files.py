@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+import time
 
 import pytest
 
@@ -174,3 +175,20 @@ def test_the_player_on_the_command_line(tmp_path):
         drawn("lstm", "player")
     with pytest.raises(InputError, match="to be cut into windows"):
         drawn("stacked", "truncated")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script with a #! line")
+def test_what_a_renderer_has_started_is_stopped_too(picture, tmp_path, monkeypatch):
+    alive, old = tmp_path / "alive", tmp_path / "picture.png"
+    child = f"import pathlib, time; time.sleep(2); pathlib.Path({str(alive)!r}).touch()"
+    fake(tmp_path, monkeypatch, "import subprocess, sys\n"
+                                f"subprocess.run([sys.executable, '-c', {child!r}])")
+    monkeypatch.setattr(render, "LIMIT", 0.8)
+    old.write_bytes(b"old")
+    begin = time.monotonic()
+    with pytest.raises(render.RenderError, match="was stopped"):
+        picture.save(old)
+    assert old.read_bytes() == b"old"
+    assert (tmp_path / "picture.dot").exists()
+    time.sleep(max(0.0, begin + 4 - time.monotonic()))
+    assert not alive.exists()

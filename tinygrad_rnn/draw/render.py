@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sysconfig
 import tempfile
@@ -85,19 +86,34 @@ def run(command: list[str], text: str, where: str, fix: str, smaller: str) -> by
     says what to do then), or takes too long (`smaller` says it)."""
     name = Path(command[0]).name
     try:
-        done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=LIMIT,
-                              check=False)
+        status, made, errors = finished(command, text.encode())
     except subprocess.TimeoutExpired:
         raise RenderError(f"{name} took more than {LIMIT:.0f} seconds and was stopped",
                           where=where, fix=smaller) from None
     except OSError as problem:
         raise RenderError(f"{command[0]} could not be started: {problem.strerror}", where=where,
                           fix=fix) from problem
-    if done.returncode != 0 or not done.stdout:
-        message = done.stderr.decode(errors="replace").strip().splitlines()
+    if status != 0 or not made:
+        message = errors.decode(errors="replace").strip().splitlines()
         said = f": {message[0][:200]}" if message else ""
         raise RenderError(f"{name} failed{said}", where=where, fix=fix)
-    return done.stdout
+    return made
+
+
+def finished(command: list[str], text: bytes) -> tuple[int, bytes, bytes]:
+    """The status, output and errors of a program. What is stopped is stopped with all that it has
+    started: `dot` may be a script around the real one."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, start_new_session=True) as process:
+        try:
+            made, errors = process.communicate(text, timeout=LIMIT)
+        except BaseException:
+            if hasattr(os, "killpg"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+            raise
+    return process.returncode, made, errors
 
 
 def ways_out(kind: str) -> str:
