@@ -79,6 +79,8 @@ SAYS = {
                                 "PyTorch is not installed: nothing to check."],
     "31_do_my_tests_notice": ["6 of 21 planted mistakes are caught: 29%",
                               "21 of 21 planted mistakes are caught: 100%"],
+    "32_the_player": ["67 moments: 33 forward, 33 backward, and the turn: "
+                      "32_the_player.html#m=33", "4 32_the_player.html#m=50&look=W_hh"],
     "18_explain": ["∂L/∂W_hh = Σ_t δ_t h_{t−1}ᵀ", "δ_t = ∂L/∂h_t ⊙ (1 − h_t²)",
                    "chain = ∂h₃/∂h₂ · ∂h₂/∂h₁ · ∂h₁/∂w = 0.2 · 0.2 · 0.9 = 0.036",
                    "∂h₃/∂w = 0.036 + 0.036 + 0.036 = 0.108 what this pass added to w.grad",
@@ -91,7 +93,9 @@ SAYS = {
 TABLE_ONLY = {"05_your_own_op", "07_hello", "08_five_patterns", "09_encoder_decoder",
               "11_order_matters", "16_three_ways", "18_explain", "19_watch",
               "29_which_mistake", "30_pytorch_from_outside", "31_do_my_tests_notice"}
-PICTURE = {name: [] if name in TABLE_ONLY else [f"{name}.svg"] for name in SAYS}
+PAGE = {"32_the_player"}
+PICTURE = {name: [] if name in TABLE_ONLY else
+           [f"{name}.html" if name in PAGE else f"{name}.svg"] for name in SAYS}
 
 
 def run(name, folder):
@@ -118,6 +122,7 @@ def test_an_example_says_and_draws_what_it_should_and_twice_the_same(name, tmp_p
     for line in SAYS[name]:
         assert line in lines
     assert list(files) == PICTURE[name]
-    for picture in files.values():
+    for picture in files.values() if name not in PAGE else ():
         assert ElementTree.fromstring(picture.decode()).tag.endswith("svg")
+    assert all(files[page].startswith(b"<!doctype html>") for page in files if name in PAGE)
     assert run(name, tmp_path / "second") == (printed, files)

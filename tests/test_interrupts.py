@@ -195,6 +195,10 @@ def test_a_step_of_an_optimiser(rule):
         for p, value in zip(parameters, values):
             p.data = value
 
+    before = state()
+    optimiser.step()  # it does remember: else there would be nothing to lose
+    assert len(before) >= 2 * len(parameters) + 1
+    assert not any(np.array_equal(a, b) for a, b in zip(before, state()))
     assert interrupted(optimiser.step, state, restore) > 50
 
 

@@ -10,6 +10,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.bptt import attribution as module
+from tinygrad_rnn.bptt import stacks
 from tinygrad_rnn.core import ops
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "whh_contrib.npz"
@@ -252,6 +253,53 @@ def test_refusals():
         flow.attribution(found.W, found.losses, keep="all")
 
 
+def well_conditioned(large=0.0):
+    """Losses at every step of a layer."""
+    layer = nn.RNN(3, 4, seed=0, return_sequences=True)
+    y = layer(np.random.default_rng(0).normal(size=(12, 2, 3)))
+    losses = [(h * (large + 1.0)).sum() - (h * large).sum() for h in y.operands]
+    return layer.cell.W_hh, losses
+
+
+def ill_conditioned():
+    """Losses whose gradients at h_t are 1e9 and -1e9, and what is left of the two."""
+    return well_conditioned(large=1e9)
+
+
+def test_sums_that_cancel_on_the_way_are_measured():
+    """Relative to the cells' norms two right walks differ by more than 1e-12 here: rounding was
+    magnified before the table began, and the table says how much."""
+    W, losses = ill_conditioned()
+    found = tg.gradient_flow(losses[-1]).attribution(W, losses)
+    assert 1e-12 < found.error <= 100 * np.finfo(float).eps * found.condition
+    assert 1e7 < found.condition < 1e11
+    assert "large gradients cancel on the way: rounding is magnified" in str(found)
+    assert small().condition == 1.0
+    assert "cancel" not in str(small())
+
+
+@pytest.mark.parametrize("ill", [False, True])
+@pytest.mark.parametrize("slip", [1e-10, 1e-3, -1.0])
+def test_a_cell_that_is_slightly_wrong(monkeypatch, ill, slip):
+    """1e-10 is seen where rounding is 1e-16; of ill-conditioned sums, what is above their own."""
+    good = module.walk
+
+    def bad(W, losses):
+        uses = good(W, losses)
+        losses_, g = uses[-3].stack
+        uses[-3] = uses[-3]._replace(stack=stacks.Stack(losses_, g * (1.0 + slip)))
+        return uses
+
+    monkeypatch.setattr(module, "walk", bad)
+    W, losses = ill_conditioned() if ill else well_conditioned()
+    flow = tg.gradient_flow(losses[-1])
+    if ill and abs(slip) < 1e-9:
+        assert flow.attribution(W, losses).condition > 1e7
+        return
+    with pytest.raises(tg.GradientError, match="differ"):
+        flow.attribution(W, losses)
+
+
 @pytest.mark.parametrize("mistake", ["lost", "double", "late"])
 def test_the_check_sees_a_wrong_table(monkeypatch, mistake):
     """A cell lost, a use counted twice, a loss that arrives one step too late."""
@@ -261,12 +309,12 @@ def test_the_check_sees_a_wrong_table(monkeypatch, mistake):
         uses = good(W, losses)
         if mistake == "lost":
             losses_, g = uses[2].stack
-            uses[2] = uses[2]._replace(stack=module.Stack(losses_[1:], g[1:]))
+            uses[2] = uses[2]._replace(stack=stacks.Stack(losses_[1:], g[1:]))
         elif mistake == "double":
             uses.append(uses[1])
         else:
             losses_, g = uses[3].stack
-            uses[3] = uses[3]._replace(stack=module.Stack(losses_, g[::-1]))
+            uses[3] = uses[3]._replace(stack=stacks.Stack(losses_, g[::-1]))
         return uses
 
     monkeypatch.setattr(module, "walk", bad)
@@ -288,9 +336,9 @@ def test_hooks_forbid_to_compare():
 def test_one_walk_and_no_graph_for_each_loss(monkeypatch):
     """The work of the rules is one use for every node, and not one for every node and loss."""
     calls = []
-    good = module.one_use
-    monkeypatch.setattr(module, "one_use", lambda *a: calls.append(a[0]) or good(*a))
-    monkeypatch.setattr(module, "check", lambda table: 0.0)
+    good = stacks.one_use
+    monkeypatch.setattr(stacks, "one_use", lambda *a: calls.append(a[0]) or good(*a))
+    monkeypatch.setattr(module, "audit", lambda table: (0.0, 1.0))
     before = ops.tanh(tg.Value(0.0)).order
     found = small("norms", T=20)
     assert len(calls) < 20 * 14 + 20 * 20

@@ -313,6 +313,12 @@ def test_what_has_states_and_is_none_says_what_to_give():
                        ("h", "return_sequences=True"), (outputs.numpy(), "return_sequences=True")):
         with pytest.raises(InputError, match=fix):
             tg.step_jacobians(wrong)
+    with pytest.raises(InputError, match=r"records nothing.*detached"):
+        tg.step_jacobians(outputs.detach())
+    gone = nn.RNN(I, H, seed=0, return_sequences=True)(XS)
+    tg.release((gone ** 2).sum())
+    with pytest.raises(tg.GradientError, match="already released"):
+        tg.step_jacobians(gone)
     h = [n for n in tg.nodes(loss) if n.name == "h" and n.op.rules]  # what two of them say
     np.testing.assert_array_equal(tg.step_jacobians(h).to_numpy(), tg.step_jacobians(outputs))
 

@@ -236,7 +236,10 @@ def test_how_many_losses_see_a_lag():
     assert "Gradients end at h_4" in text
     assert "Nothing is cut" in str(lags(12, 12))
     assert "3 steps back from every loss" in str(lags(1, 3))
-    assert "windows of 4, gradients of 6 steps" in lags(4, 6)._repr_html_()
+    page = lags(4, 6)._repr_html_()
+    assert "windows of 4, gradients of 6 steps" in page
+    assert page.count("<table") == 2  # the lags have columns of their own
+    assert ">losses that see it</th>" in page
     assert "windows of 4, gradients of 1 step, T" in str(lags(4, 1))
 
 
@@ -257,3 +260,18 @@ def test_what_is_refused():
     for nothing in (None, 3, [], ()):
         with pytest.raises(InputError, match=r"a loss, or a list of the losses"):
             tg.truncation(nothing, layer, 2)
+
+
+def test_graphs_that_say_nothing():
+    layer = nn.RNN(I, H, seed=0, return_sequences=True)
+    other = nn.RNN(I, H, seed=1)
+    loss = nn.squared_error(layer(XS), TARGETS)
+    with pytest.raises(InputError, match=r"on none of the parameters: cell\.W_xh, cell\.W_hh"):
+        tg.truncation(loss, other, 2)
+    broken = XS.copy()
+    broken[3] = np.nan
+    found = tg.truncation(nn.squared_error(layer(broken), TARGETS), layer, 2)
+    assert "Nothing can be compared: the full gradient of cell.W_xh has NaN or Inf" in str(found)
+    tg.release(loss)
+    with pytest.raises(tg.GradientError, match="already released"):
+        tg.truncation(loss, layer, 2)

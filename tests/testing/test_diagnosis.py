@@ -138,6 +138,46 @@ def test_symbols_and_column_vectors_summed_and_averaged(bug, words, count):
     assert words in report.diagnosis, report
 
 
+@pytest.mark.parametrize(("bug", "words"), [
+    ("target", "leaves the target out of dy"), ("slope", "multiplies p - target by p (1 - p)"),
+    ("carry", "forgets dh_next"), ("mean", "averages over the batch"), ("sign", "wrong sign")])
+def test_yes_or_no_at_every_step(bug, words):
+    """A sigmoid and the binary cross-entropy, written out."""
+    r = np.random.default_rng(7)
+    w = {"x": r.normal(size=(5, 3, 2)), "U": r.normal(size=(4, 2)), "W": r.normal(size=(4, 4)),
+         "b": r.normal(size=4), "V": r.normal(size=(2, 4)), "c": r.normal(size=2)}
+    labels = r.integers(2, size=(5, 3, 2)).astype(float)
+
+    def run(w):
+        h, hs = np.zeros((3, 4)), [np.zeros((3, 4))]
+        for x in w["x"]:
+            h = np.tanh(x @ w["U"].T + h @ w["W"].T + w["b"])
+            hs.append(h)
+        p = 1 / (1 + np.exp(-(np.stack(hs[1:]) @ w["V"].T + w["c"])))
+        return -(labels * np.log(p) + (1 - labels) * np.log(1 - p)).sum(), hs, p
+
+    def backward(w):
+        _, hs, p = run(w)
+        dy = p if bug == "target" else p - labels
+        dy = dy * p * (1 - p) if bug == "slope" else dy
+        d = {n: np.zeros_like(v) for n, v in w.items()}
+        carry = 0.0
+        for t in reversed(range(5)):
+            d["V"] += dy[t].T @ hs[t + 1]
+            d["c"] += dy[t].sum(0)
+            dz = (dy[t] @ w["V"] + carry) * (1 - hs[t + 1] ** 2)
+            d["U"] += dz.T @ w["x"][t]
+            d["W"] += dz.T @ hs[t]
+            d["b"] += dz.sum(0)
+            d["x"][t] = dz @ w["U"]
+            carry = 0.0 if bug == "carry" else dz @ w["W"]
+        k = {"mean": 1 / 3, "sign": -1.0}.get(bug, 1.0)
+        return {n: k * g for n, g in d.items()}
+
+    report = check_backward(lambda w: run(w)[0], backward, w)
+    assert words in report.diagnosis, report
+
+
 @pytest.mark.parametrize(("stacked", "gates"),
                          list(itertools.product((True, False), ("ifog", "gofi"))))
 def test_one_matrix_for_both_or_one_for_every_gate(stacked, gates):

@@ -12,6 +12,7 @@ from tinygrad_rnn.testing import (
     check_gradients,
     grade,
     mutation_score,
+    planted_score,
 )
 
 from . import zoo
@@ -154,3 +155,32 @@ def test_a_test_that_fails_anyway_is_said_to():
     m = zoo.model(0)
     with pytest.raises(InputError, match="fails with the backward as it is"):
         mutation_score(m.forward, m.backward(), m.inputs, lambda backward: False)
+
+
+def test_mistakes_of_the_engine_and_whether_a_test_of_ones_own_notices():
+    layer = nn.LSTM(3, 5, seed=0, return_sequences=True)
+
+    def loss():
+        return (layer(XS) * UP).sum()
+
+    def whole():
+        return check_gradients(loss, layer, localise=False)
+
+    def shapes():
+        layer.zero_grad()
+        loss().backward()
+        return all(p.grad.shape == p.shape for p in layer.parameters())
+
+    good = planted_score(whole, map(tg.what_if, tg.MISTAKES))
+    assert good, good
+    assert len(good.rows) >= 14
+    assert "missing detach" in good.absent
+    assert len(good.rows) + len(good.absent) == len(tg.MISTAKES)
+    poor = planted_score(shapes, map(tg.what_if, tg.MISTAKES))
+    assert poor.score == 0.0
+    assert f"0 of {len(good.rows)} planted mistakes are caught: 0%" in str(poor)
+    assert "  survived             no dc_next" in str(poor).splitlines()
+    with pytest.raises(InputError, match="fails with the gradients as they are"):
+        planted_score(lambda: False, map(tg.what_if, tg.MISTAKES))
+    with pytest.raises(InputError, match="no mistake changed a gradient"):
+        planted_score(lambda: True, [tg.what_if("no dh_next")])

@@ -9,7 +9,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn.core import functions, ops
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.testing import Block, Report, Sweep, check_backward, check_gradients
+from tinygrad_rnn.testing import Block, Entry, Report, Sweep, check_backward, check_gradients
 from tinygrad_rnn.testing.complexstep import Tracked, Unsafe, complex_slope, lifted
 
 from . import zoo
@@ -49,6 +49,25 @@ def test_fifteen_lines_however_much_is_wrong():
     report = Report(blocks, 0, notes=["a", "b", "c", "d", "e"], spoilt="spoilt")
     assert len(str(report).splitlines()) <= 15
     assert str(report).count("FAIL") >= 2
+
+
+def test_fifteen_lines_with_the_longest_names_there_are():
+    """Every block wrong, with an entry and a cause; all that a search adds to a report."""
+    long = "decoder.layers[3].backward_layer.cell.W_hh_of_the_second_attention_head_" * 2
+    blocks = {}
+    for i in range(40):
+        name = f"{long}{i}"
+        blocks[name] = Block(name, (128, 256, 3), 98304, "FAIL", 1.0, 2.0, 0.1, wrong=7, tested=32,
+                             worst=Entry((127, 255, 2), -1.234567891e-300, 1.234567891e300, 1e-9),
+                             cause="every wrong entry is 1.23456789 times what it should be")
+    report = Report(blocks, 2**31, 640, 12, notes=[f"note {i} on {long}" for i in range(9)],
+                    spoilt=f"forward writes to its input {long}", screened=30,
+                    diagnosis="the gradient equals that of an LSTM whose backward forgets dc_next")
+    text = str(report)
+    assert len(text.splitlines()) <= 15, text
+    assert "forgets dc_next" in text
+    assert "98304" in text
+    assert "the same again with seed=2147483648" in text
 
 
 def test_a_spoilt_check_is_inconclusive_unless_it_failed():

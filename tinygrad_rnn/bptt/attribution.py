@@ -4,66 +4,26 @@ The question this file answers: *how far back does each loss see?*
 
 A cell of the table is dL_t/dW through its use at step k. A row adds up to the gradient of its loss,
 and a column to what the use at its step contributes to the sum of all losses. One walk back
-through the graph gives all rows: the gradients of all losses stand on top of each other (see
-`rows.py`), and a node only meets the losses that depend on it.
+through the graph gives all rows (`stacks.py`), and plain walks check the sums (`audit.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from ..core.backprop import contributions, local, uses
-from ..core.gradients import pull
 from ..core.graph import Node
-from ..core.hooks import retain
 from ..core.parts import norm
-from ..core.totals import Totals
-from ..core.walk import is_alias
 from ..core.words import describe
 from ..errors import GradientError, InputError
 from ..nn.fused_open import told_apart
-from .contribution import Contribution
-from .rows import ENTRYWISE, between, joint_rows, through
+from .audit import audit
+from .stacks import Use, steps_of, walk
 from .table import Cells, Table
 
-ALOUD, ROWS, COLUMNS, MOST = 1e-9, 8, 5, 4_000_000
-Way = tuple[Node, ...]
-
-
-class Stack(NamedTuple):
-    """The gradients of several losses at one node: which losses, and (R, *shape of the node)."""
-
-    losses: Any
-    g: Any
-
-
-class Use(NamedTuple):
-    """One use of the weight, and what of every loss arrived at the node that used it."""
-
-    node: Node
-    position: int
-    way: Way
-    stack: Stack
-
-    def arrays(self, rows: slice = slice(None)) -> dict[int | None, Any]:
-        """What the use gave to the gradient of every loss, (R, *shape of the weight), by step."""
-        node, g = self.node, self.stack.g[rows]
-        if node.op.parts is None:
-            return {node.step: self.shown(one_use(node, self.position, g))}
-        found: dict[int | None, Any] = {}
-        for i, row in enumerate(g):
-            for step, c in parts_by_step(node, self.position, row).items():
-                found.setdefault(step, np.zeros((len(g), *np.shape(c))))[i] += c
-        return {step: self.shown(c) for step, c in found.items()}
-
-    def shown(self, c: Any) -> Any:
-        """In the shape of the weight, of which an alias was used."""
-        for alias in reversed(self.way):
-            c = through(alias, 0, c)
-        return c
+COLUMNS, MOST = 5, 4_000_000
 
 
 class Attribution(Table):
@@ -71,8 +31,10 @@ class Attribution(Table):
 
     `loss_steps` are the rows and `steps` the columns; a step at which W is used several times is
     one column. `norms` (losses, steps) are the sizes of the cells, and `array(t, k)` is one of
-    them. `error` is the largest relative difference found between the sums of rows and columns and
-    the gradients that a plain walk gives; None where hooks forbid to compare.
+    them. `error` is the largest difference found between the sums of rows and columns and the
+    gradients that a plain walk gives, relative to the sum of their cells' norms: at most 1e-12, or
+    where sums cancel on the way, what rounding comes to when it is magnified `condition` times (see
+    `audit.py`). It is None where hooks forbid to compare.
     """
 
     def __init__(self, W: Node, losses: Sequence[Node], keep: str) -> None:
@@ -95,7 +57,7 @@ class Attribution(Table):
         self.column_sums = np.zeros((2, len(self.steps), *np.shape(W.value)))
         self.told: dict[Any, dict[int | None, Any]] = {}
         self.fill()
-        self.error = check(self)
+        self.error, self.condition = audit(self)
         self.title = f"‖∂L_t/∂{W.label} through its use at step k‖"
         self.told.clear()
         if keep == "norms":
@@ -186,8 +148,12 @@ class Attribution(Table):
         """What was checked."""
         if self.error is None:
             return ["not checked against a plain backward: there are hooks on the way"]
-        return ["rows add up to each loss's gradient, columns to each use's contribution, "
-                f"to {self.error:.1g}"]
+        notes = ["rows add up to each loss's gradient, columns to each use's contribution, "
+                 f"to {self.error:.1g}"]
+        if self.condition > 1.0:
+            notes.append("large gradients cancel on the way: rounding is magnified "
+                         f"{self.condition:.1g} times")
+        return notes
 
 
 def attribute(W: Any, losses: Any, keep: str = "arrays") -> Attribution:
@@ -211,156 +177,6 @@ def attribute(W: Any, losses: Any, keep: str = "arrays") -> Attribution:
     if not table.steps:
         raise GradientError(f"no loss depends on {describe(W)}", where="attribution()")
     return table
-
-
-# --- the walk -------------------------------------------------------------------------------------
-
-
-def walk(W: Node, losses: Sequence[Node]) -> list[Use]:
-    """Every use of W, oldest first, with what of every loss arrives at it. Hooks do not run."""
-    way = between([W], losses)
-    leading, shown, found = {*way, W}, aliases(W, way), list[Use]()
-    arriving: dict[Node, list[Stack]] = {}
-    for i, loss in enumerate(losses):
-        arriving.setdefault(loss, []).append(
-            Stack(np.array([i]), np.ones((1, *np.shape(loss.value)), dtype(loss))))
-    for node in way:
-        stack = merged(arriving.pop(node)) if node in arriving else None
-        if stack is None or node in shown:
-            continue
-        shares = None
-        for position, x in uses(node):
-            if x is W or x in shown:
-                found.append(Use(node, position, shown.get(x, ()), stack))
-            elif x in leading:
-                if node.op.joint and shares is None:
-                    shares = joint_rows(node, stack.g)
-                c = one_use(node, position, stack.g) if shares is None else shares[position]
-                arriving.setdefault(x, []).append(Stack(stack.losses, c))
-    return found[::-1]
-
-
-def aliases(W: Node, way: Sequence[Node]) -> dict[Node, Way]:
-    """The transposes, reshapes and slices of W, with the way to them."""
-    shown: dict[Node, Way] = {}
-    for node in reversed(way):  # operands first
-        if is_alias(node) and node.a is not None and (node.a is W or node.a in shown):
-            shown[node] = (*shown.get(node.a, ()), node)
-    return shown
-
-
-def merged(stacks: list[Stack]) -> Stack:
-    """The sum of what arrived on several ways, of every loss its own."""
-    if len(stacks) == 1:
-        return stacks[0]
-    losses = np.unique(np.concatenate([s.losses for s in stacks]))
-    total = np.zeros((len(losses), *stacks[0].g.shape[1:]), stacks[0].g.dtype)
-    for s in stacks:
-        total[np.searchsorted(losses, s.losses)] += s.g
-    return Stack(losses, total)
-
-
-def one_use(node: Node, position: int, g: Any) -> Any:
-    """What leaves through one operand, of every loss: all at once where the rule allows it."""
-    if node.op.joint:
-        return joint_rows(node, g)[position]
-    if node.is_scalar and node.op in ENTRYWISE and node.op.array is not None:
-        with np.errstate(all="ignore"):  # plain floats give no warnings either
-            values = [np.float64(x) for x in node.values]
-            return node.op.rules[position](g, np.float64(node.value), *values,
-                                           **node.params or {})
-    return through(node, position, g)
-
-
-def parts_by_step(node: Node, position: int, g: Any) -> dict[int | None, Any]:
-    """What each step gave, through an op that spans many (`Op.parts`)."""
-    assert node.op.parts is not None
-    x, found = node.values[position], dict[int | None, Any]()
-    steps = node.op.parts(g, node.value, *node.values, **node.params or {})[position]
-    if steps is None:
-        return {node.step: local_share(node, position, g)}
-    for part in steps:
-        c = part.array(x)
-        found[part.step] = found[part.step] + c if part.step in found else c
-    return found
-
-
-def local_share(node: Node, position: int, g: Any) -> Any:
-    """What leaves through one operand."""
-    c = local(node, position, g)
-    return c[position] if node.op.joint else c
-
-
-def steps_of(use: Use) -> list[int | None]:
-    """The steps that a use spans."""
-    if use.node.op.parts is None:
-        return [use.node.step]
-    return list(parts_by_step(use.node, use.position, use.stack.g[-1]))
-
-
-def dtype(node: Node) -> Any:
-    """The dtype of a node's gradient."""
-    return getattr(node.value, "dtype", np.float64)
-
-
-# --- the check ------------------------------------------------------------------------------------
-
-
-def check(table: Attribution) -> float | None:
-    """Compare rows and columns with what plain walks give; the largest relative difference.
-
-    The gradient of some losses by themselves (of eight rows, or of all); all losses together, use
-    by use, as the flow of their sum gives it; and the same with random weights, which no mistake in
-    a single cell survives. Raises `GradientError` for differences that rounding does not explain.
-    """
-    W, losses = table.W, table.losses
-    if any(h is not retain for n in (W, *between([W], losses)) for h in n.hooks or ()):
-        return None
-    worst = 0.0
-    for i in sorted({round(i) for i in np.linspace(0, len(losses) - 1, ROWS)} if losses else ()):
-        seed = 1.0 if losses[i].is_scalar else np.ones_like(losses[i].value)
-        row = pull(losses[i], [W], seed, graph=False).get(W, 0.0 * table.sums[i])
-        worst = max(worst, apart(row, table.sums[i], table.norms[i].sum()))
-    for weights, columns in zip(table.weights, table.column_sums):
-        expected = dict(in_columns(table, weights))
-        for step, column, norms in zip(table.steps, columns, table.norms.T):
-            worst = max(worst, apart(expected.pop(step, 0.0), column, float(weights @ norms)))
-        worst = max([worst, *(np.inf for c in expected.values() if np.any(c))])
-    eps = np.finfo(dtype(W)).eps / np.finfo(float).eps
-    if worst > ALOUD * eps:
-        raise GradientError(f"the sums of the table differ by {worst:.1g} from the gradients of "
-                            "the losses", where="attribution()",
-                            fix="Does a rule, or a checkpointed function, not repeat itself?")
-    return worst
-
-
-def in_columns(table: Attribution, weights: Any) -> Iterator[tuple[Any, Any]]:
-    """What a plain walk from all losses gives to each column."""
-    seeds = [(x, float(s) if x.is_scalar else np.full_like(x.value, s))
-             for x, s in zip(table.losses, weights)]
-    totals, found = Totals(), dict[Any, Any]()
-    for loss, seed in seeds:
-        if loss.requires_grad:
-            totals.add(loss, seed)
-    used = {(use.node, use.position): (number, use) for number, use in enumerate(table.uses, 1)}
-    numbered = not any(s is not None for use in table.uses for s in [use.node.step]) and not any(
-        use.node.op.parts for use in table.uses)
-    for node, position, _, g, c in contributions(totals):
-        if (node, position) in used:
-            number, use = used[node, position]
-            shares = ({node.step: local_share(node, position, g) if c is None else c}
-                      if node.op.parts is None else parts_by_step(node, position, g))
-            for step, share in shares.items():
-                share = Contribution(node, position, g, share, use.way).array()
-                step = number if numbered else step
-                found[step] = found[step] + share if step in found else share
-    yield from found.items()
-
-
-def apart(a: Any, b: Any, size: float) -> float:
-    """How far two sums are apart, relative to the sizes of what was added; 0 for two zeros."""
-    off = norm(np.asarray(a - b, float))
-    return off / size if size and np.isfinite(size) else 0.0 if off == 0 else float(off)
 
 
 def brief(steps: Sequence[Any]) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
-from ..core.graph import Node
+from ..core.graph import Node, constant
+from ..core.guards import refuse_released
 from ..core.walk import nodes
 from ..core.words import describe
 from ..errors import InputError
@@ -39,6 +40,9 @@ def opened(things: Any) -> Any:
 def as_links(states: Any, call: str) -> Links:
     """The parts of each state, as nodes."""
     parts = parts_of(states)
+    for x in parts:
+        if isinstance(x, Node) and x.op.name == "released":
+            refuse_released(x)
     sequences = [stacked_steps(part) for part in parts]
     if parts and None not in sequences:
         return [list(link) for link in zip(*sequences)]
@@ -64,6 +68,8 @@ def instead_of(given: Any, call: str) -> str:
     if isinstance(given, Layer):
         return f"Of what it returns: tg.{call}(layer(xs)), with return_sequences=True"
     root = getattr(given, "root", given)
+    if isinstance(root, Node) and root.op is constant:
+        return "It records nothing: it was detached, or made in a no_grad() block"
     if isinstance(root, Node) and np.size(root.value) == 1:
         return ("Take them out of its graph: [n for n in tg.nodes(loss) if n.name == 'h' and "
                 "n.op.rules]")

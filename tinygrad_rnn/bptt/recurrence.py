@@ -9,13 +9,14 @@ both are there, as in a bidirectional layer, and neither needs the other, they a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core import ops
 from ..core.graph import Node
+from ..core.guards import refuse_released
 from ..core.reductions import sum_of
 from ..core.walk import edges, nodes, operands
 from ..core.words import describe
@@ -55,6 +56,24 @@ def recurrences(roots: Losses, states: Any, weights: Iterable[Node]) -> list[Rec
         if states is not None else by_steps(roots, set(weights))
     return [Recurrence(roots, steps, boundaries, latest(roots, at))
             for steps, boundaries, at in found]
+
+
+def read_losses(losses: Any) -> Losses:
+    """The losses, each with its weight in the sum. Raises `InputError` for what is none."""
+    if not isinstance(losses, Node) and (not isinstance(losses, Sequence) or not losses):
+        got = "an empty list" if losses == [] else type(losses).__name__
+        raise InputError(f"expected a loss, or a list of the losses of the steps, got {got}",
+                         where="truncation")
+    roots = terms(losses) if isinstance(losses, Node) else [(loss, 1.0) for loss in losses]
+    for loss, _ in roots:
+        if isinstance(loss, Node) and loss.op.name == "released":
+            refuse_released(loss)
+        if not isinstance(loss, Node) or np.size(loss.value) != 1:
+            raise InputError("expected losses that are single numbers, got "
+                             + (describe(loss) if isinstance(loss, Node) else repr(loss)),
+                             where="truncation", fix="A sequence is no list of losses: "
+                             "[(y ** 2).sum() for y in outputs]" if isinstance(loss, Node) else "")
+    return roots
 
 
 def terms(total: Node) -> Losses:

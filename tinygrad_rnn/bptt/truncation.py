@@ -27,12 +27,11 @@ from ..core.graph import Node
 from ..core.parts import norm
 from ..core.totals import Totals
 from ..core.walk import nodes
-from ..core.words import describe
 from ..errors import InputError
 from .directions import Directions
 from .given_states import opened
-from .recurrence import Losses, Recurrence, recurrences, terms
-from .table import Table, aligned
+from .recurrence import Recurrence, read_losses, recurrences
+from .table import Table, aligned, as_html
 from .targets import targets
 from .verdict import steps as steps_of
 
@@ -64,27 +63,14 @@ def truncation(losses: Any, params: Any, k1: int, k2: int | None = None,
                              where="truncation")
     losses, states = opened((losses, states))
     roots, wanted = read_losses(losses), targets(params, "truncation")
+    if not set(wanted.values()) & set(nodes(*(loss for loss, _ in roots))):
+        raise InputError(f"the losses depend on none of the parameters: {', '.join(wanted)}",
+                         where="truncation")
     found = recurrences(roots, states, wanted.values())
     if len(found) == 1:
         return Truncation(found[0], wanted, int(k1), int(k2))
     return Directions(*(Truncation(each, of_its_own(wanted, each), int(k1), int(k2))
                         for each in found))
-
-
-def read_losses(losses: Any) -> Losses:
-    """The losses, each with its weight in the sum. Raises `InputError` for what is none."""
-    if not isinstance(losses, Node) and (not isinstance(losses, Sequence) or not losses):
-        got = "an empty list" if losses == [] else type(losses).__name__
-        raise InputError(f"expected a loss, or a list of the losses of the steps, got {got}",
-                         where="truncation")
-    roots = terms(losses) if isinstance(losses, Node) else [(loss, 1.0) for loss in losses]
-    for loss, _ in roots:
-        if not isinstance(loss, Node) or np.size(loss.value) != 1:
-            raise InputError("expected losses that are single numbers, got "
-                             + (describe(loss) if isinstance(loss, Node) else repr(loss)),
-                             where="truncation", fix="A sequence is no list of losses: "
-                             "[(y ** 2).sum() for y in outputs]" if isinstance(loss, Node) else "")
-    return roots
 
 
 def of_its_own(wanted: dict[str, Node], recurrence: Recurrence) -> dict[str, Node]:
@@ -228,9 +214,19 @@ class Truncation(Table):
         return len(self.wanted)
 
     def notes(self) -> list[str]:
-        lines = ["", *aligned(self.lag_cells()), ""]
+        return ["", *aligned(self.lag_cells()), "", self.ends()]
+
+    def ends(self) -> str:
+        """At which states the gradient ends, and what would have gone on."""
+        broken = [name for name, g in self.full.items() if not np.isfinite(g).all()]
+        if broken:
+            return f"Nothing can be compared: the full gradient of {broken[0]} has NaN or Inf"
         if not self.cuts:
-            return [*lines, "Nothing is cut"]
+            return "Nothing is cut"
         cuts = [f"{cut.label} (‖·‖ = {cut.norm:.3g})" for cut in self.cuts]
         more = f", … and {len(cuts) - 6} more" if len(cuts) > 6 else ""
-        return [*lines, f"Gradients end at {', '.join(cuts[:6])}{more}"]
+        return f"Gradients end at {', '.join(cuts[:6])}{more}"
+
+    def _repr_html_(self) -> str:
+        return as_html(self.title, self.elided(), ()) + as_html(
+            "How far back the losses see", self.lag_cells(), [self.ends()])

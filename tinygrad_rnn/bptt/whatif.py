@@ -94,15 +94,26 @@ def record(root: Node, seed: Any, walk: Iterator[Edge]) -> GradientFlow:
 
 
 class wrong_backward(switch):
-    """A block in which `backward()` makes a mistake: made by `what_if(mistake)`."""
+    """A block in which `backward()` makes a mistake: made by `what_if(mistake)`.
+
+    `.name` is the mistake's, and `.seen` says whether it has changed a gradient in the block.
+    """
 
     def __init__(self, mistake: str | Mistake) -> None:
         self.row = mistake_of(mistake)
         super().__init__(mistake=self.row.name)
+        self.name = self.row.name
+        self.planted = Saboteur(self.row)
 
-    def __enter__(self) -> None:
-        watchers = (*here().watchers, Saboteur(self.row))
+    def __enter__(self) -> wrong_backward:  # type: ignore[override]  # a switch gives nothing
+        watchers = (*here().watchers, self.planted)
         self.tokens.append(HERE.set(here().but(watchers=watchers)))
+        return self
+
+    @property
+    def seen(self) -> bool:
+        """Whether a gradient came out wrong in the block, so far."""
+        return self.planted.seen
 
     def __repr__(self) -> str:
         return f"<what if: {self.row.name}. backward() is WRONG in this block, on purpose>"
@@ -114,6 +125,7 @@ class Saboteur:
     def __init__(self, row: Mistake) -> None:
         self.wrong = row.name
         self.row = row
+        self.seen = False
 
     def node(self, node: Node, op: Any, operands: tuple[Any, ...]) -> None:
         """Forward, everything is right."""
@@ -123,7 +135,9 @@ class Saboteur:
         if arriving is None:
             return edges
         for root in list(arriving):  # a mistake is made at an operation: they must be there
-            arriving[open_fused(root)] = arriving.pop(root)
+            seed = arriving.pop(root)
+            arriving[opened := open_fused(root)] = seed
+            self.seen = self.seen or what_if(opened, self.row, seed=seed).seen
         return wrong_walk(arriving, self.row)
 
 

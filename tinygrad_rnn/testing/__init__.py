@@ -17,7 +17,7 @@ if _TYPE_CHECKING:  # at run time these come when they are first asked for: see 
     from .check import check_backward, check_gradients, check_op
     from .grading import better_point, grade
     from .local import local_check
-    from .mutation import MutationScore, mutation_score
+    from .mutation import MutationScore, mutation_score, planted_score
     from .report import Block, Entry, Report
     from .sweep import Sweep
     from .zeros import Zero, assert_gets_gradient, why_zero
@@ -25,7 +25,8 @@ if _TYPE_CHECKING:  # at run time these come when they are first asked for: see 
 __all__ = ["Block", "Entry", "MutationScore", "Report", "Sweep", "Zero", "assert_depends",
            "assert_gets_gradient", "assert_gradients", "assert_graph_size", "assert_no_leak",
            "assert_no_path", "assert_shared", "better_point", "check_backward", "check_gradients",
-           "check_op", "grade", "local_check", "mutation_score", "strategies", "why_zero"]
+           "check_op", "grade", "local_check", "mutation_score", "planted_score", "strategies",
+           "why_zero"]
 
 __getattr__, __dir__ = _later(__name__, {
     "assertions": "assert_depends assert_gradients assert_graph_size assert_no_leak assert_no_path "
@@ -33,7 +34,7 @@ __getattr__, __dir__ = _later(__name__, {
     "check": "check_backward check_gradients check_op",
     "grading": "better_point grade",
     "local": "local_check",
-    "mutation": "MutationScore mutation_score",
+    "mutation": "MutationScore mutation_score planted_score",
     "report": "Block Entry Report",
     "sweep": "Sweep",
     "zeros": "Zero assert_gets_gradient why_zero",

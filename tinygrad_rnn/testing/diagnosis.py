@@ -17,8 +17,9 @@ import numpy as np
 
 from .differences import EPS
 from .fingerprints import Arrays
-from .fitting import Fit, fitted
+from .fitting import fitted
 from .handwritten import Handwritten
+from .layouts import Fit
 from .mistaken import all_of
 from .report import Report
 from .seen import arrays_seen_by, constants_of, numbers_in

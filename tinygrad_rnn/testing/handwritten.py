@@ -1,11 +1,10 @@
-"""Somebody's own forward and backward, in NumPy: called with copies, watched, and asked for slopes.
+"""Somebody's own forward and backward, in NumPy: called with copies, and asked for slopes.
 
-The question this file answers: *what can be wrong with a backward function that is no gradient
-bug?*
+The question this file answers: *how are two functions of anybody's made into one number and its
+gradient?*
 
-A backward that writes to its inputs, adds up in arrays that it keeps between calls, forgets a name
-or returns the wrong shape gives wrong numbers too, and no derivative is to blame. So the functions
-are looked at first: what they return, and what they do to what they were given.
+The inputs may be a dict, a tuple, an array; what comes out is weighed with a random upstream. What
+the functions do besides is looked at once, before any slope is compared: see `firstlook`.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from . import firstlook
 from .complexstep import complex_slope, lifted, watched
 from .differences import EPS
+from .firstlook import WHERE
 from .problem import Arrays
 from .structure import is_float, leaves, matched, outline, rebuilt
-
-WHERE = "check_backward"
 
 
 class Handwritten:
@@ -42,6 +41,8 @@ class Handwritten:
         self.noise, self.notes, self.extras = 0.0, list[str](), dict[str, Any]()
         self.broken = dict[str, tuple[str, str]]()
         self.spoilt, self.raised = "", set[str]()
+        self.seen = self.weights = Arrays()  # the outputs, and what each is weighed with
+        self.upstream: Any = None           # the weights as backward gets them; None for a loss
         self.known: Arrays | None = None  # the gradient at the start, when it is known
         self.values = list[float]()       # and the function there
         self.plain = type(inputs) is dict and all(
@@ -53,7 +54,7 @@ class Handwritten:
         self.start = {name: np.array(x, float) for name, x in given.items()}
         self.dtypes = {name: np.asarray(x).dtype for name, x in given.items()}
         self.eps = max(float(np.finfo(dtype).eps) for dtype in self.dtypes.values())
-        self.look(rng)
+        firstlook.look(self, rng)
 
     def __enter__(self) -> Handwritten:
         return self
@@ -166,69 +167,12 @@ class Handwritten:
         zeros = {name: np.zeros(x.shape) for name, x in self.start.items()}
         return {**zeros, **found}, set(found) | set(self.broken)
 
-    # --- the first look ---------------------------------------------------------------------------
-
-    def look(self, rng: np.random.Generator) -> None:
-        """Call both once, and note what is wrong before any slope is compared."""
-        inputs = self.copies(self.start, wide=False)
-        with np.errstate(all="call", call=lambda kind, _: self.raised.add(kind)):
-            out, _ = self.run(inputs)
-        self.seen = outputs = {name: x for name, x in leaves(out).items() if is_float(x)}
-        if not outputs:
-            hint = "; does it return (out, cache)? Then say cached=True" \
-                if isinstance(out, tuple) else ""
-            raise InputError("forward must return a float or float arrays, got "
-                             f"{outline(out)}{hint}", where=WHERE)
-        self.weights = {name: np.asarray(rng.choice([-1.0, 1.0], np.shape(x))
-                                         * rng.uniform(0.5, 1.5, np.shape(x)))
-                        for name, x in outputs.items()}
-        self.upstream: Any = rebuilt(out, self.as_upstream)
-        if not isinstance(out, (dict, list, tuple)) and np.ndim(out) == 0:
-            self.weights, self.upstream = {next(iter(outputs)): np.ones(np.shape(out))}, None
-        self.changed("forward", inputs)
-        narrow = [np.asarray(x).dtype for x in outputs.values()]
-        if any(d.itemsize < 8 for d in narrow) and self.eps == EPS:
-            self.notes.append(f"forward returns {narrow[0]} for float64 inputs: it computes with "
-                              "half the digits")
-        fresh = self.copies(self.start, wide=False)
-        given = self.call_backward(fresh, first=True)
-        self.changed("backward", fresh)
-        first = self.inspect(given, fresh)
-        again, _ = self.read(self.call_backward(self.copies(self.start, wide=False), first=True))
-        self.repeated(first, again)
-        self.known = again
-
     def as_upstream(self, name: str, x: Any) -> Any:
         """The weight of one output, in the output's own type."""
         if not is_float(x):
             return None
         return self.weights[name].astype(np.asarray(x).dtype) if np.ndim(x) \
             else float(self.weights[name])
-
-    def changed(self, who: str, inputs: Any) -> None:
-        """Note which inputs are not what they were."""
-        before = leaves(self.copies(self.start, wide=False))
-        for name, x in leaves(inputs).items():
-            if not self.spoilt and isinstance(x, np.ndarray) and not np.array_equal(
-                    x, before[name], equal_nan=x.dtype.kind == "f"):
-                entries = int(np.sum(x != before[name]))
-                self.spoilt = (f"{who} writes to its input {name} ({entries} of {x.size} entries "
-                               "changed): work on a copy, x = x.copy(), or write x = x + ...")
-
-    def repeated(self, first: Arrays, again: Arrays) -> None:
-        """Note a backward that gives something else the second time."""
-        for name, g in first.items():
-            h = again.get(name)
-            if self.spoilt or h is None or np.array_equal(g, h, equal_nan=True):
-                continue
-            if np.all(np.isfinite(g)) and np.allclose(h, 2.0 * g, rtol=1e-9, atol=0.0):
-                self.spoilt = (f"the gradient of {name} doubles when backward is called again: it "
-                               "is added to an array that is kept between calls; start from zeros")
-            elif np.all(np.isfinite(g)):
-                self.spoilt = (f"backward is not deterministic: the gradient of {name} is another "
-                               "one when it is called again with the same inputs")
-
-    # --- what backward returned -------------------------------------------------------------------
 
     def read(self, given: Any) -> tuple[Arrays, bool]:
         """The gradients by the name of their input, those that can be used."""
@@ -240,60 +184,3 @@ class Handwritten:
         return {name: np.array(g, float) for name, g in found.items()
                 if g is not None and np.asarray(g).dtype.kind in "fiu"
                 and np.shape(g) == self.start[name].shape}, in_order
-
-    def inspect(self, given: Any, inputs: Any) -> Arrays:
-        """Note names, shapes, dtypes and aliases that are not as they should be."""
-        usable, in_order = self.read(given)
-        if in_order:
-            self.notes.append("the gradients came without names: they are read in the order of "
-                              f"the inputs, {', '.join(self.start)}")
-        found = matched(self.inputs, self.start, given)
-        for name in self.start:
-            g = found[0].get(name, self) if found else self
-            words = self.misfit(name, g)
-            if words:
-                self.broken[name] = ("FAIL", words)
-        self.aliases({n: g for n, g in (found[0] if found else {}).items() if n in usable}, inputs)
-        return usable
-
-    def misfit(self, name: str, g: Any) -> str:
-        """Why this cannot be the gradient of `name`, or ''."""
-        shape = self.start[name].shape
-        if g is self:
-            others = f"; it returned {', '.join(self.extras)} besides" if self.extras else ""
-            return f"backward returned no gradient of this name{others}"
-        if g is None:
-            return ""  # a gradient that is claimed to be zero
-        kind = np.asarray(g).dtype
-        if kind.kind not in "fiu":
-            return f"its gradient is {outline(g)} of dtype {kind}: real numbers are expected"
-        if np.shape(g) != shape:
-            size, hint = np.shape(g), ""
-            if size == shape[::-1]:
-                hint = ": is it transposed?"
-            elif len(size) > len(shape) and size[len(size) - len(shape):] == shape:
-                hint = ": is it not summed over the batch (or the steps)?"
-            elif np.size(g) == np.prod(shape):
-                hint = ": the same entries in another shape"
-            return f"its gradient has shape {size}, expected {shape}{hint}"
-        if kind.kind in "iu":
-            self.notes.append(f"the gradient of {name} is {kind}: whole numbers lose the rest")
-        elif kind.itemsize < self.dtypes[name].itemsize:
-            self.eps = max(self.eps, float(np.finfo(kind).eps))
-            self.notes.append(f"the gradient of {name} is {kind}, the input {self.dtypes[name]}: "
-                              "half of its digits are lost")
-        return ""
-
-    def aliases(self, found: dict[str, Any], inputs: Any) -> None:
-        """Note gradients that share their memory with an input or with each other."""
-        arrays = {n: g for n, g in found.items() if isinstance(g, np.ndarray) and g.size}
-        given = {n: x for n, x in leaves(inputs).items() if isinstance(x, np.ndarray)}
-        names = list(arrays)
-        for i, name in enumerate(names):
-            shared = [f"the input {n}" for n, x in given.items()
-                      if np.may_share_memory(arrays[name], x)]
-            shared += [f"the gradient of {n}" for n in names[:i]
-                       if np.may_share_memory(arrays[name], arrays[n])]
-            if shared:
-                self.notes.append(f"the gradient of {name} shares its memory with {shared[0]}: "
-                                  "writing to one changes the other; return a copy")

@@ -42,6 +42,7 @@ KINDS: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = 
     "binary cross-entropy": (lambda v, u: np.sum(np.logaddexp(0.0, v) - u * v),
                              lambda v, u: sigmoid(v) - u),
 }
+WITH_TARGET = {"squared error": 2.0, "binary cross-entropy": 1.0}  # v - target: times what
 
 
 @dataclass
@@ -79,8 +80,10 @@ def upstream(terms: list[Term], q: Arrays, wrong: str = "") -> Arrays:
         d = e.k * KINDS[e.kind][1](v, e.u)
         if wrong == "p without - 1" and e.kind == "cross-entropy":
             d = d + e.k * e.u
-        elif wrong == "target left out":
-            d = d + 2.0 * e.k * e.u if e.kind == "squared error" else d
+        elif wrong == "target left out" and e.kind in WITH_TARGET:
+            d = d + WITH_TARGET[e.kind] * e.k * e.u
+        elif wrong == "sigmoid' again" and e.kind == "binary cross-entropy":
+            d = d * sigmoid(v) * (1.0 - sigmoid(v))
         found[e.what][slice(None) if e.t is None else e.t] += d
     return found
 

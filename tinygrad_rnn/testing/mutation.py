@@ -5,12 +5,13 @@ The question this file answers: *would my tests notice?*
 A test that passes says little until it has been seen to fail. So the gradients are bent, one
 mistake at a time, and the test is run again: a mistake that it lets through has survived. Where the
 program is recognised as an RNN, an LSTM or a GRU the mistakes are those that people make in it.
+Where the gradients come from this package, its own backward pass makes them (`tg.what_if`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from .mistaken import all_of
 from .structure import matched, rebuilt
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
+WIDTH = 21      # of the first column of the table
 VISIBLE = 1e-6  # a mistake that changes less than this part of the gradient is no mutant here
 
 
@@ -30,14 +32,16 @@ class MutationScore:
     """What was planted, and whether it was caught: `.rows` is [(mistake, caught)], in order.
 
     `.score` is the part that was caught, `.survived` are the others; true if there are none.
+    `.absent` are mistakes that changed no gradient here, so that nobody can notice them.
     """
 
     rows: list[tuple[str, bool]]
+    absent: list[str] = field(default_factory=list)
 
     @property
     def score(self) -> float:
         """The part that was caught, 0 to 1."""
-        return sum(caught for _, caught in self.rows) / len(self.rows)
+        return sum(caught for _, caught in self.rows) / max(len(self.rows), 1)
 
     @property
     def survived(self) -> list[str]:
@@ -45,12 +49,15 @@ class MutationScore:
         return [name for name, caught in self.rows if not caught]
 
     def __bool__(self) -> bool:
-        return not self.survived
+        return bool(self.rows) and not self.survived
 
     def __str__(self) -> str:
-        caught = len(self.rows) - len(self.survived)
-        lines = [f"{caught} of {len(self.rows)} planted mistakes are caught: {self.score:.0%}"]
-        return "\n".join([*lines, *(f"  survived: {name}" for name in self.survived)])
+        caught = [name for name, found in self.rows if found]
+        head = f"{len(caught)} of {len(self.rows)} planted mistakes are caught: {self.score:.0%}"
+        parts = (("survived", self.survived), ("caught", caught),
+                 ("no gradient changed", self.absent))
+        return "\n".join([head, *(f"  {what:{WIDTH}}{name}" for what, names in parts
+                                  for name in names)])
 
     __repr__ = __str__
 
@@ -82,6 +89,36 @@ def mutation_score(forward: Callable[..., Any], backward: Callable[..., Any], in
     step = max(1, -(-len(plants) // most))
     return MutationScore([(name, not passes(test, bent(backward, problem, change)))
                           for name, change in plants[::step]])
+
+
+def planted_score(test: Callable[[], Any], mistakes: Iterable[Any]) -> MutationScore:
+    """Run `test()` in a block of wrong gradients, for one mistake after the other: which of them
+    does it catch?
+
+        print(planted_score(test, map(tg.what_if, tg.MISTAKES)))
+
+    `test` is your own, takes nothing and uses gradients of this package; it raises AssertionError,
+    or returns something false, when one is wrong. `mistakes` are the blocks, each entered once. A
+    mistake that changed no gradient (a truncation, at one step) is no test of the test: it is
+    listed, and does not count.
+    Raises `InputError` if the test fails without a mistake, or if no mistake changed a gradient.
+    """
+    right = lambda _: test()
+    if not passes(right, test):
+        raise InputError("the test fails with the gradients as they are", where="planted_score",
+                         fix="Make it pass first")
+    rows, absent = list[tuple[str, bool]](), list[str]()
+    for block in mistakes:
+        with block as plant:
+            caught = not passes(right, test)
+        if plant.seen or caught:
+            rows.append((plant.name, caught))
+        else:
+            absent.append(plant.name)
+    if not rows:
+        raise InputError("no mistake changed a gradient: the test takes none by backward()",
+                         where="planted_score")
+    return MutationScore(rows, absent)
 
 
 def passes(test: Callable[[Callable[..., Any]], Any], backward: Callable[..., Any]) -> bool:
