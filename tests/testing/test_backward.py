@@ -126,10 +126,24 @@ def test_deeper_structures():
     (lambda x: "text", lambda x: x, X, {}, "must return a float or float arrays"),
     (affine, lambda p, up: (up, up), INPUTS, {}, "in the structure of the inputs, a dict with"),
     (lambda x: np.sin(x), lambda x, up: {"x": up}, (X, X), {}, "structure of the inputs"),
+    (3, affine_back, INPUTS, {}, "expected a function, got a int"),
+    (affine, None, INPUTS, {}, "expected a function, got a NoneType"),
+    (affine, affine_back, INPUTS, {"seed": -1}, "seed must be a whole number"),
+    (affine, affine_back, INPUTS, {"seed": "a"}, "seed must be a whole number"),
+    (affine, affine_back, INPUTS, {"time_axis": 7}, "time_axis must be 0, 1 or 2"),
 ])
 def test_refusals(forward, backward, inputs, options, words):
     with pytest.raises(InputError, match=words):
         check_backward(forward, backward, inputs, **options)
+
+
+def test_a_forgotten_cached_is_guessed_and_a_list_is_not_an_array():
+    with pytest.raises(AttributeError) as raised:
+        check_backward(lambda x: (np.sin(x), [x]), lambda x, up: up[0].nothing, X)
+    assert "say cached=True" in raised.value.__notes__[0]
+    report = check_backward(lambda p: np.sum(np.asarray(p["a"]) ** 2),
+                            lambda p: {"a": 2 * np.asarray(p["a"])}, {"a": [1.0, 2.0]})
+    assert "the input a is a list, and each of its members wants one. Give an array" in str(report)
 
 
 # --- what is no gradient bug ----------------------------------------------------------------------
@@ -376,6 +390,9 @@ def test_batch_first():
     assert check_backward(turned, back(None), inputs, cached=True, time_axis=1)
     report = check_backward(turned, back("none"), inputs, cached=True, time_axis=1)
     assert "wrong at every lag >= 1" in str(report)
+    report = check_backward(turned, back("none"), inputs, cached=True)
+    assert "is it the batch? Then say time_axis=1" in str(report.notes)
+    assert "lag" not in str(report.notes)
 
 
 def test_the_same_seed_gives_the_same_report():

@@ -351,6 +351,9 @@ def test_parameters_from_modules_dicts_and_iterables():
     (lambda: 1.0, {"w": 3.0}, "'w' is a float"),
     (lambda: Tensor([1.0, 2.0]), [Value(1.0)], "must return a single number, got .* \\(2,\\)"),
     (lambda: None, [Value(1.0)], "a NoneType"),
+    (Value(1.0), [Value(1.0)], "expected a function, got a Value. Give the function"),
+    (lambda: 1.0, None, "params are a module, a dict or leaves, got a NoneType"),
+    (lambda: 1.0, 5, "params are a module, a dict or leaves, got a int"),
 ])
 def test_refusals(loss, params, words):
     with pytest.raises(InputError, match=words):

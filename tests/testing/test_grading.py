@@ -180,6 +180,12 @@ def test_mistakes_of_the_engine_and_whether_a_test_of_ones_own_notices():
     assert poor.score == 0.0
     assert f"0 of {len(good.rows)} planted mistakes are caught: 0%" in str(poor)
     assert "  survived             no dc_next" in str(poor).splitlines()
+    with pytest.raises(InputError, match="mistakes are blocks, got a str"):
+        planted_score(lambda: True, ["no dh_next"])
+    with pytest.raises(InputError, match="expected a function, got a NoneType"):
+        planted_score(None, [])
+    with pytest.raises(InputError, match="no float arrays in a NoneType"):
+        grade(None)
     with pytest.raises(InputError, match="fails with the gradients as they are"):
         planted_score(lambda: False, map(tg.what_if, tg.MISTAKES))
     with pytest.raises(InputError, match="no mistake changed a gradient"):

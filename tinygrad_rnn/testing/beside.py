@@ -35,9 +35,14 @@ ALIKE = 1e-8   # two gradients of a step that differ by more, relative to the wh
 def lags(problem: Handwritten, report: Report, axis: int) -> list[str]:
     """In words: the lags t - s at which dL_t/dx_s is wrong, or the steps where the way back is."""
     found = lag_map(problem, report, axis)
-    if found is None or len(found[1]) < 2 or not np.any(found[1]):
+    if found is None or len(found[1]) < 2:
         return []
-    name, wrong = found
+    name, wrong, alone = found
+    if alone:
+        return [f"nothing goes from one index of axis {axis} of {name} to another: is it the "
+                f"batch? Then say time_axis={1 - axis if axis < 2 else 0}"]
+    if not np.any(wrong):
+        return []
     return [f"through {name}: {lag_words(wrong)}"]
 
 
@@ -67,9 +72,9 @@ def shown(steps: list[int]) -> str:
     return ", ".join(map(str, steps[:6])) + (" ..." if len(steps) > 6 else "")
 
 
-def lag_map(problem: Handwritten, report: Report, axis: int) -> tuple[str, Any] | None:
-    """(the input, wrong[t, s]): whether the gradient from output t to input s is wrong. None if no
-    gradient of an input over time is wrong."""
+def lag_map(problem: Handwritten, report: Report, axis: int) -> tuple[str, Any, bool] | None:
+    """(the input, wrong[t, s], whether t and s > t have nothing to do with each other): whether the
+    gradient from output t to input s is wrong. None if no gradient of an input over time is."""
     over_time = {n: w.shape[axis] for n, w in problem.weights.items() if w.ndim > 2}
     if problem.upstream is None or len(over_time) != 1:
         return None
@@ -89,7 +94,8 @@ def lag_map(problem: Handwritten, report: Report, axis: int) -> tuple[str, Any] 
                         for s in range(T)])
     value, error = numeric[..., 0].T, numeric[..., 1].T
     bar = 10.0 * error + ALIKE * np.max(np.abs(value)) * 1e-2
-    return name, np.abs(analytic - value) > bar
+    alone = not np.any(np.abs(value - np.diag(np.diag(value))) > error)
+    return name, np.abs(analytic - value) > bar, alone
 
 
 def step_only(x: Any, t: int, axis: int) -> Any:

@@ -28,7 +28,7 @@ from .model import Model, named
 from .problem import Problem
 from .report import Report, merged
 from .screening import screen
-from .structure import is_float
+from .structure import asked, is_float, outline
 from .sweep import Sweep, swept
 from .twice import same_both_ways, second_order
 
@@ -59,6 +59,7 @@ def check_gradients(loss_fn: Callable[[], Any], params: Any, *, order: int = 1,
     vector, and the gradient of each of them is compared.
     Raises `InputError` if there are no parameters or the loss is not a single number.
     """
+    asked("check_gradients", loss_fn, seed=seed)
     leaves = named(params)
     if order not in (1, 2):
         raise InputError(f"order must be 1 or 2, got {order!r}", where="check_gradients")
@@ -102,6 +103,7 @@ def check_backward(forward: Callable[..., Any], backward: Callable[..., Any], in
     the axis of the steps in arrays of three dimensions.
     Raises `InputError` if the functions return what cannot be read.
     """
+    asked("check_backward", forward, backward, seed=seed, axis=time_axis)
     problem = Handwritten(forward, backward, inputs, cached, np.random.default_rng([seed, 1]))
     report = examined(lambda: problem, seed, localise)
     if report.failed and localise:
@@ -126,6 +128,11 @@ def check_op(op: Op, *samples: Any, order: int = 2, seed: int = 0, **params: Any
     if not isinstance(op, Op):
         raise InputError(f"needs an op, got {type(op).__name__}", where="check_op",
                          fix="Make one with tg.op, or use check_backward for two functions")
+    asked("check_op", seed=seed)
+    if not any(is_float(x) for x in samples):
+        raise InputError("needs operands, one of them at least with floats in it; got "
+                         f"{', '.join(outline(x) for x in samples) or 'none'}", where="check_op",
+                         fix="check_op(cube, np.array([-1.0, 0.5, 2.0]))")
     reports = {"": of_op(op, samples, order, seed, params)}
     if all(np.ndim(x) > 0 for x in samples) and op.scalar is not None:
         floats = [float(np.ravel(x)[0]) if is_float(np.asarray(x)) and np.size(x) else x

@@ -139,7 +139,8 @@ class Comparison:
             return self.compare(v, quick=True)
         line = self.line(v)
         line.measured = self.rough or 0.0
-        found = self.judge(line, v, second(line, level, GLANCE))
+        deeper = 2.0 * line.noise * 2.0 ** (level + 4) <= 1e-9 * self.scale  # three are sharp there
+        found = self.judge(line, v, second(line, level + 2 if level and deeper else level, GLANCE))
         if found.verdict == "FAIL" and line.bent():
             self.kink(line, found)
         return found

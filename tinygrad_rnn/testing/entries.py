@@ -112,5 +112,6 @@ def pattern(wrong: list[Slopes]) -> str:
     if np.all(ratios == 0.0):
         return "the gradient of every wrong entry is zero"
     if len(ratios) > 1 and np.ptp(ratios) <= 1e-6 * np.max(np.abs(ratios)):
-        return f"every wrong entry is {ratios[0]:.9g} times what it should be"
+        digits = 9 if all(abs(s.numeric) > 1e10 * s.error for s in sharp) else 6
+        return f"every wrong entry is {ratios[0]:.{digits}g} times what it should be"
     return ""

@@ -49,7 +49,13 @@ def look(problem: Handwritten, rng: np.random.Generator) -> None:
         problem.notes.append(f"forward returns {narrow[0]} for float64 inputs: it computes with "
                              "half the digits")
     fresh = problem.copies(problem.start, wide=False)
-    given = problem.call_backward(fresh, first=True)
+    try:
+        given = problem.call_backward(fresh, first=True)
+    except Exception as raised:
+        if not problem.cached and isinstance(out, tuple) and len(out) == 2:
+            raised.add_note("check_backward: forward returned two things. If they are (out, cache),"
+                            " say cached=True")
+        raise
     changed(problem, "backward", fresh)
     first = inspect(problem, given, fresh)
     fresh = problem.copies(problem.start, wide=False)
@@ -104,6 +110,9 @@ def misfit(problem: Handwritten, name: str, g: Any) -> str:
     shape = problem.start[name].shape
     if g is NOTHING:
         others = f"; it returned {', '.join(problem.extras)} besides" if problem.extras else ""
+        if "[" in name and name.partition("[")[0] in problem.extras:
+            others = (f": the input {name.partition('[')[0]} is a list, and each of its members "
+                      "wants one. Give an array")
         return f"backward returned no gradient of this name{others}"
     if g is None:
         return ""  # a gradient that is claimed to be zero

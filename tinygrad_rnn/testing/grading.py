@@ -16,10 +16,11 @@ import numpy as np
 from ..core import walk
 from ..core.backprop import local, uses
 from ..core.graph import Node, constant
+from ..errors import InputError
 from .beside import on_tensors
 from .handwritten import Handwritten
 from .report import Report
-from .structure import ALONE, is_float, leaves, rebuilt
+from .structure import ALONE, asked, is_float, leaves, outline, rebuilt
 
 FLAT = 0.999   # tanh beyond ±3.8: the slope is a few thousandths
 SEQUENCE = "sequence"  # the op of a fused layer
@@ -39,8 +40,12 @@ def grade(inputs: Any, *, outputs: Any = None, time_axis: int = 0) -> list[str]:
     `inputs` are as for `check_backward`; the `outputs` of the forward pass at this point, if they
     are given, are looked at for saturated units and for units that are all off.
     `time_axis` is the axis of the steps in arrays of three dimensions.
+    Raises `InputError` if there is no float array in the inputs.
     """
+    asked("grade", axis=time_axis)
     arrays = {n: np.asarray(x, float) for n, x in leaves(inputs).items() if is_float(x)}
+    if not arrays:
+        raise InputError(f"there are no float arrays in {outline(inputs)}", where="grade")
     notes = list[str]()
     zero = [n for n, x in arrays.items() if x.size and not np.any(x)]
     if any(np.any(x) for x in arrays.values()):  # a bias of zeros alone hides nothing

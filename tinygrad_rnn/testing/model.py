@@ -8,7 +8,7 @@ that they held before, and every `.grad` in sight is what it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,9 @@ def named(params: Any) -> dict[str, Node]:
         pairs = list(dict(params.named_parameters()).items())
     elif isinstance(params, Mapping):
         pairs = [(str(name), p) for name, p in params.items()]
+    elif not isinstance(params, Iterable):
+        raise InputError(f"params are a module, a dict or leaves, got a {type(params).__name__}",
+                         where="check_gradients")
     else:
         pairs = [(getattr(p, "name", None) or f"parameter {i}", p) for i, p in enumerate(params)]
     found = dict[str, Node]()

@@ -20,7 +20,7 @@ from ..errors import InputError
 from .diagnosis import CLEAR, recognised
 from .handwritten import Handwritten
 from .mistaken import all_of
-from .structure import matched, rebuilt
+from .structure import asked, matched, outline, rebuilt
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 WIDTH = 21      # of the first column of the table
@@ -78,6 +78,7 @@ def mutation_score(forward: Callable[..., Any], backward: Callable[..., Any], in
     At most `most` of them, spread over the list.
     Raises `InputError` if the test fails with the right backward, or if nothing can be planted.
     """
+    asked("mutation_score", forward, backward, test, seed=seed)
     if not passes(test, backward):
         raise InputError("the test fails with the backward as it is: there is nothing to plant in",
                          where="mutation_score", fix="Make the test pass first: check_backward "
@@ -103,12 +104,16 @@ def planted_score(test: Callable[[], Any], mistakes: Iterable[Any]) -> MutationS
     listed, and does not count.
     Raises `InputError` if the test fails without a mistake, or if no mistake changed a gradient.
     """
+    asked("planted_score", test)
     right = lambda _: test()
     if not passes(right, test):
         raise InputError("the test fails with the gradients as they are", where="planted_score",
                          fix="Make it pass first")
     rows, absent = list[tuple[str, bool]](), list[str]()
     for block in mistakes:
+        if not hasattr(block, "seen"):
+            raise InputError(f"mistakes are blocks, got {outline(block)}", where="planted_score",
+                             fix="map(tg.what_if, tg.MISTAKES)")
         with block as plant:
             caught = not passes(right, test)
         if plant.seen or caught:

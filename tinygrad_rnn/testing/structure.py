@@ -15,9 +15,24 @@ from typing import Any
 import numpy as np
 
 from ..core.graph import Node
+from ..errors import InputError
 
 Matched = tuple[dict[str, Any], dict[str, Any], bool]
 ALONE = "input"  # the name of an array that is given alone
+
+
+def asked(where: str, *functions: Any, seed: Any = 0, axis: Any = 0) -> None:
+    """What every check asks of its arguments. Raises `InputError` in words of the caller."""
+    for f in functions:
+        if not callable(f):
+            fix = "Give the function that computes it: lambda: loss(...)" if isinstance(f, Node) \
+                else ""
+            raise InputError(f"expected a function, got {outline(f)}", where=where, fix=fix)
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise InputError(f"seed must be a whole number, 0 or more, got {seed!r}", where=where)
+    if axis not in (0, 1, 2):
+        raise InputError(f"time_axis must be 0, 1 or 2, an axis of arrays of three dimensions, got "
+                         f"{axis!r}", where=where)
 
 
 def parts(x: Any) -> list[tuple[str, Any]] | None:
