@@ -94,10 +94,17 @@ def test_a_right_gradient_gives_a_v_and_a_wrong_one_a_floor():
     wrong = check_backward(MODEL.forward, MODEL.backward("averaged over T"), MODEL.inputs,
                            localise=False).sweep()
     assert wrong.best[1] > 0.1
+    assert wrong.floor > 0.1
+    assert "whatever the step: it converges to another number" in str(wrong)
+    assert "whatever the step" in wrong.svg()
+    assert curve.floor == 0.0
+    assert 'class="b"' in curve.svg()
 
 
 def test_a_sweep_over_nan_and_of_nothing():
-    assert Sweep([0.1, 0.01], [np.nan, np.inf], 0.0).svg().startswith("<svg")
+    nothing = Sweep([0.1, 0.01], [np.nan, np.inf], 0.0)
+    ET.fromstring(nothing.svg())
+    assert "no step gives a finite difference" in str(nothing)
     with pytest.raises(InputError, match="no single line"):
         Report({}, 0).sweep()
 

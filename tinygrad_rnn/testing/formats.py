@@ -77,27 +77,31 @@ def attribute(words: str) -> str:
     return " ".join(text(words).split())
 
 
+HEAD = ("parameter", "shape", "verdict", "wrong", "entry", "analytic", "numeric", "±", "cause")
+CELL = 'style="text-align:left;padding:1px 12px 1px 0"'
+
+
 def as_html(report: Report) -> str:
-    """The text over a table of the blocks."""
-    rows = []
-    for b in report.blocks.values():
-        colour = COLOURS.get(b.verdict, "#009E73")
-        entry = b.worst
-        numbers = [f"{x:.8g}" if x == x else "" for x in
-                   ((entry.analytic, entry.numeric, entry.error) if entry
-                    else (b.analytic, b.numeric, b.error))]
-        place = text(str(list(entry.index))) if entry and entry.index else ""
-        wrong = f"{b.wrong} of {b.tested}" if b.wrong else ""
-        cells = [f"<b>{text(b.name)}</b>", text(str(b.shape)) if b.shape else "",
-                 f'<b style="color:{colour}">{text(b.verdict)}</b>', wrong, place, *numbers,
-                 text(b.cause)]
-        rows.append("<tr>" + "".join(f'<td style="text-align:left">{c}</td>' for c in cells)
-                    + "</tr>")
-    head = "".join(f'<th style="text-align:left">{c}</th>' for c in
-                   ("parameter", "shape", "verdict", "wrong", "entry", "analytic", "numeric", "±",
-                    "cause"))
+    """The text over a table of the blocks; columns in which nothing stands are left out."""
+    rows = [cells(b) for b in report.blocks.values()]
+    kept = [i for i in range(len(HEAD)) if i < 3 or any(row[i] for row in rows)]
+    head = "".join(f"<th {CELL}>{HEAD[i]}</th>" for i in kept)
+    body = "".join("<tr>" + "".join(f"<td {CELL}>{row[i]}</td>" for i in kept) + "</tr>"
+                   for row in rows)
     lines = str(report).splitlines()
     notes = [report.spoilt, report.diagnosis, *report.notes, lines[-1].strip()]
     tail = "".join(f"<div>{text(note)}</div>" for note in notes if note)
     return (f"<div><div><b>{text(lines[0])}</b></div><table><thead><tr>{head}</tr></thead>"
-            f"<tbody>{''.join(rows)}</tbody></table>{tail}</div>")
+            f"<tbody>{body}</tbody></table>{tail}</div>")
+
+
+def cells(b: Block) -> list[str]:
+    """One parameter, in the order of the head."""
+    entry = b.worst
+    numbers = (entry.analytic, entry.numeric, entry.error) if entry else \
+        (b.analytic, b.numeric, b.error)
+    known = [f"{x:.{digits}g}" if x == x else "" for x, digits in zip(numbers, (8, 8, 1))]
+    return [f"<b>{text(b.name)}</b>", text(str(b.shape)) if b.shape else "",
+            f'<b style="color:{COLOURS.get(b.verdict, "#009E73")}">{text(b.verdict)}</b>',
+            f"{b.wrong} of {b.tested}" if b.wrong else "",
+            text(str(list(entry.index))) if entry and entry.index else "", *known, text(b.cause)]

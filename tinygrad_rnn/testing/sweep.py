@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from .differences import Line
 
 WIDTH, HEIGHT = 560, 260
+LONGEST = 60  # of a bar in the terminal
 LEFT, BOTTOM, TOP, RIGHT = 64, 220, 34, 540
 
 
@@ -33,14 +34,31 @@ class Sweep:
         d, h = min(known, default=(math.nan, math.nan))
         return h, d
 
-    def __str__(self) -> str:
+    @property
+    def floor(self) -> float:
+        """The distance that is left whatever the step, from 1e-4 to 1e-8: what is wrong with the
+        gradient. 0.0 where there is a V."""
+        middle = [d for h, d in zip(self.steps, self.distances) if 9e-9 < h < 2e-4]
+        flat = middle and min(middle) > 1e-7 and max(middle) < 2.0 * min(middle)
+        return min(middle) if flat else 0.0
+
+    @property
+    def words(self) -> str:
+        """What the curve says."""
         h, d = self.best
+        if math.isnan(d):
+            return "no step gives a finite difference"
+        if self.floor:
+            return f"off by {self.floor:.1e} whatever the step: it converges to another number"
+        return f"closest at h = {h:.0e}: {d:.1e} of the slope {self.analytic:.6g}"
+
+    def __str__(self) -> str:
         lines = ["     step  distance"]
         for step, distance in zip(self.steps, self.distances):
-            bar = "#" * max(round(3 * (16 + exponent(distance))), 0)
+            length = 3.0 * (16.0 + exponent(distance)) if math.isfinite(distance) else 0.0
+            bar = "#" * min(max(round(length), 0), LONGEST)
             lines.append(f"  {step:7.0e}   {distance:7.1e} {bar}")
-        last = f"  closest at h = {h:.0e}: {d:.1e} of the slope {self.analytic:.6g}"
-        return "\n".join([*lines, last])
+        return "\n".join([*lines, f"  {self.words}"])
 
     __repr__ = __str__
 
@@ -66,13 +84,16 @@ class Sweep:
             ink.append(f'<text x="{px:.1f}" y="{BOTTOM + 18}" text-anchor="middle">1e{x}</text>')
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*p) for p in points))
         ink.append(f'<polyline points="{path}"/>')
+        if points and not self.floor:
+            px, py = at(*min(points, key=lambda p: p[1]))
+            ink.append(f'<circle class="b" cx="{px:.1f}" cy="{py:.1f}" r="7"/>')
         ink += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in (at(*p) for p in points)]
         return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
                 f'width="{WIDTH}" height="{HEIGHT}" role="img"><title>Distance between gradient '
                 f"and difference, by step</title><style>{STYLE}</style>"
                 f'<text class="t" x="{LEFT}" y="20">distance between gradient and difference, '
-                f'relative</text><text x="{RIGHT}" y="{BOTTOM + 34}" text-anchor="end">'
-                "step h</text>"
+                f'relative</text><text x="{RIGHT}" y="{BOTTOM + 36}" text-anchor="end">'
+                f'step h</text><text x="{LEFT}" y="{BOTTOM + 36}">{self.words}</text>'
                 + "".join(ink) + "</svg>\n")
 
     _repr_svg_ = svg
@@ -80,8 +101,9 @@ class Sweep:
 
 STYLE = ("text{font:12px sans-serif;fill:#555}.t{font-size:13px;fill:#222}"
          ".g{stroke:#8884}polyline{fill:none;stroke:#0072B2;stroke-width:2}circle{fill:#0072B2}"
+         ".b{fill:none;stroke:#D55E00;stroke-width:2}"
          "@media (prefers-color-scheme:dark){text{fill:#bbb}.t{fill:#eee}"
-         "polyline{stroke:#56B4E9}circle{fill:#56B4E9}}")
+         "polyline{stroke:#56B4E9}circle{fill:#56B4E9}.b{fill:none}}")
 
 
 def exponent(x: float) -> float:
