@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.testing import check_backward
+from tinygrad_rnn.testing import Block, Report, check_backward
+from tinygrad_rnn.testing.beside import beside_the_engine
+from tinygrad_rnn.testing.handwritten import Handwritten
 
 from ..benchmarks import kinks
 
@@ -345,6 +347,33 @@ def test_the_lag_map_and_the_engine_say_where(bug, lag, parting):
     assert len(text.splitlines()) <= 15
     np.testing.assert_allclose(report.engine["W"], recurrence_back()(
         check_upstream(report), recurrence(P)[1])["dW"], rtol=1e-10)
+
+
+def test_the_engine_stands_beside_a_backward_that_passes_too():
+    right = check_backward(recurrence, recurrence_back(), P, cached=True)
+    assert not right.notes
+    np.testing.assert_allclose(right.engine["W"], recurrence_back()(
+        check_upstream(right), recurrence(P)[1])["dW"], rtol=1e-10)
+
+    def off(up, cache):  # a dh that is wrong although every gradient is right
+        d = recurrence_back()(up, cache)
+        d["dh"][2] = 2.0 * d["dh"][2]
+        return d
+
+    report = check_backward(recurrence, off, P, cached=True)
+    assert report, report
+    assert report.notes == ["dh agrees with the engine at [3] to [5]; going back, it parts at [2]"]
+
+
+def test_what_is_not_the_engines_is_said_of_a_pass():
+    def off(p, up):
+        return {n: g * (1.0 + 1e-6 * (n == "b")) for n, g in affine_back(p, up).items()}
+
+    problem = Handwritten(affine, off, INPUTS, False, np.random.default_rng(0))
+    report = Report({n: Block(n, x.shape, x.size) for n, x in INPUTS.items()}, 0)
+    assert beside_the_engine(problem, report, 0) == [
+        "4 of 4 entries of the gradient of b are not the engine's: they differ by 1e-06 of its "
+        "largest"]
 
 
 def check_upstream(report):

@@ -43,6 +43,7 @@ class Handwritten:
         self.spoilt, self.raised = "", set[str]()
         self.seen = self.weights = Arrays()  # the outputs, and what each is weighed with
         self.upstream: Any = None           # the weights as backward gets them; None for a loss
+        self.graph: Any = None              # of the forward on tensors, once it was tried
         self.known: Arrays | None = None  # the gradient at the start, when it is known
         self.values = list[float]()       # and the function there
         self.plain = type(inputs) is dict and all(
