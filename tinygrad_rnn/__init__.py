@@ -17,6 +17,7 @@ if _TYPE_CHECKING:  # at run time these come when they are first asked for: see 
     from .bptt.contribution import Contribution
     from .bptt.costs import ThreeWays
     from .bptt.diff import Diff, diff
+    from .bptt.directions import Directions
     from .bptt.flow import GradientFlow, gradient_flow
     from .bptt.jacobians import StepJacobians, step_jacobians
     from .bptt.ledger import Ledger, Row
@@ -74,7 +75,7 @@ __all__ = [  # noqa: RUF022  (in reading order)
     "grad", "jacobian", "hessian", "hvp", "vjp", "jvp", "value_and_grad", "checkpoint", "op",
     "gradient_flow", "GradientFlow", "Ledger", "Row", "Contribution", "Attribution",
     "truncated_bptt", "step_jacobians", "StepJacobians", "truncation", "Truncation",
-    "three_ways", "ThreeWays", "what_if", "WrongFlow", "MISTAKES", "diff", "Diff",
+    "Directions", "three_ways", "ThreeWays", "what_if", "WrongFlow", "MISTAKES", "diff", "Diff",
     "nodes", "edges", "uses", "path", "release",
     "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "maximum", "minimum", "where",
     "linear", "softmax", "log_softmax", "logsumexp", "softplus", "log_sigmoid", "gelu", "silu",
@@ -89,6 +90,7 @@ __getattr__, __dir__ = _later(__name__, {
     "bptt.contribution": "Contribution",
     "bptt.costs": "ThreeWays",
     "bptt.diff": "Diff diff",
+    "bptt.directions": "Directions",
     "bptt.flow": "GradientFlow gradient_flow",
     "bptt.jacobians": "StepJacobians step_jacobians",
     "bptt.ledger": "Ledger Row",

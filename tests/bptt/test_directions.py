@@ -6,6 +6,8 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.directions import Directions
+from tinygrad_rnn.core.backprop import contributions
+from tinygrad_rnn.core.totals import Totals
 from tinygrad_rnn.errors import InputError
 
 T, B, I, H = 6, 2, 3, 4
@@ -137,6 +139,28 @@ def test_each_direction_is_cut_by_itself(kind, k1, k2):
     assert found.forward.lags() == found.backward.lags()
     assert [cut.step for cut in found.forward.cuts] == [T + 1 - cut.step
                                                         for cut in found.backward.cuts]
+
+
+def test_a_parameter_below_both_directions():
+    """Its gradient comes through both, and only one of them is cut."""
+    below, net = nn.Linear(I, I, name="b", seed=2), both_ways("lstm")
+    head = nn.Linear(2 * H, 2, seed=1)
+    losses = [(head(y) ** 2).sum() for y in net(below(XS))]
+    W = next(iter(below.parameters()))
+    found = tg.truncation(losses, {"W": W, "U": net.forward_layer.cell.W_hh}, 2)
+    left = np.zeros(W.shape)
+    for t, loss in enumerate(losses, 1):
+        start = t - (t - 1) % 2
+        constants = {n for n in tg.nodes(loss) if n.scope == "forward" and n.name in ("h", "c")
+                     and n.step == start - 1 and n.op.rules}
+        arriving = Totals([(loss, 1.0)])
+        for _ in contributions(arriving, until=constants):
+            pass
+        left += arriving[W]
+    np.testing.assert_allclose(found.forward.truncated["W"], left, rtol=1e-10)
+    assert list(found.forward.wanted) == ["W", "U"]
+    assert list(found.backward.wanted) == ["W"]
+    assert not np.allclose(found.forward.truncated["W"], found.backward.truncated["W"])
 
 
 def test_given_states_say_the_same():

@@ -69,14 +69,23 @@ def truncation(losses: Any, params: Any, k1: int, k2: int | None = None,
     found = recurrences(roots, states, wanted.values())
     if len(found) == 1:
         return Truncation(found[0], wanted, int(k1), int(k2))
-    return Directions(*(Truncation(each, of_its_own(wanted, each), int(k1), int(k2))
-                        for each in found))
+    return Directions(*each_by_itself(found, wanted, int(k1), int(k2)))
 
 
-def of_its_own(wanted: dict[str, Node], recurrence: Recurrence) -> dict[str, Node]:
-    """The parameters that what is carried depends on: no others are touched by a cut."""
-    reached = set(nodes(*recurrence.carried()))
-    return {name: p for name, p in wanted.items() if p in reached}
+def each_by_itself(found: list[Recurrence], wanted: dict[str, Node], k1: int, k2: int
+                   ) -> list[Truncation]:
+    """Each recurrence with the parameters that it depends on: no others are touched by its cuts.
+
+    No way back goes through the other one, unless both of them depend on a parameter further back.
+    """
+    carried = [each.carried() for each in found]
+    reached = [set(nodes(*some)) for some in carried]
+    results = []
+    for i, each in enumerate(found):
+        mine = {name: p for name, p in wanted.items() if p in reached[i]}
+        shared = any(p in reached[1 - i] for p in mine.values())
+        results.append(Truncation(each, mine, k1, k2, () if shared else carried[1 - i]))
+    return results
 
 
 # --- what is left -------------------------------------------------------------------------------
@@ -99,8 +108,10 @@ class Truncation(Table):
     `seen` (losses, steps) is True where a loss reaches a step.
     """
 
-    def __init__(self, recurrence: Recurrence, wanted: dict[str, Node], k1: int, k2: int) -> None:
+    def __init__(self, recurrence: Recurrence, wanted: dict[str, Node], k1: int, k2: int,
+                 closed: Sequence[Node] = ()) -> None:
         self.recurrence, self.wanted, self.k1, self.k2 = recurrence, wanted, k1, k2
+        self.closed = closed  # where no way leads to these parameters
         self.T, self.steps = len(recurrence.steps), recurrence.steps
         groups: dict[int, list[int]] = {}
         self.seen = np.zeros((len(recurrence.losses), self.T), bool)
@@ -134,7 +145,7 @@ class Truncation(Table):
     def gradients(self, members: Sequence[int], cut: Sequence[Node]
                   ) -> tuple[dict[str, Any], dict[Node, Any]]:
         """The gradients of some losses, up to the cut, and what arrives there."""
-        arriving, until = Totals(late=True), set(cut)
+        arriving, until = Totals(late=True), {*cut, *self.closed}
         for i in members:
             loss, factor = self.recurrence.losses[i]
             arriving.add(loss, factor if loss.is_scalar
