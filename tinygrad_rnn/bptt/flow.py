@@ -10,6 +10,7 @@ has a row for each, and its running sum ends, bit for bit, at what this flow add
 from __future__ import annotations
 
 from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from ..core.place import contained
 from ..core.totals import InOrder, Totals
 from ..core.words import describe
 from ..errors import GradientError, InputError
-from ..nn.fused_open import open_fused
+from ..nn.fused_open import INSIDE, open_fused
 from .attribution import Attribution, attribute
 from .contribution import KEEP
 from .ledger import Ledger
@@ -207,9 +208,9 @@ def recorded(root: Node, seed: Any, keep: str) -> tuple[Totals, Recording]:
 def opened(flow: GradientFlow) -> GradientFlow:
     """The same flow through the operations inside of fused layers (`open_fused`); `.grad` is left
     alone. A flow without fused layers is returned as it is."""
+    if not set(map(attrgetter("op"), flow.incoming.passed)).intersection(INSIDE):
+        return flow  # without another walk through a long graph
     root = open_fused(flow.root)
-    if root is flow.root:
-        return flow
     if flow.wrong:  # as wrong as it was
         from .whatif import what_if
 

@@ -19,8 +19,8 @@ from itertools import islice
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from ..core.backprop import history, local, uses
-from ..core.graph import Node
+from ..core.backprop import history, local, operands_of, uses
+from ..core.graph import Node, constant
 from ..core.ops import is_basic
 from ..core.parts import norm, norms
 from ..core.totals import InOrder, Totals, one_use
@@ -189,6 +189,25 @@ class Recording(Mapping[Node, list[Contribution]]):
     def contribution(self, node: Node, position: int) -> Contribution:
         """What a use gave, as an object."""
         return Contribution(node, position, self.passed[node], self.kept.get((node, position)))
+
+    def use(self, node: Node, position: int, x: Node) -> Contribution | None:
+        """The same, in the shape of `x`: the operand, or the leaf that it shows. None if nothing
+        went there. Only this use is looked up."""
+        used = operands_of(node)[position]
+        if used is None or used.op is constant or node not in self.passed:
+            return None
+        if not self.as_is and not self.norms:
+            found = self.contribution(node, position)
+        elif (node, position) in self.numbered:
+            found = self.one(self.numbered[node, position])
+        else:
+            return None
+        return found if used is x else found.through(self.shown[used][1])
+
+    @cached_property
+    def numbered(self) -> dict[tuple[Node, int], int]:
+        """The number of each use."""
+        return {use: i for i, use in enumerate(zip(self.uses.users, self.uses.positions))}
 
     def one(self, i: int) -> Contribution:
         """The same, of one of the uses in the order of the walk."""

@@ -18,11 +18,10 @@ from ..core.graph import Node
 from . import looks, wording
 from .parts import assign_roles
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .survey import Survey
+from .survey import MOST_AROUND, Survey
 from .totals import Total, running_total
 
 END = 8  # how many operations are shown at either end of a long graph without time
-MOST_AROUND = 60  # untimed nodes drawn beside a recurrence; older ones are left out
 
 
 class Reader:
@@ -49,14 +48,12 @@ class Reader:
         adders = total.adders if total is not None else set[Node]()
         chosen: list[Node] = []
         around: list[Node] = []
-        for node in found.nodes:
-            step = found.when(node)
-            top = total is not None and node is total.node
-            if step is not None and step not in self.at and not top or not node.op.rules:
+        top = {total.node} if total is not None else set[Node]()
+        for node in dict.fromkeys([*found.seen, *top]):
+            if node in found.shown or node in found.slices or node in adders and node not in top:
                 continue
-            if node in found.shown or node in found.slices or node in adders and not top:
-                continue
-            (around if top or step is None else chosen).append(node)
+            untimed = node in top or found.when(node) is None
+            (around if untimed else chosen).append(node)
         for node in sorted([*chosen, *around[-MOST_AROUND:]], key=lambda n: n.order):
             self.add(node)
         self.leave_for_gaps()
@@ -266,7 +263,7 @@ def read_untimed(found: Survey, most: int, title: str) -> Scene:
     """The scene of a graph without time; of a long one, the first and the last operations."""
     reader = Reader(found)
     skip = {*found.shown, *found.slices}
-    nodes = [node for node in found.nodes if node.op.rules and node not in skip]
+    nodes = [node for node in found.computed if node not in skip]
     shown = nodes
     if len(nodes) > most:
         shown = [*nodes[:END], *nodes[-END:]]

@@ -21,15 +21,17 @@ from .labels import Run, Text, clean, plain, roman, symbol
 from .model import Box, Drawing, Label, Line
 from .options import NodeCallback, Options
 from .paper import framed
+from .pause import uncollected
 from .picture import Picture
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .unrolled import scene_of
+from .unrolled import look, scene_of
 
 ALL = 10**9  # every step is read
 Whens = set[int | None]
 Spot = tuple[int, Hashable]  # a stage, and a key in it
 
 
+@uncollected
 def rolled(loss: Any, *, unrolled: bool = False, level: str = "op", collapse: Iterable[str] = (),
            show: Iterable[str] = ("names",), direction: str = "right", theme: str = "auto",
            palette: Mapping[str, str] | None = None, font: str | None = None, size: float = 1.0,
@@ -47,14 +49,16 @@ def rolled(loss: Any, *, unrolled: bool = False, level: str = "op", collapse: It
     chosen = Options("rolled()", level, collapse, show, palette, font, size, node, edge,
                      direction).checked(
         levels=("op", "cell"), shown=("names", "shapes", "parameters"))
-    scene = scene_of(loss, options.window("rolled()", ALL, 0), "rolled()", "Rolled graph")
+    scene = scene_of(look(loss, options.window("rolled()", ALL, 0), "rolled()"), "rolled()",
+                     "Rolled graph")
     if not scene.columns:
         raise InputError("the graph has no time steps, so there is nothing to roll up",
                          where="draw.rolled()",
                          fix="Mark the steps: with tg.timestep(t): ..., or draw.unrolled(loss)")
     drawing = chosen.placed(Quotient(scene).scene())
     if unrolled:
-        whole = scene_of(loss, options.window("rolled()", 3, 3), "rolled()", "Unrolled graph")
+        whole = scene_of(look(loss, options.window("rolled()", 3, 3), "rolled()"), "rolled()",
+                         "Unrolled graph")
         drawing = side_by_side(drawing, chosen.placed(whole))
     return Picture(chosen.finished(drawing), theme)
 

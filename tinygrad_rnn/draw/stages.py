@@ -75,14 +75,8 @@ def branches(a: str, b: str) -> Pair:
     return "/".join(p[: same + 1]), "/".join(q[: same + 1])
 
 
-def find_stages(nodes: list[Node]) -> dict[Node, int]:
-    """The stage of every node, if there is more than one: that of its scope, or a later one that it
-    hears of. Empty if there is only one."""
-    if len({node.at.scope for node in nodes}) < 2:
-        return {}
-    order = find_order(find_leaps(nodes))
-    if not order:
-        return {}
+def find_stages(nodes: list[Node], order: dict[str, int]) -> dict[Node, int]:
+    """The stage of every node: that of its scope, or a later one that it hears of."""
     own: dict[str, int] = {}
     stage: dict[Node, int] = {}
     for node in nodes:

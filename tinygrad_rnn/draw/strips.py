@@ -12,41 +12,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from itertools import pairwise
 
 import numpy as np
 
-from ..bptt.contribution import Contribution, norms_of
-from ..bptt.flow import GradientFlow
-from ..core.parts import norm
 from . import style
 from .labels import Run, Text, number, plain, roman, symbol
 from .model import Cell, Drawing, Label, Strip
 from .paper import framed
 from .scale import Scale
 from .scene import Scene
+from .series import Series, Strips
 
 MOST, HEAT, BARS, TICKS = 1000, 16.0, 30.0, 10
 LEAST = 360.0  # the width of a strip, so that its ticks can be read
-Series = dict[int, float]  # step -> norm
 Height = Callable[[float], float]
-
-
-class Strips(NamedTuple):
-    """What the strips show: a series for each state, and one for each weight with its name."""
-
-    states: dict[str, Series]
-    weights: list[tuple[Text, Series]]
-
-    def norms(self) -> list[float]:
-        """Every norm that can be seen; a bar of height zero cannot."""
-        cells = [x for series in self.states.values() for x in series.values()]
-        return cells + [x for _, series in self.weights for x in series.values() if x != 0]
-
-
-def series_of(scene: Scene, flow: GradientFlow) -> Strips:
-    """The series of everything in view."""
-    return Strips(states(scene, flow), weights(scene, flow))
 
 
 def with_strips(
@@ -71,12 +51,12 @@ def with_strips(
         labels += ticks(left, y + HEAT + 12, wide, scene.steps)
         y += HEAT + 26
     for weight, series in shown.weights:
-        sizes = [x for x in series.values() if x > 0 and math.isfinite(x)]
-        low, high = min(sizes, default=1.0), max(sizes, default=1.0)
+        sizes = series.finite()
+        low, high = (float(sizes.min()), float(sizes.max())) if len(sizes) else (1.0, 1.0)
         height = bar_height(low, high)
         title = (Run("‖Δ"), Run("t", "_"), Run("‖ of "), *weight, Run(", log scale"))
         add(title, series, BARS, height)
-        for level, words in extremes(low, high, height) if sizes else ():
+        for level, words in extremes(low, high, height) if len(sizes) else ():
             text = roman(words)
             labels.append(Label(left + wide + 6, y + level, text, "quiet", style.TINY, "start"))
         y += BARS + 12
@@ -85,61 +65,35 @@ def with_strips(
     )
 
 
-def states(scene: Scene, flow: GradientFlow) -> dict[str, Series]:
-    """‖∂L/∂h_t‖ at every step, for each state."""
-    named = {
-        (g.node.scope, g.node.name)
-        for c in scene.columns
-        for g in c.glyphs
-        if g.role == "state" and g.node is not None and g.node.name is not None
-    }
-    found: dict[tuple[str, str], Series] = {}
-    for node in flow.arrived:
-        if node.name is not None and (node.scope, node.name) in named and node.step is not None:
-            found.setdefault((node.scope, node.name), {})[node.step] = flow.norm(node)
-    scopes = {scope for scope, _ in found}
-    return {
-        f"{scope}/{name}" if len(scopes) > 1 else name: dict(sorted(series.items()))
-        for (scope, name), series in sorted(found.items())
-    }
-
-
-def weights(scene: Scene, flow: GradientFlow) -> list[tuple[Text, Series]]:
-    """‖Δ_t‖ at every step, for each rail; two uses at one step count together."""
-    found = []
-    for rail in scene.rails:
-        uses: dict[int, list[Contribution]] = {}
-        for use in flow.incoming.get(rail.glyph.node, ()) if rail.glyph.node is not None else ():
-            if use.step is not None:
-                uses.setdefault(use.step, []).append(use)
-        if uses:
-            alone = {t: parts[0] for t, parts in uses.items() if len(parts) == 1}
-            sizes = dict(zip(alone, norms_of(list(alone.values()))))
-            series = {t: sizes[t] if t in sizes else together(parts) for t, parts in uses.items()}
-            found.append((rail.glyph.text, series))
-    return found
-
-
-def together(parts: list[Contribution]) -> float:
-    """The norm of the sum of contributions."""
-    return norm(np.asarray(sum((p.array() for p in parts[1:]), parts[0].array())))
-
-
 def cells_of(series: Series, steps: list[int], scale: Scale, height: Height) -> tuple[Cell, ...]:
     """The cells of a series over all steps, at most `MOST` of them; a step without a gradient is
     empty."""
     count = min(len(steps), MOST)
     cells = []
-    for i in range(count):
-        part = steps[i * len(steps) // count : (i + 1) * len(steps) // count]
-        sizes = [series[t] for t in part if t in series]
-        where = f"t = {part[0]}" if len(part) == 1 else f"t = {part[0]} … {part[-1]}, the largest"
-        if not sizes:
+    for i, size in enumerate(largest(series, steps, count)):
+        first, last = (steps[k * len(steps) // count - after] for k, after in ((i, 0), (i + 1, 1)))
+        where = f"t = {first}" if first == last else f"t = {first} … {last}, the largest"
+        if size is None:
             cells.append(Cell(0.0, "dim", f"{where}: no gradient"))
             continue
-        size = max(sizes, key=lambda x: math.inf if math.isnan(x) else x)
         cells.append(Cell(height(size), scale.paint(size), f"{where}: {number(size)}"))
     return tuple(cells)
+
+
+def largest(series: Series, steps: list[int], count: int) -> list[float | None]:
+    """The largest norm in each of `count` stretches of steps, None where there is none; a NaN is
+    larger than all others."""
+    every = np.array(steps)
+    at = np.minimum(np.searchsorted(series.steps, every), len(series.steps) - 1)
+    there = series.steps[at] == every
+    sizes = np.where(there, series.norms[at], -1.0)
+    ends = np.arange(count + 1) * len(steps) // count
+    order = np.where(np.isnan(sizes), math.inf, sizes)
+    found: list[float | None] = []
+    for a, b in pairwise(ends.tolist()):
+        size = float(sizes[a + int(order[a:b].argmax())])
+        found.append(None if size == -1.0 else size)
+    return found
 
 
 def bar_height(low: float, high: float) -> Height:

@@ -2,20 +2,25 @@
 
 The question this file answers: *what in this graph belongs to all steps, and what to one?*
 
-A few passes over all nodes, however long the sequence; everything that looks closer looks at the
-steps in view only.
+Two passes over the computed nodes, however long the sequence: which steps there are, and who uses
+what is in view. Everything that looks closer looks at the steps in view only.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from ..core import ops, walk
 from ..core.graph import Node
+from ..core.place import Place
 from .scene import Column
-from .stages import find_stages, find_whens
+from .stages import find_leaps, find_order, find_stages, find_whens
+
+MOST_AROUND = 60  # untimed nodes drawn beside a recurrence; older ones are left out
 
 
 class Window(NamedTuple):
@@ -35,31 +40,53 @@ class Window(NamedTuple):
         return {*first, *last}
 
 
-@dataclass(slots=True)
+@dataclass
 class Survey:
     """What the passes over all nodes found.
 
-    `columns` are the steps in view. `shown` maps an alias (a transpose, reshape or slice of a given
-    node) to what it shows; `slices` holds those that are one step's part of a sequence. `shared`
-    are the nodes from outside of time (or an earlier stage) that two or more steps use. `leaving`
-    are the nodes in view that steps out of view use, with the first of these users. `stages` and
-    `whens` are empty if there is one stage only.
+    `computed` are the computed nodes, oldest first; those from each of `begins` on were made at one
+    of `places`. `seen` are those of the steps in view and those without a step; `columns` are the
+    steps in view. `shown` maps an alias (a transpose, reshape or slice of a given node) to what it
+    shows; `slices` holds those that are one step's part of a sequence. `uses` has, of everything in
+    view, the places in `computed` of the nodes that use it. `shared` are the nodes from outside of
+    time (or an earlier stage) that two or more steps use. `leaving` are the nodes in view that
+    steps out of view use, with the first of these users. `stages` and `whens` are empty if there is
+    one stage only.
     """
 
     root: Node
-    nodes: list[Node]
-    steps: list[int]
-    columns: list[Column]
+    window: Window
+    computed: list[Node]
+    places: list[Place] = field(default_factory=list)
+    begins: list[int] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    columns: list[Column] = field(default_factory=list)
     stages: dict[Node, int] = field(default_factory=dict)
     whens: dict[Node, int] = field(default_factory=dict)
     shown: dict[Node, Node] = field(default_factory=dict)
     slices: set[Node] = field(default_factory=set)
-    shared: dict[Node, None] = field(default_factory=dict)
+    seen: list[Node] = field(default_factory=list)
+    uses: dict[Node, list[int]] = field(default_factory=dict)
+    shared: set[Node] = field(default_factory=set)
     leaving: dict[Node, Node] = field(default_factory=dict)
+
+    @cached_property
+    def nodes(self) -> list[Node]:
+        """Every node, the given ones too."""
+        return walk.nodes(self.root)
+
+    def users(self, x: Node) -> Iterator[Node]:
+        """The nodes that use `x`, or an alias of it, oldest first; of what is in view."""
+        return map(self.computed.__getitem__, dict.fromkeys(self.uses.get(x, ())))
 
     def when(self, x: Node) -> int | None:
         """The place of `x` in time: its step, counted on through the stages if several."""
         return self.whens.get(x) if self.whens else x.at.step
+
+    @property
+    def view(self) -> set[int | None]:
+        """The places in time that are in view."""
+        return {column.when for column in self.columns if column.step is not None}
 
     def source(self, x: Node) -> Node:
         """What `x` stands for: itself, or what it is an alias of."""
@@ -70,30 +97,62 @@ class Survey:
         return not x.op.rules or x in self.slices
 
 
-def survey(root: Node, window: Window) -> Survey:
-    """Look at every node that `root` depends on, with the steps of a window in view."""
-    nodes = walk.nodes(root)
-    stages = find_stages(nodes)
-    whens = find_whens(nodes, stages) if stages else {}
-    found = Survey(root, nodes, [], [], stages, whens)
+def survey(root: Node, window: Window, computed: list[Node] | None = None) -> Survey:
+    """Look at every node that `root` depends on, with the steps of a window in view. `computed`
+    are the computed ones, oldest first, where they are known."""
+    found = Survey(root, window, walk.computed(root) if computed is None else computed)
+    aliases = find_places(found)
+    if len({place.scope for place in found.places}) > 1:
+        order = find_order(find_leaps(found.computed))
+        found.stages = find_stages(found.nodes, order) if order else {}
     steps: dict[int, set[int]] = {}
-    if stages:
-        for n in nodes:
-            if n.op.rules and n.at.step is not None:
-                steps.setdefault(stages[n], set()).add(n.at.step)
+    if found.stages:
+        found.whens = find_whens(found.nodes, found.stages)
+        for n in found.computed:
+            if n.at.step is not None:
+                steps.setdefault(found.stages[n], set()).add(n.at.step)
     else:
-        every = {n.at.step for n in nodes if n.op.rules} - {None}
+        every = {place.step for place in found.places} - {None}
         steps = {0: every} if every else {}  # type: ignore[dict-item]
     for stage in sorted(steps):
         own = sorted(steps[stage])
         found.columns += columns_of(own, window, stage)
         found.steps += own
-    if stages:
+    if found.stages:
         place_columns(found)
-    find_aliases(found)
+    find_aliases(found, aliases)
+    see(found)
     if steps:
+        find_uses(found)
         find_shared(found)
     return found
+
+
+def find_places(found: Survey) -> list[Node]:
+    """Fill `places` and `begins`; the aliases that are met on the way. One pass over the whole
+    graph, so it is kept plain."""
+    places, begins, aliases = found.places, found.begins, list[Node]()
+    here = None
+    for i, node in enumerate(found.computed):
+        at = node.at
+        if at is not here:
+            here = at
+            places.append(at)
+            begins.append(i)
+        if node.op.alias:
+            aliases.append(node)
+    return aliases
+
+
+def see(found: Survey) -> None:
+    """Fill `seen`: the nodes of the steps in view, and those without a step."""
+    nodes, view = found.computed, found.view
+    if found.whens:
+        found.seen = [n for n in nodes if n.at.step is None or found.whens[n] in view]
+        return
+    for place, begin, end in zip(found.places, found.begins, [*found.begins[1:], len(nodes)]):
+        if place.step is None or place.step in view:
+            found.seen += nodes[begin:end]
 
 
 def place_columns(found: Survey) -> None:
@@ -136,39 +195,79 @@ def columns_of(steps: list[int], window: Window, stage: int) -> list[Column]:
     return columns
 
 
+def find_uses(found: Survey) -> None:
+    """Fill `uses` for what is in view and what it is made from. The other pass over the whole
+    graph."""
+    shown, slices, uses = found.shown, found.slices, found.uses
+    timed = [n for n in found.seen if n.at.step is not None]
+    for node in [*timed, *[n for n in found.seen if n.at.step is None][-MOST_AROUND:]]:
+        if node not in shown and node not in slices:
+            uses.setdefault(node, [])
+            for _, x in walk.parents(node):
+                uses.setdefault(shown.get(x, x), [])
+    for alias, x in shown.items():
+        if x in uses:
+            uses[alias] = uses[x]  # to use one is to use the other
+    for i, node in enumerate(found.computed):
+        if node.a in uses:
+            uses[node.a].append(i)
+        if node.b in uses:
+            uses[node.b].append(i)
+        for other, _ in node.rest or ():
+            if other in uses:
+                uses[other].append(i)
+    if shown or slices:  # to show is not to use
+        for users in {id(users): users for users in uses.values()}.values():
+            nodes = found.computed
+            users[:] = [i for i in users if nodes[i] not in shown and nodes[i] not in slices]
+
+
 def find_shared(found: Survey) -> None:
-    """Fill `shared` and `leaving`. The loop runs over every use in the graph, so it is kept
-    plain."""
-    view = {column.when for column in found.columns if column.step is not None}
-    shown, slices, leaving, shared = found.shown, found.slices, found.leaving, found.shared
-    whens, stages = found.whens, found.stages
-    first: dict[Node, int] = {}
-    for node in found.nodes:
-        step = whens.get(node) if whens else node.at.step
-        if step is None or not node.op.rules or node in shown or node in slices:
-            continue
-        operands = (node.a, node.b) if node.rest is None else [x for _, x in walk.parents(node)]
-        for x in operands:
-            if x is None:
-                continue
-            x = shown.get(x, x)
-            there = whens.get(x) if whens else x.at.step
-            if there is not None and x.op.rules and x not in slices:
-                if there != step and there in view and step not in view:
-                    leaving.setdefault(x, node)
-                if stages and stages[x] < stages[node] and first.setdefault(x, step) != step:
-                    shared[x] = None  # a context: what one stage leaves is read all along the next
-            elif first.setdefault(x, step) != step:
-                shared[x] = None
+    """Fill `shared` and `leaving`, by who uses what is in view."""
+    leaving: dict[Node, Node] = {}
+    for x in [x for x in found.uses if x not in found.shown]:
+        inside = found.when(x) is not None and not found.given(x)
+        if inside and (user := hidden_user(found, x)) is not None:
+            leaving[x] = user
+        if in_two_steps(found, x, inside):
+            found.shared.add(x)
+
+    def place(x: Node) -> tuple[int, int]:
+        """Where a walk over all uses would come upon the first that is out of view."""
+        user = leaving[x]
+        return user.order, next(i for i, y in walk.parents(user) if found.source(y) is x)
+
+    found.leaving = {x: leaving[x] for x in sorted(leaving, key=place)}
 
 
-def find_aliases(found: Survey) -> None:
+def hidden_user(found: Survey, x: Node) -> Node | None:
+    """The first step out of view that uses a node in view."""
+    view = {*found.view, None}
+    if found.when(x) not in view:
+        return None
+    return next((user for user in found.users(x) if found.when(user) not in view), None)
+
+
+def in_two_steps(found: Survey, x: Node, inside: bool) -> bool:
+    """Whether two steps use `x`; of what is computed `inside` of a step, two steps of a later stage
+    (a context: what one stage leaves is read all along the next)."""
+    stages = found.stages
+    if inside and not stages:
+        return False
+    whens = (found.when(user) for user in found.users(x)
+             if not inside or stages[x] < stages[user])
+    known = (when for when in whens if when is not None)
+    first = next(known, None)
+    return any(when != first for when in known)
+
+
+def find_aliases(found: Survey, aliases: list[Node]) -> None:
     """Fill `shown` and `slices`: gates are slices of a weight, the same at each step; the inputs
     x_t are slices of a sequence, another one at each step."""
     seen: dict[Node, dict[str, int | None]] = {}
     sequences: set[Node] = set()
-    for node in found.nodes:
-        if not node.op.alias or node.a is None or not walk.is_alias(node):
+    for node in aliases:
+        if node.a is None or not walk.is_alias(node):
             continue
         source = found.shown.get(node.a, node.a)
         if source.op.rules:

@@ -16,6 +16,7 @@ from html import escape
 from . import style
 from .labels import Run, Text, clean
 from .model import Box, Drawing, Label, Line, Point, Strip
+from .pause import uncollected
 from .style import Paint
 
 
@@ -83,6 +84,7 @@ class Painter:
         return f"<style>@media(prefers-color-scheme:dark){{{self.rules()}}}</style>"
 
 
+@uncollected
 def svg(drawing: Drawing, theme: str = "light", scale: float = 1.0) -> str:
     """The whole document. `theme` is "light", "dark" or "auto"."""
     paint = Painter(theme)

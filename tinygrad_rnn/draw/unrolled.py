@@ -6,6 +6,7 @@ The question this file answers: *what does the program compute, step by step?*
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from ..core.graph import Node
@@ -15,15 +16,17 @@ from . import options
 from .labels import number, plain, roman, symbol
 from .layout import place
 from .options import NodeCallback, Options
+from .pause import uncollected
 from .picture import Picture
 from .reading import read, read_untimed
 from .scene import Scene
-from .survey import Window, survey
+from .survey import Survey, Window, survey
 from .written import without_time
 
 MOST = 120  # operations in a graph without time before it is elided
 
 
+@uncollected
 def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = None,
              level: str = "op", collapse: Iterable[str] = (), show: Iterable[str] = ("names",),
              direction: str = "right", layout: str = "auto", theme: str = "auto",
@@ -59,7 +62,7 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = 
     chosen = Options(where, level, collapse, show, palette, font, size, node, edge, direction,
                      layout).checked()
     window = options.window(where, first, last, steps)
-    scene = chosen.dressed(scene_of(loss, window, where, "Unrolled graph"))
+    scene = chosen.dressed(scene_of(look(loss, window, where), where, "Unrolled graph"))
     if not scene.columns and level == "op" and list(chosen.show) == ["names"]:
         add_values(scene)
     timeless = not scene.columns and level == "op" and not list(collapse)
@@ -67,17 +70,22 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = 
     return Picture(drawing, theme, without_time(loss) if timeless else ())
 
 
-def scene_of(root: Any, window: Window, where: str, title: str) -> Scene:
-    """What will be drawn of the graph of `root`."""
+def look(root: Any, window: Window, where: str) -> Survey:
+    """A look at the graph of `root`, fused layers opened."""
     if not isinstance(root, Node):
         raise InputError(
             f"expected a Value or a Tensor, the result of the graph, got {type(root).__name__}",
             where=where,
         )
     found = survey(root, window)
-    if any(node.op in INSIDE for node in found.nodes):
-        root = open_fused(root)
-        found = survey(root, window)
+    if set(map(attrgetter("op"), found.computed)).intersection(INSIDE):
+        found = survey(open_fused(root), window)
+    return found
+
+
+def scene_of(found: Survey, where: str, title: str) -> Scene:
+    """What will be drawn of a graph."""
+    root, window = found.root, found.window
     name = plain(symbol(root.name, root.step)) if root.name else root.op.name
     if not found.steps:
         return read_untimed(found, max(MOST, window.first + window.last), f"{title} of {name}")

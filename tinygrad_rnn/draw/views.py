@@ -18,9 +18,9 @@ from .layout import place
 from .model import Drawing
 from .rolled import Quotient
 from .scene import Glyph, Scene, Wire
-from .survey import Survey, survey
+from .survey import Survey
 from .totals import running_total
-from .unrolled import scene_of
+from .unrolled import look, scene_of
 
 
 class View:
@@ -92,7 +92,8 @@ def views_of(root: Node, first: int, last: int) -> list[View]:
 
     def view(name: str, first: int, last: int) -> View:
         window = options.window(where, first, last)
-        return View(name, scene_of(root, window, where, "Unrolled graph"), survey(root, window))
+        found = look(root, window, where)
+        return View(name, scene_of(found, where, "Unrolled graph"), found)
 
     whole = view("unfolded", first, last)
     found, T = [whole], len(whole.found.steps)

@@ -1,0 +1,153 @@
+"""Amounts: how much gradient runs along each wire in view, and what the steps out of view add.
+
+The question this file answers: *how large is what one use sends back, here?*
+
+Only what is in view is looked up, one contribution at a time: the recording of a long sequence has
+millions, and none of the others becomes an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..bptt.contribution import Contribution, accumulate
+from ..bptt.flow import GradientFlow
+from ..core import walk
+from ..core.graph import Node
+from .scene import Glyph, Rail, Scene, Wire
+from .survey import Survey
+
+EXACT = 2_000  # contributions of hidden steps that are added up again for their sum
+
+
+class Amounts:
+    """What a flow sends along the wires of a scene.
+
+    `of` has the norm for each wire, None where no gradient goes; `deltas` what each step in view
+    contributes to each weight, by its place in time.
+    """
+
+    def __init__(self, scene: Scene, flow: GradientFlow, found: Survey) -> None:
+        self.scene, self.flow, self.found = scene, flow, found
+        self.nodes = {g.node for g in scene.glyphs() if g.node is not None}
+        self.rail_of = {rail.glyph: rail for rail in scene.rails}
+        self.known: dict[tuple[Node, int], Contribution | None] = {}
+        self.of = {wire: self.amount(wire) for wire in self.wires()}
+        self.deltas = {rail: self.step_deltas(rail) for rail in scene.rails}
+
+    def wires(self) -> Iterable[Wire]:
+        """All uses in view."""
+        yield from self.scene.wires
+        for rail in self.scene.rails:
+            yield from rail.taps
+
+    def use(self, wire: Wire) -> Contribution | None:
+        """What the use that a wire stands for contributes; of a slice's use, what it is to the
+        whole weight. None if no gradient goes there."""
+        node, position = wire.node, wire.position
+        if node is None or wire.kind == "result":
+            return None
+        if (node, position) not in self.known:
+            x = walk.operands(node)[position]
+            self.known[node, position] = None if x is None else \
+                self.flow.incoming.use(node, position, self.found.source(x))
+        return self.known[node, position]
+
+    # --- everything that goes to one node -------------------------------------------------------
+
+    def quick(self, x: Node) -> bool:
+        """Whether the survey knows who uses `x`, and each use is one contribution."""
+        recording = self.flow.incoming
+        return x in self.found.uses and not recording.as_is and not recording.steps
+
+    def count(self, x: Node) -> int:
+        """How many contributions a node gets."""
+        return len(self.found.uses[x]) if self.quick(x) else len(self.flow.incoming.get(x, ()))
+
+    def sent(self, x: Node, shown: bool) -> Iterator[Contribution]:
+        """The contributions to a node from what is shown, or from what is not, last use first."""
+        if not self.quick(x):
+            yield from (e for e in self.flow.incoming.get(x, ()) if (e.node in self.nodes) == shown)
+            return
+        for user in [n for n in self.found.users(x) if (n in self.nodes) == shown][::-1]:
+            for position, y in walk.parents(user):
+                if self.found.source(y) is x:
+                    use = self.flow.incoming.use(user, position, x)
+                    if use is not None:
+                        yield use
+
+    def hidden_sum(self, x: Node) -> Any:
+        """What the hidden steps contributed: their sum, or for very many of them the whole without
+        what is in view. None where that would leave nothing but rounding."""
+        in_view = list(self.sent(x, shown=True))
+        if self.count(x) - len(in_view) <= EXACT:
+            hidden = list(self.sent(x, shown=False))
+            return accumulate(x, hidden) if hidden else None
+        whole = self.flow.gradient(x)
+        rest = whole - accumulate(x, in_view)
+        return rest if np.linalg.norm(rest) > 1e-9 * np.linalg.norm(whole) else None
+
+    # --- sizes ----------------------------------------------------------------------------------
+
+    def step_deltas(self, rail: Rail) -> dict[int, Any]:
+        """What each step in view contributes to a weight: the sum of its uses there."""
+        node = rail.glyph.node
+        if node is None:
+            return {}
+        uses: dict[int, list[Contribution]] = {}
+        for wire in rail.taps:
+            use = self.use(wire)
+            if use is not None and wire.head.when is not None:
+                uses.setdefault(wire.head.when, []).append(use)
+        return {step: accumulate(node, parts) for step, parts in uses.items()}
+
+    def amount(self, wire: Wire) -> float | None:
+        """The norm of what runs back along a wire; None where no gradient goes."""
+        if wire.kind == "result":
+            known = wire.node is not None and wire.node in self.flow.arrived
+            return self.flow.norm(wire.node) if known and wire.node is not None else None
+        if wire.node is not None:
+            use = self.use(wire)
+            return None if use is None else use.norm()
+        x = wire.tail.node  # into the gap, or to a rail
+        if x is None or x not in self.flow.arrived:
+            return None
+        uses = list(self.sent(x, shown=False))  # what hidden users send
+        if wire.head in self.rail_of:  # a context: what all its taps send
+            taps = {(tap.node, tap.position) for tap in self.rail_of[wire.head].taps}
+            uses += [e for e in self.sent(x, shown=True) if (e.node, e.position) in taps]
+            uses.sort(key=lambda e: -e.node.order)
+        parts = [e.array() for e in uses]
+        return float(np.linalg.norm(np.asarray(sum(parts[1:], parts[0])))) if parts else None
+
+    def norms(self) -> Iterator[float | None]:
+        """Every norm in view: of the wires, and those that are sums, of a state's gradient and of a
+        step's uses of a weight."""
+        yield from self.of.values()
+        for glyph in self.scene.glyphs():
+            x = glyph.node if glyph.role in ("state", "initial") else None
+            if x is not None and x in self.flow.arrived:
+                yield self.flow.norm(x)
+        for deltas in self.deltas.values():
+            for delta in deltas.values():
+                yield float(np.linalg.norm(np.asarray(delta)))
+
+    def together(self, wires: list[Wire], tail: Glyph) -> float:
+        """What some wires carry back to the same glyph, together: the norm; for a scalar the
+        number."""
+        arrays = [use.array() for use in map(self.use, wires) if use is not None]
+        whole = sum(arrays[1:], arrays[0]) if arrays else float("nan")
+        scalar = tail.node is not None and tail.node.is_scalar
+        return float(whole) if scalar else float(np.linalg.norm(np.asarray(whole)))
+
+    def factor(self, wires: list[Wire], tail: Glyph, after: Node) -> float | None:
+        """What goes on to the state before, as a part of what arrived at the state after."""
+        arrived = self.flow.norm(after)
+        if not arrived > 0:
+            return None
+        if after.is_scalar:
+            arrived = float(self.flow.gradient(after))
+        return self.together(wires, tail) / arrived

@@ -1,0 +1,175 @@
+"""Series: the size of the gradient at every step, in view or not.
+
+The question this file answers: *how large was it at each of 100,000 steps?*
+
+One series for each state, ‖∂L/∂h_t‖, and one for each weight, ‖Δ_t‖: what step t contributes, all
+its uses together. What the steps of one kind give is computed for all of them at once: a stack of
+arrays goes through the same rule that a single one went through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import attrgetter, is_
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..bptt.contribution import Contribution
+from ..bptt.flow import GradientFlow
+from ..core import ops
+from ..core.graph import Node
+from ..core.parts import norm, outer_sizes, sizes_of, stacked
+from .labels import Text
+from .scene import Scene
+from .survey import Survey
+
+UNTIMED = np.iinfo(int).min
+OP, FIRST, SECOND = attrgetter("op"), attrgetter("a"), attrgetter("b")
+
+
+class Series(NamedTuple):
+    """Steps in their order, and the norm at each."""
+
+    steps: Any
+    norms: Any
+
+    def finite(self) -> Any:
+        """The norms that have a place on a log scale."""
+        return self.norms[(self.norms > 0) & np.isfinite(self.norms)]
+
+
+class Strips(NamedTuple):
+    """What the strips show: a series for each state, and one for each weight with its name."""
+
+    states: dict[str, Series]
+    weights: list[tuple[Text, Series]]
+
+    def norms(self) -> Iterator[float]:
+        """The norms that the scale has to hold: the ends of every series, and what has no place on
+        it. A bar of height zero cannot be seen."""
+        for series in [*self.states.values(), *(series for _, series in self.weights)]:
+            sizes = series.finite()
+            if len(sizes):
+                yield from (float(sizes.min()), float(sizes.max()))
+            yield from map(float, series.norms[~np.isfinite(series.norms)][:2])
+            yield from map(float, series.norms[np.isnan(series.norms)][:1])
+        if any((series.norms == 0).any() for series in self.states.values()):
+            yield 0.0
+
+
+def series_of(scene: Scene, flow: GradientFlow, found: Survey) -> Strips:
+    """The series of everything in view."""
+    reckoner = Reckoner(flow, found)
+    weights = [(rail.glyph.text, reckoner.of_weight(rail.glyph.node))
+               for rail in scene.rails if rail.glyph.node is not None]
+    return Strips(reckoner.of_states(scene), [(x, s) for x, s in weights if len(s.steps)])
+
+
+def in_order(steps: Any, norms: Any) -> Series:
+    """The series of these steps; of two numbers for one step, the first."""
+    ordered, first = np.unique(np.asarray(steps, int), return_index=True)
+    return Series(ordered, np.asarray(norms, float)[first])
+
+
+class Reckoner:
+    """Works out the series of a flow: `arrived` has what came to each of the computed nodes of the
+    survey, if it was recorded for all of them, and `steps` the step of each, `UNTIMED` for none."""
+
+    def __init__(self, flow: GradientFlow, found: Survey) -> None:
+        self.flow, self.found = flow, found
+        recording = flow.incoming
+        self.arrived = list[Any]()
+        if len(recording.passed) == len(found.computed) and not recording.as_is \
+                and not recording.steps:
+            self.arrived = list(reversed(recording.passed.values()))
+        ends = np.array([*found.begins, len(found.computed)])
+        steps = [UNTIMED if place.step is None else place.step for place in found.places]
+        self.steps = np.repeat(np.array(steps, int), np.diff(ends))
+        self.last: tuple[list[Any], Any] = ([], None)  # what was stacked, and the stack
+
+    def of_states(self, scene: Scene) -> dict[str, Series]:
+        """‖∂L/∂h_t‖ at every step, for each state."""
+        shown = [g.node for c in scene.columns for g in c.glyphs if g.role == "state"]
+        named = {(x.at.scope, x.name) for x in shown if x is not None and x.name is not None}
+        names, nodes, arrived = {name for _, name in named}, self.found.computed, self.flow.arrived
+        at: dict[tuple[str, str | None], list[int]] = {key: [] for key in sorted(named)}
+        for i in [i for i, node in enumerate(nodes) if node.name in names]:
+            key = nodes[i].at.scope, nodes[i].name
+            if key in at and nodes[i].at.step is not None and (self.arrived or nodes[i] in arrived):
+                at[key].append(i)
+        several = len({scope for scope, _ in named}) > 1
+        return {f"{scope}/{name}" if several else str(name):
+                in_order(self.steps[some], norms_of([self.arrived[i] for i in some] if self.arrived
+                                                    else [arrived[nodes[i]] for i in some]))
+                for (scope, name), some in at.items() if some}
+
+    def of_weight(self, x: Node) -> Series:
+        """‖Δ_t‖ at every step; two uses at one step count together."""
+        at = self.found.uses.get(x, [])
+        if self.arrived and x in self.flow.arrived:
+            at = [i for i, step in zip(at, self.steps[at].tolist()) if step != UNTIMED]
+            if at and len(set(self.steps[at].tolist())) == len(at):
+                norms = self.at_once(x, at)
+                if norms is not None:
+                    return in_order(self.steps[at], norms)
+        return told(self.flow.incoming.get(x, []))
+
+    def at_once(self, x: Node, at: list[int]) -> Any:
+        """The norms of what the nodes `at` these places send to `x`, each for one use. None where
+        they are not alike enough to be computed as one."""
+        nodes = [self.found.computed[i] for i in at]
+        names = {x, *[alias for alias, y in self.found.shown.items() if y is x]}
+        position = 1 if names.issuperset(map(SECOND, nodes)) else 0
+        alike = position or names.issuperset(map(FIRST, nodes))
+        kinds = set(map(OP, nodes))
+        if not alike or len(kinds) > 1:
+            return None
+        d, op = self.stack([self.arrived[i] for i in at]), kinds.pop()
+        if d is None:
+            return None
+        if op is ops.linear and position == 1:
+            inputs = stacked([n.u for n in nodes])
+            return None if inputs is None else outer_sizes(d, inputs)
+        if x.is_scalar and op.simple and not any(n.params for n in nodes):
+            columns = [np.array([n.u for n in nodes]), np.array([n.v for n in nodes])][:op.arity]
+            with np.errstate(all="ignore"):
+                c = op.rules[position](d, np.array([n.value for n in nodes]), *columns)
+                return np.abs(c) + np.zeros(len(nodes))
+        shape = np.shape(x.value)
+        if op is not ops.add or d.ndim <= len(shape) or len(names) > 1:
+            return None
+        extra = d.ndim - 1 - len(shape)  # the axes that were broadcast, as in `fit`
+        axes = tuple(i + 1 for i, n in enumerate(d.shape[1:]) if i < extra or n != shape[i - extra])
+        return sizes_of(d.sum(axis=axes, keepdims=True))
+
+    def stack(self, arrays: list[Any]) -> Any:
+        """Arrays on top of each other; often the same ones as a moment ago, since a sum passes on
+        what arrives."""
+        before, found = self.last
+        if len(before) != len(arrays) or not all(map(is_, before, arrays)):
+            found = stacked(arrays)
+            self.last = arrays, found
+        return found
+
+
+def told(uses: list[Contribution]) -> Series:
+    """The series of contributions that are there one by one."""
+    several: dict[int, list[Contribution]] = {}
+    for use in uses:
+        if use.step is not None:
+            several.setdefault(use.step, []).append(use)
+    return in_order(list(several), [together(parts) for parts in several.values()])
+
+
+def together(parts: list[Contribution]) -> float:
+    """The norm of the sum of contributions."""
+    if len(parts) == 1:
+        return parts[0].norm()
+    return norm(np.asarray(sum((p.array() for p in parts[1:]), parts[0].array())))
+
+
+def norms_of(values: list[Any]) -> Any:
+    """The norm of each of many numbers or arrays."""
+    stack = stacked(values)
+    return [norm(v) for v in values] if stack is None else sizes_of(stack)
