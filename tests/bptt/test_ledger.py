@@ -194,6 +194,35 @@ def test_a_long_ledger_does_not_hold_every_running_sum(monkeypatch):
         ledger[40]
 
 
+# --- what it cannot say --------------------------------------------------------------------------
+
+
+def test_a_ledger_of_what_has_none_says_why():
+    layer, _, _, loss = network()
+    flow = tg.gradient_flow(loss)
+    with pytest.raises(tg.GradientError, match=r"the flow starts at 'L'.*its gradient is the seed"):
+        flow.ledger(loss.named("L"))
+    with pytest.raises(ValueError, match=r"got RNN. Of a layer, give one of its parameters"):
+        flow.ledger(layer)
+    with pytest.raises(ValueError, match=r"expected a list of losses.*got 5"):
+        flow.attribution(layer.cell.W_hh, 5)
+    assert flow.attribution(layer.cell.W_hh, (x for x in loss.operands)).error <= 1e-12
+
+
+def test_a_released_graph_has_no_ledger_any_more():
+    layer, _, _, loss = network()
+    flow = tg.gradient_flow(loss)
+    ledger, read = flow.ledger(layer.cell.W_hh), flow.ledger(layer.cell.b_h)
+    rows = read.rows
+    tg.release(loss)
+    with pytest.raises(tg.GradientError, match=r"the graph of .* was released"):
+        flow.ledger(layer.cell.W_hh)
+    with pytest.raises(tg.GradientError, match="the graph was released, and what a use gave"):
+        print(ledger)
+    assert read[-1] is rows[-1]  # what was read stays
+    assert np.array_equal(rows[-1].running, layer.cell.b_h.grad)
+
+
 # --- tiny and huge --------------------------------------------------------------------------------
 
 

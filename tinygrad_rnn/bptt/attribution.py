@@ -9,7 +9,7 @@ through the graph gives all rows (`stacks.py`), and plain walks check the sums (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -161,7 +161,9 @@ def attribute(W: Any, losses: Any, keep: str = "arrays") -> Attribution:
     `GradientError` if no loss depends on W."""
     if not isinstance(W, Node):
         raise InputError(f"attribution(W, ...) needs a Value or a Tensor, got {type(W).__name__}")
-    if isinstance(losses, Node) or not all(isinstance(x, Node) for x in losses):
+    listed = isinstance(losses, Iterable) and not isinstance(losses, (Node, str))
+    losses = list(losses) if listed else losses
+    if not listed or not all(isinstance(x, Node) for x in losses):
         raise InputError("expected a list of losses, nodes with one number each, got "
                          f"{describe(losses) if isinstance(losses, Node) else losses!r}",
                          where="attribution()", fix="Keep the losses of the steps in a list; of a "

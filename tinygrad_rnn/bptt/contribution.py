@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core import ops
 from ..core.backprop import local
-from ..core.graph import Node
+from ..core.graph import Node, released
 from ..core.parts import Part, norm, outer_norm, outer_norms
 from ..core.totals import one_use
 from ..core.walk import view
@@ -70,7 +70,10 @@ class Contribution:
         return Contribution(self.node, self.position, None, c, self.aliases, part, size)
 
     def refused(self) -> None:
-        """Raise `GradientError` where only the norm was kept."""
+        """Raise `GradientError` where only the norm was kept, or the graph is gone."""
+        if self.node.op is released:
+            raise GradientError("the graph was released, and what a use gave cannot be built again",
+                                where="ledger", fix="Take what you need of the rows before that")
         if self.size is not None:
             raise GradientError(f"of what '{self.op}' contributes, only the norm was kept",
                                 where="gradient_flow()", fix=KEEP)
@@ -107,6 +110,7 @@ class Contribution:
 
     def add_into(self, total: Any) -> None:
         """Add this to the array `total`, where it belongs there: nothing else is touched."""
+        self.refused()
         place = total
         for alias in self.aliases:
             place = view(alias, place)
@@ -115,7 +119,6 @@ class Contribution:
         elif self.part is not None and self.part.index is not None:
             ops.scatter_into(place, self.part.dense(), self.part.index)
         elif self.part is None and self.c is None and self.node.op.into is not None:
-            self.refused()
             self.node.op.into(place, self.g, **self.node.params or {})
         else:
             place += self.direct()

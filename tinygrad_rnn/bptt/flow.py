@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core import hooks
 from ..core.backprop import commit, contributions, history
-from ..core.graph import Node
+from ..core.graph import Node, released
 from ..core.guards import plain_seed
 from ..core.parts import norm
 from ..core.place import contained
@@ -67,7 +67,15 @@ class GradientFlow:
         Raises `GradientError` if no gradient of this flow reached it.
         """
         if not isinstance(node, Node):
-            raise InputError(f"ledger(...) needs a Value or a Tensor, got {type(node).__name__}")
+            raise InputError(f"ledger(...) needs a Value or a Tensor, got {type(node).__name__}",
+                             fix="Of a layer, give one of its parameters: rnn.cell.W_hh")
+        if self.root.op is released:
+            raise GradientError(f"the graph of {describe(self.root)} was released, and its uses "
+                                "are gone", where="ledger()",
+                                fix="Read the ledger first, to_numpy() or to_csv() of it stay")
+        if node is self.root:
+            raise GradientError(f"the flow starts at {describe(node)}: its gradient is the seed, "
+                                "and no use gave it", where="ledger()")
         if node not in self.incoming:
             raise GradientError(f"no contribution reached {describe(node)}", where="ledger()",
                                 fix=f"It needs no gradient, or {describe(self.root)} does not "
