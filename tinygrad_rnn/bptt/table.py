@@ -95,7 +95,8 @@ def as_html(title: str, lines: Cells, notes: Sequence[str], left: int = 0) -> st
     body = "".join(f"<tr>{row(line, 'td')}</tr>" for line in lines[1:])
     below = "".join(f'<tr><td colspan="{len(lines[0])}" style="{plain}left">{html.escape(note)}'
                     "</td></tr>" for note in notes)
-    return ('<table style="border-collapse:collapse;font-variant-numeric:tabular-nums">'
+    return ('<table style="color:inherit;border-collapse:collapse;'
+            'font-variant-numeric:tabular-nums">'
             f'<caption style="{plain}left;caption-side:top;white-space:nowrap">'
             f'{html.escape(title)}</caption><thead style="{rule}"><tr>{row(lines[0], "th")}</tr>'
             f'</thead><tbody style="{rule}">{body}</tbody><tfoot>{below}</tfoot></table>')
