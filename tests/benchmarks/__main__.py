@@ -1,6 +1,6 @@
 """The comparison with the peers, in one command:
 
-    python -m tests.benchmarks                                 RNN, LSTM, GRU; float32; one thread
+    python -m tests.benchmarks                       RNN, LSTM, GRU; float32; one thread; 6 minutes
     python -m tests.benchmarks --sizes ad --kinds rnn --seconds 5
     python -m tests.benchmarks --dtypes float32 float64 --threads 1 2
 
@@ -11,46 +11,12 @@ before anything is loaded, so each combination runs in a process of its own.
 
 import argparse
 import itertools
-import json
-import os
 import platform
-import statistics
-import subprocess
 import sys
 from datetime import date
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
-
-
-def environment(threads):
-    """The variables of a process in which nothing uses more threads."""
-    counts = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"),
-                           str(threads))
-    eigen = "true" if threads > 1 else "false"
-    flags = f"--xla_cpu_multi_thread_eigen={eigen} intra_op_parallelism_threads={threads}"
-    return {**os.environ, **counts, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
-
-
-def child(settings):
-    """One size, kind and precision: the median and the least time of each rival, as JSON."""
-    from comparison import compare, installed
-
-    if installed("torch"):
-        import torch
-        torch.set_num_threads(settings["threads"])
-    times = compare(settings["size"], settings["kind"], settings["dtype"], settings["seconds"])
-    print(json.dumps({name: [statistics.median(t), min(t)] for name, t in times.items()}))
-
-
-def measure(size, kind, dtype, threads, seconds):
-    """The same, in a process of its own."""
-    settings = {"size": size, "kind": kind, "dtype": dtype, "threads": threads, "seconds": seconds}
-    run = subprocess.run([sys.executable, __file__, "--child", json.dumps(settings)],
-                         env=environment(threads), capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise SystemExit(f"{kind} {size}, {dtype}:\n{run.stderr}")
-    return json.loads(run.stdout.splitlines()[-1])
 
 
 def table(results, kind, dtype, threads):
@@ -75,6 +41,7 @@ def table(results, kind, dtype, threads):
 
 
 def main():
+    from alone import measure
     from comparison import SIZES, rivals
     from plot import plot
 
@@ -84,7 +51,7 @@ def main():
     parser.add_argument("--kinds", nargs="+", default=["rnn", "lstm", "gru"])
     parser.add_argument("--dtypes", nargs="+", default=["float32"])
     parser.add_argument("--threads", nargs="+", type=int, default=[1])
-    parser.add_argument("--seconds", type=float, default=20.0, help="for each size")
+    parser.add_argument("--seconds", type=float, default=15.0, help="for each size")
     parser.add_argument("--out", type=Path, default=Path())
     given = parser.parse_args()
     combinations = list(itertools.product(given.kinds, given.dtypes, given.threads))
@@ -107,7 +74,4 @@ def main():
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--child"]:
-        child(json.loads(sys.argv[2]))
-    else:
-        main()
+    main()

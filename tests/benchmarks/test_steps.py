@@ -1,20 +1,20 @@
 """A training step beside the peers: everybody's gradients agree, and the bars.
 
-    python -m pytest tests/benchmarks/test_steps.py
+    python -m pytest tests/benchmarks/test_steps.py -k "a and fused"
 
-Ratios of medians in one interleaved run, the best of three runs. On a machine that does other work
-the small sizes say little: what is measured there is mostly Python, and whoever shares the core.
+Ratios of medians in one interleaved run, the best of three runs, each in a process of its own with
+one thread. On a machine that does other work the small sizes say little: what is measured there is
+mostly Python, and whoever shares the core.
 """
 
-import os
-import statistics
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-
-# before NumPy is loaded elsewhere it would be too late: `python -m tests.benchmarks` does it right
-ONE_THREAD = os.environ.get("OPENBLAS_NUM_THREADS") == "1"
-
-from comparison import (  # noqa: E402
+from alone import environment, measure
+from comparison import (
     BY_HAND,
     CELLS,
     FUSED,
@@ -25,12 +25,11 @@ from comparison import (  # noqa: E402
     SIZES,
     TORCH,
     agree,
-    compare,
     installed,
     rivals,
 )
-from handwritten import Problem  # noqa: E402
-from plot import plot  # noqa: E402
+from handwritten import Problem
+from plot import plot
 
 FIVE_TIMES = {"a": 0.2, "b": 1.0, "c": 1.0, "d": 0.2, "e": 0.2}
 BARS = [  # ours, whom beside, size -> the most that our time may be of theirs
@@ -61,20 +60,60 @@ def test_bars(bar, size, rows):
         pytest.skip("there is no bar")
     if theirs in NEEDS and not installed(NEEDS[theirs]):
         pytest.skip(f"{NEEDS[theirs]} is not installed")
-    if not ONE_THREAD:
-        pytest.skip("set OPENBLAS_NUM_THREADS=1: two threads give no stable ranking")
-    if installed("torch"):
-        import torch
-        torch.set_num_threads(1)
     best = (float("inf"), 0.0, 0.0)
     for _ in range(3):
-        times = compare(size, kind, seconds=4.0, only={ours, theirs})
-        one, other = statistics.median(times[ours]), statistics.median(times[theirs])
+        found = measure(size, kind, "float32", 1, 4.0, [ours, theirs])
+        (one, _), (other, _) = found[ours], found[theirs]
         best = min(best, (one / other, one, other))
     ratio, one, other = best
     rows.append((f"{kind} {size}, {ours}", f"{one * 1e3:.2f} ms", f"{theirs} {other * 1e3:.2f} ms",
                  ratio, most[size]))
     assert ratio <= most[size]
+
+
+CHUNKS = """
+import gc, json, sys, time, tracemalloc
+import numpy as np
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+
+xs = tg.Tensor(np.random.default_rng(0).normal(size=(10_000, 8, 32)).astype("f4"))
+layers = {every: nn.RNN(32, 128, seed=1, dtype="float32", checkpoint_every=every)
+          for every in (None, "sqrt")}
+
+def step(layer):
+    (layer(xs) ** 2).sum().backward()
+
+def seconds(layer):
+    gc.collect()
+    start = time.perf_counter()
+    step(layer)
+    return time.perf_counter() - start
+
+def peak(layer):
+    gc.collect()
+    tracemalloc.start()
+    step(layer)
+    found = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return found
+
+times = [[seconds(layer) for layer in layers.values()] for _ in range(4)][1:]
+print(json.dumps([[min(t) for t in zip(*times)], [peak(layer) for layer in layers.values()]]))
+"""
+
+
+def test_many_to_one_in_chunks(rows):
+    """T=10,000, B=8, H=128: a tenth of the memory at no more than 1.5 times the time."""
+    run = subprocess.run([sys.executable, "-c", CHUNKS], env=environment(1), check=True,
+                         cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    (plain, chunks), (much, little) = json.loads(run.stdout)
+    rows.append(("checkpoint_every, time", f"{chunks:.2f} s", f"plain {plain:.2f} s",
+                 chunks / plain, 1.5))
+    rows.append(("checkpoint_every, memory", f"{little / 1e6:.1f} MB", f"plain {much / 1e6:.1f} MB",
+                 little / much, 0.1))
+    assert little <= 0.1 * much
+    assert chunks <= 1.5 * plain
 
 
 def test_the_plot_has_a_mark_for_each():

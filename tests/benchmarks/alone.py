@@ -1,0 +1,51 @@
+"""One measurement in a process of its own: the number of threads is set before anything is loaded.
+
+    python tests/benchmarks/alone.py '{"size": "a", "kind": "rnn", ...}'
+
+prints the median and the least seconds of each rival, as JSON.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+
+
+def environment(threads):
+    """The variables of a process in which nothing uses more threads, JAX included."""
+    counts = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"),
+                           str(threads))
+    eigen = "true" if threads > 1 else "false"
+    flags = f"--xla_cpu_multi_thread_eigen={eigen} intra_op_parallelism_threads={threads}"
+    return {**os.environ, **counts, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+
+
+def measure(size, kind, dtype, threads, seconds, only=None):
+    """Name -> (median, least) seconds of a training step, of all rivals or of those in `only`."""
+    settings = {"size": size, "kind": kind, "dtype": dtype, "threads": threads, "seconds": seconds,
+                "only": only}
+    run = subprocess.run([sys.executable, __file__, json.dumps(settings)],
+                         env=environment(threads), capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise SystemExit(f"{kind} {size}, {dtype}:\n{run.stderr}")
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def main(settings):
+    """The measurement itself."""
+    from comparison import compare, installed
+
+    threads, only = settings.pop("threads"), settings.pop("only")
+    if installed("torch"):
+        import torch
+        torch.set_num_threads(threads)
+    times = compare(**settings, only=only)
+    print(json.dumps({name: [statistics.median(t), min(t)] for name, t in times.items()}))
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
