@@ -11,6 +11,9 @@ graph of the gradient) sees it go through each node.
 
 Gradients add up, so this is right even where a step is used in other ways too: what arrives there
 from elsewhere goes its own way.
+
+A value that no rule needs, such as z_t where tanh' = 1 - h², is not kept: it is computed again when
+somebody looks (`lean`).
 """
 
 from __future__ import annotations
@@ -18,10 +21,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from .graph import Node, Op, constant, make
+from .graph import Node, Op, constant, make, new, tick
 from .inplace import LENT
-from .place import here
+from .place import Place, here
 from .totals import Totals
+
+LEFT_OUT = ("value", "u", "v")
 
 
 class Bypass(Protocol):
@@ -78,6 +83,38 @@ def send(steps: Sequence[Any], further: Bypass | None, g: Any, arriving: Totals)
     for x, row in zip(steps, g):
         if x.op is not constant:
             arriving.add(x, row)
+
+
+# --- nodes of many steps ------------------------------------------------------------------------
+
+
+def lean(op: Op, a: Any, b: Any, place: Place) -> Any:
+    """A node that is told no values. What it is not given afterwards, its own `value` and those
+    of its computed operands, `u` and `v`, is found when it is asked for."""
+    node = new(a.array_kind)
+    node.op = op
+    node.a = a
+    node.b = b
+    node.at = place
+    node.order = tick()
+    node.rest = node.params = node.grad = node.calls = node.name = node.hooks = None
+    return node
+
+
+def look_up(node: Any, name: str) -> Any:
+    """What was left out of a lean node; from now on it is kept."""
+    found = node.op.array(*node.values, **node.params or {}) if name == "value" else \
+        (node.a if name == "u" else node.b).value
+    setattr(node, name, found)
+    return found
+
+
+def step_place(start: Place, step: int, like: Place) -> Place:
+    """The place of a step: the same as another node's, `like`, if that is at the same."""
+    if like.step == step and like.fast and like.scope == start.scope and like.span is start.span \
+            and like.phase == start.phase and like.fused is start.fused:
+        return like
+    return start.step_at(step)
 
 
 def steps_of(joined: Node) -> list[Any]:

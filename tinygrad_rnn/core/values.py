@@ -7,7 +7,7 @@ the table (`ops`), computed, and recorded. NumPy's own functions come in through
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from .graph import Node, Self, constant, given, leaf, tick
 from .inplace import LENT, assign, lend, plain, settle
 from .place import here
 from .protocol import ArrayMethods, as_index, bare
+from .together import LEFT_OUT, look_up
 from .words import tail
 
 Method = Callable[..., Any]
@@ -124,6 +125,14 @@ class Tensor(Operators, ArrayMethods):
                              fix="Convert the data first: data.astype(float)")
         node = given(cls, array, here(), leaf if requires_grad else constant)
         return node if name is None else node.named(name)
+
+    if not TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any:
+            """What was left out of a node (see together.py) is there as soon as it is asked for."""
+            if name in LEFT_OUT:
+                return look_up(self, name)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}",
+                                 name=name, obj=self)
 
     data = property(lend, lambda self, new: assign(self, np.asarray(plain(bare(new))), tick()),
                     doc="The array. A leaf's may be assigned or written to between graphs.")

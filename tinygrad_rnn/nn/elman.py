@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
-from ..core.graph import Node, Op, constant, given, make
+from ..core.graph import Node, Op, constant, given
 from ..core.inplace import LENT, settle
 from ..core.ops import all_rows
 from ..core.place import here
-from ..core.together import plain_tensors, send
+from ..core.together import lean, plain_tensors, send
 from ..core.totals import Totals
 from ..core.values import Tensor
 from .cells import RNNCell
@@ -78,20 +78,23 @@ def elman(cell: Any, steps: Steps, h: Any, reverse: bool) -> tuple[list[Any], Pa
     W_T, compute, start, first = W_h.T, φ.array, here(), first_step()
     found: list[Any] = [None] * len(products)
     for t in reversed(range(len(found))) if reverse else range(len(found)):
-        place, u, v, product = start.step_at(first + t), h.value, x.value[t], products[t]
+        place, u, v = start.step_at(first + t), h.value, x.value[t]
         if not x.nodes:
             x_t: Any = given(Tensor, v, place, constant)
             x_t.name = "x"
         else:
             x_t = x.nodes[t]
-        from_x = make(Tensor, ops.linear, product, x_t, W_xh, v, W_x, place)
-        from_h = make(Tensor, ops.linear, np.dot(u, W_T), h, W_hh, u, W_h, place)
-        z = make(Tensor, ops.add, product + from_h.value, from_x, from_h, product, from_h.value,
-                 place)
+        from_x, from_h = lean(ops.linear, x_t, W_xh, place), lean(ops.linear, h, W_hh, place)
+        from_x.u, from_x.v, from_h.u, from_h.v = v, W_x, u, W_h
+        z_t = lean(ops.add, from_x, from_h, place)
+        z = np.dot(u, W_T)
+        np.add(products[t], z, z)
         if b_h:
-            z = make(Tensor, ops.add, z.value + b[0], z, b_h[0], z.value, b[0], place)
-        h = found[t] = make(Tensor, φ, compute(z.value), z, None, z.value, None, place)
-        h.name = "h"
+            z_t = lean(ops.add, z_t, b_h[0], place)
+            z_t.v = b[0]
+            np.add(z, b[0], z)
+        h = found[t] = lean(φ, z_t, None, place)
+        h.value, h.v, h.name = np.tanh(z, z) if φ is ops.tanh else compute(z), None, "h"
     past.states = found
     return found, past
 
@@ -99,8 +102,9 @@ def elman(cell: Any, steps: Steps, h: Any, reverse: bool) -> tuple[list[Any], Pa
 class PastElman:
     """From what arrives at all h_t from outside to the weights, x_t and h_0: BPTT by hand."""
 
-    __slots__ = ("further", "leaves", "phi", "reverse", "states", "steps", "values", "x")
+    __slots__ = ("further", "leaves", "phi", "reverse", "states", "steps", "value", "values", "x")
     states: Sequence[Any]
+    value: Any  # of all h_t, once they are joined
 
     def __init__(self, x: Inputs, first: Any, weights: list[Any], phi: Phi, reverse: bool) -> None:
         self.x, self.steps, self.further = x.value, x.nodes, x.further
@@ -121,11 +125,9 @@ class PastElman:
 
     def back(self, g: Any, arriving: Totals) -> None:
         """δ_t from the last step to the first, then one product for each weight."""
-        states = self.states[::-1] if self.reverse else self.states
-        g, x = (a[::-1] if self.reverse else a for a in (g, self.x))
+        g, x, h = (a[::-1] if self.reverse else a for a in (g, self.x, self.value))
         (first, W_xh, W_hh, *b_h), (h_0, W_x, W_h, *_) = self.leaves, self.values
-        h = stacked([h_0, *[state.value for state in states]])
-        deltas = self.phi.slope(h[1:], np.empty_like(h[1:]))
+        deltas = self.phi.slope(h, np.empty_like(h, order="C"))
         if self.phi.sign < 0:
             np.negative(deltas, deltas)
         carry = np.zeros_like(h_0)
@@ -134,7 +136,9 @@ class PastElman:
             np.multiply(delta, carry, delta)
             np.dot(delta, W_h, carry)
         d = all_rows(deltas)
-        arriving.use(ops.linear, W_hh, d, all_rows(h[:-1]))
+        total = np.dot(all_rows(deltas[1:]).T, all_rows(h[:-1]))
+        total += np.dot(all_rows(deltas[:1]).T, all_rows(h_0[None]))
+        arriving.give(W_hh, total)
         arriving.use(ops.linear, W_xh, d, all_rows(x))
         for b in b_h:
             arriving.give(b, np.add.reduce(d, 0))

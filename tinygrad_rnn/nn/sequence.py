@@ -113,6 +113,8 @@ def join(steps: Sequence[Any], empty: Any = None, past: Any = None) -> Any:
     if steps and plain_tensors(steps) and not all(step.op is constant for step in steps):
         value = stacked([step.value for step in steps])
         joined = join_nodes(ops.stack, steps, value, {"axis": 0}, past)
+        if past is not None:
+            past.value = value
     else:
         joined = ops.stack(*steps, axis=0) if steps else Tensor(empty)
     own = [getattr(step, "step", None) for step in steps]

@@ -15,13 +15,21 @@ from typing import Any
 import numpy as np
 
 from ..core import functions, ops
-from ..core.graph import Node, constant, make
+from ..core.graph import Node, constant
 from ..core.inplace import LENT, settle
 from ..core.ops import all_rows
 from ..core.place import here
 from ..core.reductions import sum_of
 from ..core.timeline import Sequence, mark, rows, times_of
-from ..core.together import join_nodes, plain_tensors, send, steps_of, way_past
+from ..core.together import (
+    join_nodes,
+    lean,
+    plain_tensors,
+    send,
+    step_place,
+    steps_of,
+    way_past,
+)
 from ..core.totals import Totals
 from ..core.values import Tensor
 
@@ -50,14 +58,17 @@ def heads(x: Any, W: Any, b: Any, name: str | None) -> Any:
         if w.params is LENT:
             settle(w)
     V, shape = W.value, (*x.shape[:-1], W.shape[0])
-    product = np.dot(all_rows(x.value), V.T).reshape(shape)
-    y = product if b is None else product + b.value
+    y = np.dot(all_rows(x.value), V.T).reshape(shape)
+    if b is not None:
+        np.add(y, b.value, y)
     found, start = [], here()
-    for (step, h), row, sum_ in zip(steps, product, y):
-        place = start.step_at(step)
-        node = make(Tensor, ops.linear, row, h, W, h.value, V, place)
+    for (step, h), row in zip(steps, y):
+        node = lean(ops.linear, h, W, step_place(start, step, h.at))
+        node.u, node.v = h.value, V
         if b is not None:
-            node = make(Tensor, ops.add, sum_, node, b, row, b.value, place)
+            node = lean(ops.add, node, b, node.at)
+            node.v = b.value
+        node.value = row
         node.name = name
         found.append(node)
     past = PastHeads(x, [h for _, h in steps], weights)
@@ -108,16 +119,19 @@ def softmax_costs(y: Any, targets: Any, mean: bool) -> Any:
     softmax = Softmax(y.value, targets, 1.0 / n)
     costs = softmax.costs
     sums = np.add.reduce(costs.reshape(T, -1), 1) if samples else costs
-    found, start = [], here()
+    found, start, params = [], here(), {"axis": y.ndim - 2}
     for t, (step, logits) in enumerate(steps):
-        place, cost = start.step_at(step), costs[t]
-        node = make(Tensor, functions.class_cross_entropy, cost, logits, None, logits.value,
-                    targets[t, ...], place)
-        node.params = {"axis": logits.value.ndim - 1}
+        node = lean(functions.class_cross_entropy, logits, None,
+                    step_place(start, step, logits.at))
+        node.u, node.v, node.params, value = logits.value, targets[t, ...], params, sums[t]
         if samples:
-            node = make(Tensor, ops.sum_, sums[t], node, None, cost, None, place)
+            node = lean(ops.sum_, node, None, node.at)
+            node.v = None
         if n > 1:
-            node = make(Tensor, ops.mul, sums[t] * (1.0 / n), node, None, sums[t], 1.0 / n, place)
+            node.value = value
+            node = lean(ops.mul, node, None, node.at)
+            node.u, node.v, value = value, 1.0 / n, value * (1.0 / n)
+        node.value = value
         node.name = "L"
         found.append(node)
     values = [x.value for x in found]
