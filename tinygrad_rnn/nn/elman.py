@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
+from ..core.freeing import unsearched
 from ..core.graph import Node, Op, constant, given
 from ..core.inplace import LENT, settle
 from ..core.ops import all_rows
@@ -55,6 +56,7 @@ def inputs_of(steps: Steps) -> Inputs | None:
     return None
 
 
+@unsearched
 def elman(cell: Any, steps: Steps, h: Any, reverse: bool) -> tuple[list[Any], PastElman] | None:
     """h_t for all t, in the order of time, and the way back past them; None where a step has to be
     taken by calling the cell."""

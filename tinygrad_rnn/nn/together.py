@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..core import functions, ops
+from ..core.freeing import unsearched
 from ..core.graph import Node, constant
 from ..core.inplace import LENT, settle
 from ..core.ops import all_rows
@@ -47,6 +48,7 @@ def steps_joined(x: Any) -> list[tuple[int, Any]] | None:
 # --- the head -------------------------------------------------------------------------------------
 
 
+@unsearched
 def heads(x: Any, W: Any, b: Any, name: str | None) -> Any:
     """The sequence y (T, ..., O) of y_t = W x_t + b; None if it has to be made step by step."""
     steps = steps_joined(x)
@@ -103,6 +105,7 @@ class PastHeads:
 # --- the loss -------------------------------------------------------------------------------------
 
 
+@unsearched
 def softmax_costs(y: Any, targets: Any, mean: bool) -> Any:
     """L, the sum of the L_t of a sequence y (T, ..., O) and its classes (T, ...), each L_t the mean
     over the samples, or their sum; None if they have to be made step by step."""
