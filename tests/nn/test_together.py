@@ -13,6 +13,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.core import functions, ops
 from tinygrad_rnn.core.together import way_past
+from tinygrad_rnn.core.totals import Totals
 from tinygrad_rnn.nn import linear, losses, unrolling
 
 
@@ -242,3 +243,79 @@ def test_no_rule_of_a_step_runs(monkeypatch):
     assert all(p.grad is not None for p in params)
     with pytest.raises(AssertionError, match="gone through"):
         tg.gradient_flow(L)
+
+
+# --- what is left out, and looked up --------------------------------------------------------------
+
+
+def is_kept(node, name):
+    try:
+        object.__getattribute__(node, name)
+    except AttributeError:
+        return False
+    return True
+
+
+def test_a_value_that_no_rule_needs_is_there_when_somebody_looks():
+    loss, _ = network()
+    L, h, _ = loss(*data())
+    z = h.operands[2].a
+    L.backward()
+    assert not any(is_kept(z, name) for name in ("value", "u"))
+    np.testing.assert_allclose(np.tanh(z.value), h.operands[2].value, rtol=1e-14)
+    assert is_kept(z, "value")
+    assert z.value is z.value
+    with pytest.raises(AttributeError, match="no attribute 'colour'"):
+        z.colour  # noqa: B018
+
+
+def test_values_outlive_the_release_of_a_graph():
+    loss, _ = network()
+    L, h, _ = loss(*data())
+    state, z = h.operands[2], h.operands[2].a
+    tg.release(L)
+    np.testing.assert_allclose(np.tanh(z.value), state.value, rtol=1e-14)
+
+
+def test_float32_throughout(monkeypatch):
+    """Whatever is added up on the way is float32, past the steps and through them."""
+    seen = set()
+
+    def watched(whole):
+        def noted(self, *given):
+            seen.update(x.dtype for x in given if isinstance(x, np.ndarray))
+            return whole(self, *given)
+
+        return noted
+
+    for name in ("add", "give", "use"):
+        monkeypatch.setattr(Totals, name, watched(getattr(Totals, name)))
+    loss, params = network(layers=2, dtype="float32")
+    L, *_ = loss(*data(dtype="float32"))
+    L.backward()
+    flow = tg.gradient_flow(L)
+    assert seen == {np.dtype("float32")}
+    assert {p.grad.dtype for p in params} == {flow.ledger(params[1]).total.dtype} == seen
+    assert {np.asarray(x.value).dtype for x in tg.nodes(L)} == seen
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_the_search_for_cycles_is_switched_as_it_was(on, monkeypatch):
+    found = []
+
+    def tanh(z, *_):
+        found.append(gc.isenabled())
+        if len(found) == 3:
+            raise KeyboardInterrupt
+        return np.tanh(z)
+
+    loss, _ = network(nonlinearity="relu")
+    monkeypatch.setattr(ops.relu, "array", tanh)
+    (gc.enable if on else gc.disable)()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loss(*data())
+        assert gc.isenabled() == on
+    finally:
+        gc.enable()
+    assert found == [False] * 3
