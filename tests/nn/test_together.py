@@ -43,6 +43,9 @@ def network(layers=1, dtype="float64", head_bias=True, scope="net", **options):
         return nn.cross_entropy(y, targets, reduction=reduction), xs, y
 
     params = [p for module in (*net, head) for _, p in module.named_parameters()]
+    for p in params:
+        if p.name == "h_0":  # zeros would hide what starts there
+            p.data = np.linspace(-0.5, 0.5, p.size)
     return loss, params
 
 
@@ -120,6 +123,21 @@ def test_used_elsewhere_too(what, one_by_one):
     one_by_one()
     for a, b in zip(quick, gradients(loss, params, more)[0]):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
+def test_what_came_first_is_added_to(one_by_one):
+    """A head past which it goes to states of a layer that has no such way."""
+    layer, head = nn.LSTM(4, 3, return_sequences=True, seed=0), nn.Linear(3, 4, "hy", seed=1)
+    xs, targets = data()
+    found = []
+    for _ in range(2):
+        h = layer(xs)
+        L = nn.cross_entropy(head(h), targets)
+        (L + (h.operands[2] ** 2).sum()).backward()  # the square is younger than L
+        found.append(layer.cell.W_hh.grad)
+        layer.cell.W_hh.zero_grad()
+        one_by_one()
+    np.testing.assert_allclose(*found, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("where", ["h", "y", "L", "z"])
