@@ -36,7 +36,8 @@ class Node:
     An operand that is a plain number or array leaves its place (`a`, `b`) empty and is kept in `u`
     or `v` only. Operations with more than two operands keep the others in `rest`, as (node, value)
     pairs. There is no tuple and no dict per node otherwise: the garbage collector has to look at
-    every one. `calls` is the number of backward calls that `grad` holds.
+    every one. A value that no rule needs may be left out until somebody looks (see together.py).
+    `calls` is the number of backward calls that `grad` holds.
     """
 
     __slots__ = ("op", "value", "a", "b", "u", "v", "rest", "params",
