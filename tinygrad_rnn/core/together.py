@@ -102,11 +102,10 @@ def lean(op: Op, a: Any, b: Any, place: Place) -> Any:
 
 
 def look_up(node: Any, name: str) -> Any:
-    """What was left out of a lean node; from now on it is kept."""
-    found = node.op.array(*node.values, **node.params or {}) if name == "value" else \
-        (node.a if name == "u" else node.b).value
-    setattr(node, name, found)
-    return found
+    """What was left out of a lean node. It is not kept: a walk would fill the whole graph."""
+    if name == "value":
+        return node.op.array(*node.values, **node.params or {})
+    return (node.a if name == "u" else node.b).value
 
 
 def step_place(start: Place, step: int, like: Place) -> Place:

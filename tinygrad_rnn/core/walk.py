@@ -152,7 +152,7 @@ def release(*roots: Node, after: int = 0) -> None:
     """
     for node in nodes(*roots):
         if node.op.rules and node.order > after:
-            _ = node.value  # it may have been left out
+            node.value = node.value  # it may have been left out
             node.op = released
             node.a = node.b = node.u = node.v = node.rest = node.params = None
             if way_past(node) is not None:
