@@ -23,6 +23,8 @@ GOLDEN = Path(__file__).parent / "golden"
 PICTURES = {
     "power": lambda: draw.unrolled(graphs.power(3)),
     "power_flow": lambda: draw.gradient_flow(gradient_flow(graphs.power(3))),
+    "power_elided": lambda: draw.unrolled(graphs.power(9), first=2, last=1),
+    "power_flow_elided": lambda: draw.gradient_flow(gradient_flow(graphs.power(9)), 2, 1),
     "scalar_rnn": lambda: draw.unrolled(graphs.scalar_rnn(3)),
     "neuron": lambda: draw.unrolled(graphs.neuron()),
     **{name: pictures.VIEWS[name] for name in (

@@ -4,7 +4,7 @@ The question this file answers: *what happened in the steps between?*
 
 One heat strip for each state (‖∂L/∂h_t‖), and one row of bars for each weight: the norm of each
 step's contribution Δ_t, on a log scale of at least one decade. More than 1,000 steps share cells; a
-cell shows its largest.
+cell shows its largest, and tells the smallest and the rms.
 """
 
 from __future__ import annotations
@@ -60,6 +60,10 @@ def with_strips(
             text = roman(words)
             labels.append(Label(left + wide + 6, y + level, text, "quiet", style.TINY, "start"))
         y += BARS + 12
+    if len(scene.steps) > MOST:
+        shared = math.ceil(len(scene.steps) / MOST)
+        text = roman(f"a cell stands for up to {shared:,} steps, and shows the largest of them")
+        labels.append(Label(left, y + 4, text, "quiet", style.TINY, "start"))
     return framed(
         replace(drawing, strips=(*drawing.strips, *strips), labels=(*drawing.labels, *labels))
     )
@@ -67,32 +71,42 @@ def with_strips(
 
 def cells_of(series: Series, steps: list[int], scale: Scale, height: Height) -> tuple[Cell, ...]:
     """The cells of a series over all steps, at most `MOST` of them; a step without a gradient is
-    empty."""
+    empty. Of a cell that several steps share the largest is seen, and its tooltip has the smallest
+    and the rms (the root of the mean square) too."""
     count = min(len(steps), MOST)
     cells = []
-    for i, size in enumerate(largest(series, steps, count)):
+    for i, sizes in enumerate(binned(series, steps, count)):
         first, last = (steps[k * len(steps) // count - after] for k, after in ((i, 0), (i + 1, 1)))
-        where = f"t = {first}" if first == last else f"t = {first} … {last}, the largest"
-        if size is None:
+        where = f"t = {first}" if first == last else f"t = {first} … {last}"
+        if sizes is None:
             cells.append(Cell(0.0, "dim", f"{where}: no gradient"))
             continue
-        cells.append(Cell(height(size), scale.paint(size), f"{where}: {number(size)}"))
+        most, least, rms = sizes
+        told = number(most) if first == last else \
+            f"largest {number(most)}, smallest {number(least)}, rms {number(rms)}"
+        cells.append(Cell(height(most), scale.paint(most), f"{where}: {told}"))
     return tuple(cells)
 
 
-def largest(series: Series, steps: list[int], count: int) -> list[float | None]:
-    """The largest norm in each of `count` stretches of steps, None where there is none; a NaN is
-    larger than all others."""
+@np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
+def binned(series: Series, steps: list[int],
+           count: int) -> list[tuple[float, float, float] | None]:
+    """The largest, the smallest and the rms of the norms in each of `count` stretches of steps,
+    None where there is none; a NaN is larger than all others."""
     every = np.array(steps)
     at = np.minimum(np.searchsorted(series.steps, every), len(series.steps) - 1)
     there = series.steps[at] == every
-    sizes = np.where(there, series.norms[at], -1.0)
+    sizes = series.norms[at]
     ends = np.arange(count + 1) * len(steps) // count
-    order = np.where(np.isnan(sizes), math.inf, sizes)
-    found: list[float | None] = []
-    for a, b in pairwise(ends.tolist()):
-        size = float(sizes[a + int(order[a:b].argmax())])
-        found.append(None if size == -1.0 else size)
+    begins = ends[:-1]
+    order = np.where(there, np.where(np.isnan(sizes), math.inf, sizes), -1.0)
+    least = np.minimum.reduceat(np.where(there, sizes, math.inf), begins)
+    squares = np.add.reduceat(np.where(there, sizes * sizes, 0.0), begins)
+    rms = np.sqrt(squares / np.add.reduceat(there, begins, dtype=float))
+    found: list[tuple[float, float, float] | None] = []
+    for i, (a, b) in enumerate(pairwise(ends.tolist())):
+        k = a + int(order[a:b].argmax())
+        found.append((float(sizes[k]), float(least[i]), float(rms[i])) if there[k] else None)
     return found
 
 
