@@ -297,7 +297,8 @@ def said_at(spot: Spot, text: Text) -> Rect:
 
 def remember(places: Places, rect: Rect) -> None:
     """Add a place."""
-    for bucket in range(int(rect[0] // BUCKET), int(rect[2] // BUCKET) + 1):
+    first, last = int(rect[0] // BUCKET), int(rect[2] // BUCKET)
+    for bucket in range(first, last + 1) if last > first else (first,):
         places.setdefault(bucket, []).append(rect)
 
 

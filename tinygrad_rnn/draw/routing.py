@@ -32,7 +32,7 @@ def moved(rect: Rect, dx: float, dy: float = 0.0) -> Rect:
 
 def shifted(way: Way, dx: float, dy: float = 0.0) -> Way:
     """A way further to the right, and down."""
-    return tuple((x + dx, y + dy) for x, y in way)
+    return tuple([(x + dx, y + dy) for x, y in way])
 
 
 def crosses(p: Point, q: Point, rect: Rect, margin: float) -> bool:

@@ -9,6 +9,7 @@ light colour too, for viewers that know no style sheets.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from html import escape
@@ -18,6 +19,8 @@ from .labels import Run, Text, clean
 from .model import Box, Drawing, Label, Line, Point, Strip
 from .pause import uncollected
 from .style import Paint
+
+MARKUP = re.compile("[&<>\"']")
 
 
 @lru_cache(1 << 14)
@@ -30,7 +33,8 @@ def f(x: float) -> str:
 def xml(text: str, longest: int = 400) -> str:
     """Anybody's words as XML text: shortened, unprintable characters made visible, markup
     escaped."""
-    return escape(clean(text, longest))
+    text = clean(text, longest)
+    return escape(text) if MARKUP.search(text) else text
 
 
 class Painter:
@@ -40,6 +44,7 @@ class Painter:
         self.auto = theme == "auto"
         self.table = style.THEMES["light" if self.auto else theme]
         self.used: dict[tuple[str, str], None] = {}
+        self.known: dict[tuple[str, str, str, str | None], str] = {}
 
     def fill(self, role: str, own: str | None = None) -> str:
         """The attributes for the inside of a shape. `own` is a colour, or a role whose line colour
@@ -55,6 +60,14 @@ class Painter:
         return self.paint("fill", role, "ink", own)
 
     def paint(self, attribute: str, role: str, part: str, own: str | None) -> str:
+        """An attribute with its colour; each is looked up once."""
+        key = attribute, role, part, own
+        if key not in self.known:
+            self.known[key] = self.look_up(*key)
+        return self.known[key]
+
+    def look_up(self, attribute: str, role: str, part: str, own: str | None) -> str:
+        """The same."""
         if own is not None and own.startswith("#"):
             return f'{attribute}="{own}"'
         if own is not None:
@@ -180,7 +193,7 @@ def span(run: Run, bare: str, low: bool, size: float, space: float) -> str:
         "m": f' font-family="{escape(style.MONO)}"',
         "_": f' font-size="{f(size * 0.74)}"',
     }.get(run.style, "")
-    words = escape(bare, quote=False)
+    words = escape(bare, quote=False) if MARKUP.search(bare) else bare
     return f"<tspan{look}>{words}</tspan>" if look else words
 
 
