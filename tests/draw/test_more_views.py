@@ -316,6 +316,12 @@ def test_forward_and_backward_are_told_apart():
         assert not (line.tail in back and line.head not in back)
 
 
+def test_a_total_over_steps_can_be_opened():
+    drawing = draw.scalar(graphs.layer(3)).drawing
+    assert sum(plain(box.text).endswith("+") for box in drawing.boxes) == 2
+    assert faults(drawing) == []
+
+
 def test_the_graph_of_a_gradient_of_arrays():
     x = tg.Tensor([[1.0, 2.0]], name="x")
     W = tg.Tensor([[0.5, 1.0], [0.25, -1.0]], name="W", requires_grad=True)

@@ -19,11 +19,12 @@ from ..bptt.flow import GradientFlow, opened, whole
 from ..core.graph import Node
 from ..errors import InputError
 from . import options
+from .callbacks import NodeCallback
 from .dressing import Dresser
 from .labels import roman, width
 from .legend import with_legend
 from .model import Drawing, Label
-from .options import NodeCallback, Options
+from .options import Options
 from .pause import uncollected
 from .picture import Picture
 from .strips import with_strips

@@ -74,12 +74,14 @@ def compute(node: Node, given: list[Any]) -> Any:
         whole = np.empty((), object)
         whole[()] = added(list(given[0].ravel()))
         return whole
-    if op.scalar is None or node.params or op.variadic:
+    total = op.name == "Σ"  # of the losses of all steps
+    if not total and (op.scalar is None or node.params or op.variadic or len(given) > 2):
         raise refused(node)
     parts = np.broadcast_arrays(*given) if len(given) > 1 else given
     found = np.empty(parts[0].shape, object)
     for at in np.ndindex(found.shape):
-        found[at] = op.of(*(part[at] for part in parts))
+        values = [part[at] for part in parts]
+        found[at] = added(values) if total else op.of(*values)
     return found
 
 

@@ -8,27 +8,22 @@ looks work on the finished drawing. A wrong one is an error that lists the right
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from ..core.graph import Node
 from ..errors import InputError
-from . import style, wording
-from .labels import Run, Text, clean, number, plain, roman
+from . import style
+from .asked import colour_of, one_of
+from .callbacks import NodeCallback, change_glyph, change_wire
 from .layout import DIRECTIONS, LAYOUTS, place
 from .levels import LEVELS, at_level
 from .model import Box, Drawing, Line
-from .scene import Glyph, Scene, Wire
+from .notes import add_notes
+from .scene import Scene
 from .survey import Window
 
 SHOWN = ("names", "shapes", "values", "gradients", "parameters")
-NODE_CHANGES = ("text", "title", "note", "fill", "stroke", "ink", "width", "dashed", "role")
-EDGE_CHANGES = ("title", "note", "colour", "width", "dash", "role")
-Changes = Mapping[str, Any]
-NodeCallback = Callable[[Any, dict[str, Any]], Changes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,131 +116,6 @@ def window(where: str, first: Any = 3, last: Any = 3, steps: Any = None) -> Wind
     if steps.step is not None and steps.step < 1:
         raise InputError(f"expected a slice that goes forward, got {steps!r}", where=where)
     return Window(first, last, steps)
-
-
-def one_of(value: Any, known: tuple[str, ...], name: str, where: str) -> None:
-    """Raise `InputError` unless an option is one of a few words."""
-    if value not in known:
-        raise InputError(f"expected {name} to be one of {', '.join(known)}, got {value!r}",
-                         where=where)
-
-
-def colour_of(value: Any, name: str, where: str) -> str:
-    """A colour as six digits. Raises `InputError` for anything else."""
-    digits = value[1:] if isinstance(value, str) else ""
-    if isinstance(value, str) and value[:1] == "#" and len(digits) == 6:
-        try:
-            int(digits, 16)
-        except ValueError:
-            pass
-        else:
-            return value
-    raise InputError(f"expected {name} to be a colour like '#D55E00', got {value!r}", where=where)
-
-
-# --- notes --------------------------------------------------------------------------------------
-
-
-def add_notes(scene: Scene, show: set[str]) -> None:
-    """Shapes, values and gradients beside their variables; sizes of parameters at their boxes."""
-    inputs = {rail.glyph for rail in scene.rails}
-    for glyph in dict.fromkeys([*scene.glyphs(), *scene.initial]):
-        node = glyph.node
-        if node is None or glyph.role in ("op", "function", "cell"):
-            continue
-        if "names" not in show and glyph.role not in ("total", "gap"):
-            glyph.text = ()
-        if glyph not in inputs:
-            glyph.note = listed(said(node, show))
-    for rail in scene.rails:
-        node = rail.glyph.node
-        if node is not None:
-            words = said(node, show)
-            if "parameters" in show:
-                words.append(f"{np.size(node.value):,} parameters" if node.requires_grad
-                             else "no parameter")
-            rail.note = listed(words)
-
-
-def listed(words: list[str]) -> Text:
-    """Words with commas between them."""
-    return roman(", ".join(words)) if words else ()
-
-
-def said(node: Node, show: set[str]) -> list[str]:
-    """What is said of one variable."""
-    words = []
-    if "shapes" in show:
-        words.append(wording.shape(node.value))
-    if "values" in show:
-        words.append(sized(node.value, "‖·‖"))
-    if "gradients" in show and getattr(node, "grad", None) is not None:
-        words.append(sized(node.grad, "‖∂‖") if np.ndim(node.grad) else f"∂ = {number(node.grad)}")
-    return words
-
-
-def sized(value: Any, sign: str) -> str:
-    """A number as it is, an array by its norm."""
-    if np.ndim(value) == 0:
-        return number(value)
-    return f"{sign} = {number(np.linalg.norm(np.asarray(value, float)))}"
-
-
-# --- callbacks ----------------------------------------------------------------------------------
-
-
-def changes(answer: Any, known: tuple[str, ...], name: str, where: str) -> Changes:
-    """What a callback wants changed. Raises `InputError` for what cannot be."""
-    if answer is None:
-        return {}
-    if not isinstance(answer, Mapping):
-        raise InputError(f"expected the {name} callback to return a dict of changes or None, got "
-                         f"{type(answer).__name__}", where=where)
-    for key, value in answer.items():
-        one_of(key, known, f"a change of the {name} callback", where)
-        if key in ("fill", "stroke", "ink", "colour"):
-            colour_of(value, key, where)
-        elif key == "role":
-            one_of(value, tuple(style.THEMES["light"]), "role", where)
-        elif key == "width" and (isinstance(value, bool) or not isinstance(value, (int, float))
-                                 or not 0 < value <= 40):
-            raise InputError(f"expected a width in points, above 0, got {value!r}", where=where)
-    return answer
-
-
-def words(value: Any) -> Text:
-    """A user's words as a label."""
-    return (Run(clean(str(value), 60)),)
-
-
-def change_glyph(glyph: Glyph, callback: NodeCallback, where: str) -> None:
-    """Let a callback look at a glyph, and change it."""
-    box = {"id": glyph.id, "text": plain(glyph.text), "title": glyph.title, "role": glyph.role,
-           "note": plain(glyph.note), "step": None if glyph.node is None else glyph.node.step,
-           "scope": glyph.scope}
-    for key, value in changes(callback(glyph.node, box), NODE_CHANGES, "node", where).items():
-        if key in ("text", "note"):
-            setattr(glyph, key, words(value))
-        elif key == "width":
-            glyph.line = float(value)
-        else:
-            setattr(glyph, key, str(value) if key == "title" else value)
-    if glyph.fill is not None and glyph.ink is None:
-        glyph.ink = style.ink_on(glyph.fill)
-
-
-def change_wire(wire: Wire, callback: NodeCallback, where: str) -> None:
-    """Let a callback look at a wire (`node` is the operation that uses), and change it."""
-    line = {"tail": wire.tail.id, "head": wire.head.id, "kind": wire.kind, "role": wire.role,
-            "position": wire.position, "title": wire.title}
-    for key, value in changes(callback(wire.node, line), EDGE_CHANGES, "edge", where).items():
-        if key == "note":
-            wire.note = words(value)
-        else:
-            setattr(wire, key, str(value) if key in ("title", "dash") else value)
-
-
-# --- looks --------------------------------------------------------------------------------------
 
 
 def painted(drawing: Drawing, palette: Mapping[str, str]) -> Drawing:

@@ -133,7 +133,8 @@ class Circuit:
             if text:
                 y = box.sides[3] + NOTE * (1 if paint == "quiet" or node.is_leaf and not node.name
                                            else 2)
-                self.sheet.say((box.x, y), text, paint, style.TINY, bold=paint == "gradient")
+                self.sheet.say((box.x, y), text, paint, style.TINY, bold=paint == "gradient",
+                               halo=True)
         return box
 
     def told(self, node: Node) -> str:

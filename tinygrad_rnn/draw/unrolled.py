@@ -13,9 +13,10 @@ from ..core.graph import Node
 from ..errors import InputError
 from ..nn.fused_open import INSIDE, open_fused
 from . import options
+from .callbacks import NodeCallback
 from .labels import number, plain, roman, symbol
 from .layout import place
-from .options import NodeCallback, Options
+from .options import Options
 from .pause import uncollected
 from .picture import Picture
 from .reading import read, read_untimed

@@ -1,0 +1,71 @@
+"""Callbacks: a function of the user's own looks at each thing that is drawn, and changes it.
+
+The question this file answers: *how do I paint one gate red?*
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import InputError
+from . import style
+from .asked import colour_of, one_of
+from .labels import Run, Text, clean, plain
+from .scene import Glyph, Wire
+
+NODE_CHANGES = ("text", "title", "note", "fill", "stroke", "ink", "width", "dashed", "role")
+EDGE_CHANGES = ("title", "note", "colour", "width", "dash", "role")
+Changes = Mapping[str, Any]
+NodeCallback = Callable[[Any, dict[str, Any]], Changes | None]
+
+
+def changes(answer: Any, known: tuple[str, ...], name: str, where: str) -> Changes:
+    """What a callback wants changed. Raises `InputError` for what cannot be."""
+    if answer is None:
+        return {}
+    if not isinstance(answer, Mapping):
+        raise InputError(f"expected the {name} callback to return a dict of changes or None, got "
+                         f"{type(answer).__name__}", where=where)
+    for key, value in answer.items():
+        one_of(key, known, f"a change of the {name} callback", where)
+        if key in ("fill", "stroke", "ink", "colour"):
+            colour_of(value, key, where)
+        elif key == "role":
+            one_of(value, tuple(style.THEMES["light"]), "role", where)
+        elif key == "width" and (isinstance(value, bool) or not isinstance(value, (int, float))
+                                 or not 0 < value <= 40):
+            raise InputError(f"expected a width in points, above 0, got {value!r}", where=where)
+    return answer
+
+
+def words(value: Any) -> Text:
+    """A user's words as a label."""
+    return (Run(clean(str(value), 60)),)
+
+
+def change_glyph(glyph: Glyph, callback: NodeCallback, where: str) -> None:
+    """Let a callback look at a glyph, and change it."""
+    box = {"id": glyph.id, "text": plain(glyph.text), "title": glyph.title, "role": glyph.role,
+           "note": plain(glyph.note), "step": None if glyph.node is None else glyph.node.step,
+           "scope": glyph.scope}
+    for key, value in changes(callback(glyph.node, box), NODE_CHANGES, "node", where).items():
+        if key in ("text", "note"):
+            setattr(glyph, key, words(value))
+        elif key == "width":
+            glyph.line = float(value)
+        else:
+            setattr(glyph, key, str(value) if key == "title" else value)
+    if glyph.fill is not None and glyph.ink is None:
+        glyph.ink = style.ink_on(glyph.fill)
+
+
+def change_wire(wire: Wire, callback: NodeCallback, where: str) -> None:
+    """Let a callback look at a wire (`node` is the operation that uses), and change it."""
+    line = {"tail": wire.tail.id, "head": wire.head.id, "kind": wire.kind, "role": wire.role,
+            "position": wire.position, "title": wire.title}
+    for key, value in changes(callback(wire.node, line), EDGE_CHANGES, "edge", where).items():
+        if key == "note":
+            wire.note = words(value)
+        else:
+            setattr(wire, key, str(value) if key in ("title", "dash") else value)
