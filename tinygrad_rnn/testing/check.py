@@ -44,8 +44,8 @@ def check_gradients(loss_fn: Callable[[], Any], params: Any, *, order: int = 1,
     gradient is right; printed, it says what is wrong, and where. `seed` chooses the directions: the
     same seed, the same report.
 
-    At most 30 evaluations of the loss, for any number of parameters, when all is well (a loss that
-    is rough wants a closer look). Where the graph is analytic the slope comes from the complex
+    At most 30 evaluations of the loss, for any number of parameters, when all is well, and one to
+    look at the graph (a loss that is rough wants a closer look). Where the graph is analytic the slope comes from the complex
     step, to all its digits; else from differences. After a failure the wrong entries are searched
     for, and the op whose rule is wrong; `localise=False` stops at the verdict. Parameters in
     float32 are given as float64 while the loss is differenced, so that its rounding does not hide
