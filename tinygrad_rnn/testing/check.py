@@ -45,12 +45,12 @@ def check_gradients(loss_fn: Callable[[], Any], params: Any, *, order: int = 1,
     same seed, the same report.
 
     At most 30 evaluations of the loss, for any number of parameters, when all is well, and one to
-    look at the graph (a loss that is rough wants a closer look). Where the graph is analytic the slope comes from the complex
-    step, to all its digits; else from differences. After a failure the wrong entries are searched
-    for, and the op whose rule is wrong; `localise=False` stops at the verdict. Parameters in
-    float32 are given as float64 while the loss is differenced, so that its rounding does not hide
-    what is looked for; the gradient is taken in their own type. Afterwards the parameters hold the
-    arrays they held before, and `.grad` is as it was.
+    look at the graph (a loss that is rough wants a closer look). Where the graph is analytic the
+    slope comes from the complex step, to all its digits; else from differences. After a failure the
+    wrong entries are searched for, and the op whose rule is wrong; `localise=False` stops at the
+    verdict. Parameters in float32 are given as float64 while the loss is differenced, so that its
+    rounding does not hide what is looked for; the gradient is taken in their own type. Afterwards
+    the parameters hold the arrays they held before, and `.grad` is as it was.
 
     With `order=2` the gradient itself is differentiated and compared in the same way: the slope of
     ∇L · u, for a random u; and `tg.grad(..., create_graph=True)` has to give what `backward()`
