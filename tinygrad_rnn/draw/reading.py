@@ -80,7 +80,8 @@ class Reader:
         self.value[node] = op
         nameless = node.name is None and node is self.found.root and np.size(node.value) == 1
         if node.name is not None or nameless:
-            text = wording.unnamed_root(node, self.found.nodes) if nameless else ()
+            near = [*self.found.seen, *self.found.uses] if self.columns else self.found.nodes
+            text = wording.unnamed_root(node, near) if nameless else ()
             variable = wording.variable_glyph(node, self.names, text)
             self.put(variable, (*key, "var"), node, column)
             self.wires.append(Wire(op, variable, "result", node))
