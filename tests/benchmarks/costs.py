@@ -58,7 +58,7 @@ def memory(name, B, T, H, V):
 
 def child(*arguments):
     """Run this file with these arguments on one thread: (what it printed, seconds)."""
-    from tests.benchmarks.__main__ import environment
+    from alone import environment
 
     start = time.perf_counter()
     run = subprocess.run([sys.executable, __file__, *map(str, arguments)], env=environment(1),
