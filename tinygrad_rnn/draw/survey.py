@@ -225,9 +225,10 @@ def find_uses(found: Survey) -> None:
 def find_shared(found: Survey) -> None:
     """Fill `shared` and `leaving`, by who uses what is in view."""
     leaving: dict[Node, Node] = {}
+    view = {*found.view, None}
     for x in [x for x in found.uses if x not in found.shown]:
         inside = found.when(x) is not None and not found.given(x)
-        if inside and (user := hidden_user(found, x)) is not None:
+        if inside and (user := hidden_user(found, x, view)) is not None:
             leaving[x] = user
         if in_two_steps(found, x, inside):
             found.shared.add(x)
@@ -240,9 +241,8 @@ def find_shared(found: Survey) -> None:
     found.leaving = {x: leaving[x] for x in sorted(leaving, key=place)}
 
 
-def hidden_user(found: Survey, x: Node) -> Node | None:
-    """The first step out of view that uses a node in view."""
-    view = {*found.view, None}
+def hidden_user(found: Survey, x: Node, view: set[int | None]) -> Node | None:
+    """The first node of a step out of view that uses a node in view."""
     if found.when(x) not in view:
         return None
     return next((user for user in found.users(x) if found.when(user) not in view), None)
