@@ -115,6 +115,16 @@ def test_orthogonal_block_by_block():
     np.testing.assert_allclose(wide @ wide.T, np.eye(3), atol=1e-12)
 
 
+def test_orthogonal_draws_favour_no_direction():
+    """Under the uniform (Haar) measure every entry has mean 0; a QR factorisation as LAPACK returns
+    it has a first column that always points away from the numbers it was made from."""
+    from tinygrad_rnn.nn.init import orthogonal
+
+    rng = np.random.default_rng(0)
+    draws = np.array([orthogonal(rng, (2, 2), 0) for _ in range(2000)])
+    assert np.abs(draws.mean(0)).max() < 4 * np.sqrt(0.5 / len(draws))  # an entry's variance is 1/2
+    assert 0.45 < (np.linalg.det(draws) > 0).mean() < 0.55
+
 def test_two_parameters_of_one_name_are_refused():
     class Net(nn.Module):
         def __init__(self):
