@@ -126,7 +126,9 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
                 yield node, position, x, g, c
             continue
         # the same for the common case, one or two operands and no parameters, with no call per use
-        y, a, b, u, v = node.value, node.a, node.b, node.u, node.v
+        a, b = node.a, node.b
+        y, u, v = (node.value, node.u, node.v) if op.looks == "yab" or type(g) is float else \
+            together.kept(node, g)
         a = None if a is None or a.op is constant else a
         b = None if b is None or b.op is constant else b
         c = d = None
@@ -186,20 +188,25 @@ def local(node: Node, position: int, g: Any, graph: bool = False) -> Any:
 
     For a `joint` op: the list of what leaves through each. With `graph=True` the rule gets nodes.
     """
-    op, params, values = node.op, node.params or {}, node.values
+    op, params, values = node.op, node.params or {}, tuple[Any, ...]()
+    if op.looks == "yab" or graph or node.rest is not None or type(g) is float:
+        y, values = (node if graph else node.value), node.values
+    else:
+        y, *found = together.kept(node, g)
+        values = tuple(found[:len(op.rules)])
     rule = op.rules[0 if op.variadic or op.joint else position]
     if op.variadic:
         params = {**params, "position": position}
     if graph:
         check_operands(node)
         with at(gradient_place(node)):
-            c = rule(g, node, *node.operands, **params)
+            c = rule(g, y, *node.operands, **params)
             return fit_all(c, values) if op.joint else fit(c, values[position])
     try:
-        c = rule(g, node.value, *values, **params)
+        c = rule(g, y, *values, **params)
     except (ZeroDivisionError, OverflowError):
         with np.errstate(all="ignore"):
-            c = rule(*(np.float64(x) for x in (g, node.value, *values)), **params)
+            c = rule(*(np.float64(x) for x in (g, y, *values)), **params)
     return fit_all(c, values) if op.joint else fit(c, values[position])
 
 

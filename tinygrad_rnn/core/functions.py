@@ -236,7 +236,7 @@ class_cross_entropy = primitive(
     "cross entropy", _class_cross_entropy, lambda g, y, x, t, axis=-1:
     spread(g, x.shape, axis, False) * minus_one_hot(softmax_(x, axis=axis), t, axis),
     lambda g, y, x, t, axis=-1: 0.0 * t,
-    doc="-log softmax(x)[t], for classes t.")
+    looks="ab", doc="-log softmax(x)[t], for classes t.")
 cross_entropy_ = primitive(
     "cross entropy", _cross_entropy,
     lambda g, y, x, t, axis=-1:

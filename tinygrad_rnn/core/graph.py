@@ -108,7 +108,9 @@ class Node:
         """How many operands this node was made from."""
         if self.rest is not None:
             return 2 + len(self.rest)
-        return 0 if self.u is None else 1 if self.v is None else 2
+        if self.b is not None:  # a node is asked before a value, which may have been left out
+            return 2
+        return 0 if self.a is None and self.u is None else 1 if self.v is None else 2
 
     @property
     def label(self) -> str:
@@ -173,6 +175,9 @@ class Op:
     `late([(g, a), ...])` is the sum over all uses of the second one (a weight). An `alias` only
     shows its operand in another way (a transpose, a slice).
 
+    `looks` says which numbers the rules look at: y, a, b. Of the others they need the shape at
+    most, so where a value was left out (see together.py) it need not be computed again.
+
     An op that spans many steps (a sequence as one node) says what each step gave: `parts(g, y,
     *operands, **params)` is a list with, for every operand, either None (nothing to tell apart) or
     a list of `parts.Part`s, the last use first, whose sum is what the rule gives. The ledger of a
@@ -185,12 +190,14 @@ class Op:
                  *, variadic: bool = False, joint: bool = False, alias: bool = False,
                  into: Callable[..., None] | None = None,
                  late: Callable[..., Any] | None = None,
-                 parts: Callable[..., Any] | None = None, doc: str = "") -> None:
+                 parts: Callable[..., Any] | None = None, looks: str = "yab", doc: str = ""
+                 ) -> None:
         self.name, self.scalar, self.array, self.rules = name, scalar, array, rules
         self.variadic, self.joint, self.alias, self.into, self.late, self.parts = (
             variadic, joint, alias, into, late, parts)
         self.arity = None if variadic or joint else len(rules)  # operands it takes; None: any
         self.simple = len(rules) <= 2 and not (variadic or joint or into)
+        self.looks = looks
         self.of = short_way(self)
         self.__doc__ = doc or f"The row {name!r} of the op table: for floats, arrays and nodes."
 

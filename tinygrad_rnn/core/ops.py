@@ -41,14 +41,14 @@ def primitive(name: str, value: Callable[..., Any] | Columns, *rules: Callable[.
 # --- arithmetic -----------------------------------------------------------------------------------
 #                name  value                                gradient leaving through each operand
 add = primitive("+", either(operator.add, np.add), lambda g, y, a, b: g,
-                                                   lambda g, y, a, b: g)
+                                                   lambda g, y, a, b: g, looks="")
 sub = primitive("-", either(operator.sub, np.subtract), lambda g, y, a, b: g,
-                                                        lambda g, y, a, b: -g)
+                                                        lambda g, y, a, b: -g, looks="")
 mul = primitive("*", either(operator.mul, np.multiply), lambda g, y, a, b: g * b,
                                                         lambda g, y, a, b: g * a)
 div = primitive("/", either(operator.truediv, np.divide), lambda g, y, a, b: g / b,
                                                           lambda g, y, a, b: -g * y / b)
-neg = primitive("neg", either(operator.neg, np.negative), lambda g, y, x: -g)
+neg = primitive("neg", either(operator.neg, np.negative), lambda g, y, x: -g, looks="")
 
 
 def _power_a(g: Array, y: Array, a: Array, b: Array) -> Array:
@@ -127,7 +127,7 @@ matmul = primitive("@", np.matmul, _matmul_a, _matmul_b)
 # x @ W.T: W (O, I) acts on columns as on paper; x (..., I) -> (..., O)
 linear = primitive("linear", lambda x, W: np.dot(x, W.T), lambda g, y, x, W: g @ W,
                                                           lambda g, y, x, W: outer_sum(g, x),
-                   late=lambda uses: sum_uses(uses))
+                   late=lambda uses: sum_uses(uses), looks="ab")
 
 
 def _outer_sum(d: Array, x: Array) -> Array:
@@ -208,7 +208,7 @@ def scatter_into(total: Array, g: Array, index: Any) -> None:
 
 
 sum_ = primitive("sum", _sum, lambda g, y, x, axis=None, keepdims=False:
-                 repeated(spread(g, x.shape, axis, keepdims), x.shape))
+                 repeated(spread(g, x.shape, axis, keepdims), x.shape), looks="a")
 broadcast_to: Op = primitive("broadcast", _broadcast, lambda g, y, x, shape: g)
 cast = primitive("cast", lambda x, dtype: np.asarray(x).astype(dtype), lambda g, y, x, dtype: g)
 reshape: Op = primitive("reshape", lambda x, shape: np.reshape(x, shape),

@@ -27,6 +27,7 @@ from .place import Place, here
 from .totals import Totals
 
 LEFT_OUT = ("value", "u", "v")
+SLOTS = [(vars(Node)[name], letter) for name, letter in zip(LEFT_OUT, "yab")]
 
 
 class Bypass(Protocol):
@@ -106,6 +107,18 @@ def look_up(node: Any, name: str) -> Any:
     if name == "value":
         return node.op.array(*node.values, **node.params or {})
     return (node.a if name == "u" else node.b).value
+
+
+def kept(node: Any, g: Any) -> list[Any]:
+    """The value and the operands' values of a node, as far as its rules look at them. Where one
+    that they do not look at was left out stands the gradient `g`, which has its shape."""
+    looks, found = node.op.looks, []
+    for slot, letter in SLOTS:
+        try:
+            found.append(slot.__get__(node))
+        except AttributeError:
+            found.append(getattr(node, slot.__name__) if letter in looks else g)
+    return found
 
 
 def step_place(start: Place, step: int, like: Place) -> Place:

@@ -80,12 +80,15 @@ class Reader:
         self.value[node] = op
         nameless = node.name is None and node is self.found.root and np.size(node.value) == 1
         if node.name is not None or nameless:
-            near = [*self.found.seen, *self.found.uses] if self.columns else self.found.nodes
-            text = wording.unnamed_root(node, near) if nameless else ()
+            text = wording.unnamed_root(node, self.near()) if nameless else ()
             variable = wording.variable_glyph(node, self.names, text)
             self.put(variable, (*key, "var"), node, column)
             self.wires.append(Wire(op, variable, "result", node))
             self.value[node] = variable
+
+    def near(self) -> list[Node]:
+        """What could have the name that a nameless result is given: what is in view."""
+        return [*self.found.seen, *self.found.uses] if self.columns else self.found.nodes
 
     def put(self, glyph: Glyph, key: Hashable, node: Node, column: Column | None) -> None:
         """A glyph in its column, or around the recurrence."""
