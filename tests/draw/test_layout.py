@@ -12,7 +12,7 @@ from tinygrad_rnn.draw import engine, render
 from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.draw.layout import place
 from tinygrad_rnn.draw.survey import Window
-from tinygrad_rnn.draw.unrolled import scene_of
+from tinygrad_rnn.draw.unrolled import look, scene_of
 from tinygrad_rnn.errors import InputError
 
 from . import graphs
@@ -93,7 +93,7 @@ def test_large_graphs_without_time_go_to_graphviz_where_there_is_one(monkeypatch
     monkeypatch.setattr(engine, "draw_by_graphviz", lambda scene, down: asked.append(scene))
     monkeypatch.setattr(engine, "there", lambda: True)
     monkeypatch.setattr(engine, "LARGE", 40)
-    scene = scene_of(tangle(60), Window(), "here", "Tangle")
+    scene = scene_of(look(tangle(60), Window(), "here"), "here", "Tangle")
     place(scene)
     assert asked == [scene]
     assert place(scene, "own").boxes
