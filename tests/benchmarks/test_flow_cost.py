@@ -39,6 +39,31 @@ def test_a_flow_costs_at_most_two_passes_through_every_node(rows, cell):
         assert times[keep] <= 2.0 * times["every node"]
 
 
+def loop(T=100, B=8, I=16, H=32):
+    """The same network, written as a loop: its plain backward goes through every node as well."""
+    rng = np.random.default_rng(0)
+    W_xh, W_hh, b, W_hy = (tg.Tensor(rng.normal(size=size) * 0.2, name=name, requires_grad=True)
+                           for name, size in (("W_xh", (H, I)), ("W_hh", (H, H)), ("b_h", (H,)),
+                                              ("W_hy", (I, H))))
+    h, losses = tg.Tensor(np.zeros((B, H))), []
+    for t in range(1, T + 1):
+        with tg.timestep(t):
+            x = tg.Tensor(rng.normal(size=(B, I)))
+            h = np.tanh(tg.linear(x, W_xh) + tg.linear(h, W_hh) + b).named("h")
+            losses.append(nn.cross_entropy(tg.linear(h, W_hy), rng.integers(0, I, B)))
+    return sum(losses[1:], losses[0])
+
+
+@pytest.mark.parametrize("keep", ["arrays", "norms"])
+def test_a_flow_of_a_loop_costs_at_most_two_plain_backward_passes(rows, keep):
+    loss = loop()
+    times = interleaved({"plain": loss.backward, keep: lambda: tg.gradient_flow(loss, keep=keep)},
+                        15)
+    rows.append((f"flow, {keep}, loop by hand, T=100, B=8, H=32", f"{times[keep] * 1e3:.1f} ms",
+                 f"backward {times['plain'] * 1e3:.1f} ms", times[keep] / times["plain"], 2.0))
+    assert times[keep] <= 2.0 * times["plain"]
+
+
 @pytest.mark.parametrize("keep", ["arrays", "norms"])
 def test_recording_is_linear_in_the_number_of_steps(rows, keep):
     """Ten times the steps in at most thirteen times the time; CPU, since it takes seconds."""
