@@ -45,6 +45,14 @@ def test_what_a_rule_reads_is_what_the_engine_believes(row):
                 assert (operand in rule.reads) <= needs(op, i, place)
 
 
+@pytest.mark.parametrize("row", [row for row in TABLE if op_of(row).looks != "yab"],
+                         ids=lambda row: row.variable)
+def test_an_op_that_looks_at_some_numbers_only_reads_no_other(row):
+    names = dict(zip("ab", row.operands), y="y")
+    told = {names[letter] for letter in op_of(row).looks}
+    assert {name for rule in row.rules for name in rule.reads} <= told
+
+
 def test_known_rules_are_there_in_words():
     rules = {row.variable: [(r.operand, r.text, r.reads) for r in row.rules] for row in TABLE}
     assert rules["mul"] == [("a", "g * b", ("b",)), ("b", "g * a", ("a",))]
