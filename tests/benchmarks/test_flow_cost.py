@@ -20,10 +20,10 @@ def program(T=100, B=8, H=32, cell=nn.RNN):
 
 
 @pytest.mark.parametrize("cell", [nn.RNN, nn.LSTM, nn.GRU])
-def test_a_flow_costs_at_most_two_passes_through_every_node(rows, cell):
+def test_a_flow_costs_at_most_two_backward_passes(rows, cell):
     """A flow goes through every node, and so does this backward: of each y_t the gradient is
     wanted. What a plain one costs, which gets past most of them (`core/together.py`), stands beside
-    it: of a vanilla layer it is a tenth, and no flow comes near."""
+    it: of a vanilla layer it is a twentieth, and a flow does not come near."""
     _, loss = program(cell=cell)
     _, other = program(cell=cell)
     loss.operands[0].retain_grad()
@@ -36,7 +36,8 @@ def test_a_flow_costs_at_most_two_passes_through_every_node(rows, cell):
             ratio = times[keep] / times[beside]
             rows.append((title, f"{times[keep] * 1e3:.1f} ms",
                          f"backward, {beside} {times[beside] * 1e3:.1f} ms", ratio, 2.0))
-        assert times[keep] <= 2.0 * times["every node"]
+    for beside in ("every node", "past them"):  # the second is the bar, and is not met
+        assert max(times["arrays"], times["norms"]) <= 2.0 * times[beside]
 
 
 def loop(T=100, B=8, I=16, H=32):

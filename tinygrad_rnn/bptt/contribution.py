@@ -13,7 +13,7 @@ import numpy as np
 from ..core import ops
 from ..core.backprop import local
 from ..core.graph import Node, released
-from ..core.parts import Part, norm, outer_norm, outer_norms
+from ..core.parts import Part, norm, outer_norm
 from ..core.totals import one_use
 from ..core.walk import view
 from ..errors import GradientError
@@ -122,17 +122,6 @@ class Contribution:
             self.node.op.into(place, self.g, **self.node.params or {})
         else:
             place += self.direct()
-
-
-def norms_of(entries: Sequence[Contribution]) -> list[float]:
-    """The norm of each of many contributions; those of weights in `linear` all at once."""
-    pairs = {i: (e.g, e.node.u) for i, e in enumerate(entries)
-             if e.position == 1 and e.node.op is ops.linear
-             and e.size is None and e.c is None and e.part is None}
-    found = [0.0 if i in pairs else e.norm() for i, e in enumerate(entries)]
-    for i, n in zip(pairs, outer_norms(list(pairs.values()))):
-        found[i] = n
-    return found
 
 
 class RunningSum:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..bptt.flow import GradientFlow, opened, whole
+from ..core.freeing import unsearched
 from ..core.graph import Node
 from ..errors import InputError
 from . import options
@@ -25,7 +26,6 @@ from .labels import roman, width
 from .legend import with_legend
 from .model import Drawing, Label
 from .options import Options
-from .pause import uncollected
 from .picture import Picture
 from .strips import with_strips
 from .survey import Survey, Window, survey
@@ -33,7 +33,7 @@ from .unrolled import scene_of
 from .written import without_time
 
 
-@uncollected
+@unsearched
 def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | None = None,
                   direction: str = "right", layout: str = "auto", theme: str = "auto",
                   palette: Mapping[str, str] | None = None,

@@ -15,13 +15,13 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..core.freeing import unsearched
 from ..errors import InputError
 from . import options, wording
 from .beside import side_by_side
 from .callbacks import NodeCallback
 from .labels import Run, Text, clean, plain, roman, symbol
 from .options import Options
-from .pause import uncollected
 from .picture import Picture
 from .scene import Column, Glyph, Rail, Scene, Wire
 from .unrolled import look, scene_of
@@ -31,7 +31,7 @@ Whens = set[int | None]
 Spot = tuple[int, Hashable]  # a stage, and a key in it
 
 
-@uncollected
+@unsearched
 def rolled(loss: Any, *, unrolled: bool = False, level: str = "op", collapse: Iterable[str] = (),
            show: Iterable[str] = ("names",), direction: str = "right", theme: str = "auto",
            palette: Mapping[str, str] | None = None, font: str | None = None, size: float = 1.0,

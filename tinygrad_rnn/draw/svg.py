@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from html import escape
 
+from ..core.freeing import unsearched
 from . import style
 from .labels import Run, Text, clean
 from .model import Box, Drawing, Label, Line, Point, Strip
-from .pause import uncollected
 from .style import Paint
 
 MARKUP = re.compile("[&<>\"']")
@@ -97,7 +97,7 @@ class Painter:
         return f"<style>@media(prefers-color-scheme:dark){{{self.rules()}}}</style>"
 
 
-@uncollected
+@unsearched
 def svg(drawing: Drawing, theme: str = "light", scale: float = 1.0) -> str:
     """The whole document. `theme` is "light", "dark" or "auto"."""
     paint = Painter(theme)

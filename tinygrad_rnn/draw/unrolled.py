@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import Any
 
+from ..core.freeing import unsearched
 from ..core.graph import Node
 from ..errors import InputError
 from ..nn.fused_open import INSIDE, open_fused
@@ -17,7 +18,6 @@ from .callbacks import NodeCallback
 from .labels import number, plain, roman, symbol
 from .layout import place
 from .options import Options
-from .pause import uncollected
 from .picture import Picture
 from .reading import read, read_untimed
 from .scene import Scene
@@ -27,7 +27,7 @@ from .written import without_time
 MOST = 120  # operations in a graph without time before it is elided
 
 
-@uncollected
+@unsearched
 def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = None,
              level: str = "op", collapse: Iterable[str] = (), show: Iterable[str] = ("names",),
              direction: str = "right", layout: str = "auto", theme: str = "auto",
