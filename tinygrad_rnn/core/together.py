@@ -46,8 +46,9 @@ class Bypass(Protocol):
     @property
     def values(self) -> Sequence[Any]: ...
 
-    def between(self, joined: Sequence[Any]) -> Iterable[Node]:
-        """The nodes that are passed: the joined ones, and those behind them."""
+    def clear(self, joined: Sequence[Any]) -> bool:
+        """Whether the nodes that are passed, the joined ones and those behind them, are
+        `untouched`."""
 
     def back(self, g: Any, arriving: Totals) -> None:
         """Add up, at its ends, what comes of the gradient `g` of the joined node."""
@@ -72,8 +73,19 @@ def ends(joined: Node, past: set[Any]) -> list[Any]:
 
 def passable(way: Bypass, joined: Sequence[Any]) -> bool:
     """Whether nothing stands on this way."""
-    return all(x.value is value for x, value in zip(way.leaves, way.values)) and all(
-        x.hooks is None and x.op.rules for x in way.between(joined))
+    for x, value in zip(way.leaves, way.values):
+        if x.value is not value:
+            return False
+    return way.clear(joined)
+
+
+def untouched(nodes: Iterable[Node]) -> bool:
+    """Whether none of these has a hook or is released. (A loop, and no `all`: it sees every node of
+    a graph.)"""
+    for x in nodes:
+        if x.hooks is not None or not x.op.rules:
+            return False
+    return True
 
 
 def send(steps: Sequence[Any], further: Bypass | None, g: Any, arriving: Totals) -> None:
@@ -131,7 +143,9 @@ def step_place(start: Place, step: int, like: Place) -> Place:
 
 def steps_of(joined: Node) -> list[Any]:
     """The nodes that were joined."""
-    return [x for x in (joined.a, joined.b, *[x for x, _ in joined.rest or ()]) if x is not None]
+    if joined.rest is not None:
+        return [joined.a, joined.b, *[x for x, _ in joined.rest]]
+    return [x for x in (joined.a, joined.b) if x is not None]
 
 
 def join_nodes(op: Op, steps: Sequence[Any], value: Any, params: dict[str, Any] | None = None,

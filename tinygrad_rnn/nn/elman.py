@@ -14,7 +14,7 @@ layer: see `fused_rnn`, where the equations stand, and `core.together`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,21 @@ from ..core.graph import Node, Op, constant, given
 from ..core.inplace import LENT, settle
 from ..core.ops import all_rows
 from ..core.place import here
-from ..core.together import lean, plain_tensors, send
+from ..core.together import lean, plain_tensors, send, untouched
 from ..core.totals import Totals
 from ..core.values import Tensor
 from .cells import RNNCell
 from .fused_slopes import Phi, phi_of
 from .sequence import Steps, first_step, stacked
+
+
+def zero_state(cell: RNNCell, steps: Steps, reverse: bool) -> Any:
+    """h_0 = 0, of the step before the first one that is taken: what `Cell.initial_state` gives
+    there."""
+    first, zeros = first_step(), np.zeros((*(steps.shape() or ())[:-1], cell.hidden_size),
+                                          cell.dtype)
+    h = given(Tensor, zeros, here().step_at(first + len(steps) if reverse else first - 1), constant)
+    return h.named("h")
 
 
 class Inputs:
@@ -78,9 +87,13 @@ def elman(cell: Any, steps: Steps, h: Any, reverse: bool) -> tuple[list[Any], Pa
     (W_xh, W_hh, *b_h), (W_x, W_h, *b) = weights, [w.value for w in weights]
     products = np.dot(all_rows(x.value), W_x.T).reshape(*x.value.shape[:-1], len(W_x))
     W_T, compute, start, first = W_h.T, φ.array, here(), first_step()
+    whole = np.empty((len(products) + 1, *h.value.shape), h.value.dtype)
+    past.value, past.before = (whole[:-1], whole[1:]) if reverse else (whole[1:], whole[:-1])
+    past.before[-1 if reverse else 0] = h.value
     found: list[Any] = [None] * len(products)
+    inputs, rows, values = list(x.value), list(products), list(past.value)
     for t in reversed(range(len(found))) if reverse else range(len(found)):
-        place, u, v = start.step_at(first + t), h.value, x.value[t]
+        place, u, v, z = start.step_at(first + t), h.value, inputs[t], values[t]
         if not x.nodes:
             x_t: Any = given(Tensor, v, place, constant)
             x_t.name = "x"
@@ -89,63 +102,59 @@ def elman(cell: Any, steps: Steps, h: Any, reverse: bool) -> tuple[list[Any], Pa
         from_x, from_h = lean(ops.linear, x_t, W_xh, place), lean(ops.linear, h, W_hh, place)
         from_x.u, from_x.v, from_h.u, from_h.v = v, W_x, u, W_h
         z_t = lean(ops.add, from_x, from_h, place)
-        z = np.dot(u, W_T)
-        np.add(products[t], z, z)
+        np.dot(u, W_T, z)
+        np.add(rows[t], z, z)
         if b_h:
             z_t = lean(ops.add, z_t, b_h[0], place)
             z_t.v = b[0]
             np.add(z, b[0], z)
         h = found[t] = lean(φ, z_t, None, place)
-        h.value, h.v, h.name = np.tanh(z, z) if φ is ops.tanh else compute(z), None, "h"
-    past.states = found
+        if φ is ops.tanh:
+            np.tanh(z, z)
+        else:
+            z[...] = compute(z)
+        h.value, h.v, h.name = z, None, "h"
     return found, past
 
 
 class PastElman:
     """From what arrives at all h_t from outside to the weights, x_t and h_0: BPTT by hand."""
 
-    __slots__ = ("further", "leaves", "phi", "reverse", "states", "steps", "value", "values", "x")
-    states: Sequence[Any]
-    value: Any  # of all h_t, once they are joined
+    __slots__ = ("before", "further", "leaves", "phi", "reverse", "steps", "value", "values", "x")
+    value: Any  # of all h_t
+    before: Any  # and of what each was made from, h_{t-1}
 
     def __init__(self, x: Inputs, first: Any, weights: list[Any], phi: Phi, reverse: bool) -> None:
         self.x, self.steps, self.further = x.value, x.nodes, x.further
         self.phi, self.reverse, self.leaves = phi, reverse, [first, *weights]
         self.values = [leaf.value for leaf in self.leaves]
 
-    def between(self, joined: Sequence[Any]) -> Iterator[Node]:
-        """All h_t, z_t, and what was added up in z_t."""
-        for h in joined:
-            z = h.a
-            yield h
-            yield z
-            if len(self.leaves) == 4:
-                z = z.a
-                yield z
-            yield z.a
-            yield z.b
+    def clear(self, joined: Sequence[Any]) -> bool:
+        """Of all h_t, z_t, and what was added up in z_t."""
+        for _ in self.leaves[2:]:  # h_t; with a bias z_t
+            if not untouched(joined):
+                return False
+            joined = [x.a for x in joined]
+        return untouched(joined) and untouched([z.a for z in joined]) \
+            and untouched([z.b for z in joined])
 
     def back(self, g: Any, arriving: Totals) -> None:
         """δ_t from the last step to the first, then one product for each weight."""
-        g, x, h = (a[::-1] if self.reverse else a for a in (g, self.x, self.value))
         (first, W_xh, W_hh, *b_h), (h_0, W_x, W_h, *_) = self.leaves, self.values
-        deltas = self.phi.slope(h, np.empty_like(h, order="C"))
+        deltas = self.phi.slope(self.value, np.empty(self.value.shape, h_0.dtype))
         if self.phi.sign < 0:
             np.negative(deltas, deltas)
-        carry = np.zeros_like(h_0)
-        for g_t, delta in zip(g[::-1], deltas[::-1]):
+        carry, way = np.zeros(h_0.shape, h_0.dtype), 1 if self.reverse else -1
+        for g_t, delta in zip(g[::way], deltas[::way]):
             np.add(carry, g_t, carry)
             np.multiply(delta, carry, delta)
             np.dot(delta, W_h, carry)
         d = all_rows(deltas)
-        total = np.dot(all_rows(deltas[1:]).T, all_rows(h[:-1]))
-        total += np.dot(all_rows(deltas[:1]).T, all_rows(h_0[None]))
-        arriving.give(W_hh, total)
-        arriving.use(ops.linear, W_xh, d, all_rows(x))
+        arriving.give(W_hh, np.dot(d.T, all_rows(self.before)))
+        arriving.use(ops.linear, W_xh, d, all_rows(self.x))
         for b in b_h:
             arriving.give(b, np.add.reduce(d, 0))
         if self.steps:
-            found = np.dot(d, W_x).reshape(x.shape)
-            send(self.steps, self.further, found[::-1] if self.reverse else found, arriving)
+            send(self.steps, self.further, np.dot(d, W_x).reshape(self.x.shape), arriving)
         if first.op is not constant:
             arriving.give(first, carry)

@@ -27,7 +27,7 @@ from .masking import Masks, dropout_mask
 from .module import Module, parameter, refuse_shared
 from .options import one_of, rate, yes_or_no
 from .sequence import Steps, shape_of
-from .unrolling import AnyCell, Run, Unrolling, starting_state, unroll
+from .unrolling import AnyCell, Run, Unrolling, at_once, starting_state, unroll
 
 __all__ = ["AnyCell", "Recurrent", "unroll"]
 
@@ -126,6 +126,11 @@ class Recurrent(Layer):
     def run(self, steps: Steps, initial_state: Any, masks: Masks, rng: Any,
             reverse: bool = False) -> Run:
         reverse = reverse or self.reverse
+        if initial_state is rng is masks.valid is masks.reset is self.checkpoint_every is None \
+                and self.start == "zeros" and not (self.fused or here().fused):
+            run = at_once(self.cell, steps, reverse)
+            if run is not None:
+                return run
         masks = masks.backwards() if reverse else masks
         batch = (steps.shape() or ())[:-1]
 
@@ -155,8 +160,8 @@ class Recurrent(Layer):
         if self.checkpoint_every is not None and len(steps) and here().recording:
             return in_chunks(along, self.checkpoint_every, steps, state, masks, reverse,
                              self.return_sequences, self.return_all_states)
-        run: Run = along(steps, state, masks)
-        return run
+        found: Run = along(steps, state, masks)
+        return found
 
     def directions(self) -> set[str]:
         return {"reverse" if self.reverse else "forward"}

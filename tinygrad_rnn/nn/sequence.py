@@ -104,17 +104,17 @@ class Together(Sequence[Any]):
 
 def join(steps: Sequence[Any], empty: Any = None, past: Any = None) -> Any:
     """Stack T steps into a sequence (T, ...). `empty` is the array that stands for no steps at all,
-    `past` a way back past all of them.
+    `past` a way back past all of them, which has their `value`.
 
     Its steps are those of the nodes; where these do not say, or not each its own, they are counted.
     """
     if isinstance(steps, Whole):
         return mark(steps.node, column(steps.span, steps.node.ndim))
+    if past is not None:
+        joined = join_nodes(ops.stack, steps, past.value, {"axis": 0}, past)
+        return mark(joined, column(range(steps[0].step, steps[-1].step + 1), joined.ndim))
     if steps and plain_tensors(steps) and not all(step.op is constant for step in steps):
-        value = stacked([step.value for step in steps])
-        joined = join_nodes(ops.stack, steps, value, {"axis": 0}, past)
-        if past is not None:
-            past.value = value
+        joined = join_nodes(ops.stack, steps, stacked([step.value for step in steps]), {"axis": 0})
     else:
         joined = ops.stack(*steps, axis=0) if steps else Tensor(empty)
     own = [getattr(step, "step", None) for step in steps]

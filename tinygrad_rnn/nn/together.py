@@ -9,14 +9,13 @@ samples, their mean. How they get past T of them on the way back: see `core.toge
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..core import functions, ops
 from ..core.freeing import unsearched
-from ..core.graph import Node, constant
+from ..core.graph import constant
 from ..core.inplace import LENT, settle
 from ..core.ops import all_rows
 from ..core.place import here
@@ -29,6 +28,7 @@ from ..core.together import (
     send,
     step_place,
     steps_of,
+    untouched,
     way_past,
 )
 from ..core.totals import Totals
@@ -86,12 +86,9 @@ class PastHeads:
         self.steps, self.x, self.further = steps, x.value, way_past(x)
         self.leaves, self.values = weights, [w.value for w in weights]
 
-    def between(self, joined: Any) -> Iterator[Node]:
-        """All y_t and, where a b was added, all W h_t."""
-        for y in joined:
-            yield y
-            if len(self.leaves) > 1:
-                yield y.a
+    def clear(self, joined: Any) -> bool:
+        """Of all y_t and, where a b was added, all W h_t."""
+        return untouched(joined) and (len(self.leaves) < 2 or untouched([y.a for y in joined]))
 
     def back(self, g: Any, arriving: Totals) -> None:
         """A product for dL/dh_t, one for dL/dW, and a sum for dL/db."""
@@ -173,12 +170,13 @@ class PastCosts:
         self.values: tuple[Any, ...] = ()
         self.softmax = softmax
 
-    def between(self, joined: Any) -> Iterator[Node]:
-        """All L_t, and what stands between them and y_t."""
-        for node, y in zip(joined, self.steps):
-            while node is not y:
-                yield node
-                node = node.a
+    def clear(self, joined: Any) -> bool:
+        """Of all L_t, and what stands between them and y_t."""
+        while untouched(joined):
+            joined = [x.a for x in joined]
+            if joined[0] is self.steps[0]:
+                return True
+        return False
 
     def back(self, g: Any, arriving: Totals) -> None:
         """One array for all steps."""

@@ -20,8 +20,8 @@ from ..core.graph import Node
 from ..core.place import HERE, contained, here, timestep
 from ..core.together import Bypass
 from ..errors import InputError
-from .cells import Cell
-from .elman import elman
+from .cells import Cell, RNNCell
+from .elman import elman, zero_state
 from .masking import Masks, choose, select, stay, zeros
 from .sequence import Steps, first_step
 from .states import mapped
@@ -73,6 +73,20 @@ def starting_state(cell: AnyCell, steps: Steps, state: Any, reverse: bool = Fals
         return cell.initial_state(shape[:-1], sign) if own is None else own(shape[:-1])
 
 
+def at_once(cell: AnyCell, steps: Steps, reverse: bool, state: Any = None) -> Run | None:
+    """The pass over a sequence where all of it can be done by one loop, from zeros without a
+    state; None where the cell has to be called at every step."""
+    if type(cell) is not RNNCell or not len(steps):
+        return None
+    state = zero_state(cell, steps, reverse) if state is None else state
+    found = elman(cell, steps, state, reverse)
+    if found is None:
+        return None
+    outputs, past = found
+    last = outputs[0 if reverse else -1]
+    return Run(outputs, last, last, outputs, past)
+
+
 class Unrolling:
     """How a cell is applied along a sequence: the direction, the masks, and what else it is
     given at every step.
@@ -94,13 +108,11 @@ class Unrolling:
         T, first, start = len(steps), first_step(), here()
         window = range(T) if self.masks is None else self.masks.window()
         all_valid = self.masks is None or self.masks.valid is self.masks.reset is None
-        outputs, states = [None] * T, [None] * T
-        quick = elman(self.cell, steps, state, self.reverse) \
-            if all_valid and T and not self.extra else None
+        quick = at_once(self.cell, steps, self.reverse, state) \
+            if all_valid and not self.extra else None
         if quick is not None:
-            outputs, past = quick
-            last = outputs[0 if self.reverse else -1]
-            return Run(outputs, last, last, outputs, past)
+            return quick
+        outputs, states = [None] * T, [None] * T
         for t in reversed(range(T)) if self.reverse else range(T):
             HERE.set(start.step_at(first + t))
             if all_valid:
