@@ -73,19 +73,13 @@ def ends(joined: Node, past: set[Any]) -> list[Any]:
 
 def passable(way: Bypass, joined: Sequence[Any]) -> bool:
     """Whether nothing stands on this way."""
-    for x, value in zip(way.leaves, way.values):
-        if x.value is not value:
-            return False
-    return way.clear(joined)
+    changed = [x for x, value in zip(way.leaves, way.values) if x.value is not value]
+    return not changed and way.clear(joined)
 
 
 def untouched(nodes: Iterable[Node]) -> bool:
-    """Whether none of these has a hook or is released. (A loop, and no `all`: it sees every node of
-    a graph.)"""
-    for x in nodes:
-        if x.hooks is not None or not x.op.rules:
-            return False
-    return True
+    """Whether none of these has a hook or is released."""
+    return not [x for x in nodes if x.hooks is not None or not x.op.rules]
 
 
 def send(steps: Sequence[Any], further: Bypass | None, g: Any, arriving: Totals) -> None:
