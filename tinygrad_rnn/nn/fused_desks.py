@@ -65,8 +65,12 @@ class RNNBack:
 
 
 class LSTMDesk(Desk):
-    """Room for the states (two parts, with the first ones), for z_t, which turns into the gates,
-    and for φ(c_t); lends a `LSTMBack`."""
+    """Room for the states (two parts, with the first ones), for the gates, and for φ(c_t); lends a
+    `LSTMBack`.
+
+    `gates` (T, 4, B, H) stand one after the other, in the order in which the steps are taken, so
+    that whatever is done to a gate, or to three of them, runs through memory in one go.
+    """
 
     def __init__(self, T: int, B: int, H: int, dtype: Any, reverse: bool) -> None:
         self.size = T, B, H, dtype, reverse
@@ -76,11 +80,10 @@ class LSTMDesk(Desk):
         self.h, self.c = (views(part) for part in taken)
         self.before = self.whole[:, 1:] if reverse else self.whole[:, :-1]  # in the order of time
         self.c_before, self.c_after = taken[1, :-1], taken[1, 1:]  # in that of the steps taken
-        self.z = Strip(T, B, 4 * H, dtype, reverse)
-        rows = self.z.whole[::-1] if reverse else self.z.whole
-        self.gates = rows.reshape(T, B, 4, H)
-        self.parts = [views(self.gates[:, :, k]) for k in range(4)]
-        self.three, self.last_three = views(rows[..., :3 * H]), views(rows[..., H:3 * H])
+        self.gates = np.empty((T, 4, B, H), dtype)
+        self.steps = views(self.gates)
+        self.parts = [views(self.gates[:, k]) for k in range(4)]
+        self.three, self.last_three = views(self.gates[:, :3]), views(self.gates[:, 1:3])
         self.shown = np.empty((T, B, H), dtype)
         self.shown_steps = views(self.shown)
         self.back(self.make())
@@ -95,23 +98,28 @@ class LSTMDesk(Desk):
 
 
 class LSTMBack:
-    """Room for a pass backwards: δ_t at every step; and, for as many steps as fit in the cache,
-    what dL/dh_t or dL/dc_t is multiplied with."""
+    """Room for a pass backwards: δ_t at every step, which is W_xh x_t + b_h on the way forward;
+    and, for as many steps as fit in the cache, what dL/dh_t or dL/dc_t is multiplied with. `gates`
+    are the same, (T, 4, B, H), in the order of the steps taken."""
 
     def __init__(self, T: int, B: int, H: int, dtype: Any, reverse: bool) -> None:
         self.delta = Strip(T, B, 4 * H, dtype, reverse)
-        self.turned = self.delta.whole[::-1] if reverse else self.delta.whole
-        self.gates = self.turned.reshape(T, B, 4, H)
-        self.first, self.others = views(self.gates[:, :, 0]), views(self.gates[:, :, 1:])
+        turned = self.delta.whole[::-1] if reverse else self.delta.whole
+        self.gates = by_gates(turned, 4)
+        self.steps, self.first, self.others = (
+            views(self.gates[part]) for part in (np.s_[:], np.s_[:, 0], np.s_[:, 1:]))
         self.block = block_of(T, 4 * B * H)
-        self.factors = np.empty((self.block, B, 5, H), dtype)
+        self.factors = np.empty((self.block, 5, B, H), dtype)
         self.by_o, self.by_c, self.by_others = (
-            views(self.factors[:, :, k]) for k in (0, 4, slice(1, 4)))
+            views(self.factors[:, k]) for k in (0, 4, slice(1, 4)))
 
 
 class GRUDesk(Desk):
-    """Room for the states, the first one among them, for z_t, which turns into n, z, r, and for q
-    (with the reset before, r * h_{t-1}); lends a `GRUBack` for `gates` of n, z, r, q."""
+    """Room for the states, the first one among them, for the gates n, z, r, and for q (with the
+    reset before, r * h_{t-1}); lends a `GRUBack` for `gates` of n, z, r, q.
+
+    `gates` (T, 3, B, H) stand as those of a `LSTMDesk`.
+    """
 
     def __init__(self, T: int, B: int, H: int, gates: int, dtype: Any, reverse: bool) -> None:
         self.size = T, B, H, gates, dtype, reverse
@@ -120,11 +128,9 @@ class GRUDesk(Desk):
         super().__init__(whole)
         self.before = whole[1:] if reverse else whole[:-1]  # h_{t-1} in the order of time
         self.taken_before = (whole[::-1] if reverse else whole)[:-1]  # in that of the steps taken
-        self.z = Strip(T, B, 3 * H, dtype, reverse)
-        rows = self.z.whole[::-1] if reverse else self.z.whole
-        self.gates = rows.reshape(T, B, 3, H)
-        self.parts = [views(self.gates[:, :, k]) for k in range(3)]
-        self.two = views(rows[..., H:])
+        self.gates = np.empty((T, 3, B, H), dtype)
+        self.parts = [views(self.gates[:, k]) for k in range(3)]
+        self.two = views(self.gates[:, 1:])
         self.past = np.empty((T, B, H), dtype)
         self.past_steps = views(self.past)
         self.back(self.make())
@@ -140,16 +146,24 @@ class GRUDesk(Desk):
 
 
 class GRUBack:
-    """Room for a pass backwards: δ_t at every step; and, for as many steps as fit in the cache,
-    what dL/dh_t or δ_n is multiplied with."""
+    """Room for a pass backwards: δ_t at every step, in part of which `from_x`, W_xh x_t + b_h,
+    stands on the way forward; and, for as many steps as fit in the cache, what dL/dh_t or δ_n is
+    multiplied with."""
 
     def __init__(self, T: int, B: int, H: int, gates: int, dtype: Any, reverse: bool) -> None:
         self.delta = Strip(T, B, gates * H, dtype, reverse)
-        self.turned = self.delta.whole[::-1] if reverse else self.delta.whole
-        parts = self.turned.reshape(T, B, gates, H)
-        self.n, self.two = views(parts[:, :, :1]), views(parts[:, :, :2])
-        self.r_on = views(parts[:, :, 2:])
-        self.from_h = views(self.turned[..., H:])
+        whole = self.delta.whole
+        self.from_x = whole.reshape(-1)[:3 * T * B * H].reshape(T * B, 3 * H)
+        from_x = by_gates(self.from_x.reshape(T, B, 3 * H)[::-1 if reverse else 1], 3)
+        self.x_n, self.x_two = views(from_x[:, 0]), views(from_x[:, 1:])
+        turned = whole[::-1] if reverse else whole
+        self.parts = [views(by_gates(turned, gates)[:, k]) for k in range(gates)]  # n, z, r, q
+        self.from_h = views(turned[..., H:])
         self.block = block_of(T, 4 * B * H)
-        self.factors = np.empty((self.block, B, 4, H), dtype)
-        self.by_d, self.by_n = views(self.factors[:, :, :2]), views(self.factors[:, :, 2:])
+        self.factors = np.empty((self.block, 4, B, H), dtype)
+        self.by = [views(self.factors[:, k]) for k in range(4)]
+
+
+def by_gates(rows: Any, gates: int) -> Any:
+    """(..., B, gates H) as (..., gates, B, H): a view."""
+    return np.swapaxes(rows.reshape(*rows.shape[:-1], gates, rows.shape[-1] // gates), -3, -2)

@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-from .fused_desks import GRUBack, GRUDesk
+from .fused_desks import GRUBack, GRUDesk, by_gates
 from .fused_rnn import Deltas, inputs, over_rows, product, spread
 from .fused_slopes import Phi
 from .fused_way import Way
@@ -64,28 +64,31 @@ class GRUKernel:
         b = weights.get("b_h")
         self.desk = desk = way.room.desk(GRUDesk, T, B, H, 4 if reset_after else 3, x.dtype,
                                          way.reverse)
-        inputs(x, self.W_xh, None if b is None else inner(b, self.from_x), desk.z.rows)
+        lent = desk.lend()
+        inputs(x, self.W_xh, None if b is None else inner(b, self.from_x), lent.from_x)
         desk.states.steps[0][...] = first[0]
         self.seen = desk.before if way.same else np.empty((T, B, H), x.dtype)
         self.before = desk.taken_before if way.begins is None else np.empty((T, B, H), x.dtype)
         with np.errstate(over="ignore"):
-            self.forward()
+            self.forward(lent)
+        desk.back(lent)
         self.value = desk.value
 
-    def forward(self) -> None:
-        """All steps: gates and states."""
+    def forward(self, lent: GRUBack) -> None:
+        """All steps: gates and states. `lent` has W_xh x_t + b_h."""
         way, desk, plain, after = self.way, self.desk, self.way.plain, self.reset_after
         shape, dtype = self.desk.past.shape[1:], self.desk.past.dtype
         H = shape[1]
         W_T = (self.W_hh if after else self.W_hh[:2 * H]).T
-        W_n, b_hn, n_sign = self.W_hh[2 * H:].T, self.weights.get("b_hn", 0), self.phi.sign
+        W_n, n_sign, b_hn = self.W_hh[2 * H:].T, self.phi.sign, np.empty(shape, dtype)
+        b_hn[...] = self.weights.get("b_hn", 0)
         from_h, extra = np.empty((shape[0], W_T.shape[1]), dtype), np.empty(shape, dtype)
-        from_two, from_n = from_h[:, :2 * H], from_h[:, 2 * H:]
+        from_two, from_n = by_gates(from_h[:, :2 * H], 2), from_h[:, 2 * H:]
         seen_all, sigma, phi = way.turned(self.seen), self.gate.apply, self.phi.apply
         dot, add, multiply, subtract = np.dot, np.add, np.multiply, np.subtract
-        steps = zip(desk.two, *desk.parts, desk.past_steps, desk.states.steps,
-                    desk.states.steps[1:])
-        for k, (two, n, z, r, q, h, new) in enumerate(steps):
+        steps = zip(lent.x_two, lent.x_n, desk.two, *desk.parts, desk.past_steps,
+                    desk.states.steps, desk.states.steps[1:])
+        for k, (x_two, x_n, two, n, z, r, q, h, new) in enumerate(steps):
             seen = h
             if not plain:
                 h = way.before(k, h)
@@ -95,7 +98,7 @@ class GRUKernel:
                 if way.begins is not None:
                     self.before[k] = h
             dot(seen, W_T, from_h)
-            add(two, from_two, two)
+            add(x_two, from_two, two)
             sigma(two, two)
             if after:
                 add(from_n, b_hn, q)
@@ -105,7 +108,7 @@ class GRUKernel:
             else:
                 multiply(r, seen, q)
                 dot(q, W_n, extra)
-            add(n, extra, n)
+            add(x_n, extra, n)
             phi(n, n)
             subtract(h, n, new)
             multiply(new, z, new)
@@ -118,7 +121,7 @@ class GRUKernel:
         way, lent, z = self.way, self.desk.lend(), self.desk.parts[1]
         shape, natural = g.shape[1:], lent.delta.whole
         d, carry, extra = (np.zeros(shape, natural.dtype) for _ in range(3))
-        d_wide, g = d[:, None], way.turned(g)
+        g, (by_n, by_z, _, _), (δ_n, δ_z, *_) = way.turned(g), lent.by, lent.parts
         fresh = np.zeros(shape, natural.dtype) if way.begins is not None else None
         send = self.send_after if self.reset_after else self.send_before
         add, multiply = np.add, np.multiply
@@ -132,7 +135,8 @@ class GRUKernel:
                 if not way.plain:
                     split, stay = way.split(k, d)
                     d[...] = split
-                multiply(d_wide, lent.by_d[n], lent.two[k])
+                multiply(d, by_n[n], δ_n[k])
+                multiply(d, by_z[n], δ_z[k])
                 send(lent, k, n, extra)
                 multiply(d, z[k], carry)
                 add(carry, extra if way.mask is None else extra * way.mask, carry)
@@ -144,31 +148,33 @@ class GRUKernel:
 
     def send_after(self, lent: GRUBack, k: int, n: int, out: Any) -> None:
         """δ_r and δ_q of a step, and what goes to h_{t-1} through the products."""
-        np.multiply(lent.n[k], lent.by_n[n], lent.r_on[k])
+        δ_n, _, δ_r, δ_q = lent.parts
+        np.multiply(δ_n[k], lent.by[2][n], δ_r[k])
+        np.multiply(δ_n[k], lent.by[3][n], δ_q[k])
         np.dot(lent.from_h[k], self.W_hh, out)
 
     def send_before(self, lent: GRUBack, k: int, n: int, out: Any) -> None:
         """The same where the reset comes before the product."""
-        H = out.shape[1]
-        e = np.dot(lent.n[k][:, 0], self.W_hh[2 * H:])
-        np.multiply(e, lent.by_n[n][:, 0], lent.r_on[k][:, 0])
+        H, (δ_n, _, δ_r) = out.shape[1], lent.parts
+        e = np.dot(δ_n[k], self.W_hh[2 * H:])
+        np.multiply(e, lent.by[2][n], δ_r[k])
         np.dot(lent.from_h[k], self.W_hh[:2 * H], out)
-        out += e * lent.by_n[n][:, 1]
+        out += e * lent.by[3][n]
 
     def factors(self, start: int, end: int, room: Any) -> Any:
-        """What dL/dh_t, δ_n or e is multiplied with, for some steps at once: (steps, B, 4, H), for
+        """What dL/dh_t, δ_n or e is multiplied with, for some steps at once: (steps, 4, B, H), for
         δ_n, δ_z, δ_r, and r itself."""
         gates, past = self.desk.gates[start:end], self.desk.past
-        n, z, r = (gates[:, :, k] for k in range(3))
-        self.phi.slope(n, room[:, :, 0])
-        self.gate.slope(gates[:, :, 1:], room[:, :, 1:3])
+        n, z, r = (gates[:, k] for k in range(3))
+        self.phi.slope(n, room[:, 0])
+        self.gate.slope(gates[:, 1:], room[:, 1:3])
         for k, other in enumerate((1 - z, self.before[start:end] - n)):
-            np.multiply(room[:, :, k], other, room[:, :, k])
+            np.multiply(room[:, k], other, room[:, k])
         past = past if self.reset_after else self.way.turned(self.seen)
-        np.multiply(room[:, :, 2], past[start:end], room[:, :, 2])
-        np.multiply(r, self.phi.sign if self.reset_after else 1, room[:, :, 3])
+        np.multiply(room[:, 2], past[start:end], room[:, 2])
+        np.multiply(r, self.phi.sign if self.reset_after else 1, room[:, 3])
         if self.reset_after and self.phi.sign < 0:
-            np.negative(room[:, :, 2], room[:, :, 2])
+            np.negative(room[:, 2], room[:, 2])
         return room
 
     def gradient(self, name: str, deltas: Deltas) -> Any:

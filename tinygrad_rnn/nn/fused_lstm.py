@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from .fused_desks import LSTMDesk
+from .fused_desks import LSTMBack, LSTMDesk, by_gates
 from .fused_rnn import Deltas, inputs, over_rows, product, spread
 from .fused_slopes import Phi
 from .fused_way import Way
@@ -54,7 +54,8 @@ class LSTMKernel:
         b = weights.get("b_h")
         (T, B, _), H = x.shape, self.W_hh.shape[1]
         self.desk = desk = way.room.desk(LSTMDesk, T, B, H, x.dtype, way.reverse)
-        inputs(x, self.W_xh, None if b is None else self.inner(b), desk.z.rows)
+        lent = desk.lend()
+        inputs(x, self.W_xh, None if b is None else self.inner(b), lent.delta.rows)
         self.peepholes = [self.gate.sign * weights[f"p_{k}"] for k in "oif"] \
             if "p_o" in weights else None
         desk.h[0][...], desk.c[0][...] = first
@@ -63,20 +64,22 @@ class LSTMKernel:
             self.seen, self.before_c = np.empty((2, T, B, H), x.dtype)
         self.extra = np.empty((B, H), x.dtype)
         with np.errstate(over="ignore"):
-            (self.forward if way.plain and self.peepholes is None else self.guarded)()
+            (self.forward if way.plain and self.peepholes is None else self.guarded)(lent)
+        desk.back(lent)
         self.value = desk.value
 
-    def forward(self) -> None:
-        """All steps: gates, cells and states."""
+    def forward(self, lent: LSTMBack) -> None:
+        """All steps: gates, cells and states. `lent` has W_xh x_t + b_h."""
         desk, W_T, dot, add, multiply = self.desk, self.W_hh.T, np.dot, np.add, np.multiply
-        z, extra = np.empty(desk.z.whole.shape[1:], self.x.dtype), self.extra
+        from_h, extra = np.empty(lent.delta.whole.shape[1:], self.x.dtype), self.extra
+        from_gates = by_gates(from_h, 4)
         sigma, phi, shown, sign = self.gate.apply, self.phi.apply, self.phi_out.apply, \
             self.phi_out.sign
-        steps = zip(desk.z.steps, desk.three, *desk.parts, desk.h, desk.c, desk.h[1:], desk.c[1:],
-                    desk.shown_steps)
-        for rows, three, o, i, f, g, h, c, h_k, c_k, shown_k in steps:
-            dot(h, W_T, z)
-            add(rows, z, rows)
+        steps = zip(lent.steps, desk.steps, desk.three, *desk.parts, desk.h, desk.c, desk.h[1:],
+                    desk.c[1:], desk.shown_steps)
+        for from_x, gates, three, o, i, f, g, h, c, h_k, c_k, shown_k in steps:
+            dot(h, W_T, from_h)
+            add(from_x, from_gates, gates)
             sigma(three, three)
             phi(g, g)
             multiply(f, c, c_k)
@@ -85,21 +88,21 @@ class LSTMKernel:
             shown(c_k if sign > 0 else -c_k, shown_k)
             multiply(o, shown_k, h_k)
 
-    def guarded(self) -> None:
+    def guarded(self, lent: LSTMBack) -> None:
         """The same with peepholes, and past masks, sequences that begin, and dropout."""
         way, W_T, peep, desk = self.way, self.W_hh.T, self.peepholes, self.desk
-        z, extra = np.empty(desk.z.whole.shape[1:], self.x.dtype), self.extra
+        from_h, extra = np.empty(lent.delta.whole.shape[1:], self.x.dtype), self.extra
         sigma, sign = self.gate.apply, self.phi_out.sign
         seen = way.turned(self.seen)
-        steps = zip(desk.z.steps, desk.three, desk.last_three, *desk.parts, desk.h, desk.c,
-                    desk.h[1:], desk.c[1:], desk.shown_steps)
-        for k, (rows, three, two, o, i, f, g, h, c, h_k, c_k, shown) in enumerate(steps):
+        steps = zip(lent.steps, desk.steps, desk.three, desk.last_three, *desk.parts, desk.h,
+                    desk.c, desk.h[1:], desk.c[1:], desk.shown_steps)
+        for k, (from_x, gates, three, two, o, i, f, g, h, c, h_k, c_k, shown) in enumerate(steps):
             before_h, c = way.before(k, h), way.before(k, c, 1)
             h = before_h if way.mask is None else before_h * way.mask
             if not way.same:
                 seen[k], self.before_c[k] = h, c
-            np.dot(h, W_T, z)
-            np.add(rows, z, rows)
+            np.dot(h, W_T, from_h)
+            np.add(from_x, by_gates(from_h, 4), gates)
             if peep is not None:
                 i += peep[1] * c
                 f += peep[2] * c
@@ -123,7 +126,7 @@ class LSTMKernel:
         dot, add, multiply, extra = np.dot, np.add, np.multiply, np.empty(shape, dtype)
         g_h, g_c = way.turned(g[0]), way.turned(g[1]) if g[1].any() else None
         d_h, d_c = np.zeros(shape, dtype), np.zeros(shape, dtype)
-        d_c_wide, wide = d_c[:, None], way.plain and peep is None
+        wide = way.plain and peep is None
         fresh = [np.zeros(shape, dtype) for _ in range(2)] if way.begins is not None else []
         rows, first, others, forget = lent.delta.steps, lent.first, lent.others, self.desk.parts[2]
         for end in range(T, 0, -lent.block):
@@ -138,7 +141,7 @@ class LSTMKernel:
                     multiply(d_h, lent.by_o[n], first[k])
                     multiply(d_h, lent.by_c[n], extra)
                     add(d_c, extra, d_c)
-                    multiply(d_c_wide, lent.by_others[n], others[k])
+                    multiply(d_c, lent.by_others[n], others[k])
                     multiply(d_c, forget[k], d_c)
                     dot(rows[k], W_hh, d_h)
                     continue
@@ -147,10 +150,10 @@ class LSTMKernel:
                 d_c = d_c + d_h * lent.by_c[n]
                 if peep is not None:
                     d_c += peep[0] * first[k]
-                multiply(d_c[:, None], lent.by_others[n], others[k])
+                multiply(d_c, lent.by_others[n], others[k])
                 d_c = d_c * forget[k]
                 if peep is not None:
-                    d_c += peep[1] * others[k][:, 0] + peep[2] * others[k][:, 1]
+                    d_c += peep[1] * others[k][0] + peep[2] * others[k][1]
                 d_h = dot(rows[k], W_hh)
                 d_h = d_h if way.mask is None else d_h * way.mask
                 if stay_h is not None:
@@ -160,17 +163,17 @@ class LSTMKernel:
         return Deltas(lent.delta.whole, lent.delta.whole, [d_h, d_c], fresh, lent)
 
     def factors(self, start: int, end: int, room: Any) -> Any:
-        """What dL/dh_t or dL/dc_t is multiplied with, for some steps at once: (steps, B, 5, H), for
+        """What dL/dh_t or dL/dc_t is multiplied with, for some steps at once: (steps, 5, B, H), for
         δ_o, δ_i, δ_f, δ_g and the way from h_t to c_t."""
         gates, shown = self.desk.gates[start:end], self.desk.shown[start:end]
-        self.gate.slope(gates[:, :, :3], room[:, :, :3])
-        self.phi.slope(gates[:, :, 3], room[:, :, 3])
-        self.phi_out.slope(shown, room[:, :, 4])
+        self.gate.slope(gates[:, :3], room[:, :3])
+        self.phi.slope(gates[:, 3], room[:, 3])
+        self.phi_out.slope(shown, room[:, 4])
         if self.phi_out.sign < 0:
-            np.negative(room[:, :, 4], room[:, :, 4])
-        for k, other in enumerate((shown, gates[:, :, 3], self.before_c[start:end],
-                                   gates[:, :, 1], gates[:, :, 0])):
-            np.multiply(room[:, :, k], other, room[:, :, k])
+            np.negative(room[:, 4], room[:, 4])
+        for k, other in enumerate((shown, gates[:, 3], self.before_c[start:end], gates[:, 1],
+                                   gates[:, 0])):
+            np.multiply(room[:, k], other, room[:, k])
         return room
 
     def gradient(self, name: str, deltas: Deltas) -> Any:
