@@ -45,6 +45,7 @@ class Node:
     is_scalar: ClassVar[bool]  # plain floats inside, or arrays
     timed: ClassVar[bool] = False  # a sequence: what is made of it may be one (see timeline.py)
     array_kind: ClassVar[type[Node]]
+    lean_kind: ClassVar[type[Node]]  # of an array, with numbers left out (see together.py)
     op: Op
     value: Any
     a: Node | None
@@ -309,7 +310,7 @@ def short_way(op: Op) -> Callable[..., Any]:
             return record(place, (a, b), {})
         if kind.is_scalar:
             compute: Any = scalar
-        elif kind.timed:
+        elif kind is not kind.array_kind:  # a sequence, or numbers were left out
             return record(place, (a, b), {})
         else:
             compute = array

@@ -98,7 +98,7 @@ def send(steps: Sequence[Any], further: Bypass | None, g: Any, arriving: Totals)
 def lean(op: Op, a: Any, b: Any, place: Place) -> Any:
     """A node that is told no values. What it is not given afterwards, its own `value` and those
     of its computed operands, `u` and `v`, is found when it is asked for."""
-    node = new(a.array_kind)
+    node = new(a.lean_kind)
     node.op = op
     node.a = a
     node.b = b
@@ -158,4 +158,5 @@ def join_nodes(op: Op, steps: Sequence[Any], value: Any, params: dict[str, Any] 
 
 def plain_tensors(nodes: Iterable[Any]) -> bool:
     """Whether these are tensors about which there is nothing that the general way has to see to."""
-    return here().fast and all(type(x) is x.array_kind and x.params is not LENT for x in nodes)
+    return here().fast and all(type(x) in (x.array_kind, x.lean_kind) and x.params is not LENT
+                               for x in nodes)

@@ -126,14 +126,6 @@ class Tensor(Operators, ArrayMethods):
         node = given(cls, array, here(), leaf if requires_grad else constant)
         return node if name is None else node.named(name)
 
-    if not TYPE_CHECKING:
-        def __getattr__(self, name: str) -> Any:
-            """What was left out of a node (see together.py) is there as soon as it is asked for."""
-            if name in LEFT_OUT:
-                return look_up(self, name)
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}",
-                                 name=name, obj=self)
-
     data = property(lend, lambda self, new: assign(self, np.asarray(plain(bare(new))), tick()),
                     doc="The array. A leaf's may be assigned or written to between graphs.")
     shape = property(lambda self: self.value.shape)
@@ -164,4 +156,17 @@ class Tensor(Operators, ArrayMethods):
         return f"Tensor({numbers}{dtype}{tail(self)})"
 
 
+class Lean(Tensor):
+    """A Tensor some of whose numbers were left out, and are there as soon as they are asked for:
+    see together.py. (A class of its own, since one with `__getattr__` reads every slot slowly.)"""
+
+    __slots__ = ()
+    if not TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any:
+            if name in LEFT_OUT:
+                return look_up(self, name)
+            raise AttributeError(f"'Tensor' object has no attribute {name!r}", name=name, obj=self)
+
+
 Value.array_kind = Tensor.array_kind = Tensor
+Tensor.lean_kind = Lean
