@@ -58,8 +58,8 @@ def picture(root):
     """All that can be seen of a graph, the values aside (and which numbers were left out)."""
     nodes = tg.nodes(root)
     at = {node: k for k, node in enumerate(nodes)}
-    return [(tg.Tensor if type(x) is x.lean_kind else type(x), x.op, x.label, x.name, x.step, x.scope, x.phase,
-             dict(x.params or {}), x.requires_grad, x.dtype, x.shape,
+    return [(tg.Tensor if type(x) is x.lean_kind else type(x), x.op, x.label, x.name, x.step,
+             x.scope, x.phase, dict(x.params or {}), x.requires_grad, x.dtype, x.shape,
              [at[o] if isinstance(o, tg.Tensor) else np.asarray(o).tolist() for o in x.operands],
              [type(v) for v in x.values]) for x in nodes]
 
