@@ -10,13 +10,16 @@ carries between them, outputs on top. What a call returns is listed below.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from .. import nn
 from ..errors import InputError
 from . import style
+from .asked import options_of
 from .labels import Run, Text, clean, roman
 from .lanes import STEP, Block, columns
+from .options import Options
 from .paper import Sheet
 from .picture import Picture
 from .wiring import Wiring, pattern, shown, weight_count, wiring
@@ -26,16 +29,20 @@ USED = {"state": "from which the decoder's first state is made",
         "both": "for the decoder's first state, and read at every step"}
 
 
+@options_of
 def api(model: Any, steps: int | tuple[int, int] | None = None, batch: int | None = None, *,
-        theme: str = "auto") -> Picture:
+        theme: str = "auto", palette: Mapping[str, str] | None = None, font: str | None = None,
+        size: float = 1.0) -> Picture:
     """Draw a model from outside: a layer, a stack, `nn.Bidirectional`, `nn.EncoderDecoder`,
     `nn.VectorToSequence`, `nn.OutputFeedback`, a feedforward layer, or a list of layers and
     functions in the order in which they are called (`[rnn, head]`, or `nn.Sequential`).
 
     `steps` is the number of steps T, or for an encoder with its decoder two numbers; without it,
-    the steps are 1, 2, ..., T. `batch` puts a number in the place of B. Raises `InputError` for
-    what is not made of layers.
+    the steps are 1, 2, ..., T. `batch` puts a number in the place of B. The looks (`theme`,
+    `palette`, `font`, `size`) are those of `draw.unrolled`. Raises `InputError` for what is not
+    made of layers.
     """
+    looks = Options("draw.api()", palette=palette, font=font, size=size).checked()
     sheet = Sheet("A model from outside")
     table: list[tuple[str, Text]] = []
     if isinstance(model, nn.EncoderDecoder):
@@ -55,7 +62,7 @@ def api(model: Any, steps: int | tuple[int, int] | None = None, batch: int | Non
     number = weight_count(model)
     words = (Run(caption[:1].upper() + caption[1:], "b"), Run(f": {title_of(model)}"))
     weights = roman(f", {number:,} parameters") if number else ()
-    return Picture(sheet.drawing((*words, *weights)), theme)
+    return Picture(looks.finished(sheet.drawing((*words, *weights))), theme)
 
 
 def title_of(model: Any) -> str:

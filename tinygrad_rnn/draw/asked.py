@@ -1,13 +1,37 @@
-"""What is asked for by name: one of a few words, or a colour.
+"""What is asked for by name: an option, one of a few words, or a colour.
 
 The question this file answers: *which words are there?*
 """
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
-from ..errors import InputError
+from ..errors import InputError, UnsupportedError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def options_of(view: Callable[P, R]) -> Callable[P, R]:
+    """A view which says of an option that it does not have, which ones it has: not every option of
+    one view means something in another. Raises `UnsupportedError`, which is a `TypeError`."""
+    known = inspect.signature(view).parameters
+    own = ", ".join(name for name, one in known.items() if one.default is not one.empty)
+
+    @wraps(view)
+    def asked(*args: P.args, **options: P.kwargs) -> R:
+        for name in options:
+            if name not in known:
+                raise UnsupportedError(f"this view has no option {name!r}",
+                                       where=f"draw.{view.__name__}()",
+                                       fix=f"Its options are {own}")
+        return view(*args, **options)
+
+    return asked
 
 
 def one_of(value: Any, known: tuple[str, ...], name: str, where: str) -> None:

@@ -10,7 +10,7 @@ plain part into the red one are the values that the backward pass needed again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +18,12 @@ from ..core import walk
 from ..core.graph import Node
 from ..errors import InputError
 from . import style
-from .blocks import draw_block
-from .labels import Run, clean, number, plain, roman, symbol
+from .asked import options_of
+from .callbacks import NodeCallback
+from .labels import Run, clean, plain, roman, symbol
 from .model import Box, Drawing, Label
+from .notes import listed, said
+from .options import Options
 from .paper import framed
 from .picture import Picture
 from .scene import Glyph, Scene, Wire
@@ -30,13 +33,21 @@ from .written import written
 MOST = 200
 
 
-def backward_graph(gradient: Any, *, theme: str = "auto") -> Picture:
+@options_of
+def backward_graph(gradient: Any, *, show: Iterable[str] = ("names", "values"),
+                   direction: str = "right", layout: str = "auto", theme: str = "auto",
+                   palette: Mapping[str, str] | None = None, font: str | None = None,
+                   size: float = 1.0, node: NodeCallback | None = None,
+                   edge: NodeCallback | None = None) -> Picture:
     """Draw the graph of a gradient, the result of `tg.grad(y, x, create_graph=True)`, or of a list
     of them.
 
-    Forward nodes are plain, backward nodes red. Raises `InputError` for a node that is no result of
-    `create_graph=True`, and for a graph of more than 200 nodes.
+    Forward nodes are plain, backward nodes red. The options are those of `draw.unrolled`. Raises
+    `InputError` for a node that is no result of `create_graph=True`, and for a graph of more than
+    200 nodes.
     """
+    chosen = Options("draw.backward_graph()", show=show, palette=palette, font=font, size=size,
+                     node=node, edge=edge, direction=direction, layout=layout).checked()
     roots = list(gradient) if isinstance(gradient, Sequence) else [gradient]
     if not roots or not all(isinstance(node, Node) for node in roots):
         raise InputError(f"expected a gradient as a node, got {type(gradient).__name__}",
@@ -51,9 +62,11 @@ def backward_graph(gradient: Any, *, theme: str = "auto") -> Picture:
     if len(nodes) > MOST:
         raise InputError(f"expected at most {MOST} nodes, got {len(nodes):,}",
                          where="draw.backward_graph()", fix="Take fewer steps, or a smaller part")
-    drawing = draw_block(scene_of(nodes, roots))
+    scene = scene_of(nodes, roots, set(chosen.show))
+    drawing = replace(chosen, show=["names"]).placed(scene)
     drawing = with_legend(drawing, len(nodes) - len(behind), len(behind))
-    return Picture(drawing, theme, written(nodes, lambda node, names: "", phase))
+    return Picture(chosen.finished(drawing), theme,
+                   written(nodes, lambda node, names: "", phase))
 
 
 def phase(node: Node) -> str:
@@ -61,8 +74,8 @@ def phase(node: Node) -> str:
     return f"{node.phase:9}"
 
 
-def scene_of(nodes: list[Node], roots: list[Node]) -> Scene:
-    """A glyph for every node, a wire for every use."""
+def scene_of(nodes: list[Node], roots: list[Node], show: set[str]) -> Scene:
+    """A glyph for every node, with what is to be said of it; a wire for every use."""
     names = Names()
     number_of = {node: i for i, node in enumerate(roots, 1)}
     value: dict[Node, Glyph] = {}
@@ -84,8 +97,10 @@ def scene_of(nodes: list[Node], roots: list[Node]) -> Scene:
             glyphs.append(one)
         value[node] = result or glyph
         last = value[node]
-        if node.is_scalar and (not node.is_leaf or node.name is not None):
-            last.note = roman(number(node.value))
+        if not node.is_leaf or node.name is not None:
+            last.note = listed((), said(last, node, show))
+            if "names" not in show and last.role not in ("op", "function"):
+                last.text = ()
         last.title = f"{'backward' if red else 'forward'}: {plain(name_of(node))}, " \
                      f"{worth(node.value)}"
         for position, x in walk.parents(node):
@@ -110,10 +125,10 @@ def with_legend(drawing: Drawing, forward: int, backward: int) -> Drawing:
     left = drawing.left + style.MARGIN
     y = drawing.top + drawing.height + 6
     boxes, labels = list(drawing.boxes), list(drawing.labels)
-    for name, role, said in (("legend.forward", "op", f"forward: {forward:,} nodes"),
-                             ("legend.backward", "backward", f"backward: {backward:,} nodes")):
+    for name, role, words in (("legend.forward", "op", f"forward: {forward:,} nodes"),
+                              ("legend.backward", "backward", f"backward: {backward:,} nodes")):
         boxes.append(Box(name, left + 8, y, 16.0, 12.0, "round", role))
-        labels.append(Label(left + 24, y + 4, roman(said), "quiet", style.SMALL, "start"))
+        labels.append(Label(left + 24, y + 4, roman(words), "quiet", style.SMALL, "start"))
         y += 18
     caption = (Run("The graph of a gradient", "b"),
                Run(": dashed wires bring values of the forward pass to the backward one"))

@@ -18,9 +18,11 @@ import numpy as np
 from ..core.graph import Node
 from ..errors import InputError, ShapeError
 from . import style
+from .asked import options_of
 from .html import page
 from .labels import Run, cells, clean, number, roman, visible
 from .model import Box, Drawing
+from .options import Options
 from .paper import Sheet
 from .picture import Picture
 from .shades import Shades
@@ -31,24 +33,28 @@ SIGNS = {"\n": "⏎", "\t": "⇥", " ": ""}
 Lines = list[list[int]]
 
 
+@options_of
 def text(text: str, activations: Any, *, width: int = 80, theme: str = "auto",
-         most: float | None = None) -> Picture:
+         most: float | None = None, palette: Mapping[str, str] | None = None,
+         font: str | None = None, size: float = 1.0) -> Picture:
     """Draw a text, coloured by one activation for each character.
 
     `activations` are numbers (T,), one for each of the T characters; or (T, K), or a dict of names,
     for several cells, each with a block of its own. Lines are wrapped after `width` characters, and
     where the text has a line break. The colours reach from -`most` to `most`: the largest
     activation of the cell, if it is not given. Of a long text the first 4,000 characters are drawn.
-    In a terminal `picture.ansi()` is the same in colours. Raises `ShapeError` if the numbers are
-    not as many as the characters.
+    In a terminal `picture.ansi()` is the same in colours. The looks (`theme`, `palette`, `font`,
+    `size`) are those of `draw.unrolled`. Raises `ShapeError` if the numbers are not as many as the
+    characters.
     """
+    looks = Options("draw.text()", palette=palette, font=font, size=size).checked()
     if not isinstance(text, str) or not text:
         raise InputError(f"expected a text, got {text!r}"[:120], where="draw.text()")
     if isinstance(width, bool) or not isinstance(width, int) or width < 4:
         raise InputError(f"expected width to be a number of characters, at least 4, got {width!r}",
                          where="draw.text()")
     series = series_of(text, activations)
-    return Coloured(text, series, width, theme, most)
+    return Coloured(text, series, width, theme, most, looks)
 
 
 def series_of(text: str, activations: Any) -> dict[str, Any]:
@@ -81,12 +87,12 @@ class Coloured(Picture):
     """A coloured text: a picture, a page of text, and text for a terminal."""
 
     def __init__(self, text: str, series: Mapping[str, Any], width: int, theme: str,
-                 most: float | None) -> None:
+                 most: float | None, looks: Options) -> None:
         self.whole, self.words = len(text), text[:MOST]
         self.series = {name: x[:MOST] for name, x in series.items()}
         self.shades = {name: Shades(x, "signed", most) for name, x in self.series.items()}
         self.rows = wrapped(self.words, width)
-        super().__init__(self.sheet(), theme)
+        super().__init__(looks.finished(self.sheet()), theme)
 
     @property
     def note(self) -> str:
@@ -152,7 +158,12 @@ class Coloured(Picture):
             parts.append(f"{heading}<pre>{rows}</pre>\n<p>{ends}</p>")
         if self.note:
             parts.append(f"<p>{escape(self.note)}</p>")
-        return page(self.drawing.title, "\n".join(parts) + "\n", self.theme)
+        body = "\n".join(parts) + "\n"
+        if self.drawing.font or self.drawing.size != 1.0:
+            family = ", ".join(filter(None, [clean(self.drawing.font, 100), style.FONT]))
+            look = f"font-family:{family};font-size:{self.drawing.size:g}em"
+            body = f'<div style="{escape(look)}">\n{body}</div>\n'
+        return page(self.drawing.title, body, self.theme)
 
     def span(self, k: int, i: int, x: float) -> str:
         """One character of the page."""

@@ -122,7 +122,7 @@ class Writer:
         return (
             f'  "label.{i}" [shape=plaintext, width={inch(wide)}, height={inch(label.size * 1.2)}, '
             f"{self.pos(x, label.y - label.size * 0.35)}, fontsize={n(label.size)}, "
-            f'fontcolor="{self.colour(label.role, "ink", None)}", {font}label={text}]'
+            f'fontcolor="{self.colour(label.role, "ink", label.ink)}", {font}label={text}]'
         )
 
     def font(self, text: Text) -> str:

@@ -24,9 +24,10 @@ from .wording import unnamed_root
 
 
 class Dresser:
-    """Writes the gradients of a flow onto a scene."""
+    """Writes the gradients of a flow onto a scene, as colours, and as `numbers` too."""
 
-    def __init__(self, scene: Scene, flow: GradientFlow, found: Survey) -> None:
+    def __init__(self, scene: Scene, flow: GradientFlow, found: Survey,
+                 numbers: bool = True) -> None:
         self.scene, self.flow = scene, flow
         root = flow.root
         self.root: Text = symbol(root.name, root.step) if root.name else \
@@ -52,6 +53,19 @@ class Dresser:
             self.dress_steps(rail)
         self.dress_passages()
         self.dress_gap()
+        if not numbers:
+            self.without_numbers()
+
+    def without_numbers(self) -> None:
+        """Colours and widths only."""
+        for glyph in self.scene.glyphs():
+            glyph.note = ()
+        for wire in self.scene.wires:
+            wire.note = ()
+        for rail in self.scene.rails:
+            rail.step_notes, rail.note, rail.gap_note = {}, (), ()
+        for column in self.scene.columns:
+            column.lines = ()
 
     def signs(self) -> tuple[Text, ...]:
         """What the legend has to explain: the signs that stand beside the numbers."""

@@ -11,7 +11,7 @@ weight.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from ..core.freeing import unsearched
 from ..core.graph import Node
 from ..errors import InputError
 from . import options
+from .asked import options_of
 from .callbacks import NodeCallback
 from .dressing import Dresser
 from .labels import roman, width
@@ -33,12 +34,13 @@ from .unrolled import scene_of
 from .written import without_time
 
 
+@options_of
 @unsearched
 def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | None = None,
-                  direction: str = "right", layout: str = "auto", theme: str = "auto",
-                  palette: Mapping[str, str] | None = None,
-                  font: str | None = None, size: float = 1.0,
-                  node: NodeCallback | None = None,
+                  show: Iterable[str] = ("names", "gradients"), direction: str = "right",
+                  layout: str = "auto", theme: str = "auto",
+                  palette: Mapping[str, str] | None = None, font: str | None = None,
+                  size: float = 1.0, node: NodeCallback | None = None,
                   edge: NodeCallback | None = None) -> Picture:
     """Draw a gradient flow (the result of `tg.gradient_flow(loss)`): the arrows run backwards.
 
@@ -47,14 +49,16 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | No
     before, and each step's contribution Δ_t at the rail of each weight, with the sum at the end of
     the rail. Of a long sequence the `first` and `last` steps are drawn, over strips of all of them.
     Zero, NaN and infinite gradients look different from each other. A flow that was kept as norms
-    is recorded again for the drawing. The other options are those of `draw.unrolled`; there is no
-    `level` and no `show` here, for what is shown is what each single use sends back.
+    is recorded again for the drawing. The other options are those of `draw.unrolled`; without
+    "gradients" in `show` there are colours and widths only. There is no `level` here, for what is
+    drawn is what each single use sends back.
 
     Raises `InputError` if there is no flow yet, and for options that cannot be.
     """
     where = "draw.gradient_flow()"
-    chosen = Options(where, palette=palette, font=font, size=size, node=node, edge=edge,
+    chosen = Options(where, show=show, palette=palette, font=font, size=size, node=node, edge=edge,
                      direction=direction, layout=layout).checked()
+    numbers, chosen = "gradients" in chosen.show, chosen.without("gradients")
     if not isinstance(flow, GradientFlow):
         what = (
             f"{type(flow).__name__} {flow.label!r}"
@@ -69,7 +73,7 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | No
     flow = opened(whole(flow))
     found = surveyed(flow, options.window(where, first, last, steps))
     scene = scene_of(found, where, "Gradient flow")
-    dressed = Dresser(scene, flow, found)
+    dressed = Dresser(scene, flow, found, numbers)
     drawing = chosen.placed(scene)
     if any(column.hidden for column in scene.columns):
         drawing = with_strips(drawing, scene, dressed.series, dressed.scale, dressed.root)

@@ -43,10 +43,11 @@ def scope_groups(scene: Scene, names: list[str]) -> dict[Glyph, Group]:
     not there."""
     found: dict[Glyph, Group] = {}
     for name in names:
-        inside = [g for c in scene.columns for g in c.glyphs
-                  if f"{g.scope}/".startswith(f"{name}/")]
+        everything = [*(g for c in scene.columns for g in c.glyphs), *scene.around]
+        inside = [g for g in everything if f"{g.scope}/".startswith(f"{name}/")
+                  and not (g.when is None and g.role == "input")]
         if not inside:
-            known = sorted({g.scope for c in scene.columns for g in c.glyphs if g.scope})
+            known = sorted({g.scope for g in everything if g.scope})
             raise InputError(f"there is no scope {name!r} to collapse", where="collapse",
                              fix="The scopes in view: " + (", ".join(known) or "none"))
         found.update((glyph, (("scope", name), name)) for glyph in inside)
@@ -105,6 +106,7 @@ class Boxes:
         self.names = wording.Names()
         self.of: dict[Glyph, Glyph] = {}
         self.columns = [self.column(column) for column in scene.columns]
+        self.around = self.column(Column(None, scene.around)).glyphs
 
     def column(self, column: Column) -> Column:
         """A step with its groups as boxes, each where the first of its operations was."""
@@ -146,7 +148,7 @@ class Boxes:
         wires: dict[Hashable, Wire] = {}
         for wire in whole.wires:
             tail, head = self.of.get(wire.tail, wire.tail), self.of.get(wire.head, wire.head)
-            if tail is head and tail.when is not None and not wire.delay:
+            if tail is head and not wire.delay:
                 continue
             boxed = tail is not wire.tail or head is not wire.head
             kind = "inner" if wire.kind == "result" and boxed else wire.kind
@@ -156,8 +158,26 @@ class Boxes:
         made = {(w.tail, w.head) for w in wires.values() if w.kind == "inner"}
         wires = {key: w for key, w in wires.items()  # a state that its own cell reads again
                  if not (w.kind == "inner" and w.head.role == "cell" and (w.head, w.tail) in made)}
-        return replace(whole, columns=self.columns, wires=list(wires.values()),
+        drawn, around = list(wires.values()), self.around
+        if around != whole.around:
+            around, drawn = self.sorted(drawn)
+        return replace(whole, columns=self.columns, wires=drawn, around=around,
                        rails=[self.rail(rail) for rail in whole.rails])
+
+    def sorted(self, wires: list[Wire]) -> tuple[list[Glyph], list[Wire]]:
+        """What stands outside of time, and the wires, each after what it is made from. Raises
+        `InputError` where a box would be needed by what it is made from."""
+        beside = set(self.around)
+        own = [w for w in wires if w.head in beside and w.tail in beside]
+        order = sorted_by_use(self.around, own)
+        place = {glyph: i for i, glyph in enumerate(order)}
+        for wire in own:
+            if place[wire.tail] >= place[wire.head]:
+                names = [plain(g.text) for g in (wire.tail, wire.head) if g in self.of.values()]
+                raise InputError(f"{' and '.join(names)} cannot be one box: its result goes out, "
+                                 "and what is made of it comes in again", where="collapse")
+        rest = [w for w in wires if w not in set(own)]
+        return order, [*rest, *sorted(own, key=lambda w: (place[w.head], place[w.tail]))]
 
     def rail(self, rail: Rail) -> Rail:
         """A rail with one tap for each box."""
@@ -196,7 +216,13 @@ class Sequences:
             a, b = sorted((first, last), key=lambda g: g.when or 0)
             text = (*a.text, Run(" … "), *b.text)
         id = self.names.give(wording.safe(plain(first.text)), None, first.scope)
+        inside = {glyph for glyph in glyphs if glyph.role == "cell" or is_op(glyph)}
+        weights = [rail.glyph.node for rail in self.whole.rails if rail.glyph.node is not None
+                   and any(tap.head in inside for tap in rail.taps)]
+        several = len(glyphs) > 1 and not inside
+        steps = [glyph.node for glyph in glyphs if glyph.node is not None] if several else []
         return replace(first, id=id, text=text, when=None, note=(), title=plain(text),
+                       weights=tuple(weights), steps=tuple(steps),
                        shape="pill" if first.shape == "circle" and len(glyphs) > 1 else first.shape)
 
     def scene(self) -> Scene:

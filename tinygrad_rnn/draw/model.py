@@ -64,7 +64,7 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Label:
     """Words on their own. `anchor` is "start", "middle" or "end"; `halo` clears the paper
-    behind."""
+    behind; `ink` replaces the role's."""
 
     x: float
     y: float
@@ -74,6 +74,7 @@ class Label:
     anchor: str = "middle"
     bold: bool = False
     halo: bool = False
+    ink: str | None = None
 
 
 class Cell(NamedTuple):

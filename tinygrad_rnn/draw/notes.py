@@ -5,56 +5,73 @@ The question this file answers: *what can stand beside a variable?*
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..core.graph import Node
+from ..core.graph import Node, leaf
 from . import wording
-from .labels import Text, number, roman
-from .scene import Scene
+from .labels import Run, Text, number, roman
+from .scene import Glyph, Scene
 
 
 def add_notes(scene: Scene, show: set[str]) -> None:
     """Shapes, values and gradients beside their variables; sizes of parameters at their boxes."""
-    inputs = {rail.glyph for rail in scene.rails}
-    for glyph in dict.fromkeys([*scene.glyphs(), *scene.initial]):
+    rails = {rail.glyph: rail for rail in scene.rails}
+    for glyph in dict.fromkeys([*scene.glyphs(), *scene.initial, *scene.totals]):
         node = glyph.node
+        if glyph.weights and "parameters" in show:
+            glyph.note = listed(glyph.note, [counted(glyph.weights)])
         if node is None or glyph.role in ("op", "function", "cell"):
             continue
+        words = said(glyph, node, show)
         if "names" not in show and glyph.role not in ("total", "gap"):
             glyph.text = ()
-        if glyph not in inputs:
-            glyph.note = listed(said(node, show))
-    for rail in scene.rails:
-        node = rail.glyph.node
-        if node is not None:
-            words = said(node, show)
-            if "parameters" in show:
-                words.append(f"{np.size(node.value):,} parameters" if node.requires_grad
-                             else "no parameter")
-            rail.note = listed(words)
+        if glyph in rails:
+            if "parameters" in show and not is_parameter(node):
+                words.append("no parameter")
+            rails[glyph].note = listed(rails[glyph].note, words)
+        else:
+            glyph.note = listed(glyph.note, words)
 
 
-def listed(words: list[str]) -> Text:
-    """Words with commas between them."""
-    return roman(", ".join(words)) if words else ()
+def listed(before: Text, words: list[str]) -> Text:
+    """Words with commas between them, after those that stand there already."""
+    after = roman(", ".join(words)) if words else ()
+    return (*before, Run(", "), *after) if before and after else before or after
 
 
-def said(node: Node, show: set[str]) -> list[str]:
-    """What is said of one variable."""
+def said(glyph: Glyph, node: Node, show: set[str]) -> list[str]:
+    """What is said of one variable, or of a sequence of them."""
     words = []
+    values = [x.value for x in glyph.steps or (node,)]
     if "shapes" in show:
-        words.append(wording.shape(node.value))
+        alone = wording.shape(node.value)
+        words.append(f"{len(values)} × ({alone})" if glyph.steps else alone)
     if "values" in show:
-        words.append(sized(node.value, "‖·‖"))
-    if "gradients" in show and getattr(node, "grad", None) is not None:
-        words.append(sized(node.grad, "‖∂‖") if np.ndim(node.grad) else f"∂ = {number(node.grad)}")
+        words.append(sized(values, "‖·‖"))
+    grads: list[Any] = [getattr(x, "grad", None) for x in glyph.steps or (node,)]
+    if "gradients" in show and all(g is not None for g in grads):
+        words.append(("" if np.ndim(grads[0]) or glyph.steps else "∂ = ") + sized(grads, "‖∂‖"))
+    if "parameters" in show and is_parameter(node):
+        words.append(counted((node,)))
     return words
 
 
-def sized(value: Any, sign: str) -> str:
-    """A number as it is, an array by its norm."""
-    if np.ndim(value) == 0:
-        return number(value)
-    return f"{sign} = {number(np.linalg.norm(np.asarray(value, float)))}"
+def is_parameter(node: Node) -> bool:
+    """Whether a node is something that is learned."""
+    return node.op is leaf and node.requires_grad
+
+
+def counted(weights: Sequence[Node]) -> str:
+    """How many numbers some parameters have."""
+    count = sum(int(np.size(x.value)) for x in weights if is_parameter(x))
+    return "1 parameter" if count == 1 else f"{count:,} parameters"
+
+
+def sized(values: Sequence[Any], sign: str) -> str:
+    """A number as it is; an array, and a sequence, by its norm."""
+    if len(values) == 1 and np.ndim(values[0]) == 0:
+        return number(values[0])
+    return f"{sign} = {number(np.sqrt(sum(np.sum(np.asarray(x, float)**2) for x in values)))}"

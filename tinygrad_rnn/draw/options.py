@@ -18,7 +18,7 @@ from .asked import colour_of, one_of
 from .callbacks import NodeCallback, change_glyph, change_wire
 from .layout import DIRECTIONS, LAYOUTS, place
 from .levels import LEVELS, at_level
-from .model import Box, Drawing, Line
+from .model import Box, Drawing, Label, Line, Strip
 from .notes import add_notes
 from .scene import Scene
 from .survey import Window
@@ -28,8 +28,8 @@ SHOWN = ("names", "shapes", "values", "gradients", "parameters")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `draw.unrolled`, `draw.rolled` and `draw.gradient_flow` may be told besides the steps;
-    see there."""
+    """What a view may be told besides the steps; see `draw.unrolled`. Every view takes the looks:
+    palette, font and size."""
 
     where: str
     level: str = "op"
@@ -57,9 +57,12 @@ class Options:
             if not isinstance(name, str):
                 raise InputError(f"expected names of scopes to collapse, got {name!r}",
                                  where=self.where)
-        roles = style.THEMES["light"]
+        roles = tuple(role for role in style.THEMES["light"] if role != "paper")
         for role, colour in (self.palette or {}).items():
-            one_of(role, tuple(roles), "a role in palette", self.where)
+            if role == "paper":
+                raise InputError("the paper has no colour of its own in a palette",
+                                 where=self.where, fix='theme="dark" is dark paper')
+            one_of(role, roles, "a role in palette", self.where)
             colour_of(colour, f"palette[{role!r}]", self.where)
         if self.font is not None and (not isinstance(self.font, str) or not self.font.strip()):
             raise InputError(f"expected font to be the name of a font, got {self.font!r}",
@@ -73,6 +76,10 @@ class Options:
                 raise InputError(f"expected {name} to be a function (node, box) -> changes, "
                                  f"got {callback!r}", where=self.where)
         return replace(self, collapse=collapse, show=show)
+
+    def without(self, name: str) -> Options:
+        """The same, with one thing less beside what is drawn: the view shows that by itself."""
+        return replace(self, show=[shown for shown in self.show if shown != name])
 
     def dressed(self, scene: Scene) -> Scene:
         """The scene at its level, with notes, and with what the callbacks change."""
@@ -131,5 +138,14 @@ def painted(drawing: Drawing, palette: Mapping[str, str]) -> Drawing:
     def line(n: Line) -> Line:
         return replace(n, colour=palette[n.role]) if n.colour is None and n.role in palette else n
 
+    def label(n: Label) -> Label:
+        return replace(n, ink=palette[n.role]) if n.role in palette else n
+
+    def strip(s: Strip) -> Strip:
+        cells = (cell._replace(paint=palette.get(cell.paint, cell.paint)) for cell in s.cells)
+        return replace(s, cells=tuple(cells))
+
     return replace(drawing, boxes=tuple(map(box, drawing.boxes)),
-                   frames=tuple(map(box, drawing.frames)), lines=tuple(map(line, drawing.lines)))
+                   frames=tuple(map(box, drawing.frames)), lines=tuple(map(line, drawing.lines)),
+                   labels=tuple(map(label, drawing.labels)),
+                   strips=tuple(map(strip, drawing.strips)))

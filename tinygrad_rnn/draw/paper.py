@@ -144,13 +144,14 @@ def printed(drawing: Drawing) -> Drawing:
     def box(b: Box) -> Box:
         if b.fill is None or not b.fill.startswith("#"):
             return b
-        fill = style.mix(grey(b.fill) or "", "#ffffff", 0.35)
+        fill = grey(b.fill) or ""
         return replace(b, fill=fill, stroke="#000000", ink=style.ink_on(fill))
 
     return replace(
         drawing,
         boxes=tuple(map(box, drawing.boxes)),
         lines=tuple(replace(n, colour=grey(n.colour)) for n in drawing.lines),
+        labels=tuple(replace(n, ink=style.grey(n.ink)) if n.ink else n for n in drawing.labels),
         strips=tuple(replace(s, cells=tuple(c._replace(paint=grey(c.paint) or c.paint)
                                             for c in s.cells)) for s in drawing.strips),
     )

@@ -21,6 +21,7 @@ from typing import Any
 from ..bptt.flow import GradientFlow, opened
 from ..errors import InputError
 from . import render, style
+from .asked import options_of
 from .model import Drawing
 from .script import Data, Script
 from .survey import Window, survey
@@ -32,6 +33,7 @@ PARTS = ("player.html", "player.css", "player_numbers.js", "player_picture.js", 
 MOST_NODES = 1_500  # operations in a film; of a longer sequence the first and last steps are shown
 
 
+@options_of
 def player(flow: Any, first: int | None = None, last: int | None = None, *,
            theme: str = "auto") -> Page:
     """A page that plays a gradient flow: step forward and backward through the computation.

@@ -18,6 +18,7 @@ from typing import Any
 from ..core.freeing import unsearched
 from ..errors import InputError
 from . import options, wording
+from .asked import options_of
 from .beside import side_by_side
 from .callbacks import NodeCallback
 from .labels import Run, Text, clean, plain, roman, symbol
@@ -31,6 +32,7 @@ Whens = set[int | None]
 Spot = tuple[int, Hashable]  # a stage, and a key in it
 
 
+@options_of
 @unsearched
 def rolled(loss: Any, *, unrolled: bool = False, level: str = "op", collapse: Iterable[str] = (),
            show: Iterable[str] = ("names",), direction: str = "right", theme: str = "auto",

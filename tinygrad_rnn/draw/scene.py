@@ -20,7 +20,8 @@ from .labels import Text, width
 @dataclass(slots=True, eq=False)
 class Glyph:
     """One thing with an outline. `key` names its place within a step, the same at every step;
-    `when` is the column it stands in, None outside of time."""
+    `when` is the column it stands in, None outside of time. Where a whole layer is one box, it has
+    its `weights`; where a sequence is, its `steps`."""
 
     id: str
     text: Text
@@ -38,6 +39,8 @@ class Glyph:
     ink: str | None = None
     line: float = 1.2
     turned: bool = False  # on its side: its words run upwards, until the paper is turned
+    weights: tuple[Node, ...] = ()
+    steps: tuple[Node, ...] = ()
 
     def size(self) -> tuple[float, float]:
         """Width and height: the least there is, or what the text needs."""

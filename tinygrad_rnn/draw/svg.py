@@ -203,7 +203,7 @@ def label(n: Label, paint: Painter) -> str:
     if n.halo:
         halo = paint.paint("stroke", "paper", "fill", None)
         more += f' {halo} stroke-width="3.5" stroke-linejoin="round" paint-order="stroke"'
-    return text(n.x, n.y, n.text, n.size, n.anchor, paint.ink(n.role), more)
+    return text(n.x, n.y, n.text, n.size, n.anchor, paint.ink(n.role, n.ink), more)
 
 
 def line(n: Line, paint: Painter) -> str:

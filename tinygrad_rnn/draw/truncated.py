@@ -11,7 +11,7 @@ a loss is counted but sends nothing back (k2 < k1) are hollow.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..bptt.directions import Directions
@@ -19,16 +19,21 @@ from ..bptt.truncated import Window
 from ..bptt.truncation import Truncation
 from ..core.graph import Node
 from ..errors import InputError
+from .asked import options_of
 from .bands import CELLS, Bands, Span
 from .labels import Run, clean, roman
+from .options import Options
 from .paper import Sheet
 from .picture import Picture
 
 MOST = 40  # windows that are drawn
 
 
+@options_of
 def truncated(windows: Any, k1: int | None = None, k2: int | None = None, *,
-              losses: Sequence[Any] | None = None, theme: str = "auto") -> Picture:
+              losses: Sequence[Any] | None = None, theme: str = "auto",
+              palette: Mapping[str, str] | None = None, font: str | None = None,
+              size: float = 1.0) -> Picture:
     """Draw truncated backpropagation: the windows of `tg.truncated_bptt`, kept in a list, with what
     was cut in each.
 
@@ -41,9 +46,10 @@ def truncated(windows: Any, k1: int | None = None, k2: int | None = None, *,
     A window that is over has been released; the record of its cut is still there. `losses` are the
     losses of the windows, if they are to be printed. A truncation that was measured on one graph,
     `tg.truncation(...)`, is drawn too. With a number of steps in the place of the windows,
-    `draw.truncated(12, k1=4, k2=6)` draws the plan, without numbers. Raises `InputError` for
-    anything else.
+    `draw.truncated(12, k1=4, k2=6)` draws the plan, without numbers. The looks (`theme`, `palette`,
+    `font`, `size`) are those of `draw.unrolled`. Raises `InputError` for anything else.
     """
+    looks = Options("draw.truncated()", palette=palette, font=font, size=size).checked()
     if isinstance(windows, Directions):
         raise InputError("each direction has its own windows", where="draw.truncated()",
                          fix="draw.truncated(found.forward)")
@@ -65,7 +71,7 @@ def truncated(windows: Any, k1: int | None = None, k2: int | None = None, *,
         if len(shown) < len(spans) else ()
     caption = (Run("Truncated backpropagation", "b"),
                Run(f": {len(steps):,} steps, {len(spans):,} windows"), *left_out)
-    return Picture(sheet.drawing(caption), theme)
+    return Picture(looks.finished(sheet.drawing(caption)), theme)
 
 
 def measured(windows: Any, losses: Sequence[Any] | None) -> list[Span]:

@@ -14,6 +14,7 @@ from ..core.graph import Node
 from ..errors import InputError
 from ..nn.fused_open import INSIDE, open_fused
 from . import options
+from .asked import options_of
 from .callbacks import NodeCallback
 from .labels import number, plain, roman, symbol
 from .layout import place
@@ -27,6 +28,7 @@ from .written import without_time
 MOST = 120  # operations in a graph without time before it is elided
 
 
+@options_of
 @unsearched
 def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = None,
              level: str = "op", collapse: Iterable[str] = (), show: Iterable[str] = ("names",),
@@ -63,12 +65,15 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = 
     chosen = Options(where, level, collapse, show, palette, font, size, node, edge, direction,
                      layout).checked()
     window = options.window(where, first, last, steps)
-    scene = chosen.dressed(scene_of(look(loss, window, where), where, "Unrolled graph"))
+    scene = scene_of(look(loss, window, where), where, "Unrolled graph")
+    if not scene.columns and level != "op":
+        raise timeless(f"level={level!r}", where)
+    lines = without_time(loss) if not scene.columns and not chosen.collapse else ()
+    scene = chosen.dressed(scene)
     if not scene.columns and level == "op" and list(chosen.show) == ["names"]:
         add_values(scene)
-    timeless = not scene.columns and level == "op" and not list(collapse)
     drawing = chosen.finished(place(scene, layout, direction))
-    return Picture(drawing, theme, without_time(loss) if timeless else ())
+    return Picture(drawing, theme, lines)
 
 
 def look(root: Any, window: Window, where: str) -> Survey:
@@ -89,6 +94,8 @@ def scene_of(found: Survey, where: str, title: str) -> Scene:
     root, window = found.root, found.window
     name = plain(symbol(root.name, root.step)) if root.name else root.op.name
     if not found.steps:
+        if window.steps is not None:
+            raise timeless("steps", where)
         return read_untimed(found, max(MOST, window.first + window.last), f"{title} of {name}")
     if not found.columns or not any(column.step is not None for column in found.columns):
         raise InputError(f"no step is in view of the {len(found.steps):,} from {found.steps[0]} to "
@@ -100,6 +107,12 @@ def scene_of(found: Survey, where: str, title: str) -> Scene:
         scene.caption = roman(f"T = {len(found.steps):,} steps, of which {', '.join(hidden)} are "
                               "not drawn")
     return scene
+
+
+def timeless(option: str, where: str) -> InputError:
+    """What is said where an option means nothing without steps."""
+    return InputError(f"the graph has no time steps, so {option} means nothing", where=where,
+                      fix="Mark the steps: with tg.timestep(t): ...")
 
 
 def add_values(scene: Scene) -> None:

@@ -1,0 +1,116 @@
+"""Tables of numbers over time, from whatever holds them: arrays, sequences, ledgers, attributions.
+
+The question this file answers: *what is a row here, and what a column?*
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..bptt.contribution import accumulate
+from ..bptt.ledger import Ledger
+from ..core.graph import Node
+from ..errors import InputError, ShapeError
+
+
+class Table(NamedTuple):
+    """What is drawn: numbers, the names of rows and columns, and of the axes. Places in `blank`
+    hold no number: they stay empty."""
+
+    numbers: Any
+    rows: list[str]
+    columns: list[str]
+    across: str
+    down: str
+    blank: frozenset[tuple[int, int]] = frozenset()
+
+
+def warning(data: Any) -> str:
+    """What stands before the title of a wrong pass."""
+    some = data.values() if isinstance(data, Mapping) else \
+        data if isinstance(data, (list, tuple)) else [data]
+    wrong = dict.fromkeys(x.wrong for x in some if isinstance(x, Ledger) and x.wrong)
+    return f"WRONG on purpose ({', '.join(wrong)}): " if wrong else ""
+
+
+def table_of(data: Any, sample: int) -> Table:
+    """Whatever was given, as a table."""
+    if isinstance(data, Ledger):
+        data = [data]
+    if isinstance(data, Mapping) and all(isinstance(x, Ledger) for x in data.values()) or \
+            isinstance(data, (list, tuple)) and data and \
+            all(isinstance(x, Ledger) for x in data):
+        return of_ledgers(data)
+    if hasattr(data, "norms") and hasattr(data, "loss_steps"):
+        return Table(numbers_of(data.norms), [f"L {t}" for t in data.loss_steps],
+                     [str(t) for t in data.steps], "step of the use", "loss",
+                     future(data))
+    array = numbers_of(data)
+    if array.ndim == 3:
+        if not 0 <= sample < array.shape[1]:
+            raise InputError(f"expected sample to be from 0 to {array.shape[1] - 1}, got {sample}",
+                             where="heatmap()")
+        array = array[:, sample].T
+        names = [str(t) for t in range(1, array.shape[1] + 1)]
+        return Table(array, [str(k) for k in range(array.shape[0])], names, "step", "unit")
+    if array.ndim == 1:
+        array = array[None]
+    if array.ndim != 2 or not array.size:
+        raise ShapeError(f"expected a table, or a sequence (T, B, H), got shape {array.shape}",
+                         where="heatmap()")
+    first = 1  # time is counted from 1, units from 0
+    return Table(array, [str(k) for k in range(array.shape[0])],
+                 [str(t) for t in range(first, array.shape[1] + first)], "step", "row")
+
+
+def future(data: Any) -> frozenset[tuple[int, int]]:
+    """The cells of an attribution that cannot be: a loss is no function of a later use. (Only such
+    as are 0: where a sequence is read from its end, later uses come first.)"""
+    return frozenset((i, j) for i, t in enumerate(data.loss_steps)
+                     for j, k in enumerate(data.steps)
+                     if isinstance(t, int) and isinstance(k, int) and k > t
+                     and data.norms[i][j] == 0)
+
+
+def numbers_of(data: Any) -> Any:
+    """Plain real numbers."""
+    value = data.value if isinstance(data, Node) else data
+    try:
+        return np.asarray([x.value if isinstance(x, Node) else x for x in value]
+                          if isinstance(value, (list, tuple)) else value, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"expected a table of numbers, got {type(data).__name__}",
+                         where="heatmap()") from None
+
+
+def of_ledgers(data: Any) -> Table:
+    """One row for each ledger: the norm of what every step contributed, all its uses together; a
+    scalar's contributions keep their sign. What was used outside of time has a column of its own,
+    the last: −."""
+    ledgers = dict(data) if isinstance(data, Mapping) else \
+        {ledger.node.name or f"weight {i}": ledger for i, ledger in enumerate(data)}
+    parts: list[dict[int | None, float]] = []
+    for ledger in ledgers.values():
+        uses: dict[int | None, list[Any]] = {}
+        for entry in ledger.entries:
+            uses.setdefault(entry.step, []).append(entry)
+        scalar = ledger.node.is_scalar
+        parts.append({t: some[0].norm() if len(some) == 1 and not scalar  # also if kept as norms
+                      else size_of(accumulate(ledger.node, some)) for t, some in uses.items()})
+    every = {step for part in parts for step in part}
+    steps: list[int | None] = [*sorted(t for t in every if t is not None)]
+    if not steps:
+        raise InputError("the uses in this ledger have no time steps", where="heatmap()",
+                         fix="Compute under tg.timestep(t)")
+    steps += [None] * (None in every)
+    table = np.array([[part.get(t, 0.0) for t in steps] for part in parts])
+    named = ["−" if t is None else str(t) for t in steps]
+    return Table(table, list(ledgers), named, "step", "contribution")
+
+
+def size_of(x: Any) -> float:
+    """A number as it is; of an array, its norm."""
+    return float(x) if np.ndim(x) == 0 else float(np.linalg.norm(x))
