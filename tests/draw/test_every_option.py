@@ -57,7 +57,7 @@ VIEWS = {
 EVERYTHING = ("names", "shapes", "values", "gradients", "parameters")
 OPTIONS = {
     **{f"with {name}": {"show": ["names", name]} for name in EVERYTHING[1:]},
-    "without names": {"show": []},
+    "names only": {"show": ["names"]}, "without names": {"show": []},
     "all of it": {"show": EVERYTHING},
     "first": {"first": 1}, "last": {"last": 1}, "steps": {"steps": slice(2, 4)},
     "cells": {"level": "cell"}, "layers": {"level": "layer"},
@@ -82,6 +82,7 @@ SAME = {
     ("flow", "with gradients"), ("flow, no steps", "with gradients"),
     ("flow, no steps", "first"), ("flow, no steps", "last"),
     ("backward graph", "with values"),
+    *((view, "names only") for view in VIEWS if view.startswith(("unrolled", "rolled"))),
 }
 LOOKS = {"dark", "print", "light", "font", "size"}
 

@@ -97,8 +97,8 @@ class Circuit:
             if node.is_leaf else "op"
         value = "values" in self.show and (node.name or not node.is_leaf)
         named = "names" in self.show or not node.is_leaf
-        found = Glyph(names.give(called(node)), self.sign(node) if named else (), role, "round", node,
-                      scope=node.scope, title=self.told(node),
+        found = Glyph(names.give(called(node)), self.sign(node) if named else (), role, "round",
+                      node, scope=node.scope, title=self.told(node),
                       note=roman(number(node.value)) if value else ())
         if self.chosen.node is not None:
             change_glyph(found, self.chosen.node, self.chosen.where)

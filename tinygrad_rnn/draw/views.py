@@ -16,7 +16,7 @@ from . import options
 from .labels import plain
 from .layout import place
 from .model import Drawing
-from .rolled import Quotient
+from .quotient import Quotient
 from .scene import Glyph, Scene, Wire
 from .survey import Survey
 from .totals import running_total

@@ -1,0 +1,210 @@
+"""The quotient: all steps of a scene laid on top of each other.
+
+The question this file answers: *what is the same at every step, and what do only some have?*
+
+Glyphs with one key, in one stage, become one glyph; a wire from step to step becomes a delay with
+its lag. What only some steps have keeps its place, dashed, with words that hold for every T: "only
+t = 1", "t > 1".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from dataclasses import replace
+
+from ..errors import InputError
+from . import wording
+from .labels import Run, Text, clean, plain, roman, symbol
+from .scene import Column, Glyph, Rail, Scene, Wire
+
+Whens = set[int | None]
+Spot = tuple[int, Hashable]  # a stage, and a key in it
+
+
+class Quotient:
+    """All steps of a scene, laid on top of each other."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.whole = scene
+        self.names = wording.Names()
+        self.column_of: dict[int | None, Column] = {c.when: c for c in scene.columns}
+        self.one: dict[Spot, Glyph] = {}  # the glyph that stands for all with its key
+        self.there: dict[Spot, Whens] = {}  # the steps that have the key
+        self.of: dict[Glyph, Glyph] = {}
+        self.columns = [self.column(stage) for stage in scene.stages()]
+        for glyph in self.outside():
+            self.of[glyph] = self.renamed(glyph)
+
+    def scene(self) -> Scene:
+        """One step of every stage, with its delays."""
+        whole = self.whole
+        wires = self.wires()
+        rails = [self.rail(rail) for rail in whole.rails]
+        self.say_presence(wires)
+        return Scene("Rolled graph", self.columns, [], rails,
+                     [self.of[g] for g in whole.initial], [self.of[g] for g in whole.around],
+                     [self.of[g] for g in whole.totals], wires)
+
+    # --- glyphs ---------------------------------------------------------------------------------
+
+    def column(self, stage: int) -> Column:
+        """The union of a stage's steps. Raises `InputError` if one key means two things there."""
+        own = [c for c in self.whole.columns if c.stage == stage]
+        first = own[0].step
+        title = (Run("t", "i"), Run(f" = {first} … "), Run("T", "i"))
+        one = Column(1, stage=stage, when=stage, part=own[0].part, title=title)
+        for column in own:
+            seen: set[Hashable] = set()
+            for glyph in column.glyphs:
+                if glyph.key in seen:
+                    raise InputError(f"two parts of step {column.step} have one place in the "
+                                     f"rolled graph: {plain(glyph.text)}", where="draw.rolled()")
+                seen.add(glyph.key)
+                spot = stage, glyph.key
+                if spot not in self.one:
+                    self.one[spot] = self.timeless(glyph, stage)
+                    one.glyphs.append(self.one[spot])
+                self.there.setdefault(spot, set()).add(column.when)
+                self.of[glyph] = self.one[spot]
+        return one
+
+    def timeless(self, glyph: Glyph, stage: int) -> Glyph:
+        """A glyph of one step as the glyph of all: h_t for h_1, without its numbers."""
+        node, text = glyph.node, glyph.text
+        if node is not None and glyph.role not in ("op", "function"):
+            if node.name is not None:
+                text = symbol(node.name if node.step is None else base(node.name, node.step), "t")
+            elif node.op.name == "[]" and node.a is not None and node.a.name is not None:
+                text = roman(f"{clean(node.a.name)}[t]")
+        title = plain(text) if node is None else f"{plain(text)}: {wording.shape(node.value)}"
+        id = self.names.unique(re.sub(r"^t-?\d+\.", "", glyph.id))
+        return replace(glyph, id=id, text=text, title=title, when=stage)
+
+    def outside(self) -> list[Glyph]:
+        """What is not in any step."""
+        return [*self.whole.initial, *self.whole.around, *(r.glyph for r in self.whole.rails)]
+
+    def renamed(self, glyph: Glyph) -> Glyph:
+        """A glyph outside of the steps, with a name and words that do not depend on T."""
+        text, node = glyph.text, glyph.node
+        id = re.sub(r"^t-?\d+\.", "", glyph.id)
+        if glyph in self.whole.initial and node is not None and node.step is not None:
+            last = max(c.step or 0 for c in self.whole.columns)
+            if node.step > last and node.name is not None:
+                text = symbol(node.name, f"T+{node.step - last}")
+            id = f"first.{id}"
+        elif node is not None and node.name is not None and node.op.rules and node.step is not None:
+            text = symbol(node.name, "T", bold=True)  # a context: what an encoder leaves
+        title = plain(text) if node is None else f"{plain(text)}: {wording.shape(node.value)}"
+        return replace(glyph, id=self.names.unique(id), text=text, title=title)
+
+    # --- wires ----------------------------------------------------------------------------------
+
+    def wires(self) -> list[Wire]:
+        """Each use once; from step to step with its lag."""
+        found: dict[Hashable, Wire] = {}
+        self.uses: dict[Wire, Whens] = {}
+        jumps = self.jumps()
+        for wire in self.whole.wires:
+            lag = self.lag(wire)
+            tail, head = self.of.get(wire.tail), self.of.get(wire.head)
+            if tail is None or head is None:
+                continue
+            jump = wire in jumps
+            lag = 0 if jump else lag
+            at = 0 if wire.kind in ("term", "free") else wire.position
+            key = (tail.id, head.id, at, lag, wire.kind)
+            if key not in found:
+                kind = "final" if jump else "delay" if lag else wire.kind
+                found[key] = replace(wire, tail=tail, head=head, kind=kind, delay=lag, title="")
+                if jump:
+                    found[key].note = (Run("from "), Run("t", "i"), *roman(f" = {self.end(wire)}"))
+            when = wire.tail.when if wire.head.when is None else wire.head.when
+            self.uses.setdefault(found[key], set()).add(when)
+        return list(found.values())
+
+    def lag(self, wire: Wire) -> int:
+        """How many steps before the use its operand was made; 0 within a step or a handover."""
+        if wire.kind not in ("carried", "fed") or wire.tail.when is None or wire.head.when is None:
+            return 0
+        return wire.head.when - wire.tail.when
+
+    def jumps(self) -> set[Wire]:
+        """The wires from one end of time to the other, whose lag depends on T: the last output of a
+        layer that reads backwards is that of step 1, and is wanted at step T."""
+        places: dict[Hashable, list[Wire]] = {}
+        for wire in self.whole.wires:
+            if self.lag(wire):
+                tail, head = self.of.get(wire.tail), self.of.get(wire.head)
+                places.setdefault((tail, head, wire.position), []).append(wire)
+        columns = [c for c in self.whole.columns if c.step is not None]
+        ends = {columns[0].when, columns[-1].when}
+        return {wires[0] for wires in places.values()
+                if len(wires) == 1 and len(columns) > 2
+                and {wires[0].tail.when, wires[0].head.when} == ends}
+
+    def end(self, wire: Wire) -> str:
+        """The end of time that a jump comes from."""
+        first = next(c for c in self.whole.columns if c.step is not None)
+        return str(first.step) if wire.tail.when == first.when else "T"
+
+    def rail(self, rail: Rail) -> Rail:
+        """A rail with one tap for each place that uses the weight."""
+        glyph = self.of[rail.glyph]
+        taps: dict[Hashable, Wire] = {}
+        for wire in rail.taps:
+            head = self.of[wire.head]
+            taps.setdefault((head.id, wire.position),
+                            replace(wire, tail=glyph, head=head, title=""))
+        return Rail(glyph, rail.role, list(taps.values()), stage=rail.stage)
+
+    # --- what only some steps have --------------------------------------------------------------
+
+    def say_presence(self, wires: list[Wire]) -> None:
+        """`only t=1` at the beginning of what only the first step does, and so on."""
+        words = {self.one[spot]: self.presence(spot[0], whens)
+                 for spot, whens in self.there.items()}
+        before: dict[Glyph, list[Glyph]] = {}
+        for wire in wires:
+            if wire.kind in ("inner", "result"):
+                before.setdefault(wire.head, []).append(wire.tail)
+        for glyph, said in words.items():
+            glyph.dashed = glyph.dashed or bool(said)
+            if said and not any(words.get(x) == said for x in before.get(glyph, ())):
+                glyph.note = said
+        for wire in wires:
+            inside = wire.head if wire.head.when is not None else wire.tail
+            if inside.when is None or wire.kind in ("delay", "carried", "handed", "final"):
+                continue
+            said = self.presence(inside.when, self.uses[wire])
+            if said and said not in (words.get(wire.tail), words.get(wire.head)):
+                wire.note = said
+
+    def presence(self, stage: int, whens: Whens) -> Text:
+        """Which steps these are, in words that hold for every T; nothing if it is all of them."""
+        own = [c for c in self.whole.columns if c.stage == stage]
+        proper = [c for c in own if not (stage and c.step == 0)]  # not where a state is handed over
+        every = [c.when for c in proper]
+        if whens >= set(every):
+            return ()
+        first, last = proper[0], proper[-1]
+        if len(whens) == 1:
+            step = self.column_of[next(iter(whens))].step
+            at = "T" if whens == {last.when} and len(every) > 1 else str(step)
+            return Run("only "), Run("t", "i"), Run(f" = {at}")
+        missing = set(every) - whens
+        if missing == {first.when}:
+            return Run("t", "i"), Run(f" > {first.step}")
+        if missing == {last.when}:
+            return Run("t", "i"), Run(" < T")
+        if missing == {first.when, last.when}:
+            return Run(f"{first.step} < "), Run("t", "i"), Run(" < T")
+        if missing == set(every[: len(missing)]):
+            return Run("t", "i"), Run(f" > {proper[len(missing) - 1].step}")
+        return (Run("some "), Run("t", "i"))
+
+
+def base(name: str, step: int) -> str:
+    """The name without the step that a user has written into it."""
+    return name.removesuffix(f"_{step}") or name
