@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from .freeing import unsearched
 from .graph import Node, Op, constant, make, new, tick
 from .inplace import LENT
 from .place import Place, here
@@ -142,6 +143,7 @@ def steps_of(joined: Node) -> list[Any]:
     return [x for x in (joined.a, joined.b) if x is not None]
 
 
+@unsearched
 def join_nodes(op: Op, steps: Sequence[Any], value: Any, params: dict[str, Any] | None = None,
                past: Bypass | None = None) -> Any:
     """The node of an op that joins nodes, its value being known, and the way past them."""
