@@ -10,8 +10,8 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw
+from tinygrad_rnn.draw.painter import Painter
 from tinygrad_rnn.draw.player import framed_svg
-from tinygrad_rnn.draw.svg import Painter
 from tinygrad_rnn.errors import InputError
 
 from .films import KINDS, hello

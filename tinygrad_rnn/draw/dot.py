@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from . import style
 from .labels import Run, Text, clean, plain, width
+from .labels import decimals as n
 from .model import Box, Drawing, Label, Line, Strip
 
 STRIP_CELLS = 60  # a strip has at most so many pieces here: each is a node for Graphviz to handle
@@ -29,12 +30,6 @@ def quoted(text: str) -> str:
 def literal(text: str) -> str:
     """A label: DOT reads & as the start of an entity, so it is written as one."""
     return quoted(text.replace("&", "&amp;"))
-
-
-def n(x: float) -> str:
-    """A number with two decimals at most."""
-    text = f"{x:.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
 
 
 def inch(points: float) -> str:

@@ -15,12 +15,13 @@ from dataclasses import replace
 from itertools import pairwise
 
 from . import style
-from .ink import Ink, Places, Spot, remember, touches
+from .ink import Ink
 from .labels import Run, Text, clean, roman, width
 from .model import Box, Drawing, Label, Point
 from .paper import framed, label_rect
 from .routing import Way
 from .scene import Column, Glyph, Rail, Scene, Wire
+from .spots import Places, Spot
 from .template import Room
 from .timegrid import PASSAGES, TimeGrid, gap_lines
 
@@ -95,16 +96,15 @@ class Turned:
                      for wire in grid.scene.wires]
         self.labels: list[Label] = []
         self.crowded = 0
-        self.taken: Places = {}  # where boxes and words are
-        self.lanes: Places = {}  # where lines run
+        self.taken = Places()  # where boxes and words are
+        self.lanes = Places()  # where lines run
         for box in self.boxes.values():
-            remember(self.taken, box.sides)
-        borders = [((x, top), (x, bottom)) for left, top, right, bottom in
-                   (frame.sides for frame in self.frames) for x in (left, right)]
-        for points in (*(line.points for line in self.lines), *borders):
-            for p, q in pairwise(points):
-                remember(self.lanes, (min(p[0], q[0]), min(p[1], q[1]),
-                                      max(p[0], q[0]), max(p[1], q[1])))
+            self.taken.add(box.sides)
+        for line in self.lines:
+            self.lanes.add(line)
+        for left, top, right, bottom in (frame.sides for frame in self.frames):
+            self.lanes.add((left, top, left, bottom))
+            self.lanes.add((right, top, right, bottom))
         self.words()
 
     def words(self) -> None:
@@ -130,12 +130,12 @@ class Turned:
             bold: bool = False, halo: bool = False) -> None:
         """Words at the first spot where they lie on nothing; if there is none, on lines only."""
         labels = [Label(*at, text, role, size, anchor, bold, halo) for at, anchor in spots]
-        free = [label for label in labels if not touches(self.taken, label_rect(label))]
-        clear = [label for label in free if not touches(self.lanes, label_rect(label))]
+        free = [label for label in labels if not self.taken.touch(label_rect(label))]
+        clear = [label for label in free if not self.lanes.touch(label_rect(label))]
         self.crowded += not clear
         label = next(iter([*clear, *free, *labels]))
         self.labels.append(replace(label, halo=halo or not clear))
-        remember(self.taken, label_rect(label))
+        self.taken.add(label_rect(label))
 
     def title(self, column: Column, frame: Box) -> None:
         """Which step a frame is of, or which steps a gap stands for."""

@@ -8,19 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from . import style
+from . import spots, style
 from .blocks import box_of, line_of
-from .labels import Run, Text, clean, roman, width
+from .labels import Run, Text, clean, roman
 from .model import Box, Drawing, Label, Line, Point
-from .paper import framed, label_rect
-from .routing import Rect, Way, centre, shifted
+from .paper import framed
+from .routing import Way, centre, shifted
 from .scene import Column, Glyph, Rail, Wire
+from .spots import Places, Spot, said_at
 from .timegrid import PASSAGES, TOTAL, TimeGrid, around, gap_lines
 from .wording import safe
-
-Spot = tuple[Point, str]  # where words stand, and which end of them is there
-Places = dict[int, list[Rect]]  # by stretches of x, so that what is near is found quickly
-BUCKET = 100.0
 
 
 class Ink:
@@ -33,8 +30,8 @@ class Ink:
         self.lines: list[Line] = []
         self.labels: list[Label] = []
         self.ids: Counter[str] = Counter()
-        self.taken: Places = {}  # where glyphs and words are
-        self.lanes: Places = {}  # where lines run
+        self.taken = Places()  # where glyphs and words are
+        self.lanes = Places()  # where lines run
         self.gaps = [c.hidden[0] for c in self.scene.columns if c.hidden]
         for i, column in enumerate(self.scene.columns):
             self.frame(column, grid.left[i])
@@ -68,7 +65,7 @@ class Ink:
         """Words at a point."""
         label = Label(*at, text, role, size, anchor, bold, halo)
         self.labels.append(label)
-        self.take(label_rect(label))
+        self.taken.add(label)
 
     # --- frames ---------------------------------------------------------------------------------
 
@@ -114,80 +111,42 @@ class Ink:
     # --- wires ----------------------------------------------------------------------------------
 
     def number(self, wire: Wire) -> None:
-        """The number of a wire, at the first place near it that is free: on a passage between two
-        steps above its middle, else beside where it starts."""
-        way = self.grid.way(wire)
-        (x, y), (_, y2) = way[0], way[1]
-        wide = width(wire.note, style.SMALL)
-        spots: list[Spot] = []
-        if wire.kind in PASSAGES:
-            middle = (way[0][0] + way[-1][0]) / 2
-            if wire.head in self.grid.column_of and wire.tail not in self.scene.initial:
-                ends = (self.grid.column_of.get(end, 0) for end in (wire.head, wire.tail))
-                middle = self.grid.left[max(ends)] - self.grid.between / 2
-            spots = [((middle, level + dy), "middle") for level in dict.fromkeys(p[1] for p in way)
-                     for dy in (-7, 14, -20, 27)]
-        near = y - 7 if y2 < y else y + 14
-        spots += [((x + 8, near), "start"), ((x - 8, near), "end")]
-        spots += [((x + 28, near), "start"), ((x - 28, near), "end")]  # past a tap that runs by
-        for dy in (-22, -28, 32, -40, 46, -54):
-            spots += [((x + side, y + dy), anchor) for side, anchor in
-                      ((4, "start"), (-4, "end"), (-wide, "end"), (wide / 2, "start"))]
-        (at, anchor) = self.best(spots, wire.note)
-        size = style.SMALL if wire.kind in PASSAGES else style.TINY
-        self.say(at, wire.note, "text" if wire.kind in PASSAGES else "quiet", size, anchor,
-                 halo=wire.kind in PASSAGES)
+        """The number of a wire, at the first place near it that is free."""
+        at, anchor = self.best(spots.for_number(wire, self.grid), wire.note)
+        passage = wire.kind in PASSAGES
+        self.say(at, wire.note, "text" if passage else "quiet",
+                 style.SMALL if passage else style.TINY, anchor, halo=passage)
 
     def delay(self, wire: Wire) -> None:
         """The black square on the longest stretch of a delayed wire, where no other line crosses,
         and the lag beside it."""
         lag = Run("t", "i"), Run(f"−{wire.delay}" if wire.delay > 0 else f"+{-wire.delay}")
-        spots = [(at, beside(at, dx, dy), anchor) for at in self.places_on(wire)
-                 for dx, dy, anchor in ((0, -9, "middle"), (0, 17, "middle"), (9, -5, "start"),
-                                        (-9, -5, "end"), (9, 12, "start"), (-9, 12, "end"))]
-        said = self.best([(point, anchor) for _, point, anchor in spots], lag)
-        x, y = next(at for at, point, anchor in spots if (point, anchor) == said)
+        squares = sorted(spots.along(self.grid.way(wire)), key=lambda at: self.crowd(at, wire))
+        said = self.best([spot for at in squares for spot in spots.around_square(at)], lag)
+        x, y = next(at for at in squares if said in spots.around_square(at))
         self.boxes.append(Box(f"{wire.tail.id}--{wire.head.id}.{wire.position}.delay", x, y, 8, 8,
                               "rect", "delay", title="a delay"))
-        self.take((x - 4, y - 4, x + 4, y + 4))
+        self.taken.add((x - 4, y - 4, x + 4, y + 4))
         self.say(said[0], lag, "text", style.TINY, said[1], halo=True)
 
-    def places_on(self, wire: Wire) -> list[Point]:
-        """Points on the stretches of a wire, the longest one first; those that are clear of other
-        lines and of glyphs come before the others."""
-        found: list[Point] = []
-        for p, q in sorted(pairwise(self.grid.way(wire)), reverse=True,
-                           key=lambda pq: abs(pq[0][0] - pq[1][0]) + abs(pq[0][1] - pq[1][1])):
-            found += [(p[0] + (q[0] - p[0]) * k / 16, p[1] + (q[1] - p[1]) * k / 16)
-                      for k in (8, 9, 7, 10, 6, 11, 5, 12, 4, 13, 3)]
-        return sorted(found, key=lambda at: self.lines_near(at, wire) + 9 * touches(
-            self.taken, (at[0] - 8, at[1] - 8, at[0] + 8, at[1] + 8)))
-
-    def lines_near(self, at: Point, wire: Wire) -> int:
-        """How many lines other than `wire` run close to a point."""
+    def crowd(self, at: Point, wire: Wire) -> int:
+        """How many lines other than `wire` run close to a point; a glyph counts for nine."""
         x, y = at
         name = f"{wire.tail.id}--{wire.head.id}"
-        return sum(min(p[0], q[0]) < x + 9 and max(p[0], q[0]) > x - 9
+        near = sum(min(p[0], q[0]) < x + 9 and max(p[0], q[0]) > x - 9
                    and min(p[1], q[1]) < y + 9 and max(p[1], q[1]) > y - 9
                    for line in self.lines if not line.id.startswith(name)
                    for p, q in pairwise(line.points))
+        return near + 9 * self.taken.touch((x - 8, y - 8, x + 8, y + 8))
 
-    def best(self, spots: list[Spot], text: Text) -> Spot:
-        """The first spot where words would lie on nothing; if there is none, on lines only."""
-        free = [spot for spot in spots if not touches(self.taken, said_at(spot, text))]
-        clear = (spot for spot in free if not touches(self.lanes, said_at(spot, text)))
-        return next(clear, next(iter(free), spots[0]))
-
-    def take(self, rect: Rect) -> None:
-        """Remember that a place is taken."""
-        remember(self.taken, rect)
+    def best(self, places: list[Spot], text: Text) -> Spot:
+        """The best of some spots for words."""
+        return spots.best(places, text, self.taken, self.lanes)
 
     def lay(self, line: Line) -> None:
         """Draw a line, and remember where it runs."""
         self.lines.append(line)
-        for p, q in pairwise(line.points):
-            remember(self.lanes, (min(p[0], q[0]), min(p[1], q[1]),
-                                  max(p[0], q[0]), max(p[1], q[1])))
+        self.lanes.add(line)
 
     def rail(self, rail: Rail) -> None:
         """The rail from its weight to the last tap, and the sum at its end."""
@@ -199,9 +158,9 @@ class Ink:
         for i, column in enumerate(self.scene.columns):
             if column.hidden and column.stage == rail.stage and rail.gap_note:
                 x = self.grid.left[i] + self.grid.column_width(column) / 2
-                spots = [((x, y - 6), "middle")]
-                spots += [((x + d, y - 6), "start" if d > 0 else "end") for d in (6, -6, 24, -24)]
-                at, anchor = self.best(spots, rail.gap_note)  # beside a wire that passes
+                near: list[Spot] = [((x, y - 6), "middle")]
+                near += [((x + d, y - 6), "start" if d > 0 else "end") for d in (6, -6, 24, -24)]
+                at, anchor = self.best(near, rail.gap_note)  # beside a wire that passes
                 self.say(at, rail.gap_note, anchor=anchor)
                 break
         if rail.note:
@@ -221,15 +180,10 @@ class Ink:
         for i, column in enumerate(self.scene.columns):
             note = rail.step_notes.get(column.when) if column.step is not None else None
             if note:
-                left = t.tap(rail, rail.taps[0]).note_left
-                ends = t.ends(rail, column.when)
-                y, x = t.rail_y[rail.glyph.id] - 6, self.grid.left[i]
-                spots = [((x + ends[0] - 9, y), "end"), ((x + ends[-1] + 8, y), "start")]
-                spots += [((x + end + d, y), "start") for d in (8, 32, 56, 80, 104)
-                          for end in ends[::-1]]
-                spots += [((x_, y_ + 20), end) for (x_, y_), end in spots]  # below the rail
-                spot = self.best(spots if left else spots[1:] + spots[:1], note)
-                crossed = touches(self.lanes, said_at(spot, note))
+                left, x = t.tap(rail, rail.taps[0]).note_left, self.grid.left[i]
+                ends = [x + end for end in t.ends(rail, column.when)]
+                spot = self.best(spots.for_step(ends, t.rail_y[rail.glyph.id] - 6, left), note)
+                crossed = self.lanes.touch(said_at(spot, note))
                 self.say(spot[0], note, anchor=spot[1], halo=crossed)
 
     def total(self, total: Glyph, y: float) -> None:
@@ -272,7 +226,7 @@ class Ink:
         if column is not None:  # as large as its own text needs
             rect = around(centre(rect), glyph)
         self.boxes.append(box_of(glyph, rect))
-        self.take(rect)
+        self.taken.add(rect)
         if not glyph.note:
             return
         there = None if column is None else self.scene.columns[column]
@@ -283,27 +237,3 @@ class Ink:
             return
         (x, y), anchor = notes[glyph.key]
         self.say((self.grid.left[column] + x, y), glyph.note, anchor=anchor, bold=True)
-
-
-def beside(at: Point, dx: float, dy: float) -> Point:
-    """A point near another one."""
-    return at[0] + dx, at[1] + dy
-
-
-def said_at(spot: Spot, text: Text) -> Rect:
-    """The box that words at a spot would fill."""
-    return label_rect(Label(*spot[0], text, size=style.SMALL, anchor=spot[1]))
-
-
-def remember(places: Places, rect: Rect) -> None:
-    """Add a place."""
-    first, last = int(rect[0] // BUCKET), int(rect[2] // BUCKET)
-    for bucket in range(first, last + 1) if last > first else (first,):
-        places.setdefault(bucket, []).append(rect)
-
-
-def touches(places: Places, rect: Rect) -> bool:
-    """Whether a box lies on any of the places."""
-    buckets = range(int(rect[0] // BUCKET), int(rect[2] // BUCKET) + 1)
-    return any(rect[0] < r[2] and r[0] < rect[2] and rect[1] < r[3] and r[1] < rect[3]
-               for bucket in buckets for r in places.get(bucket, ()))

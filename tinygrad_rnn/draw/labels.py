@@ -113,6 +113,15 @@ def number(x: Any) -> str:
     return text.replace("-", "−")
 
 
+@lru_cache(1 << 12)
+def decimals(x: float) -> str:
+    """A coordinate, with two decimals at most."""
+    text = f"{x:.2f}"
+    if text[-1] == "0":
+        text = text[:-3] if text[-2] == "0" else text[:-1]
+    return "0" if text == "-0" else text
+
+
 NARROW, WIDE = frozenset("ijl|.,:;!'`()[]{}/\\ ‖·"), frozenset("mwMWQO@%∂Σ—…×÷−=+<>~")
 
 

@@ -22,10 +22,12 @@ from ..bptt.flow import GradientFlow, opened
 from ..errors import InputError
 from . import render, style
 from .asked import options_of
+from .labels import decimals as f
 from .model import Drawing
+from .painter import Painter
 from .script import Data, Script
 from .survey import Window, survey
-from .svg import Painter, elements, f, xml
+from .svg import elements, xml
 from .views import views_of
 
 PARTS = ("player.html", "player.css", "player_numbers.js", "player_picture.js", "player_words.js",

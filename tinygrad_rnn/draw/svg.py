@@ -17,17 +17,13 @@ from html import escape
 from ..core.freeing import unsearched
 from . import style
 from .labels import Run, Text, clean
+from .labels import decimals as f
 from .model import Box, Drawing, Label, Line, Point, Strip
-from .style import Paint
+from .painter import Painter
 
 MARKUP = re.compile("[&<>\"']")
-
-
-@lru_cache(1 << 14)
-def f(x: float) -> str:
-    """A coordinate with two decimals at most."""
-    text = f"{x:.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
+STYLES = {"i": ' font-style="italic"', "b": ' font-weight="bold"',
+          "m": f' font-family="{escape(style.MONO)}"'}
 
 
 def xml(text: str, longest: int = 400) -> str:
@@ -35,66 +31,6 @@ def xml(text: str, longest: int = 400) -> str:
     escaped."""
     text = clean(text, longest)
     return escape(text) if MARKUP.search(text) else text
-
-
-class Painter:
-    """Looks up colours; with two themes it also collects the style rules for the dark one."""
-
-    def __init__(self, theme: str) -> None:
-        self.auto = theme == "auto"
-        self.table = style.THEMES["light" if self.auto else theme]
-        self.used: dict[tuple[str, str], None] = {}
-        self.known: dict[tuple[str, str, str, str | None], str] = {}
-
-    def fill(self, role: str, own: str | None = None) -> str:
-        """The attributes for the inside of a shape. `own` is a colour, or a role whose line colour
-        it is."""
-        return self.paint("fill", role, "fill", own)
-
-    def stroke(self, role: str, own: str | None = None) -> str:
-        """The attributes for an outline."""
-        return self.paint("stroke", role, "stroke", own)
-
-    def ink(self, role: str, own: str | None = None) -> str:
-        """The attributes for text."""
-        return self.paint("fill", role, "ink", own)
-
-    def paint(self, attribute: str, role: str, part: str, own: str | None) -> str:
-        """An attribute with its colour; each is looked up once."""
-        key = attribute, role, part, own
-        if key not in self.known:
-            self.known[key] = self.look_up(*key)
-        return self.known[key]
-
-    def look_up(self, attribute: str, role: str, part: str, own: str | None) -> str:
-        """The same."""
-        if own is not None and own.startswith("#"):
-            return f'{attribute}="{own}"'
-        if own is not None:
-            role, part = own, "stroke"
-        colour = getattr(self.table[role], part)
-        if not self.auto or colour == "none":
-            return f'{attribute}="{colour}"'
-        self.used[role, part] = None
-        return f'{attribute}="{colour}" data-{attribute}="{role.replace(" ", "-")}.{part}"'
-
-    def rules(self, under: str = "") -> str:
-        """The rules for dark paper, each for what stands `under` a selector."""
-        dark: dict[str, Paint] = style.THEMES["dark"]
-        rules = []
-        for role, part in sorted(self.used):
-            for attribute in ("fill", "stroke"):
-                name = f"{role.replace(' ', '-')}.{part}"
-                rules.append(
-                    f'{under}[data-{attribute}="{name}"]{{{attribute}:{getattr(dark[role], part)}}}'
-                )
-        return "".join(rules)
-
-    def sheet(self) -> str:
-        """The style sheet that follows the reader's setting."""
-        if not self.auto:
-            return ""
-        return f"<style>@media(prefers-color-scheme:dark){{{self.rules()}}}</style>"
 
 
 @unsearched
@@ -132,42 +68,47 @@ def elements(drawing: Drawing, paint: Painter) -> Iterator[str]:
         yield box(frame, paint)
     for strip in drawing.strips:
         yield from cells(strip, paint)
-    for item in drawing.lines:
-        yield line(item, paint)
-    for item_ in drawing.boxes:
-        yield box(item_, paint)
-    for item__ in drawing.labels:
-        yield label(item__, paint)
+    yield from (line(item, paint) for item in drawing.lines)
+    yield from (box(item, paint) for item in drawing.boxes)
+    yield from (label(item, paint) for item in drawing.labels)
 
 
 def box(b: Box, paint: Painter) -> str:
     """A shape with its text and tooltip."""
-    look = (
-        f'{paint.fill(b.role, b.fill)} {paint.stroke(b.role, b.stroke)} stroke-width="{f(b.width)}"'
-        + (' stroke-dasharray="4 3"' if b.dashed else "")
-    )
-    left, top, _, _ = b.sides
+    look = paint.shape(b.role, b.fill, b.stroke, b.width, b.dashed)
     if b.shape == "circle":
         shape = f'<circle cx="{f(b.x)}" cy="{f(b.y)}" r="{f(b.w / 2)}" {look}/>'
     else:
-        corner = {"round": min(b.h / 2, style.CORNER + 2), "cell": 0.0}.get(b.shape, 3.0)
-        corner = 0.5 if b.role == "delay" else corner  # a black square
-        corner = 9.0 if b.role in ("frame", "gap") and not b.text else corner
-        shape = (
-            f'<rect x="{f(left)}" y="{f(top)}" width="{f(b.w)}" height="{f(b.h)}" '
-            f'rx="{f(corner)}" {look}/>'
-        )
+        left, top, _, _ = b.sides
+        shape = (f'<rect x="{f(left)}" y="{f(top)}" width="{f(b.w)}" height="{f(b.h)}" '
+                 f'rx="{f(corner(b))}" {look}/>')
     title = f"<title>{xml(b.title)}</title>" if b.title else ""
-    words = (
-        text(b.x, b.y + b.size * 0.35, b.text, b.size, "middle", paint.ink(b.role, b.ink))
-        if b.text
-        else ""
-    )
+    words = ""
+    if b.text:
+        words = text(b.x, b.y + b.size * 0.35, b.text, b.size, "middle", paint.ink(b.role, b.ink))
     return f'<g id="{b.id}">{title}{shape}{words}</g>'
 
 
+def corner(b: Box) -> float:
+    """The radius of a box's corners."""
+    if b.role in ("frame", "gap") and not b.text:
+        return 9.0
+    if b.role == "delay":  # a black square
+        return 0.5
+    return min(b.h / 2, style.CORNER + 2) if b.shape == "round" else 0.0 if b.shape == "cell" \
+        else 3.0
+
+
 def text(x: float, y: float, runs: Text, size: float, anchor: str, ink: str, more: str = "") -> str:
-    """Runs as one text element; a subscript is lowered, and what follows it raised again."""
+    """Runs as one text element."""
+    return (f'<text x="{f(x)}" y="{f(y)}" font-size="{f(size)}" text-anchor="{anchor}" {ink}{more}>'
+            f"{spans(runs, size)}</text>")
+
+
+@lru_cache(1 << 10)
+def spans(runs: Text, size: float) -> str:
+    """What stands inside: a subscript is lowered, and what follows it raised again. A space between
+    runs is a move to the right: some viewers drop it."""
     parts, low, space = [], False, 0
     for run in runs:
         bare = run.text.strip(" ")
@@ -175,24 +116,16 @@ def text(x: float, y: float, runs: Text, size: float, anchor: str, ink: str, mor
         if bare:
             parts.append(span(run, bare, low, size, 0.28 * size * space))
             low, space = run.style == "_", len(run.text) - len(run.text.rstrip(" "))
-    return (
-        f'<text x="{f(x)}" y="{f(y)}" font-size="{f(size)}" text-anchor="{anchor}" {ink}{more}>'
-        f"{''.join(parts)}</text>"
-    )
+    return "".join(parts)
 
 
 def span(run: Run, bare: str, low: bool, size: float, space: float) -> str:
-    """One run. A space at its ends is a move to the right: some viewers drop it between runs."""
+    """One run, its `bare` words without the spaces around them."""
     down = run.style == "_"
     look = f' dx="{f(space)}"' if space else ""
     if down != low:
         look += f' dy="{f(size * 0.24 if down else -size * 0.24)}"'
-    look += {
-        "i": ' font-style="italic"',
-        "b": ' font-weight="bold"',
-        "m": f' font-family="{escape(style.MONO)}"',
-        "_": f' font-size="{f(size * 0.74)}"',
-    }.get(run.style, "")
+    look += f' font-size="{f(size * 0.74)}"' if down else STYLES.get(run.style, "")
     words = escape(bare, quote=False) if MARKUP.search(bare) else bare
     return f"<tspan{look}>{words}</tspan>" if look else words
 
@@ -208,29 +141,23 @@ def label(n: Label, paint: Painter) -> str:
 
 def line(n: Line, paint: Painter) -> str:
     """A line with round corners and its arrow head."""
-    points = list(n.points)
-    stroke = paint.stroke(n.role, n.colour)
-    head = ""
+    look, fill = paint.pen(n.role, n.colour, n.width, n.dash)
+    points, head = n.points, ""
     if n.arrow:
         long = 5.0 + 1.9 * n.width
-        tip, back = points[-1], points[-2]
-        base = toward(tip, back, long)
-        half = 2.4 + 1.15 * n.width
-        points[-1] = toward(tip, back, long - 1)
-        dx, dy = direction(back, tip)
-        corners = [
-            tip,
-            (base[0] - dy * half, base[1] + dx * half),
-            (base[0] + dy * half, base[1] - dx * half),
-        ]
-        fill = stroke.replace("stroke=", "fill=")
-        head = f'<polygon points="{" ".join(f"{f(x)},{f(y)}" for x, y in corners)}" {fill}/>'
-    dash = f' stroke-dasharray="{n.dash}"' if n.dash else ""
+        corners = arrow(points[-2], points[-1], long, 2.4 + 1.15 * n.width)
+        head = f'<polygon points="{corners}" {fill}/>'
+        points = (*points[:-1], toward(points[-1], points[-2], long - 1))
     title = f"<title>{xml(n.title)}</title>" if n.title else ""
-    return (
-        f'<g id="{n.id}">{title}<path d="{path(points)}" fill="none" {stroke} '
-        f'stroke-width="{f(n.width)}"{dash}/>{head}</g>'
-    )
+    return f'<g id="{n.id}">{title}<path d="{path(points)}" {look}/>{head}</g>'
+
+
+def arrow(back: Point, tip: Point, long: float, half: float) -> str:
+    """The three corners of an arrow head, so long and half so wide."""
+    dx, dy = direction(back, tip)
+    x, y = tip[0] - dx * long, tip[1] - dy * long
+    return (f"{f(tip[0])},{f(tip[1])} {f(x - dy * half)},{f(y + dx * half)} "
+            f"{f(x + dy * half)},{f(y - dx * half)}")
 
 
 def direction(p: Point, q: Point) -> Point:
@@ -246,17 +173,17 @@ def toward(p: Point, q: Point, distance: float) -> Point:
     return p[0] + dx * distance, p[1] + dy * distance
 
 
-def path(points: list[Point], radius: float = 5.0) -> str:
+def path(points: tuple[Point, ...], radius: float = 5.0) -> str:
     """A path through the points with rounded corners."""
+    (x, y), (x2, y2) = points[0], points[-1]
     if len(points) == 2:
-        (x, y), (x2, y2) = points
         return f"M{f(x)} {f(y)}L{f(x2)} {f(y2)}"
-    parts = [f"M{f(points[0][0])} {f(points[0][1])}"]
+    parts = [f"M{f(x)} {f(y)}"]
     for before, at, after in zip(points, points[1:], points[2:]):
         short = min(radius, distance(before, at) / 2, distance(at, after) / 2)
         p, q = toward(at, before, short), toward(at, after, short)
         parts.append(f"L{f(p[0])} {f(p[1])}Q{f(at[0])} {f(at[1])} {f(q[0])} {f(q[1])}")
-    return "".join([*parts, f"L{f(points[-1][0])} {f(points[-1][1])}"])
+    return "".join([*parts, f"L{f(x2)} {f(y2)}"])
 
 
 def distance(p: Point, q: Point) -> float:

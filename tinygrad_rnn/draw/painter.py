@@ -1,0 +1,100 @@
+"""The painter: from the part that a thing plays to the attributes of its SVG element.
+
+The question this file answers: *which colour is it, on light paper and on dark?*
+
+With `theme="auto"` the colours follow the reader's light or dark setting: every element says its
+light colour, for viewers that know no style sheets, and under which name the sheet has the dark
+one.
+"""
+
+from __future__ import annotations
+
+from . import style
+from .labels import decimals as f
+from .style import Paint
+
+
+class Painter:
+    """Looks up colours, each once; with two themes it also collects the style rules for the dark
+    one."""
+
+    def __init__(self, theme: str) -> None:
+        self.auto = theme == "auto"
+        self.table = style.THEMES["light" if self.auto else theme]
+        self.used: dict[tuple[str, str], None] = {}
+        self.known: dict[tuple[str, str, str, str | None], str] = {}
+        self.shapes: dict[tuple[str, str | None, str | None, float, bool], str] = {}
+        self.pens: dict[tuple[str, str | None, float, str], tuple[str, str]] = {}
+
+    def fill(self, role: str, own: str | None = None) -> str:
+        """The attributes for the inside of a shape. `own` is a colour, or a role whose line colour
+        it is."""
+        return self.paint("fill", role, "fill", own)
+
+    def stroke(self, role: str, own: str | None = None) -> str:
+        """The attributes for an outline."""
+        return self.paint("stroke", role, "stroke", own)
+
+    def ink(self, role: str, own: str | None = None) -> str:
+        """The attributes for text."""
+        return self.paint("fill", role, "ink", own)
+
+    def shape(self, role: str, fill: str | None, stroke: str | None, width: float,
+              dashed: bool) -> str:
+        """The attributes of a shape: inside and outline."""
+        key = role, fill, stroke, width, dashed
+        found = self.shapes.get(key)
+        if found is None:
+            found = f'{self.fill(role, fill)} {self.stroke(role, stroke)} stroke-width="{f(width)}"'
+            found += ' stroke-dasharray="4 3"' if dashed else ""
+            self.shapes[key] = found
+        return found
+
+    def pen(self, role: str, colour: str | None, width: float, dash: str) -> tuple[str, str]:
+        """The attributes of a line, and those of its arrow head."""
+        key = role, colour, width, dash
+        found = self.pens.get(key)
+        if found is None:
+            stroke = self.stroke(role, colour)
+            look = f'fill="none" {stroke} stroke-width="{f(width)}"'
+            look += f' stroke-dasharray="{dash}"' if dash else ""
+            found = self.pens[key] = look, stroke.replace("stroke=", "fill=")
+        return found
+
+    def paint(self, attribute: str, role: str, part: str, own: str | None) -> str:
+        """An attribute with its colour."""
+        key = attribute, role, part, own
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = self.look_up(*key)
+        return found
+
+    def look_up(self, attribute: str, role: str, part: str, own: str | None) -> str:
+        """The same."""
+        if own is not None and own.startswith("#"):
+            return f'{attribute}="{own}"'
+        if own is not None:
+            role, part = own, "stroke"
+        colour = getattr(self.table[role], part)
+        if not self.auto or colour == "none":
+            return f'{attribute}="{colour}"'
+        self.used[role, part] = None
+        return f'{attribute}="{colour}" data-{attribute}="{role.replace(" ", "-")}.{part}"'
+
+    def rules(self, under: str = "") -> str:
+        """The rules for dark paper, each for what stands `under` a selector."""
+        dark: dict[str, Paint] = style.THEMES["dark"]
+        rules = []
+        for role, part in sorted(self.used):
+            for attribute in ("fill", "stroke"):
+                name = f"{role.replace(' ', '-')}.{part}"
+                rules.append(
+                    f'{under}[data-{attribute}="{name}"]{{{attribute}:{getattr(dark[role], part)}}}'
+                )
+        return "".join(rules)
+
+    def sheet(self) -> str:
+        """The style sheet that follows the reader's setting."""
+        if not self.auto:
+            return ""
+        return f"<style>@media(prefers-color-scheme:dark){{{self.rules()}}}</style>"
