@@ -1,6 +1,6 @@
 """What a process of its own costs: its peak memory, or the time to its first gradient.
 
-    python tests/benchmarks/costs.py memory NAME B T H V      prints the peak, in bytes
+    python tests/benchmarks/costs.py memory NAME KIND B T H V      prints the peak, in bytes
     python tests/benchmarks/costs.py first NAME               prints a gradient
 
 A process of its own, since what a framework allocates is seen by nobody else than the system.
@@ -44,14 +44,14 @@ print(jax.jit(jax.grad(loss))(jnp.full((7, 3), 0.1))[0, 0])
 }
 
 
-def memory(name, B, T, H, V):
+def memory(name, kind, B, T, H, V):
     """The peak of a process that does a training step, after a small one."""
     from comparison import rivals
     from handwritten import Problem
 
-    make = rivals("rnn")[name]
-    make(Problem(B, 10, H, V, "rnn", "float32")).step()
-    make(Problem(B, T, H, V, "rnn", "float32")).step()
+    make = rivals(kind)[name]
+    make(Problem(B, 10, H, V, kind, "float32")).step()
+    make(Problem(B, T, H, V, kind, "float32")).step()
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
@@ -66,9 +66,9 @@ def child(*arguments):
     return run.stdout.split()[-1], time.perf_counter() - start
 
 
-def bytes_a_step(name, B, H, V, few, many):
+def bytes_a_step(name, B, H, V, few, many, kind="rnn"):
     """Peak memory per time step: the slope between two lengths."""
-    low, high = (int(child("memory", name, B, T, H, V)[0]) for T in (few, many))
+    low, high = (int(child("memory", name, kind, B, T, H, V)[0]) for T in (few, many))
     return (high - low) / (many - few)
 
 
@@ -76,4 +76,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "first":
         exec(FIRST[sys.argv[2]])
     else:
-        print(memory(sys.argv[2], *map(int, sys.argv[3:])))
+        print(memory(*sys.argv[2:4], *map(int, sys.argv[4:])))

@@ -96,6 +96,14 @@ def test_any_cell_and_a_list_of_steps():
         np.testing.assert_allclose(b, a, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_fused_layer_called_in_the_usual_way_goes_in_chunks_too(kind):
+    layer, x = kind(I, H, seed=0, fused=True, return_sequences=True), tg.Tensor(XS)
+    assert CHECKPOINT not in {node.op for node in tg.nodes(layer(x))}
+    layer.checkpoint_every = 4
+    assert CHECKPOINT in {node.op for node in tg.nodes(layer(x))}
+
+
 def test_states_of_single_steps_are_kept_where_they_are_asked_for():
     net = nn.Stacked([nn.RNN(I, H, seed=0, checkpoint_every=4)], return_all_states=True)
     with pytest.raises(tg.InputError, match="return_all_states=True on that layer"):

@@ -748,6 +748,30 @@ def test_what_is_changed_between_two_calls_counts(kind):
                 np.testing.assert_allclose(b, a, **EXACT)
 
 
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("shape", [(T, B, I), (T, I)])
+def test_where_nobody_asks_for_the_cells_the_node_has_h_alone(shape, sequences):
+    layer = nn.LSTM(I, H, seed=1, fused=True, return_sequences=sequences)
+    x = tg.Tensor(numbers(shape), requires_grad=True)
+    loss = (layer(x) ** 2).sum()
+    assert [n.value.shape for n in tg.nodes(loss) if n.op is SEQUENCE] == [(*shape[:-1], H)]
+    layer.fused = False
+    plain = (layer(x) ** 2).sum()
+    layer.fused = True
+    opened = tg.open_fused(loss)
+    assert [n.op.name for n in tg.nodes(opened)] == [n.op.name for n in tg.nodes(plain)]
+    firsts = [tg.grad(one, layer.cell.W_hh, create_graph=True) for one in (loss, plain)]
+    for one, other in (firsts, [tg.grad((g ** 2).sum(), x) for g in firsts]):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), **EXACT)
+    layer.return_state = True
+    _, state = layer(x)
+    assert state.c.shape == state.h.shape == (*shape[1:-1], H)
+    again = tg.grad((state.c ** 2).sum(), x)
+    layer.fused = False
+    np.testing.assert_allclose(again.numpy(), tg.grad((layer(x)[1].c ** 2).sum(), x).numpy(),
+                               **EXACT)
+
+
 def test_another_shape_type_step_or_scope_is_another_call():
     layer = nn.RNN(I, H, seed=1, return_sequences=True)
     for shape in ((T, B, I), (T, B, I), (T + 1, B, I), (T, I), (T, B, I)):

@@ -50,7 +50,8 @@ def through_time(g: Any, y: Any, *operands: Any, run: Pass) -> list[Any]:
     sliced = Whole(x, "x", span) if isinstance(x, Node) else x  # slices, to end at x itself
     states = run.again([sliced, *operands[1:]])
     parts = [join([cell.split(s)[k] for s in states]) for k in range(len(cell.state_names))]
-    result = parts[0] if len(parts) == 1 else ops.stack(*parts, axis=0)
+    alone = run.settled.only_h or len(parts) == 1
+    result = parts[0] if alone else ops.stack(*parts, axis=0)
     targets = [x for x in operands if isinstance(x, Node) and x.requires_grad]
     totals = pull(result, targets, g, graph=True, until=set(targets))
     return [totals.get(x) if isinstance(x, Node) else None for x in operands]

@@ -15,8 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from .fused_room import VIEWS, Desk, Strip, views
+from . import fused_room
+from .fused_room import VIEWS, Desk, Strip
 from .fused_way import block_of
+
+FEW = 512  # steps whose views a gated layer keeps: it has a dozen of each, as much as the numbers
 
 
 class RNNDesk(Desk):
@@ -103,7 +106,7 @@ class LSTMBack:
     are the same, (T, 4, B, H), in the order of the steps taken."""
 
     def __init__(self, T: int, B: int, H: int, dtype: Any, reverse: bool) -> None:
-        self.delta = Strip(T, B, 4 * H, dtype, reverse)
+        self.delta = Strip(T, B, 4 * H, dtype, reverse, FEW)
         turned = self.delta.whole[::-1] if reverse else self.delta.whole
         self.gates = by_gates(turned, 4)
         self.steps, self.first, self.others = (
@@ -123,7 +126,7 @@ class GRUDesk(Desk):
 
     def __init__(self, T: int, B: int, H: int, gates: int, dtype: Any, reverse: bool) -> None:
         self.size = T, B, H, gates, dtype, reverse
-        self.states = Strip(T + 1, B, H, dtype, reverse)
+        self.states = Strip(T + 1, B, H, dtype, reverse, FEW)
         whole = self.states.whole
         super().__init__(whole)
         self.before = whole[1:] if reverse else whole[:-1]  # h_{t-1} in the order of time
@@ -151,7 +154,7 @@ class GRUBack:
     multiplied with."""
 
     def __init__(self, T: int, B: int, H: int, gates: int, dtype: Any, reverse: bool) -> None:
-        self.delta = Strip(T, B, gates * H, dtype, reverse)
+        self.delta = Strip(T, B, gates * H, dtype, reverse, FEW)
         whole = self.delta.whole
         self.from_x = whole.reshape(-1)[:3 * T * B * H].reshape(T * B, 3 * H)
         from_x = by_gates(self.from_x.reshape(T, B, 3 * H)[::-1 if reverse else 1], 3)
@@ -162,6 +165,11 @@ class GRUBack:
         self.block = block_of(T, 4 * B * H)
         self.factors = np.empty((self.block, 4, B, H), dtype)
         self.by = [views(self.factors[:, k]) for k in range(4)]
+
+
+def views(a: Any) -> Any:
+    """The views of the steps of a gated layer."""
+    return fused_room.views(a, FEW)
 
 
 def by_gates(rows: Any, gates: int) -> Any:

@@ -51,7 +51,7 @@ class FusedRun:
         self.settled, self.starts = run.settled, starts
         self.node = record(SEQUENCE, run.value, operands, run.values, run.settled.span,
                            {"run": run})
-        self.names = run.settled.cell.state_names
+        self.names = run.settled.cell.state_names[:1 if run.settled.only_h else None]
         if len(self.names) == 1:
             self.parts = [self.node.named(self.names[0])]
         if run.masks.valid is None and len(self.names) == 1:

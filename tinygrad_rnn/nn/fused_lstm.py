@@ -120,11 +120,13 @@ class LSTMKernel:
             way.after(k, c_k, c)
 
     def backward(self, g: Any) -> Deltas:
-        """From what arrives at h_t and c_t from outside, (2, T, B, H), to all δ_t."""
+        """From what arrives at h_t and c_t from outside, (2, T, B, H), or at h_t alone, (T, B, H),
+        to all δ_t."""
         way, lent, W_hh, peep = self.way, self.desk.lend(), self.W_hh, self.peepholes
-        T, shape, dtype = way.T, g.shape[2:], lent.delta.whole.dtype
+        T, shape, dtype = way.T, g.shape[-2:], lent.delta.whole.dtype
         dot, add, multiply, extra = np.dot, np.add, np.multiply, np.empty(shape, dtype)
-        g_h, g_c = way.turned(g[0]), way.turned(g[1]) if g[1].any() else None
+        g_h, g_c = (g, None) if g.ndim == 3 else (g[0], g[1] if g[1].any() else None)
+        g_h, g_c = way.turned(g_h), way.turned(g_c)
         d_h, d_c = np.zeros(shape, dtype), np.zeros(shape, dtype)
         wide = way.plain and peep is None
         fresh = [np.zeros(shape, dtype) for _ in range(2)] if way.begins is not None else []

@@ -112,7 +112,8 @@ class Opening:
         x = list(self.steps[x]) if isinstance(x, Node) and x in self.steps else \
             self.of(x) if isinstance(x, Node) else x
         with at(node.at.but(span=None, watchers=here().watchers)):
-            self.steps[node] = run.again([x, *operands])
+            states = run.again([x, *operands])
+        self.steps[node] = [s[0] for s in states] if run.settled.only_h else states
 
     def open_checkpoint(self, node: Node) -> None:
         """What a checkpoint computed, with its graph."""

@@ -43,13 +43,15 @@ WEIGHTS = "W_xh", "W_hh", "W", "b_h", "b_hn", "p_i", "p_f", "p_o"
 
 class Settled:
     """What is the same for every pass of a layer over sequences of one shape, from one place in the
-    program: names of operands, kernel, direction, the steps."""
+    program: names of operands, kernel, direction, the steps. `only_h`: of a state of several parts
+    the graph gets the first one alone, since nobody asks for another."""
 
-    __slots__ = ("B", "T", "cell", "first", "kernel", "names", "phis", "reverse", "room", "single",
-                 "span", "way")
+    __slots__ = ("B", "T", "cell", "first", "kernel", "names", "only_h", "phis", "reverse", "room",
+                 "single", "span", "way")
 
     def __init__(self, cell: Any, names: Sequence[str], shape: tuple[int, ...], reverse: bool,
-                 room: Room) -> None:
+                 room: Room, only_h: bool = False) -> None:
+        self.only_h = only_h and len(cell.state_names) > 1
         self.cell, self.names, self.reverse, self.room = cell, tuple(names), reverse, room
         self.T, self.single, self.first = shape[0], len(shape) == 2, first_step()
         self.B = 1 if self.single else shape[1]
@@ -129,7 +131,7 @@ class Pass:
     @property
     def value(self) -> Any:
         """The states of all steps: (T, B, H), or (2, T, B, H) for h and c of an LSTM."""
-        value = self.kernel.value
+        value = self.kernel.value[0] if self.settled.only_h else self.kernel.value
         return value[..., 0, :] if self.settled.single else value
 
     # --- backward -------------------------------------------------------------------------------

@@ -160,9 +160,7 @@ def inputs(x: Any, W_xh: Any, b: Any, z: Any) -> None:
 
 def product(delta: Any, x: Any) -> Any:
     """Σ_t δ_t x_tᵀ over all steps and samples: (T, B, G), (T, B, I) -> (G, I)."""
-    if delta.flags.c_contiguous:
-        return np.dot(rows(delta).T, rows(x))
-    return np.dot(rows(x).T, rows(delta)).T  # of columns of δ, NumPy would make a copy, and slowly
+    return np.matmul(rows(delta).T, rows(x))  # np.dot would copy columns of δ, and slowly
 
 
 def over_rows(delta: Any) -> Any:

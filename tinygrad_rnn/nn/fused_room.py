@@ -28,15 +28,16 @@ class Strip:
     `steps` are the views of the single ones, in the order in which they are taken.
     """
 
-    def __init__(self, T: int, B: int, n: int, dtype: Any, reverse: bool = False) -> None:
+    def __init__(self, T: int, B: int, n: int, dtype: Any, reverse: bool = False,
+                 most: int = VIEWS) -> None:
         self.whole = np.empty((T, B, n), dtype)
         self.rows = self.whole.reshape(T * B, n)
-        self.steps = views(self.whole[::-1] if reverse else self.whole)
+        self.steps = views(self.whole[::-1] if reverse else self.whole, most)
 
 
-def views(a: Any) -> Any:
+def views(a: Any, most: int = VIEWS) -> Any:
     """The steps of an array, each as a view: something to go through and to take from."""
-    return list(a) if len(a) <= VIEWS else a
+    return list(a) if len(a) <= most else a
 
 
 class Desk:

@@ -38,10 +38,11 @@ class Usual:
         self.place, self.shape, self.dtype = here(), xs.value.shape, xs.value.dtype
         names = [name for name in WEIGHTS if held.get(name) is not None]
         self.weights = [held[name] for name in names]
-        self.settled = Settled(cell, ["x", *names], self.shape, layer.reverse, layer.room)
+        self.settled = Settled(cell, ["x", *names], self.shape, layer.reverse, layer.room,
+                               only_h=not (layer.return_state or layer.return_all_states))
         self.masks = Masks(self.settled.T)
         self.sequence = layer.return_sequences and not (
-            layer.return_state or layer.return_all_states or len(cell.state_names) > 1)
+            layer.return_state or layer.return_all_states)
         self.times = column(self.settled.span, len(self.shape))
 
     def fits(self, layer: Any, xs: Any) -> bool:
@@ -65,8 +66,8 @@ class Usual:
 
 def options(layer: Any) -> tuple[Any, ...]:
     """The options of a layer that matter without masks and a first state."""
-    return (layer.reverse, layer.start, layer.return_sequences, layer.return_state,
-            layer.return_all_states, layer.room)
+    return (layer.checkpoint_every, layer.reverse, layer.start, layer.return_sequences,
+            layer.return_state, layer.return_all_states, layer.room)
 
 
 def usual_call(layer: Any, xs: Any) -> Any:
@@ -74,7 +75,8 @@ def usual_call(layer: Any, xs: Any) -> Any:
     usual: Usual | None = layer.usual
     if usual is None or not usual.fits(layer, xs):
         shape = xs.value.shape
-        plain = type(layer.cell) in CELLS and layer.start == "zeros"
+        plain = type(layer.cell) in CELLS and layer.start == "zeros" \
+            and layer.checkpoint_every is None
         if not plain or len(shape) not in (2, 3) or shape[-1] != layer.input_size or not shape[0]:
             return None
         layer.usual = usual = Usual(layer, xs)
