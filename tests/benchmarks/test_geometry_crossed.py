@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from tests.draw.crossed import cases, drawn
-from tests.draw.test_geometry import faults
+from tests.draw.faults import faults
 
 PARTS = 40
 

@@ -7,8 +7,8 @@ from tinygrad_rnn import draw, nn
 from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.errors import InputError
 
+from .faults import faults
 from .models import MODELS
-from .test_geometry import faults
 
 
 def words(picture):

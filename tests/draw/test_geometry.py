@@ -7,10 +7,9 @@ import pytest
 
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
-from tinygrad_rnn.draw.blocks import meets
-from tinygrad_rnn.draw.paper import label_rect
 
 from .crossed import cases, drawn
+from .faults import faults, things
 from .graphs import GRAPHS, both_ways, layer, unstamped
 
 
@@ -20,65 +19,6 @@ def drawings(name):
         "unrolled": draw.unrolled(root).drawing,
         "flow": draw.gradient_flow(gradient_flow(root)).drawing,
     }
-
-
-def things(drawing):
-    """Everything with an outline but dots and frames."""
-    return [box for box in drawing.boxes if box.w > 8]
-
-
-def overlap(a, b, by=0.5):
-    return a[0] < b[2] - by and b[0] < a[2] - by and a[1] < b[3] - by and b[1] < a[3] - by
-
-
-def faults(drawing):
-    """All that is wrong with the places in a drawing, in words."""
-    found = []
-    boxes = things(drawing)
-    for a, b in itertools.combinations(boxes, 2):
-        if overlap(a.sides, b.sides):
-            found.append(f"{a.id} and {b.id} overlap")
-    for line in drawing.lines:
-        for p, q in itertools.pairwise(line.points):
-            for box in boxes:
-                own = box.id in (line.tail, line.head) or box.id in line.id.split("--")
-                if not own and meets(p, q, box.sides, -0.5):
-                    found.append(f"{line.id} runs through {box.id}")
-    found += dangling(drawing)
-    paper = (drawing.left, drawing.top, drawing.left + drawing.width, drawing.top + drawing.height)
-    for rect, what in [
-        *((label_rect(n), n.text) for n in drawing.labels),
-        *((b.sides, b.id) for b in (*drawing.boxes, *drawing.frames)),
-    ]:
-        inside = paper[0] <= rect[0] and rect[2] <= paper[2] and paper[1] <= rect[1]
-        if not (inside and rect[3] <= paper[3]):
-            found.append(f"{what} is cut")
-    for label in drawing.labels:
-        for box in boxes:
-            if overlap(label_rect(label), box.sides, 2.0):
-                found.append(f"{label.text} lies on {box.id}")
-        if label.halo:  # clears what is behind it
-            continue
-        rect = label_rect(label)
-        for line in drawing.lines:
-            if any(meets(p, q, rect, -2.0) for p, q in itertools.pairwise(line.points)):
-                found.append(f"{line.id} strikes through {label.text}")
-    for a, b in itertools.combinations(drawing.labels, 2):
-        if overlap(label_rect(a), label_rect(b), 2.0):
-            found.append(f"{a.text} lies on {b.text}")
-    return found
-
-
-def dangling(drawing):
-    """Lines that do not begin or end on (or within) the box that they name."""
-    boxes = {box.id: box for box in drawing.boxes}
-    for line in drawing.lines:
-        for (x, y), end in ((line.points[0], line.tail), (line.points[-1], line.head)):
-            if end in boxes:
-                left, top, right, bottom = boxes[end].sides
-                slack = 10  # a box may be smaller than the place that all steps keep for it
-                if not (left - slack <= x <= right + slack and top - slack <= y <= bottom + slack):
-                    yield f"{line.id} does not reach {end}"
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -10,7 +10,7 @@ from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.errors import InputError, ShapeError, UnsupportedError
 
 from . import graphs, pictures
-from .test_geometry import faults
+from .faults import faults
 
 # characters stand close together, and a window's marks on its band
 CROWDED = ("text",)

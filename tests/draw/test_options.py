@@ -8,7 +8,7 @@ from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.errors import InputError
 
 from . import graphs
-from .test_geometry import faults
+from .faults import faults
 
 MODELS = {
     "RNN": graphs.layer,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from math import hypot
+from math import atan2, cos, dist, hypot, sin
 
 from . import style
 from .labels import Text, width
@@ -21,6 +21,7 @@ from .scene import Glyph, Scene, Wire
 
 NEAR = 80.0  # what is near is looked up by stretches of x
 NOTE, ASIDE = 13.0, 4.0  # what a number below a glyph takes; how far beside one it stands
+APART = 6.0  # how far the ends of two wires into one thing stand apart
 
 
 class Block:
@@ -51,6 +52,7 @@ class Block:
         self.words = [words_at(g, r, down) for g, r in self.rects.items() if g.note]
         self.near = self.by_place()
         self.ways = [self.way(layers, i, wire) for i, wire in enumerate(self.wires)]
+        self.part_ends()
         if down:
             self.rects = {glyph: turned(rect) for glyph, rect in self.rects.items()}
             self.ways = [tuple((y, x) for x, y in way) for way in self.ways]
@@ -68,6 +70,23 @@ class Block:
         if inner and self.clear(inner[-1], q, a, b):
             end = edge(wire.head, b, inner[-1])
         return start, *inner, end
+
+    def part_ends(self) -> None:
+        """Where several wires come into one thing, each gets a place of its own on the outline."""
+        into: dict[Glyph, list[int]] = {}
+        for i, wire in enumerate(self.wires):
+            into.setdefault(wire.head, []).append(i)
+        for glyph, these in into.items():
+            if len(these) < 2:
+                continue
+            middle = centre(self.rects[glyph])
+            these.sort(key=lambda i: turn_of(self.ways[i][-1], middle))
+            turns = [turn_of(self.ways[i][-1], middle) for i in these]
+            far = sum(dist(self.ways[i][-1], middle) for i in these) / len(these)
+            for i, old, new in zip(these, turns, spread(turns, APART / max(far, 1.0))):
+                if old != new:
+                    toward = middle[0] - cos(new), middle[1] - sin(new)
+                    self.ways[i] = (*self.ways[i][:-1], edge(glyph, self.rects[glyph], toward))
 
     def tight(self, points: list[Point], a: Rect, b: Rect) -> list[Point]:
         """A way without the bends that nothing makes necessary."""
@@ -97,6 +116,29 @@ class Block:
             for k in range(int((rect[0] - 4) // NEAR), int((rect[2] + 4) // NEAR) + 1):
                 found.setdefault(k, []).append((rect, margin))
         return found
+
+
+def turn_of(p: Point, middle: Point) -> float:
+    """In which direction a point on the left of the middle lies: 0 is straight to the left."""
+    return atan2(middle[1] - p[1], middle[0] - p[0])
+
+
+def spread(values: Sequence[float], least: float) -> list[float]:
+    """Sorted values moved as far apart as `least`, those that are too near around their mean."""
+    groups: list[list[float]] = []
+    for value in values:
+        groups.append([value])
+        while len(groups) > 1 and start_of(groups[-1], least) < \
+                start_of(groups[-2], least) + len(groups[-2]) * least:
+            last = groups.pop()
+            groups[-1] += last
+    return [start_of(group, least) + k * least if len(group) > 1 else group[0]
+            for group in groups for k in range(len(group))]
+
+
+def start_of(group: Sequence[float], least: float) -> float:
+    """Where the first of a group stands, the others after it."""
+    return sum(group) / len(group) - least * (len(group) - 1) / 2
 
 
 def edge(glyph: Glyph, rect: Rect, toward: Point) -> Point:

@@ -23,7 +23,7 @@ from .routing import Way
 from .scene import Column, Glyph, Rail, Scene, Wire
 from .spots import Places, Spot
 from .template import Room
-from .timegrid import PASSAGES, TimeGrid, gap_lines
+from .timegrid import PASSAGES, TimeGrid, gap_lines, title_of
 
 TRIES, MORE = 4, 36.0  # how often the rows are moved apart, and how far
 
@@ -141,9 +141,8 @@ class Turned:
         """Which step a frame is of, or which steps a gap stands for."""
         left, top, right, _ = frame.sides
         if column.hidden is None:
-            said = column.title or (Run("t", "i"), Run(f" = {column.step}"))
-            self.say([((left + 10, top + 14), "start"), ((right - 10, top + 14), "end")], said,
-                     "quiet")
+            self.say([((left + 10, top + 14), "start"), ((right - 10, top + 14), "end")],
+                     title_of(column), "quiet")
             return
         said = Run("t", "i"), Run(f" = {column.hidden[0]} … {column.hidden[1]}")
         for i, line in enumerate([said, *gap_lines(column)]):

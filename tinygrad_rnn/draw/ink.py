@@ -13,10 +13,10 @@ from .blocks import box_of, line_of
 from .labels import Run, Text, clean, roman
 from .model import Box, Drawing, Label, Line, Point
 from .paper import framed
-from .routing import Way, centre, shifted
+from .routing import Rect, Way, centre, onto, shifted
 from .scene import Column, Glyph, Rail, Wire
 from .spots import Places, Spot, said_at
-from .timegrid import PASSAGES, TOTAL, TimeGrid, around, gap_lines
+from .timegrid import PASSAGES, TOTAL, TimeGrid, around, gap_lines, title_of
 from .wording import safe
 
 
@@ -33,12 +33,13 @@ class Ink:
         self.taken = Places()  # where glyphs and words are
         self.lanes = Places()  # where lines run
         self.gaps = [c.hidden[0] for c in self.scene.columns if c.hidden]
+        self.small = self.smaller()
         for i, column in enumerate(self.scene.columns):
             self.frame(column, grid.left[i])
         self.name_scopes()
         for wire in self.scene.wires:
             if wire.kind != "term":
-                self.lay(line_of(wire, grid.way(wire), self.ids))
+                self.lay(line_of(wire, self.reaching(wire, grid.way(wire)), self.ids))
         for rail in self.scene.rails:
             self.rail(rail)
         for i, total in enumerate(self.scene.totals):
@@ -76,8 +77,7 @@ class Ink:
         place = (x + wide / 2, (t.top + t.bottom) / 2, wide, t.bottom - t.top, "rect")
         if column.hidden is None:
             self.frames.append(Box(f"{part}t{column.step}.frame", *place, "frame"))
-            title = column.title or (Run("t", "i"), Run(f" = {column.step}"))
-            self.say((x + 12, t.top + 17), title, "quiet", anchor="start")
+            self.say((x + 12, t.top + 17), title_of(column), "quiet", anchor="start")
             return
         first, last = column.hidden
         name = f"{part}gap" if first == self.gaps[0] else f"{part}gap{first}"
@@ -148,6 +148,15 @@ class Ink:
         self.lines.append(line)
         self.lanes.add(line)
 
+    def reaching(self, wire: Wire, way: Way) -> Way:
+        """A way that ends at the outlines: further on, where a thing is smaller than the place that
+        all steps keep for it."""
+        if wire.head in self.small:
+            way = (*way[:-1], onto(self.small[wire.head], way[-1], way[-2]))
+        if wire.tail in self.small:
+            way = (onto(self.small[wire.tail], way[0], way[1]), *way[1:])
+        return way
+
     def rail(self, rail: Rail) -> None:
         """The rail from its weight to the last tap, and the sum at its end."""
         t = self.grid.templates[rail.stage]
@@ -171,7 +180,7 @@ class Ink:
         tap = self.grid.templates[rail.stage].tap(rail, wire)
         way = shifted(tap.way, self.grid.left[self.grid.column_of[wire.head]])
         self.dot(dot, way[0], wire.colour or wire.role)
-        self.lay(line_of(wire, way, self.ids, tail=dot))
+        self.lay(line_of(wire, self.reaching(wire, way), self.ids, tail=dot))
         return way[0][0]
 
     def step_notes(self, rail: Rail) -> None:
@@ -196,8 +205,8 @@ class Ink:
             way = self.grid.term_way(wire, y)
             starts.append(way[-1][0])
             self.dot(f"{total.id}.term{i}", way[-1], "line")
-            self.lines.append(line_of(wire, way, self.ids, head=f"{total.id}.term{i}",
-                                      arrow=wire.backwards))
+            self.lines.append(line_of(wire, self.reaching(wire, way), self.ids,
+                                      head=f"{total.id}.term{i}", arrow=wire.backwards))
         end, level = self.grid.rects[total][0], centre(self.grid.rects[total])[1]
         bends = () if abs(y - level) < 0.01 else ((end - 14, y), (end - 14, level))
         way = ((min(starts), y), *bends, (end, level))
@@ -219,12 +228,22 @@ class Ink:
 
     # --- glyphs ---------------------------------------------------------------------------------
 
+    def smaller(self) -> dict[Glyph, Rect]:
+        """What is drawn smaller than the place that all steps keep for it, since its own text needs
+        less; a cell fills the place."""
+        found = {}
+        for glyph in self.grid.column_of:
+            place = self.grid.rects[glyph]
+            size = glyph.size() if glyph.role != "cell" else (0.0, 0.0)
+            if size[0] and (size[0] < place[2] - place[0] - 0.01 or
+                            size[1] < place[3] - place[1] - 0.01):
+                found[glyph] = around(centre(place), glyph)
+        return found
+
     def glyph(self, glyph: Glyph) -> None:
         """A glyph as a box, with its number."""
-        rect = self.grid.rects[glyph]
+        rect = self.small.get(glyph, self.grid.rects[glyph])
         column = self.grid.column_of.get(glyph)
-        if column is not None:  # as large as its own text needs
-            rect = around(centre(rect), glyph)
         self.boxes.append(box_of(glyph, rect))
         self.taken.add(rect)
         if not glyph.note:

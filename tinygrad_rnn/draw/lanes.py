@@ -244,10 +244,14 @@ class Block:
             box = self.sheet.box(f"{self.scope}states{i}", (x, level - 12),
                                  (max(56.0, wide_of(text)), 24), "state", text,
                                  title="the states of all steps, returned")
-            for tap in taps:
-                end, high = tap.sides[2] - 8, level - 12
-                self.sheet.line(((end, tap.sides[1]), (end, high), (box.sides[0], high)),
-                                "carried", tap, box, width=1.0, arrow=tap is taps[-1])
+            bus = [self.sheet.box(f"{self.scope}states{i}.{k}", (tap.sides[2] - 8, level - 12),
+                                  (6.0, 6.0), "line", shape="circle", fill="carried",
+                                  stroke="carried") for k, tap in enumerate(taps)]
+            for tap, dot in zip(taps, bus):
+                self.sheet.line(((dot.x, tap.sides[1]), (dot.x, dot.y)), "carried", tap, dot,
+                                width=1.0, arrow=False)
+            self.sheet.line(((bus[0].x, bus[0].y), (box.sides[0], bus[0].y)), "carried", bus[0],
+                            box, width=1.0)
             self.sheet.say((x, level - 30), roman("return_all_states"), "quiet", style.TINY)
 
     # --- what else goes in ------------------------------------------------------------------------

@@ -76,7 +76,7 @@ class Sheet:
             shape: str = "round", **more: Any) -> Box:
         """A thing around a point; words that are too wide for it are set smaller."""
         wide = width(text, more.get("size", style.TEXT))
-        if wide > area[0] - 6:
+        if wide and wide > area[0] - 6:
             more["size"] = more.get("size", style.TEXT) * max(0.5, (area[0] - 6) / wide)
         made = Box(self.names.give(name), *at, *area, shape, role, text, **more)
         self.boxes.append(made)

@@ -117,7 +117,9 @@ def fed_back(wires: Iterable[Wire]) -> set[Key]:
     above: dict[Key, dict[Key, None]] = {}
     entries: dict[Key, dict[Key, None]] = {}
     for wire in wires:
-        if wire.kind == "carried" and wire.head.when is not None and wire.tail.when is not None:
+        hidden = wire.tail.role == "gap"
+        if wire.kind == "carried" and wire.head.when is not None and (
+                wire.tail.when is not None or hidden):
             entries.setdefault(wire.tail.key, {})[wire.head.key] = None
         elif wire.tail.when is not None and wire.tail.when == wire.head.when:
             above.setdefault(wire.tail.key, {})[wire.head.key] = None

@@ -16,6 +16,7 @@ import numpy as np
 from ..core import walk
 from ..core.graph import Node
 from . import looks, wording
+from .gaps import Gaps
 from .parts import assign_roles
 from .scene import Column, Glyph, Rail, Scene, Wire
 from .survey import MOST_AROUND, Survey
@@ -40,6 +41,7 @@ class Reader:
         self.structures: dict[Hashable, int] = {}
         self.taken: set[Hashable] = set()
         self.names = wording.Names()
+        self.gaps = Gaps(self)
         self.gap: Glyph | None = None  # what stands for hidden operations in a graph without steps
 
     def read(self) -> None:
@@ -56,7 +58,8 @@ class Reader:
             (around if untimed else chosen).append(node)
         for node in sorted([*chosen, *around[-MOST_AROUND:]], key=lambda n: n.order):
             self.add(node)
-        self.leave_for_gaps()
+        self.gaps.leave()
+        self.gaps.settle()
         looks.look_again(self)
 
     def column(self, node: Node) -> Column | None:
@@ -172,7 +175,7 @@ class Reader:
             return
         if tail is None:
             x = node.operands[position]
-            tail = self.gap_glyph(self.entry_key(x, head, position), x, x)
+            tail = self.gaps.dots(x, x)
             kind = "carried" if head.when is not None else "free"
         elif tail.when is None or head.when is None:
             kind = "inner" if tail.when == head.when else "free"
@@ -181,37 +184,6 @@ class Reader:
         if tail.key is None:
             tail.key = (head.key, position)
         self.wires.append(Wire(tail, head, kind, node, position))
-
-    def entry_key(self, x: Node, head: Glyph, position: int) -> Hashable:
-        """The place of a hidden state, told by what enters at the same place in another step."""
-        for wire in self.wires:
-            same = wire.head.key == head.key and wire.position == position
-            if wire.kind == "carried" and same:
-                return wire.tail.key
-        named = (x.at.scope, x.name)
-        if x.name is not None and named in self.structures:
-            return (self.structures[named], 0, "var")
-        return (head.key, position)
-
-    def gap_glyph(self, key: Hashable, x: Node, hidden: Node) -> Glyph:
-        """The dots for the state at `key`, in the gap that stands for the step of `hidden`."""
-        stage, step = self.found.stages.get(hidden, 0), hidden.at.step or 0
-        gap = next(c for c in self.columns
-                   if c.hidden and c.stage == stage and c.hidden[0] <= step <= c.hidden[1])
-        for glyph in gap.glyphs:
-            if glyph.key == key:
-                return glyph
-        glyph = wording.gap_glyph(self.names)
-        glyph.key, glyph.scope = key, x.at.scope
-        gap.glyphs.append(glyph)
-        return glyph
-
-    def leave_for_gaps(self) -> None:
-        """The wires from visible states into the hidden steps."""
-        for x, user in self.found.leaving.items():
-            if x in self.value:
-                glyph = self.value[x]
-                self.wires.append(Wire(glyph, self.gap_glyph(glyph.key, x, user), "carried", None))
 
     # --- totals ---------------------------------------------------------------------------------
 

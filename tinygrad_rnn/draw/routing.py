@@ -18,6 +18,8 @@ from .model import Point
 Rect = tuple[float, float, float, float]  # left, top, right, bottom
 Way = tuple[Point, ...]
 CLEAR = 4.0  # how far a line keeps from boxes, in points
+PORT, CORNER = 9.0, 12.0  # how far ends of wires stand apart, and how far from a corner
+SHARED = 400.0  # what it costs to end where another wire ends
 
 
 def centre(rect: Rect) -> Point:
@@ -61,7 +63,7 @@ class Field:
         ends = list(ends)
         for p, q in stretches(way):
             for rect in self.boxes:
-                margin = -0.5 if rect in ends else CLEAR
+                margin = -3.0 if rect in ends else CLEAR
                 if crosses(p, q, rect, margin):
                     return False
         return True
@@ -92,6 +94,12 @@ class Field:
             if (r[1] == s[1]) != (p[1] == q[1])
         )
 
+    def meetings(self, way: Way) -> int:
+        """How many wires come in, or go out, where a way comes in; or come in where it goes out."""
+        first, last = way[0], way[-1]
+        return sum(near(other[-1], last) + near(other[0], last) + near(other[-1], first)
+                   for other in self.wires)
+
     def best(self, ways: Iterable[Way], ends: Sequence[Rect]) -> Way | None:
         """The best of some ways, or None if none is clear."""
         found, lowest = None, float("inf")
@@ -100,7 +108,7 @@ class Field:
             cost = length + 24 * len(way)
             if cost >= lowest or not self.clear(way, ends):
                 continue
-            cost += 16 * self.overlap(way) + 12 * self.crossings(way)
+            cost += 16 * self.overlap(way) + 12 * self.crossings(way) + SHARED * self.meetings(way)
             if cost < lowest:
                 found, lowest = way, cost
         return found
@@ -108,12 +116,48 @@ class Field:
     def route(self, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float],
               every: bool = False) -> Way:
         """A way from `a` to `b`; `xs` and `ys` are the free channels. A long way round is taken
-        where every short one meets a box or lies on a wire; with `every`, wherever it is better."""
+        where every short one meets a box or lies on a wire; with `every`, wherever it is better.
+        Every wire has an end of its own: beside the middle of a side, if that is taken."""
         found = self.best(simple_ways(a, b, xs, ys), (a, b))
-        if every or found is None or self.overlap(found) > 1:
-            ways = chain(simple_ways(a, b, xs, ys), round_ways(a, b, xs, ys))
+        if every or found is None or self.overlap(found) > 1 or self.meetings(found):
+            ways = chain.from_iterable(
+                chain(simple_ways(a, port, xs, ys), round_ways(a, port, xs, ys))
+                for port in (b, *ports(b)))
             found = self.best(ways, (a, b))
         return found or (centre(a), centre(b))
+
+
+def onto(rect: Rect, end: Point, before: Point) -> Point:
+    """The end of a line, moved on to the edge of a box that it stops short of."""
+    (x, y), (left, top, right, bottom) = end, rect
+    if y == before[1] and top <= y <= bottom:
+        return (left if x < left else right if x > right else x), y
+    if x == before[0] and left <= x <= right:
+        return x, (top if y < top else bottom if y > bottom else y)
+    return end
+
+
+def near(p: Point, q: Point) -> bool:
+    """Whether two wires would seem to end at one point."""
+    return abs(p[0] - q[0]) + abs(p[1] - q[1]) < PORT / 2
+
+
+def ports(rect: Rect) -> Iterator[Rect]:
+    """The places beside the middle of each side at which a wire may enter, as thin boxes through
+    the whole: what enters one of them from its open side crosses nothing else. What is as wide as
+    high is a circle."""
+    (x, y), wide, high = centre(rect), rect[2] - rect[0], rect[3] - rect[1]
+    if abs(wide - high) < 0.01:
+        for far in (-0.6 * wide / 2, 0.6 * wide / 2):
+            yield x + far - 0.5, y - 0.4 * high, x + far + 0.5, y + 0.4 * high
+            yield x - 0.4 * wide, y + far - 0.5, x + 0.4 * wide, y + far + 0.5
+        return
+    for k in range(1, 1 + int(max(wide, high) / 2 / PORT)):
+        for far in (-PORT * k, PORT * k):
+            if abs(far) <= high / 2 - CORNER / 3:
+                yield rect[0], y + far - 0.5, rect[2], y + far + 0.5
+            if abs(far) <= wide / 2 - CORNER:
+                yield x + far - 0.5, rect[1], x + far + 0.5, rect[3]
 
 
 def shared(p: Point, q: Point, r: Point, s: Point, axis: int) -> float:

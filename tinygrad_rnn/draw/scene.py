@@ -41,25 +41,25 @@ class Glyph:
     turned: bool = False  # on its side: its words run upwards, until the paper is turned
     weights: tuple[Node, ...] = ()
     steps: tuple[Node, ...] = ()
+    least: float = 0.0  # the least width of a cell, so that all its weights come in from below
 
     def size(self) -> tuple[float, float]:
         """Width and height: the least there is, or what the text needs."""
         wide = width(self.text, style.TEXT)
         if self.turned and self.role == "cell" and self.key is not None and self.when is not None:
-            return style.CELL[0], max(wide + 24, style.CELL[1])
+            return max(self.least, style.CELL[0]), max(wide + 24, style.CELL[1])
         w, h = self.upright(wide)
         return (h, w) if self.turned else (w, h)
 
     def upright(self, wide: float) -> tuple[float, float]:
         """Width and height for words of a width."""
         if self.role == "cell" and self.key is not None and self.when is not None:
-            return max(wide + 24, style.CELL[0]), style.CELL[1]
+            return max(wide + 24, style.CELL[0], self.least), style.CELL[1]
         if self.shape == "circle":
             least = style.OP if self.role in ("op", "backward") else style.VAR
             if wide <= least - 6:
                 return least, least
             self.shape = "round"
-            return wide + 16, least
         return max(wide + 14, style.PILL + 8), style.PILL
 
 

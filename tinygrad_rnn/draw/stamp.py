@@ -9,19 +9,20 @@ over) does always: each kind of step has a stamp of its own, on the one grid of 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from itertools import product
+from itertools import chain, product
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import style
 from .labels import width
 from .model import Point
-from .routing import Field, Rect, Way, moved, shifted
+from .routing import Field, Rect, Way, moved, ports, shifted
 
 if TYPE_CHECKING:
     from .template import Template
 
 Key = Hashable
 LABEL = 15.0  # the room for a line of words
+ASIDE, NEXT = 30, 14  # how far from its middle a cell is tapped first, and then from tap to tap
 
 
 class Tap(NamedTuple):
@@ -88,12 +89,21 @@ class Stamp:
                                       if wire.head.when in self.whens)
                 for key, position in heads:
                     rect = self.rects[key]
-                    ways = tap_ways(rect, y, upper and t.noted)
-                    way = self.field.best(ways, (rect,)) or self.field.best(
-                        round_taps(rect, y, t.xs, t.ys), (rect,)) or ((0.0, y), (0.0, y))
+                    way = self.tap_way(rect, y, upper and t.noted)
                     self.field.wires.append(way)
                     found[rail.glyph.id, key, position] = Tap(way, upper)
         return found
+
+    def tap_way(self, rect: Rect, y: float, left_only: bool) -> Way:
+        """From a rail at height `y` into a box, at a point where no other wire ends."""
+        field, t = self.field, self.template
+        way = field.best(tap_ways(rect, y, left_only), (rect,))
+        if way is None or field.meetings(way):
+            way = field.best(chain.from_iterable(
+                tap_ways(end, y) for end in (rect, *ports(rect))), (rect,)) or way
+        if way is None or field.meetings(way):
+            way = field.best(round_taps(rect, y, t.xs, t.ys), (rect,)) or way
+        return way or ((0.0, y), (0.0, y))
 
     def tap_again(self) -> None:
         """The taps once more, after the rails have moved."""
@@ -131,8 +141,10 @@ def tap_ways(rect: Rect, y: float, left_only: bool = False) -> Iterable[Way]:
     """From a rail at height `y` into a box: straight, or beside it and in from the side."""
     middle, level = (rect[0] + rect[2]) / 2, (rect[1] + rect[3]) / 2
     edge = rect[3] if y > level else rect[1]
-    for aside in (-44.0, -30.0, 30.0, 44.0) if rect[2] - rect[0] >= style.CELL[0] else ():
-        yield (middle + aside, y), (middle + aside, edge)
+    wide = rect[2] - rect[0]
+    aside = list(range(ASIDE, int(wide / 2) - NEXT + 1, NEXT)) if wide >= style.CELL[0] else []
+    for d in (*(-d for d in reversed(aside)), *aside):
+        yield (middle + d, y), (middle + d, edge)
     yield (middle, y), (middle, edge)
     for distance in (12.0, 22.0, 32.0, 42.0, 52.0, 66.0, 84.0, 108.0, 140.0, 180.0, 230.0):
         yield (rect[0] - distance, y), (rect[0] - distance, level), (rect[0], level)

@@ -10,7 +10,9 @@ frame, y downwards from the lowest rail.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
+from math import ceil
 from typing import NamedTuple
 
 from . import style
@@ -18,10 +20,11 @@ from .cell import Grid
 from .labels import width
 from .routing import Rect, centre, moved
 from .scene import Rail, Scene, Wire
-from .stamp import LABEL, Stamp, Tap
+from .stamp import ASIDE, LABEL, NEXT, Stamp, Tap
 
 Key = Hashable
 RAIL, ZONE, TITLE = 22.0, 16.0, 22.0
+CONTEXT = 12.0  # the room above a rail for the wire that brings what it shares
 MOST_KINDS = 12  # of steps that differ in what they contain
 
 
@@ -41,12 +44,9 @@ class Template:
 
     def __init__(self, scene: Scene, room: Room) -> None:
         self.scene, self.grid, self.room = scene, Grid(scene), room
-        self.sizes: dict[Key, tuple[float, float]] = {}
-        for column in scene.columns:
-            for glyph in column.glyphs if column.step is not None else ():
-                w, h = glyph.size()
-                before = self.sizes.get(glyph.key, (0.0, 0.0))
-                self.sizes[glyph.key] = max(w, before[0]), max(h, before[1])
+        self.sizes = self.measure_boxes()
+        if self.widen_cells():
+            self.sizes = self.measure_boxes()
         self.noted = any(g.note for c in scene.columns for g in c.glyphs) or any(
             r.step_notes for r in scene.rails
         )
@@ -108,6 +108,35 @@ class Template:
 
     # --- measures -------------------------------------------------------------------------------
 
+    def measure_boxes(self) -> dict[Key, tuple[float, float]]:
+        """The width and height that every key needs at some step."""
+        sizes: dict[Key, tuple[float, float]] = {}
+        for column in self.scene.columns:
+            for glyph in column.glyphs if column.step is not None else ():
+                w, h = glyph.size()
+                before = sizes.get(glyph.key, (0.0, 0.0))
+                sizes[glyph.key] = max(w, before[0]), max(h, before[1])
+        return sizes
+
+    def widen_cells(self) -> bool:
+        """Make the boxes of cells wide enough for their taps to come in from below, half of them on
+        either side of what stands there; whether one needs more than the usual width."""
+        taps: Counter[tuple[Key, int | None]] = Counter(
+            (wire.head.key, wire.head.when) for rail in self.scene.rails for wire in rail.taps
+            if wire.head.role == "cell")
+        most: Counter[Key] = Counter()
+        for (key, _), count in taps.items():
+            most[key] = max(most[key], count)
+        for column in self.scene.columns:
+            for glyph in column.glyphs:
+                if glyph.role == "cell" and glyph.when is not None:
+                    spot = self.grid.spots[glyph.key]
+                    below = [self.sizes[key][0] for key, other in self.grid.spots.items()
+                             if other[:2] == spot[:2] and other.row < spot.row]
+                    glyph.least = tapped_width(most[glyph.key], max(below, default=0.0))
+        return any(least > style.CELL[0] for least in (
+            glyph.least for column in self.scene.columns for glyph in column.glyphs))
+
     def rails_by_zone(self) -> dict[int, list[Rail]]:
         """Each rail runs below the lowest band it feeds."""
         zones: dict[int, list[Rail]] = {}
@@ -145,6 +174,9 @@ class Template:
             zone = self.zones.get(band, [])
             for rail in reversed(zone):
                 rails[rail.glyph.id] = y
+                if rail.role == "carried":  # a context, which comes in from above
+                    ys.append(y - step / 2 - CONTEXT / 2)
+                    y -= CONTEXT
                 y -= step
             if band == 0:
                 y -= ZONE + (6.0 if self.noted else 0.0) if zone else 0.0
@@ -158,9 +190,9 @@ class Template:
                 rows[band, row] = y - high / 2
                 ys += [y + d for d in (9.0, 14.0, 4.5)]
                 y -= high + self.room.row
+            ys += [y + self.room.row - d for d in (9.0, 14.0)]
             if self.grid.uppers[band : band + 2] == [False, True] and self.zones.get(band + 1):
                 y -= 2.0
-        ys += [y + self.room.row - d for d in (9.0, 14.0)]
         return rows, rails, ys, y + self.room.row - style.GAP_Y / 2 - TITLE, bottom
 
     def order_rails(self) -> None:
@@ -210,3 +242,9 @@ class Template:
                     left = self.tap(rail, rail.taps[0]).note_left
                     room = max(taps) - min(own) if left else max(own) - min(taps)
                     self.width = max(self.width, room + wide + 14)
+
+
+def tapped_width(taps: int, below: float) -> float:
+    """The width of a box that `taps` enter from below, past something of a width."""
+    first = ASIDE + NEXT * max(0, ceil((below / 2 + 6 - ASIDE) / NEXT))
+    return 2 * (first + NEXT * ((taps + 1) // 2))

@@ -7,7 +7,8 @@ Linear in the number of steps: what depends on the step is only where its column
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
+from functools import cached_property
 
 from . import style
 from .blocks import Block
@@ -212,7 +213,7 @@ class TimeGrid:
             on = tuple((x + dx, y + dy) for x, y in way)
             if wire.tail in self.column_of:
                 entry = (*on[0], *on[0])
-                on = (*self.find_way(wire, self.rects[wire.tail], entry), *on[1:])
+                on = (*self.find_way(wire, entry=entry), *on[1:])
             self.ways[wire_key(wire)] = on
 
     # --- wires ----------------------------------------------------------------------------------
@@ -227,26 +228,78 @@ class TimeGrid:
             ways = self.of(self.scene.columns[i]).stamp(wire.head.when).ways
             way = ways[wire.tail.key, wire.head.key, wire.position]
             return shifted(way, self.left[i])
+        if wire.kind == "free":
+            return self.find_way(wire)
+        return self.passages[wire]
+
+    @cached_property
+    def passages(self) -> dict[Wire, Way]:
+        """The ways of all wires from step to step, and from before the first: those between
+        neighbours first, and in each column the straightest first. Every other one runs past those
+        that are laid; wires that run alike are laid once."""
+        found: dict[Wire, Way] = {}
+        into: dict[int | None, list[Wire]] = {}
+        far: list[Wire] = []
+        for wire in self.scene.wires:
+            if wire.kind not in ("inner", "result", "free", "term"):
+                first, last = self.span(wire)
+                (into.setdefault(last, []) if last - first < 2 else far).append(wire)
+        for wires in into.values():
+            self.lay(sorted(wires, key=self.bent), found, [])
+        for wire in far:
+            first, last = self.span(wire)
+            beside = [found[w] for i in range(first, last + 1) for w in into.get(i, ())]
+            self.lay([wire], found, beside)
+            into.setdefault(last, []).append(wire)
+        return found
+
+    def span(self, wire: Wire) -> tuple[int, int]:
+        """The first and the last column that a wire has to do with."""
+        ends = [self.column_of.get(glyph, self.nearest(self.rects[glyph]))
+                for glyph in (wire.tail, wire.head)]
+        return min(ends), max(ends)
+
+    def bent(self, wire: Wire) -> tuple[float, float]:
+        """How far the ends of a wire are from one level, and from each other."""
+        (ax, ay), (bx, by) = centre(self.rects[wire.tail]), centre(self.rects[wire.head])
+        return round(abs(ay - by), 2), round(abs(ax - bx), 2)
+
+    def lay(self, wires: list[Wire], found: dict[Wire, Way], beside: list[Way]) -> None:
+        """Find the ways of some wires, past each other and those `beside` them."""
+        keys = {wire: self.way_key(wire) for wire in wires}
+        laid = [*beside]
+        for known in (True, False):
+            for wire in wires:
+                x, key = self.rects[wire.head][0], keys[wire]
+                if wire not in found and (key in self.ways or not known):
+                    if key not in self.ways:
+                        self.ways[key] = shifted(self.find_way(wire, laid), -x)
+                    found[wire] = shifted(self.ways[key], x)
+                    laid.append(found[wire])
+
+    def way_key(self, wire: Wire) -> Hashable:
+        """What wires between steps that run alike have in common; of those that pass over a step,
+        neighbours run beside each other."""
         a, b = self.rects[wire.tail], self.rects[wire.head]
-        if wire.kind in ("free", "handed"):
-            return self.find_way(wire, a, b)
-        key = (wire.tail.key, wire.head.key, wire.position, round(a[0] - b[0], 2), wire.tail.role,
-               self.kind(wire.tail), self.kind(wire.head))
-        if key not in self.ways:
-            self.ways[key] = shifted(self.find_way(wire, a, b), -b[0])
-        return shifted(self.ways[key], b[0])
+        first, last = self.span(wire)
+        return (wire.tail.key, wire.head.key, wire.position, round(a[0] - b[0], 2), wire.tail.role,
+                self.kind(wire.tail), self.kind(wire.head), last % max(1, last - first))
 
     def kind(self, glyph: Glyph) -> int | None:
         """The kind of step that a glyph stands in."""
         i = self.column_of.get(glyph)
         return None if i is None else self.of(self.scene.columns[i]).kinds.get(glyph.when)
 
-    def find_way(self, wire: Wire, a: Rect, b: Rect) -> Way:
-        """A way past everything in the columns between two boxes."""
+    def find_way(self, wire: Wire, laid: Iterable[Way] = (), entry: Rect | None = None) -> Way:
+        """A way past everything in the columns between two boxes, and wires that are `laid`;
+        `entry` is where it ends, if not at its head."""
+        a, b = self.rects[wire.tail], entry or self.rects[wire.head]
         last = len(self.left) - 1
         ends = [self.column_of.get(glyph, self.nearest(rect))
                 for glyph, rect in ((wire.tail, a), (wire.head, b))]
-        boxes, wires, xs, ys = [a, b], [], [], list[float]()
+        ends += [i for i, column in enumerate(self.scene.columns) for rail in self.scene.rails
+                 if rail.glyph is wire.head and column.stage == rail.stage][:1]
+        boxes, wires, xs, ys = [a, b], list(laid), [], list[float]()
         for i in range(max(min(ends), 0), min(max(ends), last) + 1):
             column, x = self.scene.columns[i], self.left[i]
             t = self.of(column)
@@ -258,18 +311,26 @@ class TimeGrid:
                 boxes += [moved(rect, x) for rect in stamp.words]
                 wires += [shifted(way, x) for way in stamp.field.wires]
                 xs += [x + at for at in t.xs]
+                boxes.append(self.title_words(i))
             else:
                 boxes.append(self.gap_words(i))
         xs += [x - d for x in self.start.values() for d in (9.0, 5.0)]
         xs += [self.right + 9, self.right + 15, self.right + 21]
         others = (*self.scene.initial, *self.scene.around, *(r.glyph for r in self.scene.rails))
         boxes += [self.rects[g] for g in others if g in self.rects]
+        wires += [((r[2], centre(r)[1]), (r[2] + 18, centre(r)[1])) for r in
+                  (self.rects[rail.glyph] for rail in self.scene.rails)]
         boxes += [self.sum_rect(rail) for rail in self.scene.rails
                   if rail.note and rail.glyph in self.rects]
         boxes += [note_below(self.rects[g], g.note) for g in self.scene.initial if g.note]
         field = Field([r for r in boxes if r[2] > r[0]], wires)
         levels = [*dict.fromkeys(ys), self.top - 6, self.top - 10]
         return field.route(a, b, sorted(dict.fromkeys(xs)), levels, wire.kind == "fed")
+
+    def title_words(self, i: int) -> Rect:
+        """Where the title of a step stands, in the corner of its frame."""
+        x, top = self.left[i] + 12, self.of(self.scene.columns[i]).top
+        return x, top + 6, x + width(title_of(self.scene.columns[i]), style.SMALL), top + 21
 
     def gap_words(self, i: int) -> Rect:
         """Where the words of a gap stand, below each other at the top of its frame."""
@@ -299,6 +360,11 @@ class TimeGrid:
             field = t.stamp(wire.tail.when).field
             self.ways[key] = field.best(ways, (rect,)) or ways[0]
         return shifted(self.ways[key], x)
+
+
+def title_of(column: Column) -> Text:
+    """What a step is called."""
+    return column.title or (Run("t", "i"), Run(f" = {column.step}"))
 
 
 def gap_lines(column: Column) -> tuple[Text, ...]:

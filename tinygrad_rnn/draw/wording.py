@@ -267,11 +267,9 @@ def hidden_glyph(count: int, names: Names) -> Glyph:
     )
 
 
-def gap_glyph(names: Names) -> Glyph:
+def gap_glyph() -> Glyph:
     """The dots in place of many steps."""
-    return Glyph(
-        names.give("gap"), (Run("⋯", "b"),), "gap", "pill", title="steps that are not drawn"
-    )
+    return Glyph("", (Run("⋯", "b"),), "gap", "pill", title="steps that are not drawn")
 
 
 def make_initial(glyph: Glyph, state: Hashable, columns: list[Column]) -> None:

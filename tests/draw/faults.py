@@ -1,0 +1,114 @@
+"""What is wrong with the places in a drawing, told from the drawing alone.
+
+Nothing overlaps, nothing is cut, no line runs through a thing it does not belong to, every wire
+reaches what it joins, has an end of its own there, and lies on no other wire.
+"""
+
+import itertools
+import math
+
+from tinygrad_rnn.draw.blocks import meets
+from tinygrad_rnn.draw.paper import label_rect
+
+
+def things(drawing):
+    """Everything with an outline but dots and frames."""
+    return [box for box in drawing.boxes if box.w > 8]
+
+
+def overlap(a, b, by=0.5):
+    return a[0] < b[2] - by and b[0] < a[2] - by and a[1] < b[3] - by and b[1] < a[3] - by
+
+
+def faults(drawing, ends=True):
+    """All that is wrong with the places in a drawing, in words; without `ends`, those of wires are
+    not looked at (Graphviz has its own idea of them)."""
+    found = []
+    boxes = things(drawing)
+    for a, b in itertools.combinations(boxes, 2):
+        if overlap(a.sides, b.sides):
+            found.append(f"{a.id} and {b.id} overlap")
+    for line in drawing.lines:
+        for p, q in itertools.pairwise(line.points):
+            for box in boxes:
+                own = box.id in (line.tail, line.head) or box.id in line.id.split("--")
+                if not own and meets(p, q, box.sides, -0.5):
+                    found.append(f"{line.id} runs through {box.id}")
+    found += [*dangling(drawing), *(meeting(drawing) if ends else ()),
+              *(merged(drawing) if ends else ())]
+    paper = (drawing.left, drawing.top, drawing.left + drawing.width, drawing.top + drawing.height)
+    for rect, what in [
+        *((label_rect(n), n.text) for n in drawing.labels),
+        *((b.sides, b.id) for b in (*drawing.boxes, *drawing.frames)),
+    ]:
+        inside = paper[0] <= rect[0] and rect[2] <= paper[2] and paper[1] <= rect[1]
+        if not (inside and rect[3] <= paper[3]):
+            found.append(f"{what} is cut")
+    for label in drawing.labels:
+        for box in boxes:
+            if overlap(label_rect(label), box.sides, 2.0):
+                found.append(f"{label.text} lies on {box.id}")
+        if label.halo:  # clears what is behind it
+            continue
+        rect = label_rect(label)
+        for line in drawing.lines:
+            if any(meets(p, q, rect, -2.0) for p, q in itertools.pairwise(line.points)):
+                found.append(f"{line.id} strikes through {label.text}")
+    for a, b in itertools.combinations(drawing.labels, 2):
+        if overlap(label_rect(a), label_rect(b), 2.0):
+            found.append(f"{a.text} lies on {b.text}")
+    return found
+
+
+def dangling(drawing):
+    """Lines that do not begin or end on (or within) the box that they name."""
+    boxes = {box.id: box for box in drawing.boxes}
+    for line in drawing.lines:
+        for (x, y), end in ((line.points[0], line.tail), (line.points[-1], line.head)):
+            if end in boxes:
+                left, top, right, bottom = boxes[end].sides
+                slack = 1.0
+                if not (left - slack <= x <= right + slack and top - slack <= y <= bottom + slack):
+                    yield f"{line.id} does not reach {end}"
+
+
+NEAR, ALONG = 3.0, 8.0  # from here on two ends are one, and two lines are seen as one
+
+
+def forwards(line):
+    """A line from what is used to its user, also where the gradient runs the other way: its tail,
+    its head, and its points."""
+    tail = line.id.partition("--")[0]
+    if line.head == tail or line.head is not None and line.head.startswith(f"{tail}.tap"):
+        return tail, line.tail, line.points[::-1]
+    return tail, line.head, line.points
+
+
+def meeting(drawing):
+    """Two wires from different things that end at one point of a third."""
+    ends = {}
+    for line in drawing.lines:
+        tail, head, points = forwards(line)
+        if head is not None and "--" in line.id:
+            ends.setdefault(head, []).append((line.id, tail, points[-1]))
+    for head, those in ends.items():
+        for (a, tail, p), (b, other, q) in itertools.combinations(those, 2):
+            if tail != other and math.dist(p, q) < NEAR:
+                yield f"{a} and {b} end at one point of {head}"
+
+
+def merged(drawing):
+    """Two lines from different things that run on one another."""
+    stretches = {}
+    for line in drawing.lines:
+        tail, _, points = forwards(line)
+        for p, q in itertools.pairwise(points):
+            for axis in (0, 1):
+                if p[axis] == q[axis]:
+                    low, high = sorted((p[1 - axis], q[1 - axis]))
+                    stretches.setdefault((axis, round(p[axis])), []).append(
+                        (low, high, tail.removesuffix(".rail"), line.id))
+    for those in stretches.values():
+        for a, b in itertools.combinations(those, 2):
+            if a[2] != b[2] and min(a[1], b[1]) - max(a[0], b[0]) > ALONG:
+                yield f"{a[3]} and {b[3]} run on one another"
