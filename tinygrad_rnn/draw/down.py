@@ -19,11 +19,12 @@ from .ink import Ink
 from .labels import Run, Text, clean, roman, width
 from .model import Box, Drawing, Label, Point
 from .paper import framed, label_rect
+from .passages import PASSAGES
 from .routing import Way
 from .scene import Column, Glyph, Rail, Scene, Wire
 from .spots import Places, Spot
 from .template import Room
-from .timegrid import PASSAGES, TimeGrid, gap_lines, title_of
+from .timegrid import TimeGrid, gap_lines, title_of
 
 TRIES, MORE = 4, 36.0  # how often the rows are moved apart, and how far
 

@@ -12,11 +12,13 @@ from . import spots, style
 from .blocks import box_of, line_of
 from .labels import Run, Text, clean, roman
 from .model import Box, Drawing, Label, Line, Point
+from .outside import TOTAL, around
 from .paper import framed
+from .passages import PASSAGES
 from .routing import Rect, Way, centre, onto, shifted
 from .scene import Column, Glyph, Rail, Wire
 from .spots import Places, Spot, said_at
-from .timegrid import PASSAGES, TOTAL, TimeGrid, around, gap_lines, title_of
+from .timegrid import TimeGrid, gap_lines, title_of
 from .wording import safe
 
 
@@ -202,7 +204,7 @@ class Ink:
             return
         starts = []
         for i, wire in enumerate(terms, 1):
-            way = self.grid.term_way(wire, y)
+            way = self.grid.wires.term_way(wire, y)
             starts.append(way[-1][0])
             self.dot(f"{total.id}.term{i}", way[-1], "line")
             self.lines.append(line_of(wire, self.reaching(wire, way), self.ids,

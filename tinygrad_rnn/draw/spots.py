@@ -15,9 +15,10 @@ from . import style
 from .labels import Text, width
 from .model import Label, Line, Point
 from .paper import label_rect
+from .passages import PASSAGES
 from .routing import Rect, Way
 from .scene import Wire
-from .timegrid import PASSAGES, TimeGrid
+from .timegrid import TimeGrid
 
 Spot = tuple[Point, str]  # where words stand, and which end of them is there
 BUCKET = 100.0

@@ -1,0 +1,107 @@
+"""Outside: what has no step, on the left of the first step and on the right of the last.
+
+The question this file answers: *where does what comes before and after a recurrence stand?*
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import style
+from .blocks import Block
+from .labels import Text, width
+from .routing import Rect, centre
+from .scene import Glyph
+
+if TYPE_CHECKING:
+    from .timegrid import TimeGrid
+
+TOTAL, BESIDE = 20.0, 34.0  # the rail above the frames; from the last frame to what is beside it
+
+
+def place_around(grid: TimeGrid) -> None:
+    """What has no step: before the first step on the left, after the last on the right."""
+    after_all = later(grid)
+    before = [g for g in grid.scene.around if g not in after_all]
+    after = [g for g in grid.scene.around if g in after_all]
+    if after:
+        place_after(grid, after)
+    if before:
+        edge = min([-30.0, *(rect[0] for rect in grid.rects.values())])
+        notes = max((width(r.note, style.SMALL) for r in grid.scene.rails), default=0.0)
+        block = Block(before, grid.scene.wires)
+        put(grid, block, edge - notes - 40 - block.right, grid.top / 2)
+
+
+def later(grid: TimeGrid) -> set[Glyph]:
+    """The glyphs around that depend on a step, and what is given only to them."""
+    around_ = set(grid.scene.around)
+    found: set[Glyph] = set()
+    for wire in grid.scene.wires:  # in the order of the program
+        if wire.head in around_ and (wire.tail in grid.column_of or wire.tail in found):
+            found.add(wire.head)
+    for wire in reversed(grid.scene.wires):
+        if wire.tail in around_ and wire.head in found:
+            found.add(wire.tail)
+    return found
+
+
+def place_after(grid: TimeGrid, glyphs: list[Glyph]) -> None:
+    """The block on the right: level with the total above, or with the state it starts from."""
+    inside = set(glyphs)
+    entering = [w.tail for w in grid.scene.wires
+                if w.kind == "free" and w.head in inside and w.tail in grid.column_of]
+    entries = list(dict.fromkeys(entering))
+    block = Block(glyphs, grid.scene.wires, entries)
+    total = next((g for g in grid.scene.totals if g in inside), None)
+    if total is not None:
+        dy = grid.top - TOTAL - centre(block.rects[total])[1]
+    elif entries:
+        dy = centre(grid.rects[entries[0]])[1] - centre(block.rects[entries[0]])[1]
+    else:
+        dy = grid.top / 2
+    edge = max([grid.right, *(grid.rects[g][2] + 10 for g in grid.scene.initial)])
+    put(grid, block, edge + BESIDE, dy)
+
+
+def put(grid: TimeGrid, block: Block, dx: float, dy: float) -> None:
+    """Move a block to its place, and lead the wires from the steps to their entries."""
+    for glyph, (left, top, right, bottom) in block.rects.items():
+        if glyph not in grid.column_of:
+            grid.rects[glyph] = (left + dx, top + dy, right + dx, bottom + dy)
+    for wire, way in zip(block.wires, block.ways):
+        on = tuple((x + dx, y + dy) for x, y in way)
+        if wire.tail in grid.column_of:
+            entry = (*on[0], *on[0])
+            on = (*grid.wires.find_way(wire, entry=entry), *on[1:])
+        grid.wires.put(wire, on)
+
+
+def around(point: tuple[float, float], glyph: Glyph) -> Rect:
+    """The box of a glyph around a point."""
+    (x, y), (w, h) = point, glyph.size()
+    return x - w / 2, y - h / 2, x + w / 2, y + h / 2
+
+
+def below(rect: Rect, others: list[Rect]) -> Rect:
+    """The rectangle, moved down until it is clear of the others."""
+    left, top, right, bottom = rect
+    for other in sorted(others, key=lambda r: r[1]):
+        if left < other[2] and right > other[0] and top < other[3] + 6 and bottom > other[1] - 6:
+            top, bottom = other[3] + 8, other[3] + 8 + bottom - top
+    return left, top, right, bottom
+
+
+def above(rect: Rect, others: list[Rect]) -> Rect:
+    """The rectangle, moved up until it is clear of the others, with room for a note of its own."""
+    left, top, right, bottom = rect
+    for other in sorted(others, key=lambda r: -r[3]):
+        if left < other[2] and right > other[0] and top < other[3] + 6 and bottom > other[1] - 6:
+            top, bottom = other[1] - 22 - (bottom - top), other[1] - 22
+    return left, top, right, bottom
+
+
+def note_below(rect: Rect, note: Text) -> Rect:
+    """Where the note of a state from before the first step stands."""
+    middle, wide = centre(rect)[0], width(note, style.SMALL)
+    return middle - wide / 2, rect[3] + 3, middle + wide / 2, rect[3] + 16
