@@ -7,7 +7,7 @@ reaches what it joins, has an end of its own there, and lies on no other wire.
 import itertools
 import math
 
-from tinygrad_rnn.draw.blocks import meets
+from tinygrad_rnn.draw.outlines import meets
 from tinygrad_rnn.draw.paper import label_rect
 
 

@@ -17,9 +17,10 @@ from dataclasses import replace
 from typing import Any
 
 from . import render, style
-from .blocks import drawn, edge, outer
+from .blocks import drawn, outer
 from .labels import Run
 from .model import Box, Drawing, Label, Point
+from .outlines import edge
 from .routing import Rect, Way, centre
 from .scene import Column, Glyph, Scene, Wire
 from .wording import safe

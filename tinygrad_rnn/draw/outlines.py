@@ -1,0 +1,81 @@
+"""Outlines: where a straight line touches a circle or a box.
+
+The question this file answers: *at which point does a line reach a thing, and does it meet
+another?*
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import atan2, cos, dist, hypot, sin
+
+from .model import Point
+from .routing import Rect, centre
+from .scene import Glyph
+
+APART = 6.0  # how far the ends of two wires into one thing stand apart
+
+
+def apart(glyph: Glyph, rect: Rect, ends: Sequence[Point]) -> list[Point]:
+    """The ends of the wires that come into a glyph from the left, each with a place of its own on
+    the outline: where some are too near, they are turned about the middle."""
+    middle = centre(rect)
+    order = sorted(range(len(ends)), key=lambda i: turn_of(ends[i], middle))
+    turns = [turn_of(ends[i], middle) for i in order]
+    far = sum(dist(end, middle) for end in ends) / len(ends)
+    found = list(ends)
+    for i, old, new in zip(order, turns, spread(turns, APART / max(far, 1.0))):
+        if old != new:
+            found[i] = edge(glyph, rect, (middle[0] - cos(new), middle[1] - sin(new)))
+    return found
+
+
+def turn_of(p: Point, middle: Point) -> float:
+    """In which direction a point on the left of the middle lies: 0 is straight to the left."""
+    return atan2(middle[1] - p[1], middle[0] - p[0])
+
+
+def spread(values: Sequence[float], least: float) -> list[float]:
+    """Sorted values moved as far apart as `least`, those that are too near around their mean."""
+    groups: list[list[float]] = []
+    for value in values:
+        groups.append([value])
+        while len(groups) > 1 and start_of(groups[-1], least) < \
+                start_of(groups[-2], least) + len(groups[-2]) * least:
+            last = groups.pop()
+            groups[-1] += last
+    return [start_of(group, least) + k * least if len(group) > 1 else group[0]
+            for group in groups for k in range(len(group))]
+
+
+def start_of(group: Sequence[float], least: float) -> float:
+    """Where the first of a group stands, the others after it."""
+    return sum(group) / len(group) - least * (len(group) - 1) / 2
+
+
+def edge(glyph: Glyph, rect: Rect, toward: Point) -> Point:
+    """Where the line from a glyph's middle `toward` a point leaves its outline."""
+    (x, y), (w, h) = centre(rect), (rect[2] - rect[0], rect[3] - rect[1])
+    if w == 0:
+        return x, y
+    dx, dy = toward[0] - x, toward[1] - y
+    if glyph.shape == "circle":
+        far = (w / 2) / (hypot(dx, dy) or 1.0)
+    else:
+        far = min(w / 2 / abs(dx) if dx else 1e9, h / 2 / abs(dy) if dy else 1e9)
+    return x + dx * far, y + dy * far
+
+
+def meets(p: Point, q: Point, rect: Rect, margin: float = 3.0) -> bool:
+    """Whether the straight line from `p` to `q` touches a rectangle: what is left of the line after
+    cutting it at each of the four sides (Liang and Barsky 1984)."""
+    start, end = 0.0, 1.0
+    for axis in (0, 1):
+        low, high, way = rect[axis] - margin, rect[axis + 2] + margin, q[axis] - p[axis]
+        if way == 0:
+            if not low < p[axis] < high:
+                return False
+            continue
+        first, last = sorted(((low - p[axis]) / way, (high - p[axis]) / way))
+        start, end = max(start, first), min(end, last)
+    return start < end
