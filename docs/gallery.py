@@ -5,9 +5,13 @@
 Open it in a browser after a change of the drawings, and look at each picture, on every paper.
 """
 
+import runpy
 import sys
+from contextlib import chdir, redirect_stdout
 from html import escape
+from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -63,9 +67,8 @@ def others():
     states = nn.RNN(3, 24, return_sequences=True, seed=0)(draws.normal(size=(60, 1, 3)))
     views["heat map of states"] = draw.heatmap(states, title="States")
     views["heat map, binned"] = draw.heatmap(draws.normal(size=(300, 900)).cumsum(axis=1))
-    said = 'She said: "yes (or no)", and then she left. ' * 3
-    views["text"] = draw.text(said, {"quotes": draw.inside_quotes(said) * 2 - 1,
-                                     "nesting": draw.nesting(said) - 0.2})
+    for name in ("23_a_cell_that_knows_quotes", "33_a_cell_that_knows_depth"):
+        views[f"text, {name[3:].replace('_', ' ')}"] = of_example(name)
     a, b = tg.Value(2.0, name="a"), tg.Value(-3.0, name="b")
     y = ((a * b + tg.tanh(a)) ** 2).named("y")
     views["scalar"] = draw.scalar(y)
@@ -76,6 +79,13 @@ def others():
     views["vector to sequence"] = draw.api(vector, 4)
     views["one to one"] = draw.api(nn.MLP([4, 8, 3], seed=0))
     return views
+
+
+def of_example(name):
+    """The picture that an example ends in."""
+    path = Path(__file__).resolve().parent.parent / "examples" / f"{name}.py"
+    with TemporaryDirectory() as folder, chdir(folder), redirect_stdout(StringIO()):
+        return runpy.run_path(str(path))["picture"]
 
 
 def page(theme="auto"):

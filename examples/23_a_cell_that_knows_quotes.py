@@ -28,7 +28,7 @@ def batch(size, length):
     return texts, np.array([[letters.index(c) for c in text] for text in texts]).T
 
 
-lstm = nn.LSTM(len(letters), 12, return_sequences=True, return_all_states=True, seed=1)
+lstm = nn.LSTM(len(letters), 12, return_sequences=True, return_all_states=True, seed=1, fused=True)
 head = nn.Linear(12, len(letters), name="hy", seed=2)
 weights = [*lstm.parameters(), *head.parameters()]
 adam = optim.Adam(weights, lr=0.02)

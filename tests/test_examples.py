@@ -82,6 +82,8 @@ SAYS = {
                               "21 of 21 planted mistakes are caught: 100%"],
     "32_the_player": ["67 moments: 33 forward, 33 backward, and the turn: "
                       "32_the_player.html#m=33", "4 32_the_player.html#m=50&look=W_hh"],
+    "33_a_cell_that_knows_depth": ["0 1.8733", "9 -0.982 0.373", "0 0.29 ± 0.09",
+                                   "4 -2.42 ± 0.21"],
     "18_explain": ["∂L/∂W_hh = Σ_t δ_t h_{t−1}ᵀ", "δ_t = ∂L/∂h_t ⊙ (1 − h_t²)",
                    "chain = ∂h₃/∂h₂ · ∂h₂/∂h₁ · ∂h₁/∂w = 0.2 · 0.2 · 0.9 = 0.036",
                    "∂h₃/∂w = 0.036 + 0.036 + 0.036 = 0.108 what this pass added to w.grad",
