@@ -55,3 +55,19 @@ def test_on_paper_a_larger_number_is_a_darker_grey(scale):
     assert all(a >= b for a, b in itertools.pairwise(bright))
     assert bright[0] > 20 * bright[-1]
     assert all(grey[1:3] == grey[3:5] == grey[5:7] for grey in greys)
+
+
+@pytest.mark.parametrize("name", style.WEIGHTS)
+def test_a_rail_is_seen_on_dark_paper(name):
+    """The lines of weights, which cross the whole picture, are no darker than the paper allows."""
+    table = style.THEMES["dark"]
+    assert style.contrast(table[f"weight {name}"].stroke, table["paper"].fill) >= 3.5
+
+
+def test_in_print_a_state_is_as_dark_as_the_legend_says():
+    picture = draw.gradient_flow(gradient_flow(GRAPHS["power"]()), theme="print").drawing
+    bar = next(strip for strip in picture.strips if "legend" in strip.id)
+    states = [box.fill for box in picture.boxes if box.role == "state"]
+    assert {bar.cells[-1].paint} <= set(states)
+    backward, plain_ = (style.THEMES["print"][role].fill for role in ("backward", "op"))
+    assert style.apart(backward, plain_) > 100

@@ -28,6 +28,7 @@ class Paint(NamedTuple):
 WEIGHTS = {"recurrent": "#D55E00", "input": "#56B4E9", "output": "#009E73", "bias h": "#E69F00",
            "bias y": "#999933", "0": "#CC79A7", "1": "#882255", "2": "#44AA99", "3": "#AA7744"}
 LEAST_CONTRAST = 4.5  # of text on what is behind it (WCAG 2.1, level AA)
+LEAST_LINE = 3.5  # of a weight's rail on dark paper
 GRADIENT = ("#2166ac", "#4393c3", "#7fb2d0", "#a9a9a9", "#d9905f", "#d6604d", "#b2182b")
 STATE, OUTPUT, LOSS = "#0072B2", "#009E73", "#CC79A7"
 
@@ -59,6 +60,13 @@ def contrast(a: str, b: str) -> float:
 def ink_on(colour: str) -> str:
     """Black or white, whichever reads better on `colour`: one of them has a contrast above 4.5."""
     return max("#000000", "#ffffff", key=lambda ink: contrast(ink, colour))
+
+
+def apart_from(colour: str, paper: str, ink: str) -> str:
+    """A line's colour, as far toward the ink as it needs to be seen on the paper."""
+    while contrast(colour, paper) < LEAST_LINE:
+        colour = mix(colour, ink, 0.1)
+    return colour
 
 
 def readable(paint: Paint) -> Paint:
@@ -104,7 +112,7 @@ def theme(paper: str, ink: str, frame: str, edge: str, quiet: str, pale: float) 
     violet = table["nan"].stroke if paper == "#ffffff" else mix("#AA3377", ink, 0.35)
     table["nan"] = Paint("none", violet, violet)
     for name, colour in WEIGHTS.items():
-        lively = colour if paper == "#ffffff" else mix(colour, ink, 0.15)
+        lively = colour if paper == "#ffffff" else apart_from(mix(colour, ink, 0.15), paper, ink)
         table[f"weight {name}"] = Paint(mix(colour, paper, pale * 0.9), lively, ink)
     return {role: readable(paint) for role, paint in table.items()}
 
@@ -126,6 +134,7 @@ def printable(table: dict[str, Paint]) -> dict[str, Paint]:
     found = {role: Paint(pale(p.fill), dark(p.stroke), "#000000") for role, p in table.items()}
     found["delay"] = Paint("#000000", "#000000", "#ffffff")
     found["frame"] = Paint("#ffffff", "#999999", "#333333")
+    found["backward"] = Paint("#cccccc", "#000000", "#000000")  # told from the forward pass
     return found
 
 
