@@ -20,14 +20,16 @@ from ..errors import InputError
 from . import style
 from .asked import options_of
 from .callbacks import NodeCallback
+from .glyphs import given_glyph, op_glyph, variable_glyph
 from .labels import Run, clean, plain, roman, symbol
 from .model import Box, Drawing, Label
+from .names import Names
 from .notes import listed, said
 from .options import Options
 from .paper import framed
 from .picture import Picture
 from .scene import Glyph, Scene, Wire
-from .wording import Names, given_glyph, name_of, op_glyph, variable_glyph, worth
+from .wording import name_of, worth
 from .written import written
 
 MOST = 200

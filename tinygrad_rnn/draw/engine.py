@@ -20,10 +20,10 @@ from . import render, style
 from .blocks import drawn, outer
 from .labels import Run
 from .model import Box, Drawing, Label, Point
+from .names import safe
 from .outlines import edge
 from .routing import Rect, Way, centre
 from .scene import Column, Glyph, Scene, Wire
-from .wording import safe
 
 LARGE = 500  # glyphs without time from which on Graphviz is taken, where there is one
 WHERE = 'layout="graphviz"'

@@ -13,7 +13,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.graph import Node
-from . import wording
+from . import glyphs
 from .scene import Column, Glyph, Wire
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Gaps:
                    if c.hidden and c.stage == stage and c.hidden[0] <= step <= c.hidden[1])
         known = self.found.get((x, id(gap)))
         if known is None:
-            glyph = wording.gap_glyph()
+            glyph = glyphs.gap_glyph()
             glyph.scope = x.at.scope
             known = self.found[x, id(gap)] = Dots(glyph, gap, x)
         return known.glyph

@@ -12,6 +12,7 @@ from . import spots, style
 from .blocks import box_of, line_of
 from .labels import Run, Text, clean, roman
 from .model import Box, Drawing, Label, Line, Point
+from .names import safe
 from .outside import TOTAL, around
 from .paper import framed
 from .passages import PASSAGES
@@ -19,7 +20,6 @@ from .routing import Rect, Way, centre, onto, shifted
 from .scene import Column, Glyph, Rail, Wire
 from .spots import Places, Spot, said_at
 from .timegrid import TimeGrid, gap_lines, title_of
-from .wording import safe
 
 
 class Ink:

@@ -65,17 +65,21 @@ def symbol(name: str, step: int | str | None = None, bold: bool = False) -> Text
 
     Longer names are written out: `total loss`.
     """
-    style = "b" if bold else "i"
     below = "" if step is None else str(step)
     if below and name.endswith(f"_{below}"):
         name = name[: -len(below) - 1]
+    head, own = head_of(name, "b" if bold else "i")
+    below = f"{own},{below}" if own and below else own or below
+    return (head, Run(below, "_")) if below else (head,)
+
+
+@lru_cache(1 << 10)
+def head_of(name: str, style: str) -> tuple[Run, str]:
+    """A name without its subscript, and the subscript."""
     parts = PARTS.match(name)
     if parts is None or not name.isprintable():
-        head = Run(clean(name), style if len(name) < 3 else "")
-        return (head, Run(below, "_")) if below else (head,)
-    head = Run(parts[1], style)
-    below = ",".join(filter(None, (parts[2] or parts[3], below)))
-    return (head, Run(below, "_")) if below else (head,)
+        return Run(clean(name), style if len(name) < 3 else ""), ""
+    return Run(parts[1], style), parts[2] or parts[3] or ""
 
 
 SUBSCRIPTS = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
@@ -97,16 +101,16 @@ def plain(text: Iterable[Run]) -> str:
 def number(x: Any) -> str:
     """A number with three digits: 0.0361, 12.5, 3.1e−18."""
     value = float(x)
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    if value == 0:
-        return "0"
     size = abs(value)
     if 1e-3 <= size < 9999.5:
         text = f"{value:.3g}"
         text = f"{value:.0f}" if "e" in text else text
+    elif math.isnan(value):
+        return "NaN"
+    elif math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    elif value == 0:
+        return "0"
     else:
         digits, _, power = f"{value:.1e}".partition("e")
         text = f"{digits.removesuffix('.0')}e{int(power)}"

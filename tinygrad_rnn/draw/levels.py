@@ -16,8 +16,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import replace
 
 from ..errors import InputError
-from . import wording
 from .labels import Run, Text, clean, plain, roman
+from .names import Names, safe
 from .parts import Steps
 from .scene import Column, Glyph, Rail, Scene, Wire
 
@@ -103,7 +103,7 @@ class Boxes:
 
     def __init__(self, scene: Scene, groups: dict[Glyph, Group]) -> None:
         self.whole, self.groups = scene, groups
-        self.names = wording.Names()
+        self.names = Names()
         self.of: dict[Glyph, Glyph] = {}
         self.columns = [self.column(column) for column in scene.columns]
         self.around = self.column(Column(None, scene.around)).glyphs
@@ -194,7 +194,7 @@ class Sequences:
 
     def __init__(self, scene: Scene) -> None:
         self.whole = scene
-        self.names = wording.Names()
+        self.names = Names()
         self.one: dict[Hashable, Glyph] = {}
         self.of: dict[Glyph, Glyph] = {}
         ends: dict[Hashable, list[Glyph]] = {}
@@ -215,7 +215,7 @@ class Sequences:
         elif not is_op(first) and len(glyphs) > 1:
             a, b = sorted((first, last), key=lambda g: g.when or 0)
             text = (*a.text, Run(" … "), *b.text)
-        id = self.names.give(wording.safe(plain(first.text)), None, first.scope)
+        id = self.names.give(safe(plain(first.text)), None, first.scope)
         inside = {glyph for glyph in glyphs if glyph.role == "cell" or is_op(glyph)}
         weights = [rail.glyph.node for rail in self.whole.rails if rail.glyph.node is not None
                    and any(tap.head in inside for tap in rail.taps)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..core import ops
 from ..core.graph import Node, leaf
-from . import wording
+from . import glyphs, wording
 from .labels import Run, plain
 from .parts import base_name, fed_back, weightlike
 from .scene import Column, Glyph, Rail, Wire
@@ -100,7 +100,7 @@ def first_state(reader: Reader, x: Glyph, state: Hashable) -> None:
     x.key = state if state is not None else x.key
     if x.node is not None and x.node.step is None:  # it was named after the step that uses it
         x.id = reader.names.give(x.node.name or "initial")
-    wording.make_initial(x, state, reader.columns)
+    glyphs.make_initial(x, state, reader.columns)
     reader.initial.append(x)
 
 
@@ -121,7 +121,7 @@ def find_single_weights(reader: Reader) -> None:
             column = reader.at[x.when]
             if x in column.glyphs:
                 column.glyphs.remove(x)
-                made[x] = Rail(wording.as_rail(x), "", stage=column.stage)
+                made[x] = Rail(glyphs.as_rail(x), "", stage=column.stage)
                 reader.rails[node, column.stage] = made[x]
         reader.wires.remove(wire)
         wire.kind = "tap"

@@ -14,8 +14,8 @@ from typing import Any
 from . import style
 from .labels import Text, width
 from .model import Box, Cell, Drawing, Label, Line, Point, Strip
+from .names import Names
 from .routing import Rect
-from .wording import Names
 
 first, second = itemgetter(0), itemgetter(1)
 

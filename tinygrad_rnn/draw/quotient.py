@@ -16,6 +16,7 @@ from dataclasses import replace
 from ..errors import InputError
 from . import wording
 from .labels import Run, Text, clean, plain, roman, symbol
+from .names import Names
 from .scene import Column, Glyph, Rail, Scene, Wire
 
 Whens = set[int | None]
@@ -27,7 +28,7 @@ class Quotient:
 
     def __init__(self, scene: Scene) -> None:
         self.whole = scene
-        self.names = wording.Names()
+        self.names = Names()
         self.column_of: dict[int | None, Column] = {c.when: c for c in scene.columns}
         self.one: dict[Spot, Glyph] = {}  # the glyph that stands for all with its key
         self.there: dict[Spot, Whens] = {}  # the steps that have the key

@@ -15,14 +15,13 @@ import numpy as np
 
 from ..core import walk
 from ..core.graph import Node
-from . import looks, wording
+from . import glyphs, looks, wording
 from .gaps import Gaps
+from .names import Names
 from .parts import assign_roles
 from .scene import Column, Glyph, Rail, Scene, Wire
 from .survey import MOST_AROUND, Survey
 from .totals import Total, running_total
-
-END = 8  # how many operations are shown at either end of a long graph without time
 
 
 class Reader:
@@ -39,10 +38,10 @@ class Reader:
         self.totals: list[Glyph] = []
         self.initial: list[Glyph] = []
         self.structures: dict[Hashable, int] = {}
-        self.taken: set[Hashable] = set()
-        self.names = wording.Names()
+        self.alike: dict[tuple[int | None, int], int] = {}  # how many have a place in a step
+        self.names = Names()
         self.gaps = Gaps(self)
-        self.gap: Glyph | None = None  # what stands for hidden operations in a graph without steps
+        self.gap: Glyph | None = None  # what stands for hidden operations: see untimed.py
 
     def read(self) -> None:
         """All visible steps and what has no step, operands before what uses them."""
@@ -62,10 +61,6 @@ class Reader:
         self.gaps.settle()
         looks.look_again(self)
 
-    def column(self, node: Node) -> Column | None:
-        """The column that a node stands in."""
-        return self.at.get(self.found.when(node))
-
     # --- glyphs ---------------------------------------------------------------------------------
 
     def add(self, node: Node) -> None:
@@ -73,10 +68,11 @@ class Reader:
         if self.gathers(node):
             self.add_total(node)
             return
-        column = None if self.is_total(node) else self.column(node)
-        tails = [(position, self.operand(x, node, position)) for position, x in walk.parents(node)]
-        key = self.place_of(node, tails)
-        op = wording.op_glyph(node, self.names)
+        when = self.found.when(node)
+        column = self.at.get(when)
+        tails = [(position, self.operand(x, node, column)) for position, x in walk.parents(node)]
+        key = self.place_of(node, when, tails)
+        op = glyphs.op_glyph(node, self.names)
         self.put(op, (*key, "op", node.op.name), node, column)
         for position, tail in tails:
             self.connect(tail, op, node, position)
@@ -84,7 +80,7 @@ class Reader:
         nameless = node.name is None and node is self.found.root and np.size(node.value) == 1
         if node.name is not None or nameless:
             text = wording.unnamed_root(node, self.near()) if nameless else ()
-            variable = wording.variable_glyph(node, self.names, text)
+            variable = glyphs.variable_glyph(node, self.names, text)
             self.put(variable, (*key, "var"), node, column)
             self.wires.append(Wire(op, variable, "result", node))
             self.value[node] = variable
@@ -99,7 +95,8 @@ class Reader:
         glyph.when = None if column is None else column.when
         (self.around if column is None else column.glyphs).append(glyph)
 
-    def place_of(self, node: Node, tails: list[tuple[int, Glyph | Rail | None]]) -> tuple[int, int]:
+    def place_of(self, node: Node, when: int | None,
+                 tails: list[tuple[int, Glyph | Rail | None]]) -> tuple[int, int]:
         """The node's structural place within its step, the same at every step: a name, or the op
         and the places of its operands; and which one it is of several alike.
 
@@ -108,51 +105,47 @@ class Reader:
         alike, an alias is what it shows, and the steps of two stages are apart."""
         structure: Hashable = (node.at.scope, node.name)
         if node.name is None:
-            inner = tuple(self.describe(tail, node) for _, tail in tails)
+            inner = tuple([self.describe(tail, when) for _, tail in tails])
             structure = (node.at.scope, node.op.name, inner)
         key = self.structures.setdefault(structure, len(self.structures))
-        count = 0
-        when = self.found.when(node)
-        while (when, key, count) in self.taken:
-            count += 1
-        self.taken.add((when, key, count))
+        count = self.alike.get((when, key), 0)
+        self.alike[when, key] = count + 1
         return key, count
 
-    def describe(self, tail: Glyph | Rail | None, node: Node) -> Hashable:
+    def describe(self, tail: Glyph | Rail | None, when: int | None) -> Hashable:
         """An operand's place: in the same step, on a rail, or from elsewhere."""
         if isinstance(tail, Rail):
             return tail.glyph.id
-        inside = tail is not None and tail.when == self.found.when(node) and tail.role != "input"
+        inside = tail is not None and tail.when == when and tail.role != "input"
         return tail.key if inside and tail is not None else "elsewhere"
 
-    def operand(self, x: Node, node: Node, position: int) -> Glyph | Rail | None:
+    def operand(self, x: Node, node: Node, column: Column | None) -> Glyph | Rail | None:
         """What an operand is drawn as, made if it is new; None if it is hidden with its step."""
         found = self.found
         x = found.source(x)
-        inside = self.column(node) is not None
-        if x in found.shared and inside and (found.given(x) or x in self.value):
+        if column is not None and x in found.shared and (found.given(x) or x in self.value):
             before = found.stages and x.at.step is not None
             if not before or found.given(x) or found.stages[x] < found.stages[node]:
                 return self.rail(x, found.stages.get(node, 0))
-        if x in self.value:
-            return self.value[x]
+        glyph = self.value.get(x)
+        if glyph is not None:
+            return glyph
         if found.given(x):
-            return self.given_glyph(x, node, position)
+            return self.given_glyph(x, node, column)
         return None if x.at.step is not None else self.left_out(x, node)
 
     def rail(self, x: Node, stage: int) -> Rail:
         """The rail of a shared weight; one that several stages use has one in each."""
         if (x, stage) not in self.rails:
-            rail = Rail(wording.rail_glyph(x, self.names), "", stage=stage)
+            rail = Rail(glyphs.rail_glyph(x, self.names), "", stage=stage)
             self.rails[x, stage] = rail
             if x in self.value:  # computed before the first step
                 self.wires.append(Wire(self.value[x], rail.glyph, "free", None))
         return self.rails[x, stage]
 
-    def given_glyph(self, x: Node, node: Node, position: int) -> Glyph:
+    def given_glyph(self, x: Node, node: Node, column: Column | None) -> Glyph:
         """What was given for one step: an input, a target, a first state."""
-        column = None if self.is_total(node) else self.column(node)
-        glyph = wording.given_glyph(x, self.names, None if column is None else column.step)
+        glyph = glyphs.given_glyph(x, self.names, None if column is None else column.step)
         self.put(glyph, None, node, column)
         self.value[x] = glyph
         return glyph
@@ -161,7 +154,7 @@ class Reader:
         """A stand-in for untimed history that is not drawn."""
         if self.gap is not None:
             return self.gap
-        glyph = wording.left_out_glyph(self.names)
+        glyph = glyphs.left_out_glyph(self.names)
         self.put(glyph, None, node, None)
         self.value[x] = glyph
         return glyph
@@ -205,7 +198,7 @@ class Reader:
             uses = self.total.terms
         else:
             uses = [(x, position, node) for position, x in walk.parents(node)]
-        glyph = wording.total_glyph(node, uses[-1][0], self.is_total(node), self.names)
+        glyph = glyphs.total_glyph(node, uses[-1][0], self.is_total(node), self.names)
         self.put(glyph, (-1, len(self.totals), "op"), node, None)
         self.totals.append(glyph)
         self.value[node] = glyph
@@ -215,54 +208,12 @@ class Reader:
                 self.wires.append(Wire(self.value[x], glyph, kind, user, position))
 
 
-
 def read(found: Survey, title: str) -> Scene:
     """The scene of the steps in view."""
     reader = Reader(found)
     reader.read()
     rails = [rail for rail in reader.rails.values() if rail.taps]
-    scene = Scene(
-        title,
-        found.columns,
-        found.steps,
-        rails,
-        reader.initial,
-        reader.around,
-        reader.totals,
-        reader.wires,
-    )
+    scene = Scene(title, found.columns, found.steps, rails, reader.initial, reader.around,
+                  reader.totals, reader.wires)
     assign_roles(scene)
     return scene
-
-
-def read_untimed(found: Survey, most: int, title: str) -> Scene:
-    """The scene of a graph without time; of a long one, the first and the last operations."""
-    reader = Reader(found)
-    skip = {*found.shown, *found.slices}
-    nodes = [node for node in found.computed if node not in skip]
-    shown = nodes
-    if len(nodes) > most:
-        shown = [*nodes[:END], *nodes[-END:]]
-    for i, node in enumerate(shown):
-        if i == END and len(nodes) > most:
-            reader.gap = close_gap(reader, nodes[END:-END])
-        reader.add(node)
-    if not nodes:
-        reader.given_glyph(found.root, found.root, 0)
-    scene = Scene(title, [], around=reader.around, wires=reader.wires)
-    assign_roles(scene)
-    return scene
-
-
-def close_gap(reader: Reader, hidden: list[Node]) -> Glyph:
-    """The glyph for the hidden operations, with a wire from everything visible that they use."""
-    gap = wording.hidden_glyph(len(hidden), reader.names)
-    used: dict[Node, None] = {}
-    for node in hidden:
-        for _, x in walk.parents(node):
-            x = reader.found.source(x)
-            if x in reader.value:
-                used[x] = None
-    reader.around.append(gap)
-    reader.wires += [Wire(reader.value[x], gap, "inner") for x in used]
-    return gap

@@ -24,12 +24,12 @@ from .callbacks import NodeCallback, change_glyph, change_wire
 from .labels import Run, Text, clean, number, plain, roman, symbol, width
 from .layered import Layers
 from .model import Box, Point
+from .names import Names
 from .opened import opened
 from .options import Options
 from .paper import Sheet
 from .picture import Picture
 from .scene import Glyph, Wire
-from .wording import Names
 from .written import written
 
 MOST = 120

@@ -20,9 +20,10 @@ from .labels import number, plain, roman, symbol
 from .layout import place
 from .options import Options
 from .picture import Picture
-from .reading import read, read_untimed
+from .reading import read
 from .scene import Scene
 from .survey import Survey, Window, survey
+from .untimed import read_untimed
 from .written import without_time
 
 MOST = 120  # operations in a graph without time before it is elided
