@@ -12,7 +12,7 @@ import statistics
 import time
 
 import numpy as np
-from frameworks import Hips, Jax, Ours, OursByOps, Torch, TorchCell, installed
+from frameworks import Hips, Jax, Ours, OursByOps, OursCompiled, Torch, TorchCell, installed
 from handwritten import GRUByHand, LSTMByHand, Problem, RNNByHand, RNNMinimal
 
 SIZES = {  # B, T, H, V
@@ -23,13 +23,16 @@ SIZES = {  # B, T, H, V
     "e": (1, 2000, 64, 16),    # long
 }
 BY_HAND = {"rnn": RNNByHand, "lstm": LSTMByHand, "gru": GRUByHand}
-FUSED, OPS, HAND, MINIMAL = "ours, fused", "ours, op by op", "NumPy by hand", "NumPy, minimal"
+FUSED, OPS, COMPILED = "ours, fused", "ours, op by op", "ours, compiled"
+HAND, MINIMAL = "NumPy by hand", "NumPy, minimal"
 TORCH, CELLS, JAX, HIPS = "torch layer", "torch cells", "jax scan", "HIPS autograd"
 
 
 def rivals(kind):
     """Name -> class, of everything that is installed."""
     found = {FUSED: Ours, OPS: OursByOps, HAND: BY_HAND[kind]}
+    if installed("numba"):
+        found[COMPILED] = OursCompiled
     if kind == "rnn":
         found[MINIMAL] = RNNMinimal
     if installed("torch"):

@@ -12,12 +12,12 @@ from tinygrad_rnn import nn
 class Ours:
     """A layer, a head and a loss, as a user writes them."""
 
-    fused = True
+    options = {"fused": True}
 
     def __init__(self, problem):
         p = self.p = problem
         layer = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[p.kind]
-        self.layer = layer(p.V, p.H, return_sequences=True, dtype=p.dtype, fused=self.fused)
+        self.layer = layer(p.V, p.H, return_sequences=True, dtype=p.dtype, **self.options)
         self.head = nn.Linear(p.H, p.V, name="hy", dtype=p.dtype)
         self.xs, self.targets = tg.Tensor(p.xs), p.targets
         self.params = dict(self.layer.cell.named_parameters()) | dict(self.head.named_parameters())
@@ -39,7 +39,13 @@ class Ours:
 class OursByOps(Ours):
     """The same, every operation a node."""
 
-    fused = False
+    options = {}
+
+
+class OursCompiled(Ours):
+    """The same as one node, its loop compiled."""
+
+    options = {"fused": True, "backend": "numba"}
 
 
 class Torch:

@@ -150,7 +150,8 @@ def run_fused(layer: Any, steps: Steps, state: Any, fresh: Any, masks: Masks, re
         begin = np.zeros((*batch, cell.hidden_size), layer.dtype) if state is None else \
             cell.split(state)[0]
     given = list(operands.values())
-    settled = Settled(cell, list(operands), shape_of(given[0]), reverse, layer.room)
+    settled = Settled(cell, list(operands), shape_of(given[0]), reverse, layer.room,
+                      backend=layer.backend)
     return FusedRun(Pass(settled, given, masks, mask), given, layer.padding, begin, starts)
 
 

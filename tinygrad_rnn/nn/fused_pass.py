@@ -20,6 +20,7 @@ from ..core.inplace import LENT, settle
 from ..core.parts import Part
 from ..core.place import switch
 from .cells import RNNCell
+from .fused_compiled import COMPILED
 from .fused_gru import GRUKernel
 from .fused_lstm import LSTMKernel
 from .fused_rnn import RNNKernel
@@ -50,13 +51,14 @@ class Settled:
                  "single", "span", "way")
 
     def __init__(self, cell: Any, names: Sequence[str], shape: tuple[int, ...], reverse: bool,
-                 room: Room, only_h: bool = False) -> None:
+                 room: Room, only_h: bool = False, backend: str = "numpy") -> None:
         self.only_h = only_h and len(cell.state_names) > 1
         self.cell, self.names, self.reverse, self.room = cell, tuple(names), reverse, room
         self.T, self.single, self.first = shape[0], len(shape) == 2, first_step()
         self.B = 1 if self.single else shape[1]
         self.span = range(self.first, self.first + self.T)
-        self.kernel, phis = KERNELS[type(cell).__call__]
+        kernel, phis = KERNELS[type(cell).__call__]
+        self.kernel = kernel if backend == "numpy" else COMPILED[kernel]
         self.phis = [PHI_OF[getattr(cell, name)] for name in phis]
         self.way = Way(self.T, reverse, room)
 

@@ -39,7 +39,8 @@ class Usual:
         names = [name for name in WEIGHTS if held.get(name) is not None]
         self.weights = [held[name] for name in names]
         self.settled = Settled(cell, ["x", *names], self.shape, layer.reverse, layer.room,
-                               only_h=not (layer.return_state or layer.return_all_states))
+                               only_h=not (layer.return_state or layer.return_all_states),
+                               backend=layer.backend)
         self.masks = Masks(self.settled.T)
         self.sequence = layer.return_sequences and not (
             layer.return_state or layer.return_all_states)
@@ -66,8 +67,8 @@ class Usual:
 
 def options(layer: Any) -> tuple[Any, ...]:
     """The options of a layer that matter without masks and a first state."""
-    return (layer.checkpoint_every, layer.reverse, layer.start, layer.return_sequences,
-            layer.return_state, layer.return_all_states, layer.room)
+    return (layer.backend, layer.checkpoint_every, layer.reverse, layer.start,
+            layer.return_sequences, layer.return_state, layer.return_all_states, layer.room)
 
 
 def usual_call(layer: Any, xs: Any) -> Any:

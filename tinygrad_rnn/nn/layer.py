@@ -34,6 +34,7 @@ class LayerOptions(TypedDict, total=False):
     recurrent_dropout: float
     flatten: bool
     fused: bool
+    backend: str
     checkpoint_every: int | str | None
 
 

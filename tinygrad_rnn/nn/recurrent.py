@@ -19,6 +19,8 @@ from ..errors import InputError
 from .cells import AffineCell, Cell
 from .checkpointed import in_chunks, interval
 from .fused import obstacle
+from .fused_compiled import BACKENDS
+from .fused_compiled import backend as backends
 from .fused_layer import run_fused
 from .fused_room import Room
 from .fused_usual import usual_call
@@ -52,6 +54,8 @@ class Recurrent(Layer):
         flatten=True           steps (B, ...), frames for instance, are taken as (B, I)
         fused=True             the whole sequence is one node of the graph, computed faster, with
                                the same gradients: see `tg.fused`
+        backend="numba"        the loop of a fused sequence is compiled, which pays for long ones
+                               and batches of one or a few: see `fused_compiled`
         checkpoint_every=k     of each k steps only what is asked for is kept, and backward computes
                                their graph again; "sqrt" is √T, and takes the memory of about √T
                                steps for a second forward pass. Exact: see `checkpointed`
@@ -63,7 +67,7 @@ class Recurrent(Layer):
                  return_states: bool | None = None, return_all_states: bool = False,
                  reverse: bool = False, initial_state: str = "zeros", padding: str = "repeat",
                  recurrent_dropout: float = 0.0, flatten: bool = False, fused: bool = False,
-                 checkpoint_every: int | str | None = None) -> None:
+                 backend: str = "numpy", checkpoint_every: int | str | None = None) -> None:
         where = type(self).__name__
         if not callable(cell) or isinstance(cell, (Layer, type)):
             kind = f"the class {cell.__name__}" if isinstance(cell, type) else \
@@ -97,6 +101,7 @@ class Recurrent(Layer):
         if fused and self.obstacle:
             warnings.warn(f"{where}(fused=True) is computed op by op: {self.obstacle}",
                           stacklevel=3 if type(self) is not Recurrent else 2)
+        self.backend = backends(backend, cell, self.obstacle, where)
         self.checkpoint_every = interval(checkpoint_every, where)
         self.draw()
 
@@ -213,6 +218,7 @@ class Recurrent(Layer):
         flags = ("return_sequences", "return_state", "return_all_states", "reverse", "flatten",
                  "fused")
         parts += [f"{name}=True" for name in flags if getattr(self, name)]
+        parts += [f"backend={self.backend}"] * (self.backend != BACKENDS[0])
         parts += [f"initial_state={self.start}"] * (self.start != "zeros")
         parts += [f"padding={self.padding}"] * (self.padding != "repeat")
         parts += [f"recurrent_dropout={self.recurrent_dropout}"] * bool(self.recurrent_dropout)
