@@ -37,17 +37,23 @@ def faults(drawing, ends=True):
     found += [*dangling(drawing), *(meeting(drawing) if ends else ()),
               *(merged(drawing) if ends else ())]
     paper = (drawing.left, drawing.top, drawing.left + drawing.width, drawing.top + drawing.height)
+    strips = [((s.x, s.y, s.x + s.w, s.y + s.h), s.id) for s in drawing.strips]
     for rect, what in [
         *((label_rect(n), n.text) for n in drawing.labels),
         *((b.sides, b.id) for b in (*drawing.boxes, *drawing.frames)),
+        *strips,
     ]:
         inside = paper[0] <= rect[0] and rect[2] <= paper[2] and paper[1] <= rect[1]
         if not (inside and rect[3] <= paper[3]):
             found.append(f"{what} is cut")
+    solid = [*((box.sides, box.id) for box in (*boxes, *drawing.frames)), *strips]
+    for (a, first), (b, second) in itertools.product(strips, solid):
+        if first != second and overlap(a, b):
+            found.append(f"{first} and {second} overlap")
     for label in drawing.labels:
-        for box in boxes:
-            if overlap(label_rect(label), box.sides, 2.0):
-                found.append(f"{label.text} lies on {box.id}")
+        for rect, what in [*((box.sides, box.id) for box in boxes), *strips]:
+            if overlap(label_rect(label), rect, 2.0):
+                found.append(f"{label.text} lies on {what}")
         if label.halo:  # clears what is behind it
             continue
         rect = label_rect(label)

@@ -171,6 +171,19 @@ def test_time_runs_downwards_on_request(name):
     assert sizes[0] == sizes[1]
 
 
+def test_strips_run_with_time():
+    flow = gradient_flow(graphs.layer(30))
+    down, right = (draw.gradient_flow(flow, 2, 1, direction=d).drawing for d in ("down", "right"))
+    assert faults(down) == []
+    assert [(s.cells, s.title) for s in down.strips] == [(s.cells, s.title) for s in right.strips]
+    for strip in (s for s in down.strips if s.id.startswith("all")):
+        assert strip.h > 10 * strip.w
+        assert strip.x > max(frame.sides[2] for frame in down.frames)
+        parts = [strip.part(i, i + 1, 1.0) for i in range(30)]
+        assert [y for _, y, _, _ in parts] == sorted({y for _, y, _, _ in parts})
+        assert parts[-1][1] + parts[-1][3] == pytest.approx(strip.y + strip.h)
+
+
 @pytest.mark.parametrize("make", [
     lambda d: draw.gradient_flow(gradient_flow(graphs.vanilla(30)), direction=d),
     lambda d: draw.gradient_flow(gradient_flow(graphs.layer(2, kind=nn.LSTM)), direction=d),

@@ -6,7 +6,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.draw import opened
-from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.draw.labels import number, plain
 from tinygrad_rnn.errors import InputError, ShapeError, UnsupportedError
 
 from . import graphs, pictures
@@ -66,6 +66,45 @@ def test_a_measured_truncation_is_drawn_with_its_cuts():
     assert next(w for w in said if w.startswith("back over")) == "back over 1 … 2 steps"
     for cut in found.cuts:
         assert any(f"= {cut.norm:.3g}" in w for w in said)
+
+
+def cut_up(layer, T, k1, k2):
+    """A truncation of a layer that gives two numbers a step, and its picture."""
+    xs = np.random.default_rng(0).normal(size=(T, 2, 3))
+    outputs = layer(xs)
+    found = tg.truncation(nn.squared_error(outputs, np.zeros(outputs.shape)), layer, k1, k2)
+    return found, draw.truncated(found)
+
+
+@pytest.mark.parametrize(("T", "k1", "k2"), [(6, 2, 3), (6, 3, 2), (5, 2, 2), (40, 10, 12)])
+def test_windows_that_go_against_time_are_the_mirror_image_of_those_that_go_with_it(T, k1, k2):
+    ways = [cut_up(nn.RNN(3, 2, return_sequences=True, reverse=reverse, seed=0), T, k1, k2)
+            for reverse in (False, True)]
+    (_, there), (found, back) = ways
+    assert faults(back.drawing) == []
+    frames = [{f.id: f for f in picture.drawing.frames} for _, picture in ways]
+    both = min(f.sides[0] for f in there.drawing.frames) + max(
+        f.sides[2] for f in there.drawing.frames)
+    assert frames[0].keys() == frames[1].keys()
+    for name, f in frames[0].items():
+        other = frames[1][name].sides
+        assert (other[0], other[2]) == pytest.approx((both - f.sides[2], both - f.sides[0]))
+    said = [[w for w in words(picture) if w.startswith("back over")] for _, picture in ways]
+    assert [w.split(";")[0] for w in said[0]] == [w.split(";")[0] for w in said[1]]
+    for cut in found.cuts:
+        assert any(f"‖ = {number(cut.norm)}" in w for w in said[1])
+
+
+def test_both_directions_of_a_bidirectional_layer_are_drawn():
+    layer = nn.Bidirectional(nn.LSTM(3, 2, return_sequences=True, seed=0))
+    found, picture = cut_up(layer, 9, 4, 5)
+    assert faults(picture.drawing) == []
+    boxes = {box.id: box for box in picture.drawing.boxes}
+    assert all(boxes[f"h{t}"].x == boxes[f"lower.h{t}"].x for t in range(1, 10))
+    said = words(picture)
+    for each in found:
+        assert each.cuts
+        assert all(any(f"= {number(cut.norm)}" in w for w in said) for cut in each.cuts)
 
 
 def test_a_gradient_that_reaches_no_further_is_really_zero_there():

@@ -17,8 +17,8 @@ ROW, BAND, HIGH = 34.0, 20.0, 38.0
 
 
 class Span(NamedTuple):
-    """One window: its new steps, the first step that its gradient reaches, its loss, and the cuts:
-    name and norm."""
+    """One window: its new steps in the order in which they are taken, the step up to which its
+    gradient goes back, its loss, and the cuts: name and norm."""
 
     first: int
     last: int
@@ -28,10 +28,13 @@ class Span(NamedTuple):
 
 
 class Bands:
-    """The paper: steps to the right, windows downwards."""
+    """The paper: steps to the right, windows downwards. A sequence that is read from its end has
+    its first window on the right, and its gradients run to the right."""
 
-    def __init__(self, sheet: Sheet, steps: range, wide: float) -> None:
+    def __init__(self, sheet: Sheet, steps: range, wide: float, backwards: bool = False) -> None:
         self.sheet, self.steps, self.wide = sheet, steps, wide
+        self.way = -1 if backwards else 1
+        self.inwards, self.outwards = -self.way * wide / 2, self.way * wide / 2
         self.left, self.right = -wide / 2, (len(steps) - 0.5) * wide
         self.cells = wide >= 60
 
@@ -39,12 +42,21 @@ class Bands:
         """The middle of a step."""
         return (step - self.steps[0]) * self.wide
 
+    def stretch(self, first: int, last: int) -> tuple[float, float]:
+        """From the left edge to the right edge of some steps."""
+        low, high = sorted((self.x(first), self.x(last)))
+        return low - self.wide / 2 + 1, high + self.wide / 2 - 1
+
+    def lag(self, first: int, last: int) -> int:
+        """How many steps after the first the last is taken."""
+        return self.way * (last - first)
+
     def states(self, spans: Sequence[Span]) -> None:
         """The states, with inputs and losses, and the frames of the windows behind them."""
         for i, span in enumerate(spans):
-            rect = (self.x(span.first) - self.wide / 2 + 1, -62.0 if self.cells else -14.0,
-                    self.x(span.last) + self.wide / 2 - 1, 62.0 if self.cells else 14.0)
-            if self.wide * (span.last - span.first + 1) >= 4:
+            left, right = self.stretch(span.first, span.last)
+            rect = (left, -62.0 if self.cells else -14.0, right, 62.0 if self.cells else 14.0)
+            if self.wide * (self.lag(span.first, span.last) + 1) >= 4:
                 self.sheet.frame(f"window{i + 1}", rect, "frame" if i % 2 == 0 else "gap",
                                  title=f"window {i + 1}: steps {span.first} to {span.last}")
         if self.cells:
@@ -54,10 +66,11 @@ class Bands:
 
     def unrolled(self) -> None:
         """x_t, h_t and L_t at every step; the value of the state runs on through all of them."""
-        before = self.sheet.box("h0", (self.x(self.steps[0]) - self.wide, 0.0), (32.0, 32.0),
-                                "initial", (Run("h", "i"), Run(str(self.steps[0] - 1), "_")),
-                                "circle", dashed=True)
-        for t in self.steps:
+        order = self.steps[::self.way]
+        start = order[0] - self.way
+        before = self.sheet.box("h0", (self.x(start), 0.0), (32.0, 32.0), "initial",
+                                (Run("h", "i"), Run(str(start), "_")), "circle", dashed=True)
+        for t in order:
             x, step = self.x(t), Run(str(t), "_")
             state = self.sheet.box(f"h{t}", (x, 0.0), (32.0, 32.0), "state",
                                    (Run("h", "i"), step), "circle")
@@ -79,7 +92,9 @@ class Bands:
             if t % every == 0 or t == self.steps[0]:
                 self.sheet.say((self.x(t), 4.0), roman(f"{t:,}"), "quiet", style.TINY)
         self.sheet.say((self.left - 8, 4.0), (Run("t", "i"),), "quiet", anchor="end")
-        name = (Run("h", "i"), Run("t", "_"), Run(" goes on as a value through all steps →"))
+        goes = " goes on as a value through all steps"
+        name = (*(roman("← ") if self.way < 0 else ()), Run("h", "i"), Run("t", "_"), Run(goes),
+                *(roman(" →") if self.way > 0 else ()))
         self.sheet.say((self.left, -22.0), name, "carried", style.SMALL, "start")
 
     def top(self, i: int) -> float:
@@ -88,24 +103,27 @@ class Bands:
 
     def band(self, i: int, span: Span, number_: int) -> None:
         """One window: its band, the gradient through it, and the cut."""
-        y, start = self.top(i), min(span.reach, span.first)
-        left, right = self.x(start) - self.wide / 2 + 1, self.x(span.last) + self.wide / 2 - 1
-        self.part(f"band{number_}", (self.x(span.first) - self.wide / 2 + 1, right), y,
+        y, new = self.top(i), self.stretch(span.first, span.last)
+        self.part(f"band{number_}", new, y,
                   "value", f"window {number_}: steps {span.first} to {span.last}")
-        if span.reach < span.first:
-            edge = self.x(span.first) - self.wide / 2 + 1
-            self.part(f"again{number_}", (left, edge), y, "gap",
-                      f"steps {span.reach} to {span.first - 1} are run again")
-        if span.reach > span.first:
-            edge = self.x(span.reach) - self.wide / 2
-            self.part(f"nothing{number_}", (self.x(span.first) - self.wide / 2 + 1, edge), y,
-                      "paper", f"steps {span.first} to {span.reach - 1}: no gradient", True)
-        if span.reach <= span.last:
+        if self.lag(span.first, span.reach) < 0:
+            before = self.stretch(span.reach, span.first - self.way)
+            again = (before[0], new[0]) if self.way > 0 else (new[1], before[1])
+            self.part(f"again{number_}", again, y, "gap",
+                      f"steps {span.reach} to {span.first - self.way} are run again")
+        if self.lag(span.first, span.reach) > 0:
+            edge = self.x(span.reach) + self.inwards
+            nothing = (new[0], edge) if self.way > 0 else (edge, new[1])
+            self.part(f"nothing{number_}", nothing, y, "paper",
+                      f"steps {span.first} to {span.reach - self.way}: no gradient", True)
+        if self.lag(span.reach, span.last) >= 0:
             self.gradient(number_, span, y)
-        self.sheet.say((self.right + 12, y + 4), self.words(span), "text", style.SMALL, "start")
+        aside = self.wide + 8 if self.cells and self.way < 0 else 0.0  # past the first state
+        self.sheet.say((self.right + 12 + aside, y + 4), self.words(span), "text", style.SMALL,
+                       "start")
         name = roman(f"window {number_}")
-        self.sheet.say((self.left - self.wide - 20 if self.cells else self.left - 8, y + 4), name,
-                       "quiet", style.SMALL, "end")
+        aside = self.wide + 20 if self.cells and self.way > 0 else 8.0
+        self.sheet.say((self.left - aside, y + 4), name, "quiet", style.SMALL, "end")
 
     def part(self, name: str, ends: tuple[float, float], y: float, role: str, title: str,
              dashed: bool = False) -> None:
@@ -116,25 +134,26 @@ class Bands:
 
     def gradient(self, number_: int, span: Span, y: float) -> None:
         """The arrow that runs back through a window; dashed from the cut on."""
-        end = self.x(span.reach) - self.wide * 0.3
-        start = self.x(span.last) + self.wide * 0.3
+        end = self.x(span.reach) + self.inwards * 0.6
+        start = self.x(span.last) + self.outwards * 0.6
         title = f"the gradient of window {number_} runs back to step {span.reach}"
         self.sheet.line(((start, y), (end, y)), "gradient", width=2.4, title=title)
         if self.cells:
-            for t in range(span.first, span.last + 1):
-                hollow = t < span.reach
+            for t in range(span.first, span.last + self.way, self.way):
+                hollow = self.lag(span.reach, t) < 0
                 self.sheet.box(f"loss{number_} {t}", (self.x(t), y), (7.0, 7.0), "line",
                                shape="circle", fill="paper" if hollow else "gradient",
                                stroke="gradient", width=1.0,
                                title=f"L at step {t} reaches back over "
-                                     f"{max(0, t - span.reach + 1)} steps")
+                                     f"{max(0, self.lag(span.reach, t) + 1)} steps")
         if span.cuts:
             cut = "; ".join(f"‖∂L/∂{name}‖ = {number(norm)}" for name, norm in span.cuts
                             if norm is not None) or "the gradient is cut here"
-            short = min(self.wide, 60.0) * 0.5
-            self.sheet.line(((end - 3, y), (end - 3 - short, y)), "gradient", width=1.6,
+            start = end - 3 * self.way
+            short = min(self.wide, 60.0) * 0.5 * self.way
+            self.sheet.line(((start, y), (start - short, y)), "gradient", width=1.6,
                             dash="4 3", title=f"cut: {cut}")
-            x = self.x(span.reach) - self.wide / 2
+            x = self.x(span.reach) + self.inwards
             self.sheet.line(((x, y - 14), (x, y + 14)), "inf", width=2.0, arrow=False,
                             title=f"cut: {cut}")
 
@@ -143,7 +162,8 @@ class Bands:
         found: list[Run] = []
         if span.loss is not None:
             found += [Run("L", "i"), Run(f" = {number(span.loss)};  ")]
-        nearest, farthest = max(span.first - span.reach + 1, 0), span.last - span.reach + 1
+        nearest = max(self.lag(span.reach, span.first) + 1, 0)
+        farthest = self.lag(span.reach, span.last) + 1
         reach = f"{nearest} … {farthest}" if nearest != farthest else str(farthest)
         found.append(Run(f"back over {reach} step{'' if reach == '1' else 's'}"))
         for name, norm in span.cuts:
@@ -159,7 +179,8 @@ class Bands:
         y, x = self.top(count) + 2, self.left
         for said, thick, dash in (("the gradient, back to the cut", 2.4, ""),
                                   ("what would have gone further", 1.6, "4 3")):
-            self.sheet.line(((x + 26, y), (x, y)), "gradient", width=thick, dash=dash)
+            ends = ((x + 26, y), (x, y))
+            self.sheet.line(ends[::self.way], "gradient", width=thick, dash=dash)
             words = roman(said)
             self.sheet.say((x + 34, y + 4), words, "quiet", style.TINY, "start")
             x += 34 + width(words, style.TINY) + 24

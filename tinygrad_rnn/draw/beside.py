@@ -1,4 +1,5 @@
-"""Two drawings side by side, the second unfolded from the first.
+"""Two drawings on one paper: side by side, the second unfolded from the first; or one below the
+other.
 
 The question this file answers: *how does the one become the other?*
 """
@@ -25,6 +26,15 @@ def side_by_side(left: Drawing, right: Drawing) -> Drawing:
                           (*left.frames, *right.frames), (*left.lines, arrow, *right.lines),
                           (*left.boxes, *right.boxes), (*left.labels, word, *right.labels),
                           (*left.strips, *right.strips)))
+
+
+def one_below_the_other(upper: Drawing, lower: Drawing) -> Drawing:
+    """Two drawings on one paper; what had the same x has it still."""
+    lower = moved(lower, 0.0, upper.top + upper.height - lower.top, "lower.")
+    return framed(Drawing(0, 0, 0, 0, f"{upper.title}; {lower.title}",
+                          (*upper.frames, *lower.frames), (*upper.lines, *lower.lines),
+                          (*upper.boxes, *lower.boxes), (*upper.labels, *lower.labels),
+                          (*upper.strips, *lower.strips)))
 
 
 def moved(drawing: Drawing, dx: float, dy: float, prefix: str) -> Drawing:

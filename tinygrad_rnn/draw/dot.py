@@ -170,8 +170,9 @@ class Writer:
         for i in range(pieces):
             low, high = i * count // pieces, (i + 1) * count // pieces
             cell = max(strip.cells[low:high], key=lambda cell: cell.level)
-            wide, tall = strip.w * (high - low) / count, max(strip.h * cell.level, 0.5)
-            x, y = strip.x + strip.w * low / count + wide / 2, strip.y + strip.h - tall / 2
+            across = strip.w if strip.down else strip.h
+            left, top, wide, tall = strip.part(low, high, max(cell.level, 0.5 / across))
+            x, y = left + wide / 2, top + tall / 2
             colour = self.colour("line", "fill", cell.paint)
             yield (
                 f'  "{strip.id}.{i}" [shape=box, style=filled, penwidth=0, width={inch(wide)}, '

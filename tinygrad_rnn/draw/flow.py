@@ -76,7 +76,8 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | No
     dressed = Dresser(scene, flow, found, numbers)
     drawing = chosen.placed(scene)
     if any(column.hidden for column in scene.columns):
-        drawing = with_strips(drawing, scene, dressed.series, dressed.scale, dressed.root)
+        drawing = with_strips(drawing, scene, dressed.series, dressed.scale, dressed.root,
+                               direction == "down")
     drawing = with_legend(drawing, dressed.scale, dressed.root, dressed.signs())
     lines = [] if scene.columns else without_time(flow.root, flow.arrived)
     if flow.wrong:

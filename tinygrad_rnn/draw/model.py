@@ -88,7 +88,7 @@ class Cell(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Strip:
     """Many equal cells in a row (a heat strip, bars): left, top, size. `title` says what it
-    shows."""
+    shows. `down`: the cells are below each other, and are filled from the left."""
 
     id: str
     x: float
@@ -97,6 +97,17 @@ class Strip:
     h: float
     cells: tuple[Cell, ...]
     title: str = ""
+    down: bool = False
+
+    def part(self, first: int, after: int, level: float) -> tuple[float, float, float, float]:
+        """Left, top, width and height of the cells from `first` to before `after`, filled up to a
+        level."""
+        long = self.h if self.down else self.w
+        far = long / max(1, len(self.cells))
+        start, end = first * far, (after - first) * far
+        if self.down:
+            return self.x, self.y + start, self.w * level, end
+        return self.x + start, self.y + self.h - self.h * level, end, self.h * level
 
 
 @dataclass(frozen=True, slots=True)

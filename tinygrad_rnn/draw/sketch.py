@@ -21,7 +21,7 @@ Place = tuple[int, int]  # column, row
 UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
 WIRES = dict(zip(range(16), " ╵╷│╴┘┐┤╶└┌├─┴┬┼"))
 ARROWS = {UP: "▲", DOWN: "▼", LEFT: "◀", RIGHT: "▶"}
-LEVELS, SHADES = " ▁▂▃▄▅▆▇█", "·░▒▓█"
+LEVELS, LEVELS_DOWN, SHADES = " ▁▂▃▄▅▆▇█", " ▏▎▍▌▋▊▉█", "·░▒▓█"
 ROW, NEAR, DOT, STRIP = 13.0, 5.0, 8.0, 40  # points a row, in one row; a dot's size; characters
 
 
@@ -86,7 +86,7 @@ class Sketch:
         """A row for every height; heights that are nearly the same share one."""
         d = self.drawing
         ys = {box.y for box in d.boxes} | {middle(label) for label in d.labels}
-        ys |= {strip.y + strip.h / 2 for strip in d.strips}
+        ys |= {y for strip in d.strips for y in ends(strip)}
         ys |= {y for line in d.lines for _, y in self.inner(line)}
         ys |= {y for frame in d.frames for y in (frame.sides[1], frame.sides[3])}
         rows: dict[float, int] = {}
@@ -146,10 +146,10 @@ class Sketch:
             start = label.x - wide * 0.6 * label.size * (left + right + 1)
             found[self.rows[middle(label)]].append(Item(label.x, start, left, right, 2))
         for strip in self.drawing.strips:
-            end = strip.x + strip.w
-            found[self.rows[strip.y + strip.h / 2]] += [
-                Item(strip.x, strip.x, 0, min(len(strip.cells), STRIP), 2),
-                Item(end, end, 0, 0, 1)]
+            end, rows = strip.x + strip.w, [self.rows[y] for y in ends(strip)]
+            long = 1 if strip.down else min(len(strip.cells), STRIP)
+            for at in range(rows[0], rows[-1] + 1):
+                found[at] += [Item(strip.x, strip.x, 0, long, 2), Item(end, end, 0, 0, 1)]
         for frame in self.drawing.frames:
             x, top, x2, bottom = frame.sides
             for at in range(self.rows[top], self.rows[bottom] + 1):
@@ -223,15 +223,17 @@ class Sketch:
 
     def strip(self, strip: Strip) -> None:
         """A strip: its heights, or where all are alike, its colours as shades."""
-        left, row = self.columns[strip.x], self.rows[strip.y + strip.h / 2]
-        wide = max(1, self.columns[strip.x + strip.w] - left)
-        count = len(strip.cells)
+        rows = [self.rows[y] for y in ends(strip)]
+        left, top, count = self.columns[strip.x], rows[0], len(strip.cells)
+        wide = rows[-1] + 1 - top if strip.down else \
+            max(1, self.columns[strip.x + strip.w] - left)
         level = all(cell.level in (0.0, 1.0) for cell in strip.cells)
         for i in range(wide if count else 0):
             first, after = i * count // wide, (i + 1) * count // wide
             high = max(strip.cells[first:max(after, first + 1)], key=lambda cell: cell.level)
-            self.frames[left + i, row] = shade(high) if level else \
-                LEVELS[min(8, int(high.level * 8.99))]
+            place = (left, top + i) if strip.down else (left + i, top)
+            signs = LEVELS_DOWN if strip.down else LEVELS
+            self.frames[place] = shade(high) if level else signs[min(8, int(high.level * 8.99))]
 
     def line(self, line: Line) -> None:
         """A line with its arrow; a slanting stretch becomes level and upright ones."""
@@ -334,6 +336,11 @@ def extent(label: Label) -> tuple[int, int]:
     if label.anchor == "middle":
         return (wide - 1) // 2, wide // 2
     return (0, wide - 1) if label.anchor == "start" else (wide - 1, 0)
+
+
+def ends(strip: Strip) -> list[float]:
+    """The heights of the first and the last row of a strip: one row, if it does not run down."""
+    return [strip.y, strip.y + strip.h] if strip.down else [strip.y + strip.h / 2]
 
 
 def middle(label: Label) -> float:

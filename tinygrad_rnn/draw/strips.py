@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from . import style
-from .labels import Run, Text, number, plain, roman, symbol
+from .labels import Run, Text, number, plain, roman, symbol, width
 from .model import Cell, Drawing, Label, Strip
 from .paper import framed
 from .scale import Scale
@@ -29,44 +29,109 @@ LEAST = 360.0  # the width of a strip, so that its ticks can be read
 Height = Callable[[float], float]
 
 
-def with_strips(
-    drawing: Drawing, scene: Scene, shown: Strips, scale: Scale, root: Text
-) -> Drawing:
-    """The drawing with a strip for each state and each weight below it."""
-    left = min(frame.sides[0] for frame in drawing.frames)
-    wide = max(max(frame.sides[2] for frame in drawing.frames) - left, LEAST)
-    y = drawing.top + drawing.height + 4.0
-    strips: list[Strip] = []
-    labels: list[Label] = []
-
-    def add(title: Text, series: Series, high: float, height: Height) -> None:
-        name = f"all.strip{len(strips)}"
-        cells = cells_of(series, scene.steps, scale, height)
-        strips.append(Strip(name, left, y, wide, high, cells, plain(title)))
-        labels.append(Label(left - 8, y + high / 2 + 4, title, "text", style.SMALL, "end"))
-
+def with_strips(drawing: Drawing, scene: Scene, shown: Strips, scale: Scale, root: Text,
+                down: bool = False) -> Drawing:
+    """The drawing with a strip for each state and each weight: below it, or where time runs down,
+    on its right."""
+    paper = (Down if down else Across)(drawing, scene.steps)
     for name, series in shown.states.items():
         title = (*symbol(name), Run("t", "_"), Run("‖"))
-        add((Run("all steps: ‖∂"), *root, Run("/∂"), *title), series, HEAT, lambda _: 1.0)
-        labels += ticks(left, y + HEAT + 12, wide, scene.steps)
-        y += HEAT + 26
+        paper.heat((Run("all steps: ‖∂"), *root, Run("/∂"), *title),
+                   cells_of(series, scene.steps, scale, lambda _: 1.0))
     for weight, series in shown.weights:
         sizes = series.finite()
         low, high = (float(sizes.min()), float(sizes.max())) if len(sizes) else (1.0, 1.0)
         height = bar_height(low, high)
         title = (Run("‖Δ"), Run("t", "_"), Run("‖ of "), *weight, Run(", log scale"))
-        add(title, series, BARS, height)
-        for level, words in extremes(low, high, height) if len(sizes) else ():
-            text = roman(words)
-            labels.append(Label(left + wide + 6, y + level, text, "quiet", style.TINY, "start"))
-        y += BARS + 12
+        paper.bars(title, cells_of(series, scene.steps, scale, height),
+                   extremes(low, high, height) if len(sizes) else [])
     if len(scene.steps) > MOST:
         shared = math.ceil(len(scene.steps) / MOST)
-        text = roman(f"a cell stands for up to {shared:,} steps, and shows the largest of them")
-        labels.append(Label(left, y + 4, text, "quiet", style.TINY, "start"))
-    return framed(
-        replace(drawing, strips=(*drawing.strips, *strips), labels=(*drawing.labels, *labels))
-    )
+        paper.remark(roman(f"a cell stands for up to {shared:,} steps, and shows the largest of "
+                           "them"))
+    return framed(replace(drawing, strips=(*drawing.strips, *paper.strips),
+                          labels=(*drawing.labels, *paper.labels)))
+
+
+class Across:
+    """Strips that run to the right, below each other and below the steps."""
+
+    def __init__(self, drawing: Drawing, steps: list[int]) -> None:
+        self.steps = steps
+        self.strips: list[Strip] = []
+        self.labels: list[Label] = []
+        self.left = min(frame.sides[0] for frame in drawing.frames)
+        self.wide = max(max(frame.sides[2] for frame in drawing.frames) - self.left, LEAST)
+        self.y = drawing.top + drawing.height + 4.0
+
+    def heat(self, title: Text, cells: tuple[Cell, ...]) -> None:
+        """A heat strip with the numbers of steps below it."""
+        self.strip(title, cells, HEAT)
+        count, y = len(self.steps), self.y + HEAT + 12
+        self.labels += [Label(self.left + self.wide * (i + 0.5) / count, y, number_, "quiet",
+                              style.TINY) for i, number_ in ticks(self.steps)]
+        self.y += HEAT + 26
+
+    def bars(self, title: Text, cells: tuple[Cell, ...], ends: list[tuple[float, str]]) -> None:
+        """A row of bars with its largest and smallest beside it."""
+        self.strip(title, cells, BARS)
+        x = self.left + self.wide + 6
+        self.labels += [Label(x, self.y + level, roman(words), "quiet", style.TINY, "start")
+                        for level, words in ends]
+        self.y += BARS + 12
+
+    def strip(self, title: Text, cells: tuple[Cell, ...], high: float) -> None:
+        """A strip, with its title on the left."""
+        name = f"all.strip{len(self.strips)}"
+        self.strips.append(Strip(name, self.left, self.y, self.wide, high, cells, plain(title)))
+        self.labels.append(Label(self.left - 8, self.y + high / 2 + 4, title, "text", style.SMALL,
+                                 "end"))
+
+    def remark(self, text: Text) -> None:
+        """Words below all."""
+        self.labels.append(Label(self.left, self.y + 4, text, "quiet", style.TINY, "start"))
+
+
+class Down:
+    """Strips that run down, beside each other and on the right of the steps."""
+
+    def __init__(self, drawing: Drawing, steps: list[int]) -> None:
+        self.steps = steps
+        self.strips: list[Strip] = []
+        self.labels: list[Label] = []
+        self.top = min(frame.sides[1] for frame in drawing.frames)
+        self.tall = max(max(frame.sides[3] for frame in drawing.frames) - self.top, LEAST)
+        self.x = self.start = drawing.left + drawing.width + 12.0
+
+    def heat(self, title: Text, cells: tuple[Cell, ...]) -> None:
+        """A heat strip with the numbers of steps beside it."""
+        self.strip(title, cells, HEAT)
+        count, shown = len(self.steps), ticks(self.steps)
+        self.labels += [Label(self.x + HEAT + 6, self.top + self.tall * (i + 0.5) / count + 3,
+                              number_, "quiet", style.TINY, "start") for i, number_ in shown]
+        wide = max(width(number_, style.TINY) for _, number_ in shown)
+        self.x += max(width(title, style.SMALL), HEAT + 6 + wide) + 20
+
+    def bars(self, title: Text, cells: tuple[Cell, ...], ends: list[tuple[float, str]]) -> None:
+        """Bars below each other, with the largest and the smallest at the end."""
+        self.strip(title, cells, BARS)
+        y = self.top + self.tall + 13
+        self.labels += [Label(self.x, y + 13 * i, roman(words), "quiet", style.TINY, "start")
+                        for i, (_, words) in enumerate(ends)]
+        wide = max([width(title, style.SMALL), *(width(roman(w), style.TINY) for _, w in ends)])
+        self.x += max(BARS, wide) + 20
+
+    def strip(self, title: Text, cells: tuple[Cell, ...], wide: float) -> None:
+        """A strip, with its title above."""
+        name = f"all.strip{len(self.strips)}"
+        self.strips.append(Strip(name, self.x, self.top, wide, self.tall, cells, plain(title),
+                                 True))
+        self.labels.append(Label(self.x, self.top - 9, title, "text", style.SMALL, "start"))
+
+    def remark(self, text: Text) -> None:
+        """Words below all."""
+        self.labels.append(Label(self.start, self.top + self.tall + 42, text, "quiet", style.TINY,
+                                 "start"))
 
 
 def cells_of(series: Series, steps: list[int], scale: Scale, height: Height) -> tuple[Cell, ...]:
@@ -135,12 +200,8 @@ def extremes(low: float, high: float, height: Height) -> list[tuple[float, str]]
     return [(8.0, f"{number(high)} largest"), (level, f"{number(low)} smallest")]
 
 
-def ticks(left: float, y: float, wide: float, steps: list[int]) -> list[Label]:
-    """Step numbers below a strip."""
+def ticks(steps: list[int]) -> list[tuple[int, Text]]:
+    """The steps whose numbers stand beside a strip: where they are, and what is said."""
     count = len(steps)
     places = sorted({0, count - 1, *(round(i * count / TICKS) - 1 for i in range(1, TICKS))})
-    return [
-        Label(left + wide * (i + 0.5) / count, y, roman(f"{steps[i]:,}"), "quiet", style.TINY)
-        for i in places
-        if 0 <= i < count
-    ]
+    return [(i, roman(f"{steps[i]:,}")) for i in places if 0 <= i < count]

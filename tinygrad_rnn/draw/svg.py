@@ -193,17 +193,18 @@ def distance(p: Point, q: Point) -> float:
 
 def cells(strip: Strip, paint: Painter) -> Iterable[str]:
     """The cells of a strip; neighbours overlap by a hair so that no paper shines through."""
-    wide = strip.w / max(1, len(strip.cells))
+    far = (strip.h if strip.down else strip.w) / max(1, len(strip.cells))
+    gap = 0.0 if len(strip.cells) > 150 else min(1.0, far * 0.08)
+    more = -gap if gap else 0.3
     yield f'<g id="{strip.id}"><title>{xml(strip.title)}</title>'
     for i, cell in enumerate(strip.cells):
         own = cell.paint if cell.paint.startswith("#") else None
         fill = paint.fill("line", own or cell.paint)
-        high = strip.h * cell.level
-        gap = 0.0 if len(strip.cells) > 150 else min(1.0, wide * 0.08)
+        x, y, wide, high = strip.part(i, i + 1, cell.level)
+        wide, high = (wide, high + more) if strip.down else (wide + more, high)
         title = f"<title>{xml(cell.title)}</title>" if cell.title else ""
         yield (
-            f'<rect x="{f(strip.x + i * wide)}" y="{f(strip.y + strip.h - high)}" '
-            f'width="{f(wide - gap if gap else wide + 0.3)}" height="{f(high)}" {fill}>'
+            f'<rect x="{f(x)}" y="{f(y)}" width="{f(wide)}" height="{f(high)}" {fill}>'
             f"{title}</rect>"
         )
     yield "</g>"

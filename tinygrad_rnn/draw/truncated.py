@@ -14,14 +14,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..bptt.directions import Directions
+from ..bptt.directions import WAYS, Directions
 from ..bptt.truncated import Window
 from ..bptt.truncation import Truncation
 from ..core.graph import Node
 from ..errors import InputError
 from .asked import options_of
 from .bands import CELLS, Bands, Span
+from .beside import one_below_the_other
 from .labels import Run, clean, roman
+from .model import Drawing
 from .options import Options
 from .paper import Sheet
 from .picture import Picture
@@ -45,23 +47,31 @@ def truncated(windows: Any, k1: int | None = None, k2: int | None = None, *,
 
     A window that is over has been released; the record of its cut is still there. `losses` are the
     losses of the windows, if they are to be printed. A truncation that was measured on one graph,
-    `tg.truncation(...)`, is drawn too. With a number of steps in the place of the windows,
-    `draw.truncated(12, k1=4, k2=6)` draws the plan, without numbers. The looks (`theme`, `palette`,
-    `font`, `size`) are those of `draw.unrolled`. Raises `InputError` for anything else.
+    `tg.truncation(...)`, is drawn too: of a layer that reads from the end the first window is on
+    the right, and of a bidirectional one both directions are drawn, one below the other. With a
+    number of steps in the place of the windows, `draw.truncated(12, k1=4, k2=6)` draws the plan,
+    without numbers. The looks (`theme`, `palette`, `font`, `size`) are those of `draw.unrolled`.
+    Raises `InputError` for anything else.
     """
     looks = Options("draw.truncated()", palette=palette, font=font, size=size).checked()
     if isinstance(windows, Directions):
-        raise InputError("each direction has its own windows", where="draw.truncated()",
-                         fix="draw.truncated(found.forward)")
+        parts = [banded(of_truncation(each), f", {way}") for way, each in zip(WAYS, windows)]
+        return Picture(looks.finished(one_below_the_other(*parts)), theme)
     if isinstance(windows, int):
         spans = planned(windows, k1, k2)
     else:
         spans = of_truncation(windows) if isinstance(windows, Truncation) else \
             measured(windows, losses)
-    sheet = Sheet("Truncated backpropagation")
-    steps = range(spans[0].first, spans[-1].last + 1)
+    return Picture(looks.finished(banded(spans)), theme)
+
+
+def banded(spans: list[Span], which: str = "") -> Drawing:
+    """The drawing of some windows; `which` says of what they are, where there are others."""
+    sheet = Sheet(f"Truncated backpropagation{which}")
+    first, last = sorted((spans[0].first, spans[-1].last))
+    steps = range(first, last + 1)
     wide = 64.0 if len(steps) <= CELLS else max(2.0, 900.0 / len(steps))
-    paper = Bands(sheet, steps, wide)
+    paper = Bands(sheet, steps, wide, spans[-1].last < spans[0].first)
     paper.states(spans)
     shown = spans if len(spans) <= MOST else [*spans[:MOST // 2], *spans[-MOST // 2:]]
     for i, span in enumerate(shown):
@@ -69,9 +79,9 @@ def truncated(windows: Any, k1: int | None = None, k2: int | None = None, *,
     paper.legend(len(shown))
     left_out = roman(f", {len(spans) - len(shown):,} windows in the middle are not drawn") \
         if len(shown) < len(spans) else ()
-    caption = (Run("Truncated backpropagation", "b"),
+    caption = (Run(f"Truncated backpropagation{which}", "b"),
                Run(f": {len(steps):,} steps, {len(spans):,} windows"), *left_out)
-    return Picture(looks.finished(sheet.drawing(caption)), theme)
+    return sheet.drawing(caption)
 
 
 def measured(windows: Any, losses: Sequence[Any] | None) -> list[Span]:
@@ -117,14 +127,12 @@ def planned(T: int, k1: int | None, k2: int | None) -> list[Span]:
 
 def of_truncation(found: Truncation) -> list[Span]:
     """The windows of a truncation that was measured on a whole graph."""
-    if found.recurrence.reverse:
-        raise InputError("windows are drawn with time, and these go against it",
-                         where="draw.truncated()",
-                         fix="draw.truncated(12, k1=4, k2=6) draws the plan")
-    spans, before = [], found.steps[0] - 1
+    spans, steps = [], found.steps  # in the order of the recurrence: falling, if it is reversed
     for span in planned(found.T, found.k1, found.k2):
-        first, last, reach = (n + before for n in span[:3])
+        first, last, reach = (steps[n - 1] for n in span[:3])
+        own = {*steps[span.first - 1:span.last]}
+        before = steps[span.reach - 2] if span.reach > 1 else None
         cuts = tuple((clean(cut.label), cut.norm) for cut in found.cuts
-                     if cut.step == reach - 1 and any(first <= t <= last for t in cut.losses))
+                     if cut.step == before and not own.isdisjoint(cut.losses))
         spans.append(Span(first, last, reach, None, cuts))
     return spans
