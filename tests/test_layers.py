@@ -35,6 +35,7 @@ CORE = [
     {"hooks", "guards", "ops"},
     {"totals"},
     {"together"},
+    {"rules"},
     {"backprop"},
     {"gradients"},
     {"protocol"},

@@ -29,14 +29,18 @@ from typing import Any
 
 import numpy as np
 
-from . import hooks, ops, together
+from . import hooks, together
 from .graph import Node, constant, leaf
-from .guards import check_ends, check_operands, plain_seed
+from .guards import check_ends, plain_seed
 from .inplace import at_once, change
-from .place import Place, at, here
+from .place import at, here
+from .rules import fit, gradient_place, local, operands_of, send_all, uses
 from .totals import Totals
 
+__all__ = ["backward", "commit", "contributions", "fit", "history", "local", "operands_of", "uses"]
+
 Edge = tuple[Node, int, Node, Any, Any]
+BY_ORDER = attrgetter("order")
 
 
 def history(roots: Iterable[Node], until: Collection[Node] = (),
@@ -46,13 +50,16 @@ def history(roots: Iterable[Node], until: Collection[Node] = (),
     Where there is a way past many of them (see together.py) it is taken, and added to `past`, if
     that is given.
     """
-    found, ends = [n for n in dict.fromkeys(roots) if n.op.rules and n not in until], list[Node]()
-    seen = {*found, *until}
+    found = [n for n in dict.fromkeys(roots) if n.op.rules and n not in until]
+    ends: list[Node] = []
+    seen: set[Node] = {*found, *until}
     for node in found:  # the list grows while we read it: no recursion, however deep the graph
         # an operand with rules was computed; leaves, constants and released nodes are ends
         if node.rest is not None:
-            further = [] if past is None else together.ends(node, past)
-            for x in further or [x for x, _ in node.rest]:
+            further = [] if past is None or together.way_past(node) is None else \
+                together.ends(node, past)
+            others: tuple[Any, ...] = next(zip(*node.rest))
+            for x in further or others:
                 if x is not None and x not in seen:
                     seen.add(x)
                     (found if x.op.rules else ends).append(x)
@@ -66,7 +73,7 @@ def history(roots: Iterable[Node], until: Collection[Node] = (),
         if x is not None and x not in seen:
             seen.add(x)
             (found if x.op.rules else ends).append(x)
-    found.sort(key=attrgetter("order"), reverse=True)
+    found.sort(key=BY_ORDER, reverse=True)
     check_ends(ends, found)
     return found
 
@@ -102,11 +109,13 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
             if arriving.past and together.way_past(node) in arriving.past:
                 node.bypass.back(g, arriving)  # type: ignore[attr-defined]
                 continue
+            if not tell:
+                send_all(node, g, arriving)
+                continue
             for position, (x, c) in enumerate(zip(operands_of(node), local(node, 0, g))):
                 if x is not None and x.op is not constant:
                     arriving.add(x, c)
-                    if tell:
-                        yield node, position, x, g, c
+                    yield node, position, x, g, c
             continue
         if not common or not op.simple or node.params is not None:
             shares = local(node, 0, g, graph) if op.joint else None
@@ -128,7 +137,7 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
         # the same for the common case, one or two operands and no parameters, with no call per use
         a, b = node.a, node.b
         y, u, v = (node.value, node.u, node.v) if op.looks == "yab" or type(g) is float else \
-            together.kept(node, g)
+            (g, node.u, None) if op.arity == 1 and op.looks == "a" else together.kept(node, g)
         a = None if a is None or a.op is constant else a
         b = None if b is None or b.op is constant else b
         c = d = None
@@ -169,74 +178,6 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
     arriving.settle()
 
 
-def uses(node: Node) -> list[tuple[int, Node]]:
-    """The operands of a node that want a gradient, with their positions."""
-    return [(i, x) for i, x in enumerate(operands_of(node))
-            if x is not None and x.op is not constant]
-
-
-def operands_of(node: Node) -> tuple[Node | None, ...]:
-    """The nodes in the operands' places; None for a plain number or array."""
-    if node.rest is None:
-        return node.a, node.b
-    return node.a, node.b, *[pair[0] for pair in node.rest]
-
-
-def local(node: Node, position: int, g: Any, graph: bool = False) -> Any:
-    """What leaves through one operand when `g` arrives: the row's rule, fitted to the operand's
-    shape.
-
-    For a `joint` op: the list of what leaves through each. With `graph=True` the rule gets nodes.
-    """
-    op, params, values = node.op, node.params or {}, tuple[Any, ...]()
-    if op.looks == "yab" or graph or node.rest is not None or type(g) is float:
-        y, values = (node if graph else node.value), node.values
-    else:
-        y, *found = together.kept(node, g)
-        values = tuple(found[:len(op.rules)])
-    rule = op.rules[0 if op.variadic or op.joint else position]
-    if op.variadic:
-        params = {**params, "position": position}
-    if graph:
-        check_operands(node)
-        with at(gradient_place(node)):
-            c = rule(g, y, *node.operands, **params)
-            return fit_all(c, values) if op.joint else fit(c, values[position])
-    try:
-        c = rule(g, y, *values, **params)
-    except (ZeroDivisionError, OverflowError):
-        with np.errstate(all="ignore"):
-            c = rule(*(np.float64(x) for x in (g, y, *values)), **params)
-    return fit_all(c, values) if op.joint else fit(c, values[position])
-
-
-def fit_all(shares: Sequence[Any], values: Sequence[Any]) -> list[Any]:
-    """What a `joint` rule gave for every operand, each in its operand's shape."""
-    return [None if c is None else fit(c, x) for c, x in zip(shares, values)]
-
-
-def gradient_place(node: Node) -> Place:
-    """A gradient is made at the step and in the scope of its node, in the phase "backward"."""
-    return node.at.but(phase="backward", recording=True, watchers=here().watchers)
-
-
-def fit(c: Any, x: Any) -> Any:
-    """Sum a contribution back to the shape of its operand `x`, over every axis that was
-    broadcast."""
-    if type(c) is type(x) is np.ndarray and c.shape == x.shape and c.dtype is x.dtype:
-        return c
-    if not hasattr(x, "shape"):  # a plain float, possibly used in an array
-        return float(np.sum(c)) if not isinstance(c, Node) else c if c.is_scalar else ops.sum_(c)
-    if c.shape != x.shape:
-        extra = len(c.shape) - x.ndim
-        axes = tuple(i for i, n in enumerate(c.shape) if i < extra or n != x.shape[i - extra])
-        if isinstance(c, Node):
-            c = ops.reshape(ops.sum_(c, axis=axes, keepdims=True), shape=x.shape)
-        else:
-            c = np.add.reduce(c, axis=axes).reshape(x.shape)
-    return c if c.dtype == x.dtype else ops.cast(c, dtype=x.dtype)
-
-
 # --- what users call ----------------------------------------------------------------------------
 
 
@@ -248,21 +189,26 @@ def backward(root: Node, seed: Any = None) -> None:
     the end, at once: an interrupt leaves all old ones or all new ones.
     """
     arriving = Totals([(root, plain_seed(root, seed, "backward()"))], late=True)
-    walk = contributions(arriving, tell=bool(here().watchers))
-    deque(hooks.watched(walk, arriving), maxlen=0)  # let them all pass
+    if here().watchers:
+        deque(hooks.watched(contributions(arriving), arriving), maxlen=0)  # let them all pass
+    else:
+        for _ in contributions(arriving, tell=False):
+            pass
     commit(arriving)
 
 
 def commit(totals: Totals) -> None:
     """Add the totals to `.grad`, each leaf's own contiguous array, all in one uninterruptible
     call."""
-    grads, calls = [], []
+    grads, calls, owned = [], [], totals.owned
     for node, g in totals.items():
+        if node.hooks is node.grad is None and node in owned and g.flags.c_contiguous:
+            calls.append(1)
+            grads.append(g)
+            continue
         if node.hooks is not None and node.is_leaf:
             g = hooks.run(node, g, totals)
         calls.append(1 if node.grad is None else (node.calls or 0) + 1)
         g = g if node.grad is None else node.grad + g
-        mine = node in totals.owned and g is totals[node] and node.hooks is None
-        mine = mine or node.is_scalar
-        grads.append(g if mine else np.array(g, order="C"))
+        grads.append(g if node.is_scalar else np.array(g, order="C"))
     at_once(change(totals, "calls", calls), change(totals, "grad", grads))

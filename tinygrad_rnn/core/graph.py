@@ -169,7 +169,8 @@ class Op:
     is called as `rule(g, y, a, b, **params)`: `g` arrives, `y` is the value, then the operands, and
     it returns the gradient that leaves through its operand. The same rule is called with floats,
     with arrays and with nodes. A `variadic` op has a single rule, called with `position=` as well;
-    a `joint` rule gives the gradients of all operands at once.
+    a `joint` rule gives the gradients of all operands at once, each an array that nobody else holds
+    if it is `fresh`.
 
     Where a contribution is better not built, a row says what to do instead: `into(total, g,
     **params)` adds that of the first operand to an existing array (a slice of a long sequence), and
@@ -188,14 +189,15 @@ class Op:
     def __init__(self, name: str, scalar: Callable[..., Any] | None = None,
                  array: Callable[..., Any] | None = None,
                  rules: tuple[Callable[..., Any], ...] = (),
-                 *, variadic: bool = False, joint: bool = False, alias: bool = False,
+                 *, variadic: bool = False, joint: bool = False, fresh: bool = False,
+                 alias: bool = False,
                  into: Callable[..., None] | None = None,
                  late: Callable[..., Any] | None = None,
                  parts: Callable[..., Any] | None = None, looks: str = "yab", doc: str = ""
                  ) -> None:
         self.name, self.scalar, self.array, self.rules = name, scalar, array, rules
-        self.variadic, self.joint, self.alias, self.into, self.late, self.parts = (
-            variadic, joint, alias, into, late, parts)
+        self.variadic, self.joint, self.fresh, self.alias = variadic, joint, fresh, alias
+        self.into, self.late, self.parts = into, late, parts
         self.arity = None if variadic or joint else len(rules)  # operands it takes; None: any
         self.simple = len(rules) <= 2 and not (variadic or joint or into)
         self.looks = looks
@@ -249,7 +251,10 @@ class Op:
         through it."""
         if place.sites and place.site is None:  # a gradient keeps the line of its node
             place = place.but(site=caller())
-        if not place.recording or all(n is None or n.op is constant for n in nodes):
+        for n in nodes if place.recording else ():
+            if n is not None and n.op is not constant:
+                break
+        else:
             return given(kind, value, place, constant)
         node = make(kind, self, value, nodes[0], None, values[0], None, place)
         node.params = params or None

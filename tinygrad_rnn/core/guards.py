@@ -45,7 +45,9 @@ def seeded(root: Node, seed: Any, call: str) -> Any:
             raise GradientError(f"{describe(root)} is not a single number", where=call,
                                 fix="Reduce it, for instance with .sum(), or give a seed of shape "
                                     f"{value.shape}")
-        return np.ones(value.shape, value.dtype)
+        start = np.empty(value.shape, value.dtype)
+        start.fill(1)
+        return start
     shape = np.shape(seed.value if isinstance(seed, Node) else seed)
     if shape != np.shape(value):
         raise ShapeError(f"expected a seed of shape {np.shape(value)}, that of {describe(root)}, "

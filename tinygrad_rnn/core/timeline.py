@@ -65,7 +65,7 @@ def mark(node: Any, times: Any) -> Any:
 
 def times_of(x: Any) -> Any:
     """The steps of the entries, as an array that broadcasts to x; None without an axis of time."""
-    return getattr(x, "times", None)
+    return x.times if type(x) is Sequence else getattr(x, "times", None)
 
 
 def rows(x: Any) -> list[int] | None:

@@ -26,12 +26,15 @@ class Totals(dict[Node, Any]):
     is added in its turn.
     """
 
+    __slots__ = ("late", "owned", "past", "rows")
+    late: dict[Node, tuple[Late, list[tuple[Any, Any]]]] | None
+    rows: dict[Node, list[Any]] | None
+
     def __init__(self, start: Iterable[tuple[Node, Any]] = (), late: bool = False) -> None:
         super().__init__(start)
-        self.owned = set[Node]()
-        self.late: dict[Node, tuple[Late, list[tuple[Any, Any]]]] | None = {} if late else None
-        self.rows: dict[Node, list[Any]] | None = {} if late else None
+        self.owned: set[Node] = set()  # `set[Node]()` would take five times as long
         self.past: set[Any] = set()  # the ways past many nodes that are taken: see together.py
+        self.late, self.rows = ({}, {}) if late else (None, None)
 
     def add(self, x: Node, c: Any) -> None:
         """Add a contribution `c` to what has arrived at `x`."""
@@ -78,6 +81,8 @@ class Totals(dict[Node, Any]):
 
     def settle(self) -> None:
         """Add up the uses that were collected: one product per weight."""
+        if not self.late and not self.rows:
+            return
         for x, (product, uses) in (self.late or {}).items():
             total = product(uses).astype(x.value.dtype, copy=False)
             self[x] = self[x] + total if x in self else total

@@ -169,4 +169,4 @@ class Lean(Tensor):
 
 
 Value.array_kind = Tensor.array_kind = Tensor
-Tensor.lean_kind = Lean
+Value.lean_kind = Tensor.lean_kind = Lean

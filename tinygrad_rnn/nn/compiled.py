@@ -35,15 +35,15 @@ def add_product(out: Any, v: Any, M: Any) -> None:
 # --- h_t = tanh(z_t + W_hh h_{t-1}) ---------------------------------------------------------------
 
 
-def rnn_ahead(states: Any, z: Any, W_T: Any, reverse: bool) -> None:
-    """`states` (T + 1, B, H), the first of them given, from `z` (T, B, H)."""
-    T, B, H = z.shape
+def rnn_ahead(states: Any, W_T: Any, reverse: bool) -> None:
+    """`states` (T + 1, B, H), the first of them given; the others are z_t at first."""
+    n, B, H = states.shape
+    T = n - 1
     for k in range(T):
         t = T - 1 - k if reverse else k
         before, after = (t + 1, t) if reverse else (t, t + 1)
         for b in range(B):
             h = states[after, b]
-            h[:] = z[t, b]
             add_product(h, states[before, b], W_T)
             for i in range(H):
                 h[i] = np.tanh(h[i])

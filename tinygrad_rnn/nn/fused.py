@@ -20,6 +20,7 @@ from ..core.graph import Node, Op
 from ..core.inplace import LENT, settle
 from ..core.parts import Part
 from ..core.place import here
+from ..core.timeline import Sequence as Timed
 from ..core.values import Tensor
 from .cells import AffineCell
 from .fused_pass import KERNELS, Pass
@@ -40,11 +41,7 @@ def obstacle(cell: Any) -> str:
 def through_time(g: Any, y: Any, *operands: Any, run: Pass) -> list[Any]:
     """The rule: by hand; and where a graph of the gradient is wanted, through the operations."""
     if not isinstance(y, Node):
-        deltas = run.deltas(g)
-        shares = [run.share(name, deltas) if wanted else None
-                  for name, wanted in zip(run.settled.names, run.wanted)]
-        run.kernel.desk.back(deltas.lent)  # no share is a view of it
-        return shares
+        return run.shares(g)
     x = operands[0]
     cell, span = run.settled.cell, run.settled.span
     sliced = Whole(x, "x", span) if isinstance(x, Node) else x  # slices, to end at x itself
@@ -64,16 +61,20 @@ def step_by_step(g: Any, y: Any, *operands: Any, run: Pass) -> list[list[Part] |
             for name, wanted in zip(run.settled.names, run.wanted)]
 
 
-SEQUENCE = Op("sequence", rules=(through_time,), joint=True, parts=step_by_step,
+SEQUENCE = Op("sequence", rules=(through_time,), joint=True, fresh=True, parts=step_by_step,
               doc="The states of a recurrent layer at all steps, as one node: see nn/fused.py.")
 
 
 def record(op: Op, value: Any, operands: Sequence[Any], values: Sequence[Any], span: range,
-           params: dict[str, Any]) -> Any:
-    """The node of a value that was computed for all the steps of a span, from these operands."""
+           params: dict[str, Any], name: str | None = None, times: Any = None) -> Any:
+    """The node of a value that was computed for all the steps of a span, from these operands; with
+    `times`, as a sequence."""
     place = here().over(span)
     nodes = [x if isinstance(x, Node) else None for x in operands]
-    node = op.note(Tensor, place, value, nodes, values, params)
+    node = op.note(Tensor if times is None else Timed, place, value, nodes, values, params)
+    node.name, node.bypass = name, None
+    if times is not None:
+        node.times = times
     for watch in place.watchers:
         watch.node(node, op, tuple(operands))
     return node

@@ -73,8 +73,8 @@ def backend(given: Any, cell: Any, obstacle: str, where: str) -> str:
 class CompiledRNN(RNNKernel):
     """The vanilla recurrence, its loops compiled."""
 
-    def forward(self, z: Any) -> None:
-        loops().rnn_ahead(self.desk.states.whole, z.whole, turned(self.W_hh), self.way.reverse)
+    def forward(self) -> None:
+        loops().rnn_ahead(self.desk.states.whole, turned(self.W_hh), self.way.reverse)
 
     def backward(self, g: Any) -> Deltas:
         if not self.way.plain:

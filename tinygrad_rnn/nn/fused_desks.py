@@ -23,13 +23,17 @@ FEW = 512  # steps whose views a gated layer keeps: it has a dozen of each, as m
 
 
 class RNNDesk(Desk):
-    """Room for the states, the first one among them; lends room in which δ_t is z_t at first."""
+    """Room for the states, the first one among them, where h_t is W_xh x_t + b_h at first (all of
+    them as `rows`), and for one W_hh h_{t-1}; lends a `RNNBack`."""
 
     def __init__(self, T: int, B: int, H: int, dtype: Any, reverse: bool) -> None:
         self.size = T, B, H, dtype, reverse
         self.states = Strip(T + 1, B, H, dtype, reverse)
         whole = self.states.whole
         super().__init__(whole)
+        self.part = slice(T) if reverse else slice(1, None)  # of whole: the state after every step
+        self.product = np.empty((B, H), dtype)
+        self.rows = self.value.reshape(T * B, H)
         self.before = whole[1:] if reverse else whole[:-1]  # h_{t-1} in the order of time
         self.before_rows = self.before.reshape(T * B, H)
         self.after = whole[::-1][1:] if reverse else whole[1:]  # h_t in that of the steps taken
@@ -41,8 +45,7 @@ class RNNDesk(Desk):
     @property
     def value(self) -> Any:
         """The state after every step, in the order of time: a view that only this pass has."""
-        whole = self.states.whole
-        return whole[:-1] if self.size[-1] else whole[1:]
+        return self.states.whole[self.part]
 
 
 class RNNBack:
@@ -63,8 +66,8 @@ class RNNBack:
         return start, end, self.slopes.whole[:n], list(pairs)
 
     def blocks(self) -> Iterable[tuple[int, int, Any, Any]]:
-        """The blocks, from the last step taken to the first."""
-        return self.known or (self.steps(*k) for k in self.ranges)
+        """The blocks, from the last step taken to the first, where they are not `known`."""
+        return (self.steps(*k) for k in self.ranges)
 
 
 class LSTMDesk(Desk):

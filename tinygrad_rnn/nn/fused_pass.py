@@ -40,6 +40,7 @@ KERNELS: dict[Callable[..., Any], tuple[type[Any], tuple[str, ...]]] = {
     GRUCell.__call__: (GRUKernel, ("activation", "gate_activation")),
 }
 WEIGHTS = "W_xh", "W_hh", "W", "b_h", "b_hn", "p_i", "p_f", "p_o"
+ALONE = frozenset(WEIGHTS) - {"W"}
 
 
 class Settled:
@@ -47,8 +48,8 @@ class Settled:
     program: names of operands, kernel, direction, the steps. `only_h`: of a state of several parts
     the graph gets the first one alone, since nobody asks for another."""
 
-    __slots__ = ("B", "T", "cell", "first", "kernel", "names", "only_h", "phis", "reverse", "room",
-                 "single", "span", "way")
+    __slots__ = ("B", "T", "cell", "first", "given", "kernel", "names", "nothing", "only_h", "phis",
+                 "reverse", "room", "single", "span", "way")
 
     def __init__(self, cell: Any, names: Sequence[str], shape: tuple[int, ...], reverse: bool,
                  room: Room, only_h: bool = False, backend: str = "numpy") -> None:
@@ -61,6 +62,16 @@ class Settled:
         self.kernel = kernel if backend == "numpy" else COMPILED[kernel]
         self.phis = [PHI_OF[getattr(cell, name)] for name in phis]
         self.way = Way(self.T, reverse, room)
+        self.given, self.nothing = f"first {cell.state_names[0]}" in names, list[Any]()
+
+    def zeros(self, dtype: Any) -> list[Any]:
+        """The parts of a state of zeros, nobody's to write to."""
+        found = self.nothing
+        if not found or found[0].dtype is not dtype:
+            zero = np.zeros((self.B, self.cell.hidden_size), dtype)
+            zero.flags.writeable = False
+            self.nothing = found = [zero] * len(self.cell.state_names)
+        return found
 
 
 class Pass:
@@ -106,7 +117,8 @@ class Pass:
             W, I = found["W"], cell.input_size
             found |= {"W_xh": W[:, :I], "W_hh": W[:, I:]}
         shape = settled.B, cell.hidden_size
-        first = self.parts_of("first ", found, shape, dtype)
+        first = self.parts_of("first ", found, shape, dtype) if settled.given else \
+            settled.zeros(dtype)
         if masks.valid is masks.reset is self.mask is None:
             return settled.kernel(x, first, found, settled.phis, settled.way, cell)
         window = masks.window()
@@ -127,7 +139,7 @@ class Pass:
         """The parts of the first state, or of the one to start anew from: zeros if not given."""
         names = self.settled.cell.state_names
         if kind + names[0] not in found:
-            return [np.zeros(shape, dtype)] * len(names)
+            return self.settled.zeros(dtype)
         return [found[kind + name].reshape(shape) for name in names]
 
     @property
@@ -142,9 +154,24 @@ class Pass:
         """The pass backwards, for what arrives at the states."""
         return self.kernel.backward(g[..., None, :] if self.settled.single else g)
 
+    def shares(self, g: Any) -> list[Any]:
+        """What leaves through each operand, if it wants a gradient."""
+        kernel = self.kernel
+        deltas = kernel.backward(g[..., None, :] if self.settled.single else g)
+        found: list[Any] = []
+        for name, wanted in zip(self.settled.names, self.wanted):
+            if not wanted:
+                found.append(None)
+            elif name in ALONE:
+                found.append(kernel.gradient(name, deltas))
+            else:
+                found.append(self.share(name, deltas))
+        kernel.desk.back(deltas.lent)  # none of them is a view of it
+        return found
+
     def share(self, name: str, deltas: Any) -> Any:
         """What leaves through one operand."""
-        if name in WEIGHTS and name != "W":
+        if name in ALONE:
             return self.kernel.gradient(name, deltas)
         if name == "x":
             found = self.kernel.input_gradient(deltas)

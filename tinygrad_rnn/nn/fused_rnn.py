@@ -22,13 +22,14 @@ and then, in one product each over all steps,
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from .fused_desks import RNNDesk
-from .fused_room import Strip
-from .fused_slopes import Phi
+from .fused_slopes import Phi, ones
 from .fused_way import Way
 
 
@@ -56,68 +57,67 @@ class RNNKernel:
     def __init__(self, x: Any, first: list[Any], weights: dict[str, Any], phis: list[Phi],
                  way: Way, cell: Any) -> None:
         self.x, self.weights, self.way, self.phi = x, weights, way, phis[0]
-        self.W_hh = W_hh = weights["W_hh"]
-        T, B, _ = x.shape
-        self.desk = desk = way.room.desk(RNNDesk, T, B, len(W_hh), x.dtype, way.reverse)
-        lent = desk.lend()
-        z = lent.delta
-        inputs(x, weights["W_xh"], weights.get("b_h"), z.rows)
+        self.W_hh, b = weights["W_hh"], weights.get("b_h")
+        T, B, I = x.shape
+        self.desk = desk = way.room.desk(RNNDesk, T, B, len(self.W_hh), x.dtype, way.reverse)
+        self.x_rows, z = x.reshape(T * B, I), desk.rows
+        self.x_rows.dot(weights["W_xh"].T, z)
+        if b is not None:
+            np.add(z, b, z)
         if self.phi.sign < 0:
-            self.W_hh = -W_hh
-            np.negative(z.rows, z.rows)
+            self.W_hh = -self.W_hh
+            np.negative(z, z)
         desk.states.steps[0][...] = first[0]
-        self.seen = desk.before if way.same else np.empty(z.whole.shape, x.dtype)
+        self.seen = desk.before if way.same else np.empty((T, *desk.product.shape), x.dtype)
         if way.plain and self.phi.apply is np.tanh:
-            self.forward(z)
+            self.forward()
         else:
             with np.errstate(over="ignore"):
-                (self.forward if way.plain else self.guarded)(z)
-        desk.back(lent)
-        self.value = desk.value
+                (self.forward if way.plain else self.guarded)()
+        self.value = desk.states.whole[desk.part]
 
-    def forward(self, z: Strip) -> None:
-        """All steps, into the room for the states."""
-        states, W_T, apply, dot, add = self.desk.states.steps, self.W_hh.T, self.phi.apply, \
-            np.dot, np.add
-        for h, z_k, new in zip(states, z.steps, states[1:]):
-            dot(h, W_T, new)
-            add(new, z_k, new)
+    def forward(self) -> None:
+        """All steps, each over its W_xh x_t + b_h."""
+        desk, W_T, apply, add = self.desk, self.W_hh.T, self.phi.apply, np.add
+        states, product = desk.states.steps, desk.product
+        for h, new in pairwise(states):
+            h.dot(W_T, product)
+            add(new, product, new)
             apply(new, new)
 
-    def guarded(self, z: Strip) -> None:
+    def guarded(self) -> None:
         """The same past masks, sequences that begin, and dropout."""
         way, W_T, apply, states = self.way, self.W_hh.T, self.phi.apply, self.desk.states.steps
         seen = way.turned(self.seen)
-        for k, (h, z_k, new) in enumerate(zip(states, z.steps, states[1:])):
+        for k, (h, new) in enumerate(pairwise(states)):
             before = way.before(k, h)
             h = before if way.mask is None else before * way.mask
             if not way.same:
                 seen[k] = h
-            np.dot(h, W_T, new)
-            np.add(new, z_k, new)
+            np.add(new, h.dot(W_T), new)
             apply(new, new)
             way.after(k, new, before)
 
     def backward(self, g: Any) -> Deltas:
         """From dL/dh_t from outside, (T, B, H), to all δ_t."""
-        dot, add, multiply = np.dot, np.add, np.multiply
+        add, multiply = np.add, np.multiply
         lent, way, W_hh, after = self.desk.lend(), self.way, self.W_hh, self.desk.after
         delta, shape = lent.delta, g.shape[1:]
-        g, carry = way.turned(g), np.zeros(shape, delta.whole.dtype)
+        g, carry = g[::-1] if way.reverse else g, np.zeros(shape, delta.whole.dtype)
         fresh = None if way.begins is None else np.zeros(shape, delta.whole.dtype)
-        for start, end, slopes, steps in lent.blocks():
+        for start, end, slopes, steps in lent.known or lent.blocks():
             self.phi.slope(after[start:end], slopes)
             arriving = g[start:end][::-1]
             if way.plain:
                 for g_k, (d_k, slope) in zip(arriving, steps):
                     add(g_k, carry, d_k)
                     multiply(d_k, slope, d_k)
-                    dot(d_k, W_hh, carry)
+                    d_k.dot(W_hh, carry)
                 continue
             for k, g_k, (d_k, slope) in zip(range(end - 1, -1, -1), arriving, steps):
                 d_new, stays = way.split(k, add(g_k, carry, d_k))
                 multiply(d_new, slope, d_k)
-                carry = dot(d_k, W_hh)
+                carry = d_k.dot(W_hh)
                 carry = carry if way.mask is None else carry * way.mask
                 carry = way.back(k, carry if stays is None else carry + stays, fresh)
         if self.phi.sign < 0:
@@ -128,9 +128,9 @@ class RNNKernel:
         """The gradient of a weight: all steps in one product."""
         delta = deltas.lent.delta.rows
         if name == "b_h":
-            return np.add.reduce(delta, 0)
-        return np.dot(delta.T, rows(self.x) if name == "W_xh" else self.desk.before_rows
-                      if self.way.same else rows(self.seen))
+            return total(delta)
+        return delta.T.dot(self.x_rows if name == "W_xh" else self.desk.before_rows
+                           if self.way.same else rows(self.seen))
 
     def uses(self, name: str, deltas: Deltas) -> list[tuple[Any, Any, Any]]:
         """What each step gives to a weight: (δ, what it is multiplied with, the rows) of each
@@ -156,6 +156,19 @@ def inputs(x: Any, W_xh: Any, b: Any, z: Any) -> None:
     np.dot(rows(x), W_xh.T, z)
     if b is not None:
         np.add(z, b, z)
+
+
+@lru_cache(maxsize=16)
+def begins(n: int, width: int) -> Any:
+    """(n,): where in its array each row of (n, width) begins."""
+    found = np.arange(0, n * width, width)
+    found.flags.writeable = False
+    return found
+
+
+def total(flat: Any) -> Any:
+    """The sum of all rows: (N, n) -> (n,)."""
+    return ones(len(flat), flat.dtype).dot(flat)
 
 
 def product(delta: Any, x: Any) -> Any:

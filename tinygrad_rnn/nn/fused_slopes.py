@@ -8,6 +8,7 @@ with these, and with functions of a user's own, a layer is computed op by op.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,15 @@ class Phi(NamedTuple):
     sign: int = 1
 
 
+@lru_cache(maxsize=16)
+def ones(n: int, dtype: Any) -> Any:
+    """(n,): a product with it sums the columns of a matrix, or its rows. On a small matrix that
+    takes a third of the time of a reduction."""
+    found = np.ones(n, dtype)
+    found.flags.writeable = False
+    return found
+
+
 def logistic(z: Any, out: Any) -> Any:
     """σ(-z) = 1 / (1 + exp(z)). It keeps its digits on both sides; exp may overflow to inf."""
     np.exp(z, out)
@@ -42,7 +52,7 @@ def logistic_slope(y: Any, out: Any) -> Any:
 def tanh_slope(y: Any, out: Any) -> Any:
     """1 - y²."""
     np.multiply(y, y, out)
-    return np.subtract(1, out, out)
+    return np.subtract(ones(1, out.dtype), out, out)  # a plain 1 would have to be converted
 
 
 def written(y: Any, out: Any) -> Any:

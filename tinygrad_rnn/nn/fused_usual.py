@@ -12,12 +12,11 @@ are read each time.
 
 from __future__ import annotations
 
-from itertools import chain
-from operator import is_
+from operator import attrgetter, is_
 from typing import Any
 
 from ..core.place import here
-from ..core.timeline import column, mark
+from ..core.timeline import column
 from .cells import RNNCell
 from .fused import SEQUENCE, record
 from .fused_layer import FusedRun
@@ -25,6 +24,9 @@ from .fused_pass import WEIGHTS, Pass, Settled
 from .gated import GRUCell, LSTMCell
 from .masking import Masks
 
+options = attrgetter(  # of a layer, those that matter without masks and a first state
+    "backend", "checkpoint_every", "reverse", "start", "return_sequences", "return_state",
+    "return_all_states", "room")
 CELLS = RNNCell, LSTMCell, GRUCell  # themselves: a class of a user's may compute its weights
 
 
@@ -33,7 +35,7 @@ class Usual:
 
     def __init__(self, layer: Any, xs: Any) -> None:
         cell, held = layer.cell, vars(layer.cell)
-        self.cell, self.held = cell, [*held, *held.values()]
+        self.cell, self.held = cell, [*held.values()]
         self.options = options(layer)
         self.place, self.shape, self.dtype = here(), xs.value.shape, xs.value.dtype
         names = [name for name in WEIGHTS if held.get(name) is not None]
@@ -51,8 +53,7 @@ class Usual:
         value, held = xs.value, vars(self.cell)
         return (value.shape == self.shape and value.dtype is self.dtype and here() is self.place
                 and options(layer) == self.options and layer.cell is self.cell
-                and 2 * len(held) == len(self.held)
-                and all(map(is_, chain(held, held.values()), self.held)))
+                and len(held) == len(self.held) and all(map(is_, held.values(), self.held)))
 
     def call(self, layer: Any, xs: Any) -> Any:
         """What the layer returns."""
@@ -60,15 +61,8 @@ class Usual:
         run = Pass(settled, operands, self.masks)
         if not self.sequence:
             return layer.results(FusedRun(run, operands), None)
-        node = record(SEQUENCE, run.value, operands, run.values, settled.span, {"run": run})
-        node.name = "h"
-        return mark(node, self.times)
-
-
-def options(layer: Any) -> tuple[Any, ...]:
-    """The options of a layer that matter without masks and a first state."""
-    return (layer.backend, layer.checkpoint_every, layer.reverse, layer.start,
-            layer.return_sequences, layer.return_state, layer.return_all_states, layer.room)
+        return record(SEQUENCE, run.value, operands, run.values, settled.span, {"run": run}, "h",
+                      self.times)
 
 
 def usual_call(layer: Any, xs: Any) -> Any:

@@ -70,9 +70,10 @@ class Linear(Module):
     def __call__(self, x: Any) -> Any:
         span = span_of(x)
         if span is not None:  # of a fused layer: one product for all steps
-            self.check(x)
-            y = affine(x, self.W, self.b, span)
-            return y if self.output is None else y.named(self.output)
+            if x.value.shape[-1] != self.in_size:
+                self.check(x)
+            held = vars(self)
+            return affine(x, held[self.W_name], held.get(self.b_name), span, self.output)
         if type(x) is Sequence and x.shape[-1] == self.in_size:
             y = heads(x, self.W, self.b, self.output)
             if y is not None:

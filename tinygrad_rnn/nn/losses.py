@@ -65,8 +65,9 @@ def cross_entropy(outputs: Any, targets: Any, reduction: str = "batch", mask: An
         span = span_of(outputs)
         if span is not None and outputs.value.shape[:-1] == targets.shape and targets.size:
             # of a fused layer: the losses of all steps in one node
-            found = softmax_losses(outputs, targets, len(span) / targets.size, span).named("L")
-            return ops.sum_.of(found).named("L")
+            L = ops.sum_.of(softmax_losses(outputs, targets, len(span) / targets.size, span))
+            L.name = "L"
+            return L
     return over_time(functions.cross_entropy, outputs, targets, reduction, mask, "cross_entropy")
 
 
@@ -234,7 +235,7 @@ class StepLoss:
         classes = isinstance(targets, np.ndarray) and targets.shape == y.shape[:-1]
         if self.cost is functions.cross_entropy and classes and valid is None:
             n = self.averaged(targets.shape[1:], y)
-            return softmax_losses(y, targets, 1.0 / n, span).named("L")
+            return softmax_losses(y, targets, 1.0 / n, span)
         with switch(step=None, span=span):
             costs = self.costs(y, targets, valid)
             shape = shape_of(costs)

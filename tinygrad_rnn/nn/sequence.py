@@ -48,10 +48,10 @@ def timed_steps(x: Any) -> list[tuple[int, Node]] | None:
 
 def span_of(x: Any) -> range | None:
     """The steps that a node covers, one behind the other on its first axis; None if it does not."""
-    span = x.at.span if isinstance(x, Node) else None
-    if span is None or x.at.phase != "forward":
+    place = x.at if isinstance(x, Node) else None
+    if place is None or place.span is None or place.phase != "forward":
         return None
-    return span if np.shape(x.value)[:1] == (len(span),) else None
+    return place.span if shape_of(x)[:1] == (len(place.span),) else None
 
 
 class Whole(Sequence[Any]):
