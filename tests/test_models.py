@@ -86,7 +86,23 @@ def test_what_cannot_be_used_is_said_in_one_line(own, name, said):
 
 def test_a_weight_that_is_not_there():
     made = model("stacked")
-    with pytest.raises(InputError, match="there is no weight 'V'; there are W_xh, "):
+    with pytest.raises(InputError, match="there is no weight 'V'; there are layer 0/W_xh, "):
         made.weight("V")
     with pytest.raises(InputError, match="several weights are called 'W_hh'"):
         model("encoder-decoder").weight("W_hh")
+
+
+@pytest.mark.parametrize(("name", "known"), [
+    ("stacked", ["layer 0/W_xh", "layer 0/W_hh", "layer 0/b_h",
+                 "layer 1/W_xh", "layer 1/W_hh", "layer 1/b_h", "W_hy", "b_y"]),
+    ("bidirectional", ["forward/W_xh", "forward/W_hh", "forward/b_h",
+                       "backward/W_xh", "backward/W_hh", "backward/b_h", "W_hy", "b_y"]),
+    ("many-to-many", ["W_xh", "W_hh", "b_h", "W_hy", "b_y"])])
+def test_weights_of_one_name_are_told_apart_by_their_scope(name, known):
+    found = model(name, 2)
+    assert list(found.weights) == known
+    assert found.weight() is found.weights[known[1]]
+    assert found.weight(known[1]) is found.weight()
+    if name != "many-to-many":
+        with pytest.raises(InputError, match="several weights are called 'W_hh'"):
+            found.weight("W_hh")

@@ -33,17 +33,23 @@ class Command:
 
 def seed(text: str) -> int:
     """A whole number, 0 or more."""
-    number = int(text)
-    if number < 0:
-        raise ValueError(text)
-    return number
+    return at_least(0, text)
 
 
 def count(text: str) -> int:
     """A whole number, 1 or more."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
+    return at_least(1, text)
+
+
+def at_least(least: int, text: str) -> int:
+    """A whole number from `least` on; in words if it is none."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number of at least {least}, got {text!r}")
     return number
 
 

@@ -9,11 +9,14 @@ pair (loss, weights) with the weights as a module, a dict or a list.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ..core import walk
+from ..core.graph import leaf
 from ..errors import InputError
 from .outside import attribute, blamed, check_loss, leaves
 from .patterns import PATTERNS
@@ -35,10 +38,10 @@ class Model:
         Raises `InputError` for a name that is not there, or that several weights have.
         """
         if name is None:
-            recurrent = [w for k, w in self.weights.items() if k.rpartition(".")[2] == "W_hh"]
+            recurrent = [w for k, w in self.weights.items() if own_name(k) == "W_hh"]
             return recurrent[0] if recurrent else self.most_used()
         short = [k for k in self.weights if k == name] or [
-            k for k in self.weights if k.rpartition(".")[2] == name]
+            k for k in self.weights if own_name(k) == name]
         if len(short) == 1:
             return self.weights[short[0]]
         problem = f"several weights are called {name!r}: {', '.join(short)}" if short else \
@@ -66,7 +69,8 @@ def model(name: str, steps: int = 4, cell: str = "rnn", seed: int = 0) -> Model:
         loss_fn, weights = PATTERNS[name].build(steps, cell, seed)
         pairs = dict(weights.named_parameters()) if hasattr(weights, "named_parameters") else \
             weights
-        return Model(name, loss_fn, loss_fn(), pairs)
+        loss = loss_fn()
+        return Model(name, loss_fn, loss, by_scope(pairs, loss))
     if ":" not in name:
         raise InputError(f"there is no pattern {name!r}; there are {', '.join(PATTERNS)}",
                          fix="Or name a function of your own: module:function")
@@ -80,7 +84,29 @@ def from_user(name: str) -> Model:
         result = function()
     loss, weights = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
     check_loss(loss, name)
-    return Model(name, lambda: first(function()), loss, leaves(loss, weights, name))
+    return Model(name, lambda: first(function()), loss,
+                 by_scope(leaves(loss, weights, name), loss))
+
+
+def own_name(name: str) -> str:
+    """W_hh, of cell.W_hh or layer 1/W_hh."""
+    return name.replace("/", ".").rpartition(".")[2]
+
+
+def by_scope(weights: dict[str, Any], loss: Any) -> dict[str, Any]:
+    """The same weights; those that only a number tells apart are called by the scope of their first
+    use, as in the drawings: layer 1/W_hh for W_hh (2)."""
+    scopes: dict[Any, str] = {}
+    for x, _, node in walk.edges(loss):
+        if x.op is leaf and node.at.scope:
+            scopes.setdefault(x, node.at.scope)
+    labels = Counter(re.sub(r" \(\d+\)\Z", "", name) for name in weights)
+    found: dict[str, Any] = {}
+    for name, w in weights.items():
+        label = re.sub(r" \(\d+\)\Z", "", name)
+        scoped = f"{scopes[w]}/{label}" if labels[label] > 1 and w in scopes else name
+        found[name if scoped in found else scoped] = w
+    return found
 
 
 def first(result: Any) -> Any:

@@ -32,7 +32,7 @@ from .scene import Glyph, Scene, Wire
 from .wording import name_of, worth
 from .written import written
 
-MOST = 200
+MOST = 300
 
 
 @options_of
@@ -46,7 +46,7 @@ def backward_graph(gradient: Any, *, show: Iterable[str] = ("names", "values"),
 
     Forward nodes are plain, backward nodes red. The options are those of `draw.unrolled`. Raises
     `InputError` for a node that is no result of `create_graph=True`, and for a graph of more than
-    200 nodes.
+    300 nodes.
     """
     chosen = Options("draw.backward_graph()", show=show, palette=palette, font=font, size=size,
                      node=node, edge=edge, direction=direction, layout=layout).checked()
