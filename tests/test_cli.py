@@ -62,8 +62,8 @@ def test_help_says_what_each_option_does(row, capsys):
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["paint"], "invalid choice: 'paint'"),
-    (["demo", "--seed", "x"], "invalid seed value: 'x'"),
-    (["demo", "--seed", "-1"], "invalid seed value: '-1'"),
+    (["demo", "--seed", "x"], "expected a whole number of at least 0, got 'x'"),
+    (["demo", "--seed", "-1"], "expected a whole number of at least 0, got '-1'"),
     (["demo", "--text", "ab", "--file", "x"], "not allowed with argument --text"),
     (["demo", "--colour"], "--colour"),
     (["demo", "--out"], "expected one argument"),
