@@ -2,15 +2,18 @@
 
     python -m tests.benchmarks                       RNN, LSTM, GRU; float32; one thread; 6 minutes
     python -m tests.benchmarks --sizes ad --kinds rnn --seconds 5
-    python -m tests.benchmarks --dtypes float32 float64 --threads 1 2
+    python -m tests.benchmarks --dtypes float32 float64 --threads 1 2 --keep
 
 Every rival that is installed takes its turn, all gradients are compared, and the ratios to NumPy by
-hand go to `benchmarks.md` and `benchmarks.svg` in the folder `--out`. The number of threads is set
-before anything is loaded, so each combination runs in a process of its own.
+hand go to `benchmarks.md` and `benchmarks.svg` in the folder `--out`; the seconds to
+`benchmarks.json`. The number of threads is set before anything is loaded, so each combination runs
+in a process of its own. With `--keep` what stands in that file is not measured again, so that a
+long comparison may be stopped and gone on with.
 """
 
 import argparse
 import itertools
+import json
 import platform
 import sys
 from datetime import date
@@ -32,9 +35,9 @@ def table(results, kind, dtype, threads):
     for name in names:
         cells = []
         for r in found.values():
-            (median, least), (m, q) = r.get(name, (float("nan"),) * 2), r[HAND]
-            cells.append(f"{median / m:.2f} ({least / q:.2f})" if name != HAND
-                         else f"1 = {m * 1e3:.3g} ms")
+            (median, least), (m, q) = r.get(name, (0, 0)), r[HAND]
+            cells.append(f"1 = {m * 1e3:.3g} ms" if name == HAND else
+                         f"{median / m:.2f} ({least / q:.2f})" if name in r else "")
         bold = "**" * name.startswith("ours")
         lines.append(f"| {bold}{name}{bold} | " + " | ".join(cells) + " |")
     return [*lines, "", shown, ""]
@@ -53,18 +56,24 @@ def main():
     parser.add_argument("--threads", nargs="+", type=int, default=[1])
     parser.add_argument("--seconds", type=float, default=15.0, help="for each size")
     parser.add_argument("--out", type=Path, default=Path())
+    parser.add_argument("--keep", action="store_true", help="go on with what is there")
     given = parser.parse_args()
     combinations = list(itertools.product(given.kinds, given.dtypes, given.threads))
     results, lines = {}, [f"{date.today()}, {platform.machine()}, Python "
                           f"{platform.python_version()}. Ratios to NumPy by hand: median (least).",
                           ""]
+    given.out.mkdir(parents=True, exist_ok=True)
+    store = given.out / "benchmarks.json"
+    known = json.loads(store.read_text(encoding="utf-8")) if given.keep and store.exists() else {}
     for kind, dtype, threads in combinations:
         for size in given.sizes:
-            results[size, kind, dtype, threads] = measure(size, kind, dtype, threads,
-                                                          given.seconds)
+            cell = f"{kind} {size} {dtype} {threads}"
+            if cell not in known:
+                known[cell] = measure(size, kind, dtype, threads, given.seconds)
+                store.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            results[size, kind, dtype, threads] = known[cell]
         lines += table(results, kind, dtype, threads)
         print("\n".join(table(results, kind, dtype, threads)), flush=True)
-    given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "benchmarks.md").write_text("\n".join(lines), encoding="utf-8")
     first = {size: r for (size, *rest), r in results.items() if rest == list(combinations[0])}
     kind, dtype, threads = combinations[0]
