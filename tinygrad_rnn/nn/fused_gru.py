@@ -85,7 +85,7 @@ class GRUKernel:
         from_h, extra = np.empty((shape[0], W_T.shape[1]), dtype), np.empty(shape, dtype)
         from_two, from_n = by_gates(from_h[:, :2 * H], 2), from_h[:, 2 * H:]
         seen_all, sigma, phi = way.turned(self.seen), self.gate.apply, self.phi.apply
-        dot, add, multiply, subtract = np.dot, np.add, np.multiply, np.subtract
+        add, multiply, subtract = np.add, np.multiply, np.subtract
         steps = zip(lent.x_two, lent.x_n, desk.two, *desk.parts, desk.past_steps,
                     desk.states.steps, desk.states.steps[1:])
         for k, (x_two, x_n, two, n, z, r, q, h, new) in enumerate(steps):
@@ -97,7 +97,7 @@ class GRUKernel:
                     seen_all[k] = seen
                 if way.begins is not None:
                     self.before[k] = h
-            dot(seen, W_T, from_h)
+            seen.dot(W_T, from_h)
             add(x_two, from_two, two)
             sigma(two, two)
             if after:
@@ -107,7 +107,7 @@ class GRUKernel:
                     np.negative(extra, extra)
             else:
                 multiply(r, seen, q)
-                dot(q, W_n, extra)
+                q.dot(W_n, extra)
             add(x_n, extra, n)
             phi(n, n)
             subtract(h, n, new)
@@ -151,7 +151,7 @@ class GRUKernel:
         δ_n, _, δ_r, δ_q = lent.parts
         np.multiply(δ_n[k], lent.by[2][n], δ_r[k])
         np.multiply(δ_n[k], lent.by[3][n], δ_q[k])
-        np.dot(lent.from_h[k], self.W_hh, out)
+        lent.from_h[k].dot(self.W_hh, out)
 
     def send_before(self, lent: GRUBack, k: int, n: int, out: Any) -> None:
         """The same where the reset comes before the product."""

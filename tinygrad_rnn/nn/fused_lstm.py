@@ -70,7 +70,7 @@ class LSTMKernel:
 
     def forward(self, lent: LSTMBack) -> None:
         """All steps: gates, cells and states. `lent` has W_xh x_t + b_h."""
-        desk, W_T, dot, add, multiply = self.desk, self.W_hh.T, np.dot, np.add, np.multiply
+        desk, W_T, add, multiply = self.desk, self.W_hh.T, np.add, np.multiply
         from_h, extra = np.empty(lent.delta.whole.shape[1:], self.x.dtype), self.extra
         from_gates = by_gates(from_h, 4)
         sigma, phi, shown, sign = self.gate.apply, self.phi.apply, self.phi_out.apply, \
@@ -78,7 +78,7 @@ class LSTMKernel:
         steps = zip(lent.steps, desk.steps, desk.three, *desk.parts, desk.h, desk.c, desk.h[1:],
                     desk.c[1:], desk.shown_steps)
         for from_x, gates, three, o, i, f, g, h, c, h_k, c_k, shown_k in steps:
-            dot(h, W_T, from_h)
+            h.dot(W_T, from_h)
             add(from_x, from_gates, gates)
             sigma(three, three)
             phi(g, g)
@@ -124,7 +124,7 @@ class LSTMKernel:
         to all δ_t."""
         way, lent, W_hh, peep = self.way, self.desk.lend(), self.W_hh, self.peepholes
         T, shape, dtype = way.T, g.shape[-2:], lent.delta.whole.dtype
-        dot, add, multiply, extra = np.dot, np.add, np.multiply, np.empty(shape, dtype)
+        add, multiply, extra = np.add, np.multiply, np.empty(shape, dtype)
         g_h, g_c = (g, None) if g.ndim == 3 else (g[0], g[1] if g[1].any() else None)
         g_h, g_c = way.turned(g_h), way.turned(g_c)
         d_h, d_c = np.zeros(shape, dtype), np.zeros(shape, dtype)
@@ -145,7 +145,7 @@ class LSTMKernel:
                     add(d_c, extra, d_c)
                     multiply(d_c, lent.by_others[n], others[k])
                     multiply(d_c, forget[k], d_c)
-                    dot(rows[k], W_hh, d_h)
+                    rows[k].dot(W_hh, d_h)
                     continue
                 (d_h, stay_h), (d_c, stay_c) = way.split(k, d_h), way.split(k, d_c)
                 multiply(d_h, lent.by_o[n], first[k])
@@ -156,7 +156,7 @@ class LSTMKernel:
                 d_c = d_c * forget[k]
                 if peep is not None:
                     d_c += peep[1] * others[k][0] + peep[2] * others[k][1]
-                d_h = dot(rows[k], W_hh)
+                d_h = rows[k].dot(W_hh)
                 d_h = d_h if way.mask is None else d_h * way.mask
                 if stay_h is not None:
                     d_h, d_c = d_h + stay_h, d_c + stay_c
