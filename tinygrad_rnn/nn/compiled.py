@@ -8,8 +8,8 @@ sequence takes half the time or a quarter of it; for larger batches the products
 faster. The equations, the order of the gates and the signs are those of `fused_rnn`, `fused_lstm`
 and `fused_gru`; what is computed before the loops and after them stays there as well.
 
-These are plain functions: without Numba they run too, slowly. `one` is 1 in the type of the numbers:
-beside a whole number Numba would compute in double precision.
+These are plain functions: without Numba they run too, slowly. `one` is 1 in the type of the
+numbers: beside a whole number Numba would compute in double precision.
 """
 
 from __future__ import annotations
