@@ -14,7 +14,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import opened
 from tinygrad_rnn.draw import equations
-from tinygrad_rnn.draw.moments import coordinates
+from tinygrad_rnn.draw.moments import Film, coordinates
 from tinygrad_rnn.draw.survey import Window, survey
 
 from .films import KINDS, added, both_ways, hello, priced, scalar, told
@@ -345,3 +345,27 @@ def test_who_shares_a_name_is_told_apart():
     assert "backward/W_hy" not in names
     stacked = told(draw.player(tg.gradient_flow(KINDS["stacked"](3))))
     assert "W_xh · layer 0/h₂" in [m.get("equation") for m in stacked["moments"]]
+
+
+def test_the_terms_of_a_loop_without_steps_have_switches_too():
+    """They are told by their number, and each is the part of the gradient that is its own."""
+    def loss(names, kept=(0, 1, 2)):
+        w, h, terms = tg.Value(0.5, name="w"), tg.Value(0.3, name="h0"), []
+        for _ in range(3):
+            h = tg.tanh(w * h)
+            terms.append((h - 0.5) ** 2)
+            terms[-1] = terms[-1].named("L") if names else terms[-1]
+        return sum((terms[k] for k in kept[1:]), terms[kept[0]]), w
+
+    assert draw.player(tg.gradient_flow(loss(True)[0])).data["terms"] == ["L 1", "L 2", "L 3"]
+    assert draw.player(tg.gradient_flow(loss(False)[0])).data["terms"] == [
+        "term 1", "term 2", "term 3"]
+    found, w = loss(False)
+    film = Film(survey(found, Window(9, 0)), 1.0)
+    for k in range(3):
+        alone, v = loss(False, kept=(k,))
+        alone.backward()
+        parts = [use.parts.get(k, 0.0) for use in film.uses.values() if use.x is w]
+        assert float(sum(parts)) == pytest.approx(v.grad, rel=1e-12)
+    a = tg.Value(2.0, name="a")
+    assert draw.player(tg.gradient_flow(tg.tanh(a) + a)).data["terms"] == ["L"]  # not alike

@@ -200,7 +200,8 @@ def in_turn(rank: dict[Any, int], needs: dict[Any, set[Any]]) -> list[Any]:
 
 
 def loss_terms(found: Survey) -> list[Node]:
-    """The nodes whose weighted sum over steps the loss is, L_1 ... L_T; else the loss itself."""
+    """The nodes whose weighted sum over steps the loss is, L_1 ... L_T; in a graph without steps
+    those that it adds up, if they are all made alike; else the loss itself."""
     total = running_total(found)
     if total is not None:
         return [x for x, _, _ in total.terms]
@@ -214,6 +215,9 @@ def loss_terms(found: Survey) -> list[Node]:
             todo += inner
         else:
             terms[node] = None
+    alike = len({(x.op, x.name is None) for x in terms}) == 1 and all(x.op.rules for x in terms)
+    if len(terms) > 1 and not found.steps and alike:
+        return sorted(terms, key=lambda x: x.order)
     if len(terms) < 2 or any(x.at.step is None for x in terms):
         return [found.root]
     return sorted(terms, key=lambda x: x.at.step or 0)

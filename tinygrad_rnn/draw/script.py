@@ -72,7 +72,7 @@ class Script:
             "loss": self.words.name(self.root),
             "wrong": f"WRONG on purpose: {clean(self.wrong)}" if self.wrong else "",
             "views": [view.name for view in self.views],
-            "terms": [self.group_name(group) for group in self.film.groups],
+            "terms": self.group_names(),
             "scale": {"largest": scale.largest, "low": scale.low, "wide": scale.wide},
             "stops": style.GRADIENT,
             "gap": self.gap(), "gaps": [view.gaps for view in self.views],
@@ -103,10 +103,15 @@ class Script:
             })
         return self.number[node]
 
-    def group_name(self, group: list[Node]) -> str:
-        """A term of the loss, or a few neighbours: L₁, L₁ … L₄."""
-        ends = [self.words.name(x) for x in (group[0], group[-1])]
-        return ends[0] if len(group) == 1 else " … ".join(ends)
+    def group_names(self) -> list[str]:
+        """The terms of the loss, or a few neighbours: L₁, L₁ … L₄; by number where there are no
+        steps and several have one name, or none."""
+        terms = [x for group in self.film.groups for x in group]
+        names = {x: self.words.name(x) for x in terms}
+        if len(terms) > 1 and (None in [x.name for x in terms] or len(set(names.values())) == 1):
+            names = {x: f"{names[x] if x.name else 'term'} {i}" for i, x in enumerate(terms, 1)}
+        ends = [dict.fromkeys((group[0], group[-1])) for group in self.film.groups]
+        return [" … ".join(names[x] for x in pair) for pair in ends]
 
     def ledgers(self) -> list[int]:
         """The nodes whose ledgers can be looked at: the shared weights first, then states, then
