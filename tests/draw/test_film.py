@@ -15,7 +15,8 @@ from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import opened
 from tinygrad_rnn.draw import equations
 from tinygrad_rnn.draw.moments import Film, coordinates
-from tinygrad_rnn.draw.survey import Window, survey
+from tinygrad_rnn.draw.survey import survey
+from tinygrad_rnn.draw.window import Window
 
 from .films import KINDS, added, both_ways, hello, priced, scalar, told
 

@@ -11,8 +11,8 @@ from tinygrad_rnn.cli.draw import draw as drawn
 from tinygrad_rnn.draw import engine, render
 from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.draw.layout import place
-from tinygrad_rnn.draw.survey import Window
 from tinygrad_rnn.draw.unrolled import look, scene_of
+from tinygrad_rnn.draw.window import Window
 from tinygrad_rnn.errors import InputError
 
 from . import graphs

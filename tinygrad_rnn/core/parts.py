@@ -10,7 +10,6 @@ sum is what the rule gives.
 from __future__ import annotations
 
 import math
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +18,6 @@ from . import ops
 from .backprop import fit
 
 SMALL, LARGE = 1e-280, 1e300  # squares within: no digit of the sum is lost
-SHAPE, KIND = attrgetter("shape"), attrgetter("dtype")
 
 
 class Part(NamedTuple):
@@ -93,7 +91,7 @@ def stacked(arrays: list[Any]) -> Any:
     not alike."""
     if set(map(type, arrays)) == {float}:
         return np.array(arrays)
-    shapes, kinds = set(map(SHAPE, arrays)), set(map(KIND, arrays))
+    shapes, kinds = {a.shape for a in arrays}, {a.dtype for a in arrays}
     if len(shapes) != 1 or len(kinds) != 1:
         return None
     shape = (len(arrays), *shapes.pop())

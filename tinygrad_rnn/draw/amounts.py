@@ -9,6 +9,7 @@ millions, and none of the others becomes an object.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -72,12 +73,21 @@ class Amounts:
         if not self.quick(x):
             yield from (e for e in self.flow.incoming.get(x, ()) if (e.node in self.nodes) == shown)
             return
-        for user in [n for n in self.found.users(x) if (n in self.nodes) == shown][::-1]:
+        users = self.in_view(x) if shown else (n for n in self.found.users(x)
+                                               if n not in self.nodes)
+        for user in [*users][::-1]:
             for position, y in walk.parents(user):
                 if self.found.source(y) is x:
                     use = self.flow.incoming.use(user, position, x)
                     if use is not None:
                         yield use
+
+    def in_view(self, x: Node) -> list[Node]:
+        """The nodes in view that use `x`, oldest first: few, however many there are in all."""
+        found = self.found
+        users = [n for n in self.nodes if n not in found.shown and n not in found.slices
+                 and any(found.source(y) is x for _, y in walk.parents(n))]
+        return sorted(users, key=attrgetter("order"))
 
     def hidden_sum(self, x: Node) -> Any:
         """What the hidden steps contributed: their sum, or for very many of them the whole without

@@ -19,6 +19,7 @@ from ..bptt.flow import GradientFlow, opened, whole
 from ..core.freeing import unsearched
 from ..core.graph import Node
 from ..errors import InputError
+from ..nn.fused_open import INSIDE
 from . import options
 from .asked import options_of
 from .callbacks import NodeCallback
@@ -29,8 +30,9 @@ from .model import Drawing, Label
 from .options import Options
 from .picture import Picture
 from .strips import with_strips
-from .survey import Survey, Window, survey
+from .survey import Survey, survey
 from .unrolled import scene_of
+from .window import Window
 from .written import without_time
 
 
@@ -70,8 +72,11 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | No
             where=where,
             fix="Send the gradient back first: flow = tg.gradient_flow(loss)",
         )
-    flow = opened(whole(flow))
-    found = surveyed(flow, options.window(where, first, last, steps))
+    flow, window = whole(flow), options.window(where, first, last, steps)
+    found = surveyed(flow, window)
+    if found.kinds.intersection(INSIDE):  # fused layers
+        flow = opened(flow)
+        found = surveyed(flow, window)
     scene = scene_of(found, where, "Gradient flow")
     dressed = Dresser(scene, flow, found, numbers)
     drawing = chosen.placed(scene)

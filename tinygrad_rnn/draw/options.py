@@ -21,7 +21,7 @@ from .levels import LEVELS, at_level
 from .model import Box, Drawing, Label, Line, Strip
 from .notes import add_notes
 from .scene import Scene
-from .survey import Window
+from .window import Window
 
 SHOWN = ("names", "shapes", "values", "gradients", "parameters")
 

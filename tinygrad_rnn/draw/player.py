@@ -26,9 +26,10 @@ from .labels import decimals as f
 from .model import Drawing
 from .painter import Painter
 from .script import Data, Script
-from .survey import Window, survey
+from .survey import survey
 from .svg import elements, xml
 from .views import views_of
+from .window import Window
 
 PARTS = ("player.html", "player.css", "player_numbers.js", "player_picture.js", "player_words.js",
          "player_hands.js")

@@ -20,8 +20,9 @@ from .gaps import Gaps
 from .names import Names
 from .parts import assign_roles
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .survey import MOST_AROUND, Survey
+from .survey import Survey
 from .totals import Total, running_total
+from .users import MOST_AROUND
 
 
 class Reader:
@@ -46,12 +47,12 @@ class Reader:
     def read(self) -> None:
         """All visible steps and what has no step, operands before what uses them."""
         found, total = self.found, self.total
-        adders = total.adders if total is not None else set[Node]()
+        top = {total.node} if total is not None else set[Node]()
+        adders = total.adders - top if total is not None else set[Node]()
         chosen: list[Node] = []
         around: list[Node] = []
-        top = {total.node} if total is not None else set[Node]()
-        for node in dict.fromkeys([*found.seen, *top]):
-            if node in found.shown or node in found.slices or node in adders and node not in top:
+        for node in dict.fromkeys([n for n in (*found.seen, *top) if n not in adders]):
+            if node in found.shown or node in found.slices:
                 continue
             untimed = node in top or found.when(node) is None
             (around if untimed else chosen).append(node)

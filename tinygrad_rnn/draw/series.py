@@ -68,8 +68,11 @@ def series_of(scene: Scene, flow: GradientFlow, found: Survey) -> Strips:
 
 def in_order(steps: Any, norms: Any) -> Series:
     """The series of these steps; of two numbers for one step, the first."""
-    ordered, first = np.unique(np.asarray(steps, int), return_index=True)
-    return Series(ordered, np.asarray(norms, float)[first])
+    steps, norms = np.asarray(steps, int), np.asarray(norms, float)
+    if not (np.diff(steps) > 0).all():
+        steps, first = np.unique(steps, return_index=True)
+        norms = norms[first]
+    return Series(steps, norms)
 
 
 class Reckoner:
@@ -86,7 +89,7 @@ class Reckoner:
         ends = np.array([*found.begins, len(found.computed)])
         steps = [UNTIMED if place.step is None else place.step for place in found.places]
         self.steps = np.repeat(np.array(steps, int), np.diff(ends))
-        self.last: tuple[list[Any], Any] = ([], None)  # what was stacked, and the stack
+        self.recent: list[tuple[list[Any], Any]] = []  # what was stacked, and the stacks
 
     def of_states(self, scene: Scene) -> dict[str, Series]:
         """‖∂L/∂h_t‖ at every step, for each state."""
@@ -99,37 +102,38 @@ class Reckoner:
             if key in at and nodes[i].at.step is not None and (self.arrived or nodes[i] in arrived):
                 at[key].append(i)
         several = len({scope for scope, _ in named}) > 1
-        return {f"{scope}/{name}" if several else str(name):
-                in_order(self.steps[some], norms_of([self.arrived[i] for i in some] if self.arrived
-                                                    else [arrived[nodes[i]] for i in some]))
+        return {f"{scope}/{name}" if several else str(name): in_order(
+                    self.steps[some], norms_of(picked(self.arrived, np.array(some)) if self.arrived
+                                               else [arrived[nodes[i]] for i in some]))
                 for (scope, name), some in at.items() if some}
 
     def of_weight(self, x: Node) -> Series:
         """‖Δ_t‖ at every step; two uses at one step count together."""
-        at = self.found.uses.get(x, [])
+        at = np.array(self.found.uses.get(x, []), int)
         if self.arrived and x in self.flow.arrived:
-            at = [i for i, step in zip(at, self.steps[at].tolist()) if step != UNTIMED]
-            if at and len(set(self.steps[at].tolist())) == len(at):
+            at = at[self.steps[at] != UNTIMED]
+            steps = self.steps[at]
+            if len(at) and ((np.diff(steps) > 0).all() or len(set(steps.tolist())) == len(at)):
                 norms = self.at_once(x, at)
                 if norms is not None:
-                    return in_order(self.steps[at], norms)
+                    return in_order(steps, norms)
         return told(self.flow.incoming.get(x, []))
 
-    def at_once(self, x: Node, at: list[int]) -> Any:
+    def at_once(self, x: Node, at: Any) -> Any:
         """The norms of what the nodes `at` these places send to `x`, each for one use. None where
         they are not alike enough to be computed as one."""
-        nodes = [self.found.computed[i] for i in at]
+        nodes = picked(self.found.computed, at)
         names = {x, *[alias for alias, y in self.found.shown.items() if y is x]}
         position = 1 if names.issuperset(map(SECOND, nodes)) else 0
         alike = position or names.issuperset(map(FIRST, nodes))
         kinds = set(map(OP, nodes))
         if not alike or len(kinds) > 1:
             return None
-        d, op = self.stack([self.arrived[i] for i in at]), kinds.pop()
+        d, op = self.stack(picked(self.arrived, at)), kinds.pop()
         if d is None:
             return None
         if op is ops.linear and position == 1:
-            inputs = stacked([n.u for n in nodes])
+            inputs = self.stack([n.u for n in nodes])
             return None if inputs is None else outer_sizes(d, inputs)
         if x.is_scalar and op.simple and not any(n.params for n in nodes):
             columns = [np.array([n.u for n in nodes]), np.array([n.v for n in nodes])][:op.arity]
@@ -144,13 +148,25 @@ class Reckoner:
         return sizes_of(d.sum(axis=axes, keepdims=True))
 
     def stack(self, arrays: list[Any]) -> Any:
-        """Arrays on top of each other; often the same ones as a moment ago, since a sum passes on
-        what arrives."""
-        before, found = self.last
-        if len(before) != len(arrays) or not all(map(is_, before, arrays)):
-            found = stacked(arrays)
-            self.last = arrays, found
-        return found
+        """Arrays on top of each other. Often they are those of a moment ago, since a sum passes on
+        what arrives; or of one step later, since what comes out of a step goes into the next."""
+        for before, found in self.recent if len(arrays) > 1 else ():
+            if len(before) == len(arrays) and found is not None:
+                if all(map(is_, before, arrays)):
+                    return found
+                if all(map(is_, before[1:], arrays)):
+                    last = stacked(arrays[-2:])
+                    return None if last is None else np.concatenate([found[1:], last[1:]])
+        self.recent = [(arrays, stacked(arrays)), *self.recent[:2]]
+        return self.recent[0][1]
+
+
+def picked(items: list[Any], at: Any) -> list[Any]:
+    """The items at these places; those of a loop stand at equal distances, and are a slice."""
+    apart = np.diff(at)
+    if len(apart) and (apart == apart[0]).all() and apart[0] > 0:
+        return items[at[0]:at[-1] + 1:apart[0]]
+    return [items[i] for i in at.tolist()]
 
 
 def told(uses: list[Contribution]) -> Series:

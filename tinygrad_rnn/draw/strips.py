@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -34,16 +35,17 @@ def with_strips(drawing: Drawing, scene: Scene, shown: Strips, scale: Scale, roo
     """The drawing with a strip for each state and each weight: below it, or where time runs down,
     on its right."""
     paper = (Down if down else Across)(drawing, scene.steps)
+    every = np.array(scene.steps)
     for name, series in shown.states.items():
         title = (*symbol(name), Run("t", "_"), Run("‖"))
         paper.heat((Run("all steps: ‖∂"), *root, Run("/∂"), *title),
-                   cells_of(series, scene.steps, scale, lambda _: 1.0))
+                   cells_of(series, every, scale, lambda _: 1.0))
     for weight, series in shown.weights:
         sizes = series.finite()
         low, high = (float(sizes.min()), float(sizes.max())) if len(sizes) else (1.0, 1.0)
         height = bar_height(low, high)
         title = (Run("‖Δ"), Run("t", "_"), Run("‖ of "), *weight, Run(", log scale"))
-        paper.bars(title, cells_of(series, scene.steps, scale, height),
+        paper.bars(title, cells_of(series, every, scale, height),
                    extremes(low, high, height) if len(sizes) else [])
     if len(scene.steps) > MOST:
         shared = math.ceil(len(scene.steps) / MOST)
@@ -134,14 +136,15 @@ class Down:
                                  "start"))
 
 
-def cells_of(series: Series, steps: list[int], scale: Scale, height: Height) -> tuple[Cell, ...]:
-    """The cells of a series over all steps, at most `MOST` of them; a step without a gradient is
+def cells_of(series: Series, steps: Any, scale: Scale, height: Height) -> tuple[Cell, ...]:
+    """The cells of a series over all `steps`, at most `MOST` of them; a step without a gradient is
     empty. Of a cell that several steps share the largest is seen, and its tooltip has the smallest
     and the rms (the root of the mean square) too."""
     count = min(len(steps), MOST)
+    ends = np.arange(count + 1) * len(steps) // count
     cells = []
-    for i, sizes in enumerate(binned(series, steps, count)):
-        first, last = (steps[k * len(steps) // count - after] for k, after in ((i, 0), (i + 1, 1)))
+    for first, last, sizes in zip(steps[ends[:-1]].tolist(), steps[ends[1:] - 1].tolist(),
+                                  binned(series, steps, ends)):
         where = f"t = {first}" if first == last else f"t = {first} … {last}"
         if sizes is None:
             cells.append(Cell(0.0, "dim", f"{where}: no gradient"))
@@ -154,15 +157,12 @@ def cells_of(series: Series, steps: list[int], scale: Scale, height: Height) -> 
 
 
 @np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
-def binned(series: Series, steps: list[int],
-           count: int) -> list[tuple[float, float, float] | None]:
-    """The largest, the smallest and the rms of the norms in each of `count` stretches of steps,
-    None where there is none; a NaN is larger than all others."""
-    every = np.array(steps)
-    at = np.minimum(np.searchsorted(series.steps, every), len(series.steps) - 1)
-    there = series.steps[at] == every
+def binned(series: Series, steps: Any, ends: Any) -> list[tuple[float, float, float] | None]:
+    """The largest, the smallest and the rms of the norms in each stretch of steps, from one of the
+    `ends` to the next; None where there is none. A NaN is larger than all others."""
+    at = np.minimum(np.searchsorted(series.steps, steps), len(series.steps) - 1)
+    there = series.steps[at] == steps
     sizes = series.norms[at]
-    ends = np.arange(count + 1) * len(steps) // count
     begins = ends[:-1]
     order = np.where(there, np.where(np.isnan(sizes), math.inf, sizes), -1.0)
     least = np.minimum.reduceat(np.where(there, sizes, math.inf), begins)

@@ -10,6 +10,7 @@ readers too. The size of a gradient has a scale of its own, blue (small) over gr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
@@ -35,19 +36,26 @@ STATE, OUTPUT, LOSS = "#0072B2", "#009E73", "#CC79A7"
 
 def mix(a: str, b: str, share: float) -> str:
     """The colour `share` of the way from `a` to `b`."""
-    parts = ((int(a[i:i + 2], 16), int(b[i:i + 2], 16)) for i in (1, 3, 5))
-    return "#" + "".join(f"{round(p + (q - p) * share):02x}" for p, q in parts)
+    (r, g, b_), (r2, g2, b2) = channels(a), channels(b)
+    return (f"#{round(r + (r2 - r) * share):02x}{round(g + (g2 - g) * share):02x}"
+            f"{round(b_ + (b2 - b_) * share):02x}")
+
+
+@lru_cache(1 << 8)
+def channels(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue, from 0 to 255."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def apart(a: str, b: str) -> int:
     """How far apart two colours are: the sum of the differences of red, green and blue."""
-    return sum(abs(int(a[i:i + 2], 16) - int(b[i:i + 2], 16)) for i in (1, 3, 5))
+    return sum(abs(p - q) for p, q in zip(channels(a), channels(b)))
 
 
 def brightness(colour: str) -> float:
     """The relative luminance of a colour (WCAG 2.1): 0 is black, 1 white."""
-    parts = (int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5))
-    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+               for c in (part / 255 for part in channels(colour)))
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
 
 
@@ -119,8 +127,8 @@ def theme(paper: str, ink: str, frame: str, edge: str, quiet: str, pale: float) 
 
 def grey(colour: str) -> str:
     """A colour as a grey of the same brightness."""
-    parts = (int(colour[i:i + 2], 16) * share for i, share in ((1, 0.299), (3, 0.587), (5, 0.114)))
-    return "#" + f"{round(sum(parts)):02x}" * 3
+    r, g, b = channels(colour)
+    return "#" + f"{round(0.299 * r + 0.587 * g + 0.114 * b):02x}" * 3
 
 
 def printable(table: dict[str, Paint]) -> dict[str, Paint]:

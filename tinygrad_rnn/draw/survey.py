@@ -12,51 +12,35 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
-from ..core import ops, walk
-from ..core.graph import Node
+from ..core import walk
+from ..core.graph import Node, Op
 from ..core.place import Place
+from .aliases import find_aliases
 from .scene import Column
 from .stages import find_leaps, find_order, find_stages, find_whens
-
-MOST_AROUND = 60  # untimed nodes drawn beside a recurrence; older ones are left out
-
-
-class Window(NamedTuple):
-    """The steps in view, of each stage: the first and the last ones, or those of a slice."""
-
-    first: int = 3
-    last: int = 3
-    steps: slice | None = None
-
-    def shown(self, steps: list[int]) -> set[int]:
-        """The steps in view of all of a stage's; the slice counts step numbers, not places."""
-        if self.steps is not None:
-            low, high, by = self.steps.start, self.steps.stop, self.steps.step or 1
-            chosen = [s for s in steps if (low is None or s >= low) and (high is None or s < high)]
-            return set(chosen[::by])
-        first, last = steps[: self.first], steps[max(len(steps) - self.last, 0):]
-        return {*first, *last}
+from .users import find_shared, find_uses
+from .window import Window, columns_of
 
 
 @dataclass
 class Survey:
     """What the passes over all nodes found.
 
-    `computed` are the computed nodes, oldest first; those from each of `begins` on were made at one
-    of `places`. `seen` are those of the steps in view and those without a step; `columns` are the
-    steps in view. `shown` maps an alias (a transpose, reshape or slice of a given node) to what it
-    shows; `slices` holds those that are one step's part of a sequence. `uses` has, of everything in
-    view, the places in `computed` of the nodes that use it. `shared` are the nodes from outside of
-    time (or an earlier stage) that two or more steps use. `leaving` are the nodes in view that
-    steps out of view use, with the first of these users. `stages` and `whens` are empty if there is
-    one stage only.
+    `computed` are the computed nodes, oldest first, of these `kinds`; those from each of `begins`
+    on were made at one of `places`. `seen` are those of the steps in view and those without a step;
+    `columns` are the steps in view. `shown` maps an alias (a transpose, reshape or slice of a given
+    node) to what it shows; `slices` holds those that are one step's part of a sequence. `uses` has,
+    of everything in view, the places in `computed` of the nodes that use it, those of the same node
+    side by side. `shared` are the nodes from outside of time (or an earlier stage) that two or more
+    steps use. `leaving` are the nodes in view that steps out of view use, with the first of these
+    users. `stages` and `whens` are empty if there is one stage only.
     """
 
     root: Node
     window: Window
     computed: list[Node]
+    kinds: set[Op] = field(default_factory=set)
     places: list[Place] = field(default_factory=list)
     begins: list[int] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
@@ -77,7 +61,11 @@ class Survey:
 
     def users(self, x: Node) -> Iterator[Node]:
         """The nodes that use `x`, or an alias of it, oldest first; of what is in view."""
-        return map(self.computed.__getitem__, dict.fromkeys(self.uses.get(x, ())))
+        last = None
+        for i in self.uses.get(x, ()):
+            if i != last:  # x * x uses it twice
+                last = i
+                yield self.computed[i]
 
     def when(self, x: Node) -> int | None:
         """The place of `x` in time: its step, counted on through the stages if several."""
@@ -129,19 +117,20 @@ def survey(root: Node, window: Window, computed: list[Node] | None = None) -> Su
 
 
 def find_places(found: Survey) -> list[Node]:
-    """Fill `places` and `begins`; the aliases that are met on the way. One pass over the whole
-    graph, so it is kept plain."""
-    places, begins, aliases = found.places, found.begins, list[Node]()
-    here = None
+    """Fill `kinds`, `places` and `begins`; the aliases that are met on the way. One pass over the
+    whole graph, so it is kept plain."""
+    kinds, places, begins, here = found.kinds, found.places, found.begins, None
     for i, node in enumerate(found.computed):
         at = node.at
         if at is not here:
             here = at
             places.append(at)
             begins.append(i)
-        if node.op.alias:
-            aliases.append(node)
-    return aliases
+        if node.op not in kinds:
+            kinds.add(node.op)
+    if not any(op.alias for op in kinds):
+        return []
+    return [node for node in found.computed if node.op.alias]
 
 
 def see(found: Survey) -> None:
@@ -170,124 +159,3 @@ def place_columns(found: Survey) -> None:
         column.part = most[0][0] if most and most[0][1] else ""
 
 
-def columns_of(steps: list[int], window: Window, stage: int) -> list[Column]:
-    """The columns for the steps in view of one stage, with a gap wherever two or more steps are
-    hidden."""
-    shown = window.shown(steps)
-    columns: list[Column] = []
-    hidden: list[int] = []
-
-    def close() -> None:
-        if len(hidden) == 1:
-            columns.append(Column(hidden[0], stage=stage))
-        elif hidden:
-            columns.append(Column(None, hidden=(hidden[0], hidden[-1]), count=len(hidden),
-                                  stage=stage))
-        hidden.clear()
-
-    for step in steps:
-        if step not in shown:
-            hidden.append(step)
-            continue
-        close()
-        columns.append(Column(step, stage=stage))
-    close()
-    return columns
-
-
-def find_uses(found: Survey) -> None:
-    """Fill `uses` for what is in view and what it is made from. The other pass over the whole
-    graph."""
-    shown, slices, uses = found.shown, found.slices, found.uses
-    timed = [n for n in found.seen if n.at.step is not None]
-    for node in [*timed, *[n for n in found.seen if n.at.step is None][-MOST_AROUND:]]:
-        if node not in shown and node not in slices:
-            uses.setdefault(node, [])
-            for _, x in walk.parents(node):
-                uses.setdefault(shown.get(x, x), [])
-    for alias, x in shown.items():
-        if x in uses:
-            uses[alias] = uses[x]  # to use one is to use the other
-    for i, node in enumerate(found.computed):
-        if node.a in uses:
-            uses[node.a].append(i)
-        if node.b in uses:
-            uses[node.b].append(i)
-        for other, _ in node.rest or ():
-            if other in uses:
-                uses[other].append(i)
-    if shown or slices:  # to show is not to use
-        for users in {id(users): users for users in uses.values()}.values():
-            nodes = found.computed
-            users[:] = [i for i in users if nodes[i] not in shown and nodes[i] not in slices]
-
-
-def find_shared(found: Survey) -> None:
-    """Fill `shared` and `leaving`, by who uses what is in view."""
-    leaving: dict[Node, Node] = {}
-    view = {*found.view, None}
-    for x in [x for x in found.uses if x not in found.shown]:
-        inside = found.when(x) is not None and not found.given(x)
-        if inside and (user := hidden_user(found, x, view)) is not None:
-            leaving[x] = user
-        if in_two_steps(found, x, inside):
-            found.shared.add(x)
-
-    def place(x: Node) -> tuple[int, int]:
-        """Where a walk over all uses would come upon the first that is out of view."""
-        user = leaving[x]
-        return user.order, next(i for i, y in walk.parents(user) if found.source(y) is x)
-
-    found.leaving = {x: leaving[x] for x in sorted(leaving, key=place)}
-
-
-def hidden_user(found: Survey, x: Node, view: set[int | None]) -> Node | None:
-    """The first node of a step out of view that uses a node in view."""
-    if found.when(x) not in view:
-        return None
-    return next((user for user in found.users(x) if found.when(user) not in view), None)
-
-
-def in_two_steps(found: Survey, x: Node, inside: bool) -> bool:
-    """Whether two steps use `x`; of what is computed `inside` of a step, two steps of a later stage
-    (a context: what one stage leaves is read all along the next)."""
-    stages = found.stages
-    if inside and not stages:
-        return False
-    whens = (found.when(user) for user in found.users(x)
-             if not inside or stages[x] < stages[user])
-    known = (when for when in whens if when is not None)
-    first = next(known, None)
-    return any(when != first for when in known)
-
-
-def find_aliases(found: Survey, aliases: list[Node]) -> None:
-    """Fill `shown` and `slices`: gates are slices of a weight, the same at each step; the inputs
-    x_t are slices of a sequence, another one at each step."""
-    seen: dict[Node, dict[str, int | None]] = {}
-    sequences: set[Node] = set()
-    for node in aliases:
-        if node.a is None or not walk.is_alias(node):
-            continue
-        source = found.shown.get(node.a, node.a)
-        if source.op.rules:
-            continue
-        found.shown[node] = source
-        if node.op is ops.getitem:
-            indices = seen.setdefault(source, {})
-            index = str((node.params or {}).get("index"))
-            if indices and index not in indices and differs(node, indices):
-                sequences.add(source)
-            indices.setdefault(index, node.at.step)
-    for node in [n for n, source in found.shown.items() if source in sequences]:
-        del found.shown[node]
-        found.slices.add(node)
-
-
-def differs(node: Node, indices: dict[str, int | None]) -> bool:
-    """Whether a new slice belongs to another step than the first one, or the steps are not told
-    (None) and whole numbers pick the parts."""
-    first = next(iter(indices.values()))
-    if node.at.step is None and first is None:
-        return isinstance((node.params or {}).get("index"), int)
-    return node.at.step != first

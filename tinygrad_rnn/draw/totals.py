@@ -32,25 +32,50 @@ def running_total(found: Survey) -> Total | None:
         top = next((x for _, x in walk.parents(top) if x.op.rules), None)
     if top is None or top.op is not ops.add:
         return None
-    adders, todo, name = {top}, [top], top.name
-    terms: list[walk.Edge] = []
-    for node in todo:  # once for every step: kept plain
-        for position, x in ((0, node.a), (1, node.b)):
-            if x is None:
-                continue
-            if x.op is ops.add and (x.name is None or x.name == name) and x not in adders \
-                    and carries_on(x, node):
-                adders.add(x)
-                todo.append(x)
-            elif x.op.rules:
-                terms.append((x, position, node))
-    steps = {found.when(x) if found.whens else x.at.step for x, _, _ in terms}
+    adders, terms = added_up(top)
+    if not found.whens:
+        steps = {x.at.step for x, _, _ in terms}
+    else:
+        steps = {found.when(x) for x, _, _ in terms}
     if len(steps) < 2 or None in steps or len(steps) < len(terms):
         return None
     inside = adders if top.at.step is None else {*adders, *[x for x, _, _ in terms]}
     if any(x in inside and x is not top and len(users) > 1 for x, users in found.uses.items()):
         return None  # a state h_t = f(h_{t-1}) + h_{t-1} is no total
     return Total(top, sorted(terms, key=lambda use: use[0].order), adders)
+
+
+def added_up(top: Node) -> tuple[set[Node], list[walk.Edge]]:
+    """The chain of + that ends in `top`, and the uses of its terms."""
+    adders, name = {top}, top.name
+    terms: list[walk.Edge] = []
+    todo = [straight(top, adders, terms)] if top.at.step is None else [top]
+    for node in todo:
+        for position, x in enumerate((node.a, node.b)):
+            if x is None or not x.op.rules:
+                continue
+            if x.op is ops.add and (x.name is None or x.name == name) and x not in adders \
+                    and carries_on(x, node):
+                adders.add(x)
+                todo.append(x)
+            else:
+                terms.append((x, position, node))
+    return adders, terms
+
+
+def straight(node: Node, adders: set[Node], terms: list[walk.Edge]) -> Node:
+    """Go down a chain that was made after the last step, as long as it goes total + term; where it
+    does not. Once for every step, so it is kept plain."""
+    name, add = node.name, ops.add
+    while True:
+        x, term = node.a, node.b
+        if x is None or term is None or x.op is not add or term.op is add or not term.op.rules:
+            return node
+        if x.at.step is not None or x in adders or not (x.name is None or x.name == name):
+            return node
+        adders.add(x)
+        terms.append((term, 1, node))
+        node = x
 
 
 def carries_on(x: Node, node: Node) -> bool:

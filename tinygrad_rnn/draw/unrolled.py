@@ -6,7 +6,6 @@ The question this file answers: *what does the program compute, step by step?*
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from operator import attrgetter
 from typing import Any
 
 from ..core.freeing import unsearched
@@ -22,8 +21,9 @@ from .options import Options
 from .picture import Picture
 from .reading import read
 from .scene import Scene
-from .survey import Survey, Window, survey
+from .survey import Survey, survey
 from .untimed import read_untimed
+from .window import Window
 from .written import without_time
 
 MOST = 120  # operations in a graph without time before it is elided
@@ -85,7 +85,7 @@ def look(root: Any, window: Window, where: str) -> Survey:
             where=where,
         )
     found = survey(root, window)
-    if set(map(attrgetter("op"), found.computed)).intersection(INSIDE):
+    if found.kinds.intersection(INSIDE):
         found = survey(open_fused(root), window)
     return found
 

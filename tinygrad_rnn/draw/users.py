@@ -1,0 +1,87 @@
+"""Users: who uses what is in view, in view or not.
+
+The question this file answers: *what do all steps share, and what do hidden steps take?*
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ..core import walk
+from ..core.graph import Node
+
+if TYPE_CHECKING:
+    from .survey import Survey
+
+MOST_AROUND = 60  # untimed nodes drawn beside a recurrence; older ones are left out
+
+
+def find_uses(found: Survey) -> None:
+    """Fill `uses` for what is in view and what it is made from. The other pass over the whole
+    graph."""
+    shown, slices, uses = found.shown, found.slices, found.uses
+    timed = [n for n in found.seen if n.at.step is not None]
+    latest = islice((n for n in reversed(found.seen) if n.at.step is None), MOST_AROUND)
+    for node in [*timed, *[*latest][::-1]]:
+        if node not in shown and node not in slices:
+            uses.setdefault(node, [])
+            for _, x in walk.parents(node):
+                uses.setdefault(shown.get(x, x), [])
+    for alias, x in shown.items():
+        if x in uses:
+            uses[alias] = uses[x]  # to use one is to use the other
+    note: dict[Node | None, Callable[[int], None]] = {x: at.append for x, at in uses.items()}
+    for i, node in enumerate(found.computed):
+        if node.a in note:
+            note[node.a](i)
+        if node.b in note:
+            note[node.b](i)
+        if node.rest is not None:
+            for other, _ in node.rest:
+                if other in note:
+                    note[other](i)
+    if shown or slices:  # to show is not to use
+        for users in {id(users): users for users in uses.values()}.values():
+            nodes = found.computed
+            users[:] = [i for i in users if nodes[i] not in shown and nodes[i] not in slices]
+
+
+def find_shared(found: Survey) -> None:
+    """Fill `shared` and `leaving`, by who uses what is in view."""
+    leaving: dict[Node, Node] = {}
+    view = {*found.view, None}
+    for x in [x for x in found.uses if x not in found.shown]:
+        inside = found.when(x) is not None and not found.given(x)
+        if inside and (user := hidden_user(found, x, view)) is not None:
+            leaving[x] = user
+        if in_two_steps(found, x, inside):
+            found.shared.add(x)
+
+    def place(x: Node) -> tuple[int, int]:
+        """Where a walk over all uses would come upon the first that is out of view."""
+        user = leaving[x]
+        return user.order, next(i for i, y in walk.parents(user) if found.source(y) is x)
+
+    found.leaving = {x: leaving[x] for x in sorted(leaving, key=place)}
+
+
+def hidden_user(found: Survey, x: Node, view: set[int | None]) -> Node | None:
+    """The first node of a step out of view that uses a node in view."""
+    if found.when(x) not in view:
+        return None
+    return next((user for user in found.users(x) if found.when(user) not in view), None)
+
+
+def in_two_steps(found: Survey, x: Node, inside: bool) -> bool:
+    """Whether two steps use `x`; of what is computed `inside` of a step, two steps of a later stage
+    (a context: what one stage leaves is read all along the next)."""
+    stages = found.stages
+    if inside and not stages:
+        return False
+    whens = (found.when(user) for user in found.users(x)
+             if not inside or stages[x] < stages[user])
+    known = (when for when in whens if when is not None)
+    first = next(known, None)
+    return any(when != first for when in known)
