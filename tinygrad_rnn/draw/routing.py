@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
+from operator import itemgetter
 
 from .model import Point
 
@@ -103,12 +104,16 @@ class Field:
     def best(self, ways: Iterable[Way], ends: Sequence[Rect]) -> Way | None:
         """The best of some ways, or None if none is clear."""
         found, lowest = None, float("inf")
-        for way in ways:
-            length = sum(abs(p[0] - q[0]) + abs(p[1] - q[1]) for p, q in stretches(way))
-            cost = length + 24 * len(way)
+        for cost, way in sorted(((plainly(way), way) for way in ways), key=itemgetter(0)):
+            if cost >= lowest:
+                break
+            cost += SHARED * self.meetings(way)  # what takes longer is asked last
             if cost >= lowest or not self.clear(way, ends):
                 continue
-            cost += 16 * self.overlap(way) + 12 * self.crossings(way) + SHARED * self.meetings(way)
+            cost += 16 * self.overlap(way)
+            if cost >= lowest:
+                continue
+            cost += 12 * self.crossings(way)
             if cost < lowest:
                 found, lowest = way, cost
         return found
@@ -135,6 +140,11 @@ def onto(rect: Rect, end: Point, before: Point) -> Point:
     if x == before[0] and left <= x <= right:
         return x, (top if y < top else bottom if y > bottom else y)
     return end
+
+
+def plainly(way: Way) -> float:
+    """What a way costs by itself: its length and its bends."""
+    return sum(abs(p[0] - q[0]) + abs(p[1] - q[1]) for p, q in stretches(way)) + 24 * len(way)
 
 
 def near(p: Point, q: Point) -> bool:
