@@ -122,7 +122,8 @@ def test_a_step_against_a_jacobian_of_the_cell(name, batch):
     _, states = layer(xs)
     found = tg.step_jacobians(states)
     assert len(found) == (T - 3 if name == "skip" else T - 1)  # h_0, h_-1 want no gradient
-    at = [[nn.sequence.stacked_steps(p)[t] for p in nn.states.parts_of(states)] for t in range(T)]
+    at = [[nn.steps_joined.stacked_steps(p)[t] for p in nn.states.parts_of(states)]
+          for t in range(T)]
     for t in range(T - len(found), T):
         for b in range(B if batch else 1):
             part = [p.value[b] if batch else p.value for p in at[t - 1]]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.core import ops
-from tinygrad_rnn.core.backprop import Totals, contributions
+from tinygrad_rnn.core.backprop import Totals, contributions, history, in_line
 from tinygrad_rnn.core.gradients import grad
 from tinygrad_rnn.core.place import no_grad, timestep
 from tinygrad_rnn.core.values import Tensor, Value
@@ -57,6 +57,22 @@ def test_the_docstring_is_right_about_what_another_order_gives():
                 received[operand] = received.get(operand, 0.0) + g
     assert sent[a] == 2.0
     assert received == {b: 2.0}  # what nobody passes on any more
+
+
+def test_a_graph_in_which_no_ways_part_is_found_in_one_go():
+    w = Value(0.5)
+    h = w
+    for _ in range(5):
+        h = ops.tanh(h * w)
+    assert in_line(h) == history([h])
+    assert in_line(h * h) == history([h * h])[:1] + history([h])
+    assert in_line(h * ops.exp(h)) is None
+    assert in_line(w) is None  # nothing was computed
+    last = h * 2.0
+    w.data = 0.7
+    assert in_line(last) is None
+    with pytest.raises(GradientError, match="assigned after op"):
+        last.backward()
 
 
 def test_every_node_is_served_once_and_after_its_users():

@@ -157,6 +157,57 @@ def test_graphs_of_threads_give_the_right_gradients():
     assert together(work) == [0.0] * 8
 
 
+def network(kind, seed=0):
+    """A fused layer, a head, and a loss of an input, with all that a thread can call its own."""
+    layer = kind(4, 3, seed=seed, return_sequences=True, fused=True)
+    head = nn.Linear(3, 5, "hy", seed=seed + 1)
+    return layer, head, [*layer.parameters(), *head.parameters()]
+
+
+def rounds(layer, head, i, train=None):
+    """Some passes of thread i: what it sees, and what goes back to its inputs."""
+    rng, found = np.random.default_rng(i), []
+    for k in range(12):
+        x = Tensor(rng.normal(size=(3 + k % 2, 2, 4)), requires_grad=True)
+        h = layer(x)
+        y = head(h)
+        loss = nn.cross_entropy(y, rng.integers(5, size=y.shape[:-1]))
+        loss.backward()
+        found += [h.value.copy(), y.value.copy(), loss.value.copy(), x.grad]
+        if train is None:
+            found += [g.numpy() for g in tg.grad(loss, [*layer.parameters(), *head.parameters()])]
+        else:
+            train(found)
+    return found
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_two_threads_with_a_fused_model_each(kind):
+    def work(i):
+        layer, head, parameters = network(kind, i)
+
+        def train(found):
+            found += [p.grad for p in parameters]  # held while the next pass goes on
+            for p in parameters:
+                p.data -= 0.1 * p.grad
+                p.zero_grad()
+
+        return rounds(layer, head, i, train)
+
+    for found, alone in zip(together(work, 2), [work(i) for i in range(2)]):
+        for a, b in zip(found, alone, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_two_threads_with_one_fused_model(kind):
+    layer, head, _ = network(kind)
+    alone = [rounds(layer, head, i) for i in range(2)]
+    for found, expected in zip(together(lambda i: rounds(layer, head, i), 2), alone):
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 # --- interrupts -----------------------------------------------------------------------------------
 
 

@@ -11,8 +11,8 @@ from tinygrad_rnn.nn.fused import SEQUENCE
 from tinygrad_rnn.nn.fused_desks import RNNDesk
 from tinygrad_rnn.nn.fused_room import Room
 from tinygrad_rnn.nn.fused_slopes import PHIS, phi_of
-from tinygrad_rnn.nn.sequence import span_of
 from tinygrad_rnn.nn.states import parts_of
+from tinygrad_rnn.nn.steps_joined import span_of
 
 from . import test_golden as golden
 from .reference import family
@@ -704,6 +704,26 @@ def test_a_training_loop_makes_no_new_arrays_for_the_states():
     assert len(seen) <= 2
     assert copy.deepcopy(layer).room is not layer.room
     assert layer.twin().room is not layer.room
+
+
+def test_gradients_and_values_that_are_held_stay_as_they_are():
+    model = Model(nn.RNN(I, H, seed=3, fused=True, return_sequences=True))
+    held, copies = [], []
+    for k in range(5):
+        loss = model(numbers((T, B, I), k))
+        loss.backward()
+        L, y = loss.operands[0], loss.operands[0].operands[0]
+        held.append([loss.value, L.value, y.value, y.operands[0].value,
+                     *[p.grad for p in model.parameters()]])
+        copies.append([a.copy() for a in held[-1]])
+        for p in model.parameters():
+            p.data = p.data - 0.1 * p.grad
+            p.zero_grad()
+        del loss, L, y
+    arrays = [a for found in held for a in found]
+    for a, b in zip(arrays, [b for found in copies for b in found]):
+        np.testing.assert_array_equal(a, b)
+    assert not any(np.shares_memory(a, b) for k, a in enumerate(arrays) for b in arrays[:k])
 
 
 # --- the usual call -----------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from tinygrad_rnn import nn
 from tinygrad_rnn.core import functions, ops
 from tinygrad_rnn.core.together import way_past
 from tinygrad_rnn.core.totals import Totals
-from tinygrad_rnn.nn import linear, losses, unrolling
+from tinygrad_rnn.nn import linear, loss_frame, unrolling
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def one_by_one(monkeypatch):
     def switch():
         monkeypatch.setattr(unrolling, "elman", lambda *_: None)
         monkeypatch.setattr(linear, "heads", lambda *_: None)
-        monkeypatch.setattr(losses, "softmax_costs", lambda *_: None)
+        monkeypatch.setattr(loss_frame, "softmax_costs", lambda *_: None)
 
     return switch
 

@@ -20,7 +20,7 @@ from ..core.graph import Node, constant
 from ..core.walk import edges, nodes, operands
 from ..core.words import describe
 from ..errors import InputError, ShapeError
-from ..nn.sequence import shape_of
+from ..nn.steps_joined import shape_of
 from .given_states import Links
 
 NOWHERE = 1 << 60

@@ -18,8 +18,8 @@ from ..core.words import describe
 from ..errors import InputError
 from ..nn.fused_open import INSIDE, Opening
 from ..nn.layer import Layer
-from ..nn.sequence import stacked_steps
 from ..nn.states import mapped, parts_of
+from ..nn.steps_joined import stacked_steps
 
 Links = list[list[Node]]  # the parts of each state
 

@@ -24,9 +24,9 @@ from ..nn.cells import Cell
 from ..nn.feedback import as_layer
 from ..nn.layer import Layer
 from ..nn.masking import choose, read_masks, select, zeros
-from ..nn.sequence import first_step, shape_of
 from ..nn.stacked import Stacked
 from ..nn.states import mapped
+from ..nn.steps_joined import first_step, shape_of
 from .targets import targets
 
 

@@ -30,8 +30,9 @@ from ..nn.feedback import as_layer, onward
 from ..nn.init import generator
 from ..nn.layer import Layer
 from ..nn.masking import Masks, read_masks
-from ..nn.sequence import Steps, first_step, join
+from ..nn.sequence import Steps
 from ..nn.states import mapped, parts_of
+from ..nn.steps_joined import first_step, join
 from ..nn.unrolling import Run
 from .flow import GradientFlow, gradient_flow
 

@@ -34,7 +34,7 @@ from .graph import Node, constant, leaf
 from .guards import check_ends, plain_seed
 from .inplace import at_once, change
 from .place import at, here
-from .rules import fit, gradient_place, local, operands_of, send_all, uses
+from .rules import fit, gradient_place, local, operands_of, uses
 from .totals import Totals
 
 __all__ = ["backward", "commit", "contributions", "fit", "history", "local", "operands_of", "uses"]
@@ -53,6 +53,7 @@ def history(roots: Iterable[Node], until: Collection[Node] = (),
     found = [n for n in dict.fromkeys(roots) if n.op.rules and n not in until]
     ends: list[Node] = []
     seen: set[Node] = {*found, *until}
+    see = seen.add
     for node in found:  # the list grows while we read it: no recursion, however deep the graph
         # an operand with rules was computed; leaves, constants and released nodes are ends
         if node.rest is not None:
@@ -61,21 +62,44 @@ def history(roots: Iterable[Node], until: Collection[Node] = (),
             others: tuple[Any, ...] = next(zip(*node.rest))
             for x in further or others:
                 if x is not None and x not in seen:
-                    seen.add(x)
+                    see(x)
                     (found if x.op.rules else ends).append(x)
             if further:
                 continue
         x = node.a
         if x is not None and x not in seen:
-            seen.add(x)
+            see(x)
             (found if x.op.rules else ends).append(x)
         x = node.b
         if x is not None and x not in seen:
-            seen.add(x)
+            see(x)
             (found if x.op.rules else ends).append(x)
     found.sort(key=BY_ORDER, reverse=True)
     check_ends(ends, found)
     return found
+
+
+def in_line(root: Node) -> list[Node] | None:
+    """The same where no ways part: each node has one computed operand at most, and no order has to
+    be found. None for any other graph, and for one that is refused."""
+    way, newest, node = list[Node](), 0, root
+    while True:
+        way.append(node)
+        a, b, behind = node.a, node.b, None
+        for x in (a, b) if node.rest is None else (a, b, *next(zip(*node.rest))):
+            if x is None or x is behind:
+                continue
+            op = x.op
+            if op is leaf or op is constant:
+                if x.order > newest:
+                    newest = x.order
+            elif behind is not None or not op.rules:
+                return None
+            else:
+                behind = x
+        if behind is None:
+            return way if newest <= node.order and node.op.rules else None
+        node = behind
 
 
 def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | None = None,
@@ -92,6 +116,7 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
     known.
     """
     common = not graph and wanted is None
+    plain = common and not tell and not keep
     rows = None if tell or graph else arriving.rows
     if way is None:
         plain = rows is not None and common and not keep and not until
@@ -105,17 +130,18 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
         if node.hooks is not None:
             g = hooks.run(node, g, arriving)
         op = node.op
+        if plain and op.sums is not None:
+            op.sums(node, g, arriving)
+            continue
         if op.joint and common:  # all operands at once
             if arriving.past and together.way_past(node) in arriving.past:
                 node.bypass.back(g, arriving)  # type: ignore[attr-defined]
                 continue
-            if not tell:
-                send_all(node, g, arriving)
-                continue
             for position, (x, c) in enumerate(zip(operands_of(node), local(node, 0, g))):
                 if x is not None and x.op is not constant:
                     arriving.add(x, c)
-                    yield node, position, x, g, c
+                    if tell:
+                        yield node, position, x, g, c
             continue
         if not common or not op.simple or node.params is not None:
             shares = local(node, 0, g, graph) if op.joint else None
@@ -192,7 +218,7 @@ def backward(root: Node, seed: Any = None) -> None:
     if here().watchers:
         deque(hooks.watched(contributions(arriving), arriving), maxlen=0)  # let them all pass
     else:
-        for _ in contributions(arriving, tell=False):
+        for _ in contributions(arriving, tell=False, way=in_line(root)):
             pass
     commit(arriving)
 
@@ -202,13 +228,15 @@ def commit(totals: Totals) -> None:
     call."""
     grads, calls, owned = [], [], totals.owned
     for node, g in totals.items():
-        if node.hooks is node.grad is None and node in owned and g.flags.c_contiguous:
+        n = 1
+        if node.hooks is not None and node.is_leaf:
+            g = hooks.run(node, g, totals)
+        if node.grad is not None:
+            n, g = (node.calls or 0) + 1, node.grad + g
+        elif node in owned and node.hooks is None and g.flags.c_contiguous:
             calls.append(1)
             grads.append(g)
             continue
-        if node.hooks is not None and node.is_leaf:
-            g = hooks.run(node, g, totals)
-        calls.append(1 if node.grad is None else (node.calls or 0) + 1)
-        g = g if node.grad is None else node.grad + g
+        calls.append(n)
         grads.append(g if node.is_scalar else np.array(g, order="C"))
     at_once(change(totals, "calls", calls), change(totals, "grad", grads))

@@ -169,13 +169,13 @@ class Op:
     is called as `rule(g, y, a, b, **params)`: `g` arrives, `y` is the value, then the operands, and
     it returns the gradient that leaves through its operand. The same rule is called with floats,
     with arrays and with nodes. A `variadic` op has a single rule, called with `position=` as well;
-    a `joint` rule gives the gradients of all operands at once, each an array that nobody else holds
-    if it is `fresh`.
+    a `joint` rule gives the gradients of all operands at once.
 
     Where a contribution is better not built, a row says what to do instead: `into(total, g,
     **params)` adds that of the first operand to an existing array (a slice of a long sequence), and
     `late([(g, a), ...])` is the sum over all uses of the second one (a weight). An `alias` only
-    shows its operand in another way (a transpose, a slice).
+    shows its operand in another way (a transpose, a slice). Where nobody looks on, `sums(node, g,
+    arriving)` adds up by itself what leaves through all operands.
 
     `looks` says which numbers the rules look at: y, a, b. Of the others they need the shape at
     most, so where a value was left out (see together.py) it need not be computed again.
@@ -189,15 +189,14 @@ class Op:
     def __init__(self, name: str, scalar: Callable[..., Any] | None = None,
                  array: Callable[..., Any] | None = None,
                  rules: tuple[Callable[..., Any], ...] = (),
-                 *, variadic: bool = False, joint: bool = False, fresh: bool = False,
-                 alias: bool = False,
+                 *, variadic: bool = False, joint: bool = False, alias: bool = False,
                  into: Callable[..., None] | None = None,
-                 late: Callable[..., Any] | None = None,
+                 late: Callable[..., Any] | None = None, sums: Callable[..., None] | None = None,
                  parts: Callable[..., Any] | None = None, looks: str = "yab", doc: str = ""
                  ) -> None:
         self.name, self.scalar, self.array, self.rules = name, scalar, array, rules
-        self.variadic, self.joint, self.fresh, self.alias = variadic, joint, fresh, alias
-        self.into, self.late, self.parts = into, late, parts
+        self.variadic, self.joint, self.alias, self.into, self.late, self.sums, self.parts = (
+            variadic, joint, alias, into, late, sums, parts)
         self.arity = None if variadic or joint else len(rules)  # operands it takes; None: any
         self.simple = len(rules) <= 2 and not (variadic or joint or into)
         self.looks = looks

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dis
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import attrgetter
 from types import CodeType
 from typing import Any, NoReturn
 
@@ -16,10 +17,14 @@ from .graph import Node, Op, constant, released
 from .inplace import plain
 from .words import describe
 
+ORDER, OP = attrgetter("order"), attrgetter("op")
+
 
 def check_ends(ends: Sequence[Node], history: Sequence[Node]) -> None:
     """Refuse a walk that ends at a released node, or at a leaf whose data was assigned in the
     meantime."""
+    if not ends or max(map(ORDER, ends)) <= history[-1].order and released not in map(OP, ends):
+        return
     for end in ends:
         if end.op is released:
             refuse_released(end)

@@ -178,6 +178,8 @@ def is_basic(index: Any) -> bool:
 
 # np.sum without its detours; the stub of reduce knows no keepdims of type bool
 def _sum(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
+    if axis is None and not keepdims:
+        return np.add.reduce(x, None)
     total: Array = np.add.reduce(x, axis=axis, keepdims=bool(keepdims))  # type: ignore[call-overload]
     return total
 

@@ -17,7 +17,6 @@ from . import ops, together
 from .graph import Node, constant
 from .guards import check_operands
 from .place import Place, at, here
-from .totals import Totals
 
 
 def uses(node: Node) -> list[tuple[int, Node]]:
@@ -59,34 +58,6 @@ def local(node: Node, position: int, g: Any, graph: bool = False) -> Any:
         with np.errstate(all="ignore"):
             c = rule(*(np.float64(x) for x in (g, y, *values)), **params)
     return fit_all(c, values) if op.joint else fit(c, values[position])
-
-
-def send_all(node: Node, g: Any, arriving: Totals) -> None:
-    """Add to `arriving` what leaves a node of a `joint` op when `g` arrives, through each of its
-    operands. Gradients that are `fresh` are summed where they are."""
-    op = node.op
-    nodes: tuple[Node | None, ...] = node.a, node.b
-    values: tuple[Any, ...] = node.u, node.v
-    if node.rest is not None:
-        others, more = zip(*node.rest)
-        nodes, values = nodes + others, values + more
-    elif node.b is None and node.v is None:
-        values = values[:1]
-    try:
-        shares = op.rules[0](g, node.value, *values, **node.params or {})
-    except ArithmeticError:
-        shares = local(node, 0, g)
-    for x, u, c in zip(nodes, values, shares):
-        if c is None or x is None or x.op is constant:
-            continue
-        if type(c) is not np.ndarray or c.dtype is not u.dtype or c.shape != u.shape:
-            c = fit(c, u)
-        if x in arriving:
-            arriving.add(x, c)
-        else:
-            arriving[x] = c
-            if op.fresh:
-                arriving.owned.add(x)
 
 
 def fit_all(shares: Sequence[Any], values: Sequence[Any]) -> list[Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Node, Op
+from .graph import Node, Op, constant
 
 Late = Callable[..., Any]
 
@@ -31,7 +31,7 @@ class Totals(dict[Node, Any]):
     rows: dict[Node, list[Any]] | None
 
     def __init__(self, start: Iterable[tuple[Node, Any]] = (), late: bool = False) -> None:
-        super().__init__(start)
+        self.update(start)
         self.owned: set[Node] = set()  # `set[Node]()` would take five times as long
         self.past: set[Any] = set()  # the ways past many nodes that are taken: see together.py
         self.late, self.rows = ({}, {}) if late else (None, None)
@@ -54,6 +54,20 @@ class Totals(dict[Node, Any]):
         else:
             self[x] = c
             self.owned.add(x)
+
+    def give_all(self, xs: Iterable[Node | None], cs: Iterable[Any]) -> None:
+        """The same for several; None where there is nothing to give, or nobody to get it."""
+        own = self.owned.add
+        for x, c in zip(xs, cs):
+            if c is None or x is None or x.op is constant:
+                continue
+            if c.dtype is not x.value.dtype:  # of mixed types
+                c = c.astype(x.value.dtype)
+            if x in self:
+                self.add(x, c)
+            else:
+                self[x] = c
+                own(x)
 
     def add_into(self, node: Node, x: Node, g: Any) -> None:
         """Add what leaves `node` through its first operand without building it (`Op.into`)."""

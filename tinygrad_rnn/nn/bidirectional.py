@@ -15,7 +15,8 @@ from ..errors import InputError, ShapeError
 from .layer import Layer
 from .masking import Masks
 from .options import one_of, yes_or_no
-from .sequence import Steps, Together, Whole, join
+from .sequence import Steps
+from .steps_joined import Together, Whole, join
 from .unrolling import Run
 
 MERGES: dict[str, Callable[[Any, Any], Any]] = {

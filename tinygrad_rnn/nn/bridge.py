@@ -19,7 +19,7 @@ from .bidirectional import Bidirectional
 from .cells import Cell
 from .layer import Layer
 from .linear import Linear
-from .sequence import first_step
+from .steps_joined import first_step
 
 Parts = dict[str, Any]  # the name of a part of a state, h or c -> its node, or its size
 

@@ -23,7 +23,8 @@ from . import activations
 from . import init as inits
 from .module import Module, parameter, refuse_shared
 from .options import float_type, size, yes_or_no
-from .sequence import given_step, shape_of
+from .sequence import given_step
+from .steps_joined import shape_of
 
 linear = ops.linear.of  # two operands and no options: the short way
 

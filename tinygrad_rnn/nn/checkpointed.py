@@ -25,8 +25,9 @@ from ..core.graph import Node
 from ..core.place import timestep
 from ..errors import InputError
 from .masking import Masks
-from .sequence import Steps, Together, Whole, first_step, join
+from .sequence import Steps
 from .states import mapped, parts_of
+from .steps_joined import Together, Whole, first_step, join
 from .unrolling import Run
 
 Along = Callable[[Steps, Any, Masks, Any], Run]  # (steps, state, masks, the output before) -> a run

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.place import no_grad
 from .masking import Masks
-from .sequence import shape_of
+from .steps_joined import shape_of
 
 
 class Row(NamedTuple):

@@ -30,7 +30,8 @@ from ..core.totals import Totals
 from ..core.values import Tensor
 from .cells import RNNCell
 from .fused_slopes import Phi, phi_of
-from .sequence import Steps, first_step, stacked
+from .sequence import Steps
+from .steps_joined import first_step, stacked
 
 
 def zero_state(cell: RNNCell, steps: Steps, reverse: bool) -> Any:

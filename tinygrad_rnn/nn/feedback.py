@@ -29,7 +29,8 @@ from .masking import Masks
 from .module import Module
 from .options import function, yes_or_no
 from .recurrent import Recurrent
-from .sequence import Steps, first_step, given_step, join, shape_of
+from .sequence import Steps, given_step
+from .steps_joined import first_step, join, shape_of
 
 FEEDBACKS = ("teacher", "free", "free_detached")
 Function = Callable[[Any], Any]

@@ -26,7 +26,8 @@ from .linear import Linear
 from .masking import dropout_mask
 from .module import Module, parameter
 from .options import float_type, number, rate, size, yes_or_no
-from .sequence import given_step, join, no_pair, per_step
+from .sequence import given_step, no_pair, per_step
+from .steps_joined import join
 
 
 class Sequential(Module):

@@ -20,12 +20,14 @@ from ..core.graph import Node, Op
 from ..core.inplace import LENT, settle
 from ..core.parts import Part
 from ..core.place import here
+from ..core.rules import operands_of
 from ..core.timeline import Sequence as Timed
+from ..core.totals import Totals
 from ..core.values import Tensor
 from .cells import AffineCell
 from .fused_pass import KERNELS, Pass
 from .fused_slopes import phi_of
-from .sequence import Whole, join
+from .steps_joined import Whole, join
 
 
 def obstacle(cell: Any) -> str:
@@ -61,22 +63,26 @@ def step_by_step(g: Any, y: Any, *operands: Any, run: Pass) -> list[list[Part] |
             for name, wanted in zip(run.settled.names, run.wanted)]
 
 
-SEQUENCE = Op("sequence", rules=(through_time,), joint=True, fresh=True, parts=step_by_step,
+def add_up(node: Any, g: Any, arriving: Totals) -> None:
+    """By hand, where nobody looks on."""
+    arriving.give_all(operands_of(node), node.params["run"].shares(g))
+
+
+SEQUENCE = Op("sequence", rules=(through_time,), joint=True, sums=add_up, parts=step_by_step,
               doc="The states of a recurrent layer at all steps, as one node: see nn/fused.py.")
 
 
-def record(op: Op, value: Any, operands: Sequence[Any], values: Sequence[Any], span: range,
+def record(op: Op, value: Any, nodes: Sequence[Node | None], values: Sequence[Any], span: range,
            params: dict[str, Any], name: str | None = None, times: Any = None) -> Any:
-    """The node of a value that was computed for all the steps of a span, from these operands; with
-    `times`, as a sequence."""
+    """The node of a value that was computed for all the steps of a span, from these operands (None
+    for a plain array) and their values; with `times`, as a sequence."""
     place = here().over(span)
-    nodes = [x if isinstance(x, Node) else None for x in operands]
     node = op.note(Tensor if times is None else Timed, place, value, nodes, values, params)
     node.name, node.bypass = name, None
     if times is not None:
         node.times = times
     for watch in place.watchers:
-        watch.node(node, op, tuple(operands))
+        watch.node(node, op, tuple([v if x is None else x for x, v in zip(nodes, values)]))
     return node
 
 

@@ -19,6 +19,7 @@ from ..core.graph import Node, Op
 from ..core.inplace import LENT, settle
 from ..core.parts import Part
 from ..core.timeline import column, times_of
+from ..core.totals import Totals
 from .fused import record
 from .fused_rnn import begins, total
 from .fused_slopes import ones
@@ -58,7 +59,13 @@ def _affine_parts(g: Any, y: Any, x: Any, W: Any, *b: Any, span: range) -> list[
             *([Part(span[t], g[t], op="+") for t in backwards] for _ in b)]
 
 
-AFFINE = Op("linear", array=_affine, rules=(_affine_rule,), joint=True, fresh=True,
+def _affine_sums(node: Any, g: Any, arriving: Totals) -> None:
+    b = () if node.rest is None else node.rest[0]
+    arriving.give_all((node.a, node.b, *b[:1]),
+                      _affine_rule(g, node.value, node.u, node.v, *b[1:], span=node.at.span))
+
+
+AFFINE = Op("linear", array=_affine, rules=(_affine_rule,), joint=True, sums=_affine_sums,
             parts=_affine_parts, doc="y_t = W x_t + b for all steps of a sequence in one node.")
 
 
@@ -102,22 +109,24 @@ class Softmax:
             costs = np.add.reduce(costs.reshape(len(y), -1), 1)
         return costs if self.weight == 1 else np.multiply(costs, self.weight, costs)
 
-    def rule(self, g: Any, x: Any) -> list[Any]:
+    def rule(self, g: Any, x: Any) -> Any:
         """dL_t/dy_t = weight (softmax(y_t) - onehot)."""
         if isinstance(g, Node):
             g = ops.reshape(g, shape=(len(x), *(1,) * (x.ndim - 1)))
             onehot = one_hot(self.targets, x.shape[-1]).astype(x.dtype)
-            return [g * self.weight * (softmax_(x) - onehot)]
+            return g * self.weight * (softmax_(x) - onehot)
         each = g if self.weight == 1 else np.multiply(g, self.weight)
         if len(each) < len(self.sum):  # the samples of a step
             each = np.repeat(each, len(self.sum) // len(each))
         found = np.multiply(self.exp, np.divide(each, self.sum)[:, None])
         found.reshape(-1)[self.at] -= each
-        return [found.reshape(x.shape)]
+        return found.reshape(x.shape)
 
 
 SOFTMAX = Op("cross entropy", array=lambda y, loss: loss.value(y),
-             rules=(lambda g, y, x, loss: loss.rule(g, x),), joint=True, fresh=True,
+             rules=(lambda g, y, x, loss: [loss.rule(g, x)],), joint=True,
+             sums=lambda node, g, arriving: arriving.give(
+                 node.a, node.params["loss"].rule(g, node.u)),
              doc="The softmax cross-entropy of each step, (T,), as one node.")
 
 

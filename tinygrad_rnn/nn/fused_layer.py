@@ -21,7 +21,8 @@ from ..core.place import switch
 from .fused import SEQUENCE, record
 from .fused_pass import WEIGHTS, Pass, Settled
 from .masking import Masks
-from .sequence import Steps, Together, Whole, join, shape_of
+from .sequence import Steps
+from .steps_joined import Together, Whole, join, shape_of
 
 
 def whole_input(steps: Steps) -> Any:
@@ -49,8 +50,8 @@ class FusedRun:
                  begin: Any = None, starts: bool = False) -> None:
         self.run, self.masks, self.padding, self.begin = run, run.masks, padding, begin
         self.settled, self.starts = run.settled, starts
-        self.node = record(SEQUENCE, run.value, operands, run.values, run.settled.span,
-                           {"run": run})
+        nodes = [x if isinstance(x, Node) else None for x in operands]
+        self.node = record(SEQUENCE, run.value, nodes, run.values, run.settled.span, {"run": run})
         self.names = run.settled.cell.state_names[:1 if run.settled.only_h else None]
         if len(self.names) == 1:
             self.parts = [self.node.named(self.names[0])]

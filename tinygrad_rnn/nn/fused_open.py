@@ -22,7 +22,7 @@ from ..core.place import at, contained, here
 from ..core.reductions import sum_of
 from .fused import SEQUENCE
 from .fused_head import AFFINE, SOFTMAX
-from .sequence import join, span_of, stacked_steps
+from .steps_joined import join, span_of, stacked_steps
 
 INSIDE = SEQUENCE, CHECKPOINT  # what has operations inside
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.graph import Node, constant
+from ..core.graph import constant
 from ..core.inplace import LENT, settle
 from ..core.parts import Part
 from ..core.place import switch
@@ -30,7 +30,8 @@ from .fused_trim import Trimmed
 from .fused_way import Way
 from .gated import GRUCell, LSTMCell
 from .masking import Masks
-from .sequence import Steps, first_step
+from .sequence import Steps
+from .steps_joined import first_step
 from .unrolling import Unrolling, starting_state
 
 KERNELS: dict[Callable[..., Any], tuple[type[Any], tuple[str, ...]]] = {
@@ -93,14 +94,14 @@ class Pass:
         wanted: list[bool] = []
         self.values, self.wanted = values, wanted
         for x in operands:
-            if isinstance(x, Node):
-                if x.params is LENT:  # the user may still hold its array
-                    settle(x)
-                values.append(x.value)
-                wanted.append(x.op is not constant)
-            else:
+            if type(x) is np.ndarray:
                 values.append(x)
                 wanted.append(False)
+                continue
+            if x.params is LENT:  # the user may still hold its array
+                settle(x)
+            values.append(x.value)
+            wanted.append(x.op is not constant)
         self.kernel = self.compute(values)
 
     def compute(self, values: list[Any]) -> Any:

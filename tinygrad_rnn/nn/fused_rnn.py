@@ -54,6 +54,8 @@ class RNNKernel:
     time.
     """
 
+    __slots__ = ("W_hh", "desk", "phi", "seen", "value", "way", "weights", "x", "x_rows")
+
     def __init__(self, x: Any, first: list[Any], weights: dict[str, Any], phis: list[Phi],
                  way: Way, cell: Any) -> None:
         self.x, self.weights, self.way, self.phi = x, weights, way, phis[0]

@@ -16,8 +16,9 @@ from . import describe
 from .init import generator
 from .masking import Masks, read_masks
 from .module import Module
-from .sequence import Steps, Together, Whole, join, shape_of
+from .sequence import Steps
 from .states import mapped, parts_of
+from .steps_joined import Together, Whole, join, shape_of
 from .unrolling import Run
 
 

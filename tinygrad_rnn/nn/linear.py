@@ -17,7 +17,8 @@ from . import init as inits
 from .fused_head import affine
 from .module import Module, parameter
 from .options import float_type, size, yes_or_no
-from .sequence import given_step, per_step, shape_of, span_of
+from .sequence import given_step, per_step
+from .steps_joined import shape_of, span_of
 from .together import heads
 
 

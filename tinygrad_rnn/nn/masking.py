@@ -17,7 +17,7 @@ from ..core import ops
 from ..core.graph import Node
 from ..core.values import Tensor
 from ..errors import InputError, ShapeError
-from .sequence import shape_of
+from .steps_joined import shape_of
 
 
 class Masks:

@@ -28,7 +28,8 @@ from .layer import Layer
 from .masking import Masks, dropout_mask
 from .module import Module, parameter, refuse_shared
 from .options import one_of, rate, yes_or_no
-from .sequence import Steps, shape_of
+from .sequence import Steps
+from .steps_joined import shape_of
 from .unrolling import AnyCell, Run, Unrolling, at_once, starting_state, unroll
 
 __all__ = ["AnyCell", "Recurrent", "unroll"]

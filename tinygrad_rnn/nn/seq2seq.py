@@ -33,8 +33,9 @@ from .init import generator
 from .masking import read_masks
 from .module import Module
 from .options import function, one_of, yes_or_no
-from .sequence import Steps, given_step, join, shape_of
+from .sequence import Steps, given_step
 from .stacked import merge_none
+from .steps_joined import join, shape_of
 
 CONTEXTS = ("state", "input", "both")
 

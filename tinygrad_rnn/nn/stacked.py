@@ -15,7 +15,8 @@ from ..errors import InputError, ShapeError
 from .layer import Layer
 from .masking import Masks, dropout_mask
 from .options import rate, yes_or_no
-from .sequence import Steps, Together, Whole, span_of
+from .sequence import Steps
+from .steps_joined import Together, Whole, span_of
 from .unrolling import Run
 
 

@@ -23,8 +23,9 @@ from ..errors import InputError
 from .cells import Cell, RNNCell
 from .elman import elman, zero_state
 from .masking import Masks, choose, select, stay, zeros
-from .sequence import Steps, first_step
+from .sequence import Steps
 from .states import mapped
+from .steps_joined import first_step
 
 AnyCell = Callable[[Any, Any], tuple[Any, Any]]
 

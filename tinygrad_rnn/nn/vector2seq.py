@@ -20,7 +20,8 @@ from .feedback import Function, Heard, Input, beside, how_many, known, length_of
 from .module import Module, parameter
 from .options import function, size
 from .recurrent import Recurrent
-from .sequence import Steps, given_step, join, shape_of
+from .sequence import Steps, given_step
+from .steps_joined import join, shape_of
 
 
 class VectorToSequence(Module):
