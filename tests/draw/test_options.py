@@ -134,6 +134,9 @@ def test_callbacks_change_things():
     ({"edge": lambda node, line: {"colour": "blue"}}, "a colour like"),
     ({"edge": lambda node, line: {"width": -1}}, "a width in points"),
     ({"collapse": [3]}, "names of scopes"),
+    ({"collapse": None}, "collapse to be a list of words"),
+    ({"show": None}, "show to be a list of words"),
+    ({"palette": ["#ff0000"]}, "a dict of colours by role, got list"),
     ({"theme": "blue"}, "light, dark, print, auto"),
 ])
 def test_wrong_options_are_refused(wrong, words):

@@ -41,6 +41,15 @@ def one_of(value: Any, known: tuple[str, ...], name: str, where: str) -> None:
                          where=where)
 
 
+def words_of(value: Any, name: str, where: str) -> list[Any]:
+    """Some words; one alone is a list of one. Raises `InputError` for what is no list."""
+    try:
+        return [value] if isinstance(value, str) else list(value)
+    except TypeError:
+        raise InputError(f"expected {name} to be a list of words, got {value!r}",
+                         where=where) from None
+
+
 def colour_of(value: Any, name: str, where: str) -> str:
     """A colour as six digits. Raises `InputError` for anything else."""
     digits = value[1:] if isinstance(value, str) else ""

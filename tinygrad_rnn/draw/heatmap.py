@@ -49,12 +49,12 @@ def heatmap(data: Any, *, rows: Sequence[Any] | None = None, columns: Sequence[A
     looks = Options("draw.heatmap()", palette=palette, font=font, size=size).checked()
     if scale not in SCALES:
         raise InputError(f"expected scale to be one of {', '.join(SCALES)}, got {scale!r}",
-                         where="heatmap()")
+                         where="draw.heatmap()")
     table = table_of(data, sample)
     for given, name, axis in ((rows, "rows", 0), (columns, "columns", 1)):
         if given is not None and len(given) != table.numbers.shape[axis]:
             raise ShapeError(f"expected {table.numbers.shape[axis]} names in {name}, got "
-                             f"{len(given)}", where="heatmap()")
+                             f"{len(given)}", where="draw.heatmap()")
     table = table._replace(rows=table.rows if rows is None else [str(x) for x in rows],
                            columns=table.columns if columns is None else
                            [str(x) for x in columns])

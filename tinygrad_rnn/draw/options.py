@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import InputError
 from . import style
-from .asked import colour_of, one_of
+from .asked import colour_of, one_of, words_of
 from .callbacks import NodeCallback, change_glyph, change_wire
 from .layout import DIRECTIONS, LAYOUTS, place
 from .levels import LEVELS, at_level
@@ -49,8 +49,8 @@ class Options:
         one_of(self.level, levels, "level", self.where)
         one_of(self.direction, DIRECTIONS, "direction", self.where)
         one_of(self.layout, LAYOUTS, "layout", self.where)
-        collapse = [self.collapse] if isinstance(self.collapse, str) else list(self.collapse)
-        show = [self.show] if isinstance(self.show, str) else list(self.show)
+        collapse = words_of(self.collapse, "collapse", self.where)
+        show = words_of(self.show, "show", self.where)
         for name in show:
             one_of(name, shown, "show", self.where)
         for name in collapse:
@@ -58,6 +58,9 @@ class Options:
                 raise InputError(f"expected names of scopes to collapse, got {name!r}",
                                  where=self.where)
         roles = tuple(role for role in style.THEMES["light"] if role != "paper")
+        if not isinstance(self.palette, Mapping | None):
+            raise InputError("expected palette to be a dict of colours by role, got "
+                             f"{type(self.palette).__name__}", where=self.where)
         for role, colour in (self.palette or {}).items():
             if role == "paper":
                 raise InputError("the paper has no colour of its own in a palette",

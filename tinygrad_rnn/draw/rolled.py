@@ -43,18 +43,17 @@ def rolled(loss: Any, *, unrolled: bool = False, level: str = "op", collapse: It
 
     Raises `InputError` if `loss` is not a node or has no steps, and for options that cannot be.
     """
-    chosen = Options("rolled()", level, collapse, show, palette, font, size, node, edge,
+    where = "draw.rolled()"
+    chosen = Options(where, level, collapse, show, palette, font, size, node, edge,
                      direction).checked(
         levels=("op", "cell"), shown=("names", "shapes", "parameters"))
-    scene = scene_of(look(loss, options.window("rolled()", ALL, 0), "rolled()"), "rolled()",
-                     "Rolled graph")
+    scene = scene_of(look(loss, options.window(where, ALL, 0), where), where, "Rolled graph")
     if not scene.columns:
         raise InputError("the graph has no time steps, so there is nothing to roll up",
-                         where="draw.rolled()",
+                         where=where,
                          fix="Mark the steps: with tg.timestep(t): ..., or draw.unrolled(loss)")
     drawing = chosen.placed(Quotient(scene).scene())
     if unrolled:
-        whole = scene_of(look(loss, options.window("rolled()", 3, 3), "rolled()"), "rolled()",
-                         "Unrolled graph")
+        whole = scene_of(look(loss, options.window(where, 3, 3), where), where, "Unrolled graph")
         drawing = side_by_side(drawing, chosen.placed(whole))
     return Picture(chosen.finished(drawing), theme)

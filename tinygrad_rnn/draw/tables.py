@@ -52,7 +52,7 @@ def table_of(data: Any, sample: int) -> Table:
     if array.ndim == 3:
         if not 0 <= sample < array.shape[1]:
             raise InputError(f"expected sample to be from 0 to {array.shape[1] - 1}, got {sample}",
-                             where="heatmap()")
+                             where="draw.heatmap()")
         array = array[:, sample].T
         names = [str(t) for t in range(1, array.shape[1] + 1)]
         return Table(array, [str(k) for k in range(array.shape[0])], names, "step", "unit")
@@ -60,7 +60,7 @@ def table_of(data: Any, sample: int) -> Table:
         array = array[None]
     if array.ndim != 2 or not array.size:
         raise ShapeError(f"expected a table, or a sequence (T, B, H), got shape {array.shape}",
-                         where="heatmap()")
+                         where="draw.heatmap()")
     first = 1  # time is counted from 1, units from 0
     return Table(array, [str(k) for k in range(array.shape[0])],
                  [str(t) for t in range(first, array.shape[1] + first)], "step", "row")
@@ -83,7 +83,7 @@ def numbers_of(data: Any) -> Any:
                           if isinstance(value, (list, tuple)) else value, dtype=float)
     except (TypeError, ValueError):
         raise InputError(f"expected a table of numbers, got {type(data).__name__}",
-                         where="heatmap()") from None
+                         where="draw.heatmap()") from None
 
 
 def of_ledgers(data: Any) -> Table:
@@ -103,7 +103,7 @@ def of_ledgers(data: Any) -> Table:
     every = {step for part in parts for step in part}
     steps: list[int | None] = [*sorted(t for t in every if t is not None)]
     if not steps:
-        raise InputError("the uses in this ledger have no time steps", where="heatmap()",
+        raise InputError("the uses in this ledger have no time steps", where="draw.heatmap()",
                          fix="Compute under tg.timestep(t)")
     steps += [None] * (None in every)
     table = np.array([[part.get(t, 0.0) for t in steps] for part in parts])

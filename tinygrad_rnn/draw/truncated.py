@@ -88,7 +88,8 @@ def measured(windows: Any, losses: Sequence[Any] | None) -> list[Span]:
     """What the windows say of themselves."""
     given = list(windows) if isinstance(windows, (list, tuple)) else []
     if not given or not all(isinstance(window, Window) for window in given):
-        raise InputError(f"expected a list of windows, got {type(windows).__name__}",
+        got = "an empty list" if windows == [] else type(windows).__name__
+        raise InputError(f"expected a list of windows, got {got}",
                          where="draw.truncated()",
                          fix="Keep each window of tg.truncated_bptt(...) in a list, after its "
                              "window.backward(loss); or give a number of steps, with k1=")

@@ -62,7 +62,7 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = 
     Raises `InputError` if `loss` is not a node, and for options that cannot be; `RenderError`
     where Graphviz is asked for and is not there.
     """
-    where = "unrolled()"
+    where = "draw.unrolled()"
     chosen = Options(where, level, collapse, show, palette, font, size, node, edge, direction,
                      layout).checked()
     window = options.window(where, first, last, steps)
