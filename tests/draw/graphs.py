@@ -302,11 +302,11 @@ def steered(T=3):
     return priced(head()(model(np.ones((2, 4)), steps=T)))
 
 
-def padded(T=3):
+def padded(T=3, kind=nn.RNN):
     """One sequence of two is a step shorter."""
     mask = np.ones((T, 2), bool)
     mask[-1, 0] = False
-    layer = nn.RNN(4, 3, seed=0, return_sequences=True)
+    layer = kind(4, 3, seed=0, return_sequences=True)
     return priced(head()(layer(sequence(T, 4), mask=mask)), mask=mask)
 
 

@@ -51,6 +51,15 @@ def slope():
     return tg.grad(h, w, create_graph=True)
 
 
+def odd(T):
+    """A loop whose first step does something else."""
+    w, h = tg.Value(0.5, name="w"), tg.Value(0.3, name="h0")
+    for t in range(1, T + 1):
+        with tg.timestep(t):
+            h = (tg.exp(w * h) if t == 1 else tg.tanh(w * h)).named("h")
+    return h
+
+
 SAID = 'He said "no (never)"\tand\n<b>&amp;</b> "yes".'
 
 VIEWS = {

@@ -17,12 +17,18 @@ ROLLED = {
     "LSTM": lambda T: graphs.layer(T, kind=nn.LSTM),
     "GRU": lambda T: graphs.layer(T, kind=nn.GRU),
     "many to one": lambda T: graphs.layer(T, many=False),
+    "many to one, LSTM": lambda T: graphs.layer(T, many=False, kind=nn.LSTM),
+    "many to one, GRU": lambda T: graphs.layer(T, many=False, kind=nn.GRU),
     "stacked": graphs.deep,
+    "stacked GRU": lambda T: graphs.deep(T, nn.GRU),
     "stacked LSTM": lambda T: graphs.deep(T, nn.LSTM),
     "both ways": graphs.both_ways,
+    "both ways, LSTM": lambda T: graphs.both_ways(T, nn.LSTM),
     "both ways, GRU": lambda T: graphs.both_ways(T, nn.GRU),
     "both ways, last": lambda T: graphs.both_ways(T, many=False),
     "masked": graphs.padded,
+    "masked LSTM": lambda T: graphs.padded(T, nn.LSTM),
+    "masked GRU": lambda T: graphs.padded(T, nn.GRU),
     "encoder, decoder": lambda T: graphs.seq2seq(T, S=T),
     "encoder, decoder, both": lambda T: graphs.seq2seq(T, "both", S=T),
     "fed back": graphs.written,
@@ -88,6 +94,12 @@ def test_a_loop_whose_one_step_does_something_else_shows_it(odd, words):
     assert words <= set(said(picture))
     assert picture.svg() == draw.rolled(oddly(8, odd)).svg()
     assert not words & set(said(draw.rolled(oddly(5, lambda t, T: False))))
+
+
+@pytest.mark.parametrize("level", ["op", "cell"])
+def test_what_only_some_steps_do_is_said_beside_shapes_too(level):
+    words = said(draw.rolled(graphs.written(4), level=level, show=["names", "shapes"]))
+    assert "2 × 5, only t = 1" in words  # the first input; later ones are outputs
 
 
 def test_the_padded_step_says_so():

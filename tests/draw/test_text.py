@@ -27,6 +27,11 @@ PICTURES = {
     "power_flow_elided": lambda: draw.gradient_flow(gradient_flow(graphs.power(9)), 2, 1),
     "scalar_rnn": lambda: draw.unrolled(graphs.scalar_rnn(3)),
     "neuron": lambda: draw.unrolled(graphs.neuron()),
+    "neuron_flow": lambda: draw.gradient_flow(gradient_flow(graphs.neuron())),
+    "power_down": lambda: draw.unrolled(graphs.power(2), direction="down"),
+    "power_print": lambda: draw.gradient_flow(gradient_flow(graphs.power(2)), theme="print", show=[
+        "names", "values", "gradients", "parameters"]),
+    "rolled_odd": lambda: draw.rolled(pictures.odd(4)),
     **{name: pictures.VIEWS[name] for name in (
         "rolled", "rolled_beside", "cell_level", "layer_level", "api", "api_both_ways",
         "truncated", "truncated_plan", "heatmap", "heatmap_odd", "text", "scalar",

@@ -36,10 +36,10 @@ def add_notes(scene: Scene, show: set[str]) -> None:
             glyph.note = listed(glyph.note, words)
 
 
-def listed(before: Text, words: list[str]) -> Text:
-    """Words with commas between them, after those that stand there already."""
-    after = roman(", ".join(words)) if words else ()
-    return (*before, Run(", "), *after) if before and after else before or after
+def listed(there: Text, words: list[str]) -> Text:
+    """Words with commas between them, before those that stand there already."""
+    own = roman(", ".join(words)) if words else ()
+    return (*own, Run(", "), *there) if own and there else own or there
 
 
 def said(glyph: Glyph, node: Node, show: set[str]) -> list[str]:
