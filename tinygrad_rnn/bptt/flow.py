@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import hooks
-from ..core.backprop import commit, contributions, history
+from ..core.backprop import commit, contributions
 from ..core.graph import Node, released
 from ..core.guards import plain_seed
 from ..core.parts import norm
@@ -28,7 +28,9 @@ from ..nn.fused_open import INSIDE, open_fused
 from .attribution import Attribution, attribute
 from .contribution import KEEP
 from .ledger import Ledger
-from .recording import Recording, Sized
+from .recording import Recording
+from .strides import record
+from .writing import Sized, write_as_is
 
 NEAR = 50  # how many nodes are looked at to say where a gradient came from
 
@@ -203,13 +205,11 @@ def recorded(root: Node, seed: Any, keep: str) -> tuple[Totals, Recording]:
     (`what_if`) are what it made of each use."""
     if hooks.wrong():
         totals, recording = Totals([(root, seed)]), Recording(root, seed, as_is=True)
-        recording.write_as_is(hooks.watched(contributions(totals), totals), totals)
+        write_as_is(recording, hooks.watched(contributions(totals), totals), totals)
         return totals, recording
-    way = history([root])
     ordered = Sized([(root, seed)]) if keep == "norms" else InOrder([(root, seed)])
     recording = Recording(root, seed, keep == "norms")
-    walk = contributions(ordered, way=way)
-    recording.write(hooks.watched(walk, ordered), ordered, way)
+    record(recording, ordered)
     return ordered, recording
 
 

@@ -33,6 +33,7 @@ from .contribution import accumulate
 from .flow import GradientFlow
 from .mistakes import MISTAKES, SAME, Mistake, wrong_walk
 from .recording import Recording
+from .writing import write_as_is
 
 
 @overload
@@ -87,9 +88,9 @@ def mistake_of(name: str | Mistake) -> Mistake:
 def record(root: Node, seed: Any, walk: Iterator[Edge]) -> GradientFlow:
     """A walk with everything kept; nothing is added to `.grad`."""
     recording = Recording(root, seed, as_is=True)
-    recording.write_as_is(walk, Totals())
+    write_as_is(recording, walk, Totals())
     totals = {x: accumulate(x, entries) for x, entries in recording.items() if not x.op.rules}
-    recording.arrived.update(totals)
+    recording.ends.update(totals)
     return GradientFlow(root, recording, totals, {})
 
 

@@ -104,9 +104,14 @@ def stacked(arrays: list[Any]) -> Any:
 def sizes_of(stack: Any) -> Any:
     """The norm of each of a stack of numbers or arrays."""
     if stack.ndim == 1:
-        return np.abs(stack)
-    return outer_sizes(stack.reshape(len(stack), 1, math.prod(stack.shape[1:])),
-                       np.ones((len(stack), 1, 1)))
+        return np.abs(stack).astype(np.float64, copy=False)
+    rows = stack.reshape(len(stack), 1, math.prod(stack.shape[1:])).astype(np.float64, copy=False)
+    squares = np.matmul(rows, rows.transpose(0, 2, 1)).reshape(-1)
+    found = np.sqrt(squares)
+    if len(squares) and not SMALL < squares.min() <= squares.max() < LARGE:
+        for i in np.flatnonzero(~((squares > SMALL) & (squares < LARGE))):
+            found[i] = scaled_norm(rows[i])
+    return found
 
 
 def outer_norms(uses: list[tuple[Any, Any]]) -> list[float]:

@@ -19,7 +19,9 @@ somebody looks (`lean`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 from .freeing import unsearched
 from .graph import Node, Op, constant, make, new, tick
@@ -53,6 +55,46 @@ class Bypass(Protocol):
 
     def back(self, g: Any, arriving: Totals) -> None:
         """Add up, at its ends, what comes of the gradient `g` of the joined node."""
+
+    def newest(self, joined: Sequence[Any]) -> Node:
+        """Of the nodes that are passed, the one that was made last."""
+
+    def oldest(self, joined: Sequence[Any]) -> Node | None:
+        """The one that was made first; None where there is no account of what passes."""
+
+    def account(self, joined: Sequence[Any], g: Any) -> Account:
+        """What somebody would see who goes through the nodes: the same numbers, to the bit, all
+        steps in one array. That takes the very products of the steps, and costs a little more."""
+
+
+class Use(NamedTuple):
+    """What each step gives to a leaf: the sum over the samples of d xᵀ, or without x, of d."""
+
+    leaf: Node
+    d: Any
+    x: Any = None
+
+
+class Passed(NamedTuple):
+    """The nodes of one kind, one for each step, and what passes them, last step first.
+
+    `g` (T, ...) arrives there. `leaving` has for each operand what leaves through it: an array
+    (T, ...), a `Use`, or None where no gradient goes; the last node sends nothing to what needs
+    none, and such an array is one row shorter.
+    """
+
+    nodes: Sequence[Any]
+    g: Any
+    leaving: tuple[Any, ...]
+
+
+class Account(NamedTuple):
+    """What passes all the nodes of a way, the kinds of one step in the order in which they are gone
+    through; what arrives at `steps`, in their order; and at a node where the way begins."""
+
+    kinds: list[Passed]
+    steps: Any = None
+    first: tuple[tuple[Node, Any], ...] = ()
 
 
 def way_past(joined: Node) -> Bypass | None:
@@ -91,6 +133,14 @@ def send(steps: Sequence[Any], further: Bypass | None, g: Any, arriving: Totals)
     for x, row in zip(steps, g):
         if x.op is not constant:
             arriving.add(x, row)
+
+
+def each_times(g: Any, W: Any) -> Any:
+    """g_t W for every t of g (T, ...), each as a product of its own: its bits may be other ones
+    than those of its rows in a product of all."""
+    if g.ndim > 2:
+        return np.matmul(g, W)
+    return np.matmul(g[:, None], W)[:, 0]
 
 
 # --- nodes of many steps ------------------------------------------------------------------------

@@ -25,7 +25,16 @@ from ..core.graph import Node, Op, constant, given
 from ..core.inplace import LENT, settle
 from ..core.ops import all_rows
 from ..core.place import here
-from ..core.together import lean, plain_tensors, send, untouched
+from ..core.together import (
+    Account,
+    Passed,
+    Use,
+    each_times,
+    lean,
+    plain_tensors,
+    send,
+    untouched,
+)
 from ..core.totals import Totals
 from ..core.values import Tensor
 from .cells import RNNCell
@@ -159,3 +168,42 @@ class PastElman:
             send(self.steps, self.further, np.dot(d, W_x).reshape(self.x.shape), arriving)
         if first.op is not constant:
             arriving.give(first, carry)
+
+    def newest(self, joined: Sequence[Any]) -> Any:
+        return joined[0 if self.reverse else -1]
+
+    def oldest(self, joined: Sequence[Any]) -> Node | None:
+        """W_xh x_t of the step that was taken first. The slopes of these φ are computed from h_t
+        just as their rules do it."""
+        node: Any = joined[-1 if self.reverse else 0]
+        if node.op not in (ops.tanh, ops.relu):
+            return None
+        for _ in self.leaves[1:]:  # W_xh, W_hh and b_h
+            node = node.a
+        return node  # type: ignore[no-any-return]
+
+    def account(self, joined: Sequence[Any], g: Any) -> Account:
+        """The same, with a product for every step."""
+        (first, W_xh, W_hh, *b), (h_0, W_x, W_h, *_) = self.leaves, self.values
+        way, known = 1 if self.reverse else -1, first.op is constant
+        g, h, before, x = (a[::way] for a in (g, self.value, self.before, self.x))
+        deltas = self.phi.slope(h, np.empty(h.shape, h_0.dtype))
+        arrived, carries = np.empty(h.shape, h_0.dtype), np.empty(h.shape, h_0.dtype)
+        carry = np.full(h_0.shape, -0.0, h_0.dtype)  # the zero that changes no other
+        for g_t, delta, total, sent in zip(g, deltas, arrived, carries):
+            np.add(g_t, carry, total)
+            np.multiply(total, delta, delta)
+            carry = np.matmul(delta, W_h, sent)
+        to_x = each_times(deltas, W_x) if self.steps else None
+        nodes = list(joined[::way])
+        kinds = [Passed(nodes, arrived, (deltas,))]
+        for leaf in b:
+            nodes = [n.a for n in nodes]
+            kinds.append(Passed(nodes, deltas, (deltas, Use(leaf, deltas))))
+        nodes = [n.a for n in nodes]
+        kinds += [Passed(nodes, deltas, (deltas, deltas)),
+                  Passed([n.b for n in nodes], deltas,
+                         (carries[:-1] if known else carries, Use(W_hh, deltas, before))),
+                  Passed([n.a for n in nodes], deltas, (to_x, Use(W_xh, deltas, x)))]
+        return Account(kinds, None if to_x is None else to_x[::way],
+                       () if known else ((first, carry),))

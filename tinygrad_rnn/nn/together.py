@@ -22,6 +22,10 @@ from ..core.place import here
 from ..core.reductions import sum_of
 from ..core.timeline import Sequence, mark, rows, times_of
 from ..core.together import (
+    Account,
+    Passed,
+    Use,
+    each_times,
     join_nodes,
     lean,
     plain_tensors,
@@ -98,6 +102,24 @@ class PastHeads:
             arriving.give(b[0], np.add.reduce(d, 0))
         send(self.steps, self.further, np.dot(d, self.values[0]).reshape(self.x.shape), arriving)
 
+    def newest(self, joined: Any) -> Any:
+        return joined[-1]
+
+    def oldest(self, joined: Any) -> Any:
+        """W h_t of the first step, if every h_t wants a gradient."""
+        if any(x.op is constant for x in self.steps):
+            return None
+        return joined[0] if len(self.leaves) < 2 else joined[0].a
+
+    def account(self, joined: Any, g: Any) -> Account:
+        """The same, with a product for every step."""
+        (W, *b), nodes, d, kinds = self.leaves, joined[::-1], g[::-1], list[Passed]()
+        for leaf in b:
+            kinds.append(Passed(nodes, d, (d, Use(leaf, d))))
+            nodes = [n.a for n in nodes]
+        to_x = each_times(d, self.values[0])
+        return Account([*kinds, Passed(nodes, d, (to_x, Use(W, d, self.x[::-1])))], to_x[::-1])
+
 
 # --- the loss -------------------------------------------------------------------------------------
 
@@ -151,6 +173,13 @@ class Softmax:
         self.sum = np.add.reduce(low, 1)
         self.costs = np.subtract(np.log(self.sum), costs, costs).reshape(targets.shape)
 
+    def slopes_of(self, g: Any) -> Any:
+        """g (softmax(y) - onehot), where a g of its own arrives at each sample: as the rule of the
+        cross-entropy has it."""
+        found = np.divide(self.exp, self.sum[:, None])
+        found[self.at] -= 1
+        return np.multiply(found, g.reshape(-1, 1), found)
+
     def slopes(self, g: Any) -> Any:
         """g weight (softmax(y) - onehot), (N, O)."""
         each = np.multiply(g, self.weight)
@@ -181,3 +210,28 @@ class PastCosts:
     def back(self, g: Any, arriving: Totals) -> None:
         """One array for all steps."""
         send(self.steps, self.further, self.softmax.slopes(g).reshape(self.shape), arriving)
+
+    def newest(self, joined: Any) -> Any:
+        return joined[-1]
+
+    def oldest(self, joined: Any) -> Any:
+        """What the samples cost at the first step."""
+        node = joined[0]
+        while node.a is not self.steps[0]:
+            node = node.a
+        return node
+
+    def account(self, joined: Any, g: Any) -> Account:
+        """The same from node to node: g to the sum of the costs, from there to each of them."""
+        nodes, g, kinds = joined[::-1], g[::-1], list[Passed]()
+        if nodes[0].op is ops.mul:
+            scaled = np.multiply(g, self.softmax.weight)
+            kinds.append(Passed(nodes, g, (scaled,)))
+            nodes, g = [n.a for n in nodes], scaled
+        if nodes[0].op is ops.sum_:
+            each = np.empty(self.shape[:-1], g.dtype)
+            each.T[...] = g
+            kinds.append(Passed(nodes, g, (each,)))
+            nodes, g = [n.a for n in nodes], each
+        to_y = self.softmax.slopes_of(g[::-1]).reshape(self.shape)
+        return Account([*kinds, Passed(nodes, g, (to_y[::-1],))], to_y)
