@@ -113,7 +113,7 @@ class Stride:
 
     def __init__(self, writer: Writer, turns: Sequence[Turn]) -> None:
         self.recording, self.totals = writer.recording, writer.totals
-        self.ways = {turn.way for turn in turns}
+        self.ways = {turn.way for turn in turns if turn.way is not None}
         self.pending: dict[Bypass, Any] = {}
         self.scratch = np.empty(0)
 
