@@ -28,9 +28,15 @@ import numpy as np
 from ..core import hooks, ops
 from ..core.backprop import history
 from ..core.graph import Node
-from ..core.parts import norm, sizes_of
+from ..core.parts import LARGE, SMALL, norm, outer_norm, sizes_of
 from ..core.place import here
-from ..core.together import Bypass, Use, steps_of, way_past
+from ..core.together import (
+    Account,
+    Bypass,
+    Use,
+    steps_of,
+    way_past,
+)
 from ..core.totals import InOrder
 from .recording import Recording
 from .writing import Walked, Writer
@@ -101,8 +107,9 @@ def crossed(turns: list[Turn], writer: Writer) -> bool:
     shown = writer.recording.shown
     for turn in turns:
         if turn.way is not None:
-            ends = [*turn.way.leaves, *turn.way.steps]
-            if len(set(ends)) < len(ends) or any(x in writer.again or x in shown for x in ends):
+            ends = {*turn.way.leaves, *turn.way.steps}
+            if len(ends) < len(turn.way.leaves) + len(turn.way.steps) \
+                    or not ends.isdisjoint(writer.again) or not ends.isdisjoint(shown):
                 return True
     return False
 
@@ -124,11 +131,13 @@ class Stride:
         assert way is not None
         if node.hooks is not None:
             g = hooks.run(node, g, self.totals)
-        rows = g if node.op is ops.stack else np.broadcast_to(g, (count, *np.shape(g)))
-        self.wait(way, rows)
-        self.recording.pieces.append(
-            Walked({node: norm(g)}, {}, array("d", sizes_of(rows))) if self.recording.norms else
-            Walked({node: g}, {(node, i): row for i, row in enumerate(rows)}, array("d")))
+        rows = np.broadcast_to(g, g.shape if node.op is ops.stack else (count, *np.shape(g)))
+        self.wait(way, rows)  # read-only: others hold them too
+        if self.recording.norms:
+            piece = Walked({node: norm(g)}, {}, array("d", sizes_of(rows).tobytes()))
+        else:
+            piece = Walked({node: g}, {(node, i): row for i, row in enumerate(rows)}, array("d"))
+        self.recording.pieces.append(piece)
 
     def wait(self, way: Bypass, g: Any) -> None:
         """Add what has arrived at the steps of a way."""
@@ -138,62 +147,71 @@ class Stride:
         """Past all nodes of a way."""
         way = turn.way
         assert way is not None
-        found = way.account(turn.steps, self.pending.pop(way))
-        nodes = [kind.nodes for kind in found.kinds]
-        leaving = [x for kind in found.kinds for x in kind.leaving if x is not None]
+        found = way.account(turn.steps, self.pending.pop(way),
+                            self.room if self.recording.norms else None)
         if self.recording.norms:
-            known = dict[int, Any]()  # what leaves one node often is what arrives at the next
-            given = [self.add(x) if type(x) is Use else sizes(x, known) for x in leaving]
-            arrived = [sizes(kind.g, known) for kind in found.kinds]
-            self.recording.pieces.append(Measured(nodes, arrived, given))
+            self.recording.pieces.append(self.measured(found))
         else:
-            for x in leaving:
+            for x in found.leaving():
                 if type(x) is Use:
                     self.add(x)
-            self.recording.pieces.append(Stacked(nodes, [kind.g for kind in found.kinds]))
+            self.recording.pieces.append(Stacked([kind.nodes for kind in found.kinds],
+                                                 [kind.g for kind in found.kinds]))
         if way.further in self.ways:
             self.wait(way.further, found.steps)
-        else:
-            for x, row in zip(way.steps, () if found.steps is None else found.steps):
+        elif found.steps is not None:
+            for x, row in zip(way.steps, found.steps):
                 self.totals.add(x, row)
         for x, g in found.first:
             self.totals.add(x, g)
 
-    def add(self, use: Use) -> Any:
-        """Add what the steps give to a leaf, one after the other; of norms, how large each is."""
-        x, d, n = use.leaf, use.d, len(use.d)
-        shape, total, found = x.value.shape, self.totals.get(x), list[Any]()
-        some = min(n, max(1, ROOM // x.value.size))
-        rows = self.room((some + 1, *shape), x.value.dtype)  # the first for what is there already
+    def measured(self, found: Account) -> Measured:
+        """An account in norms: a line for each array, since what leaves one node often is what
+        arrives at the next. The uses come last: they need the room."""
+        arrived, leaving = [kind.g for kind in found.kinds], found.leaving()
+        unique = {id(x): x for x in [*arrived, *leaving]}.values()
+        uses = [x for x in unique if type(x) is Use]
+        stacks = [x for x in unique if type(x) is not Use]
+        lines, n = np.ones((len(unique), len(arrived[0]))), len(stacks)
+        for line, x in zip(lines, stacks):
+            squares(x, line)
+        norms = [to_norms(lines[:n], stacks)]
+        for line, use in zip(lines[n:], uses):
+            self.add(use, line)
+        norms.append(to_norms(lines[n:], uses))
+        at = {id(x): i for i, x in enumerate([*stacks, *uses])}
+        short = {i for i, x in enumerate(stacks) if len(x) < len(lines[0])}
+        return Measured([kind.nodes for kind in found.kinds], np.concatenate(norms),
+                        [at[id(g)] for g in arrived], [at[id(x)] for x in leaving], short)
+
+    def add(self, use: Use, line: Any = None) -> None:
+        """Add what the steps give to a leaf, one after the other; its squares go to `line`."""
+        x, n = use.leaf, len(use.d)
+        d = use.d.reshape(n, -1, use.d.shape[-1])
+        u = None if use.x is None else use.x.reshape(n, d.shape[1], -1)
+        total, some = self.totals.get(x), min(n, max(1, ROOM // x.value.size))
+        rows = self.room((some + 1, *x.value.shape), d.dtype)  # the first for what is there already
         for i in range(0, n, some):
-            built = rows[1 : len(d[i : i + some]) + 1]
-            if use.x is not None:
-                products(d[i : i + some], use.x[i : i + some], built)
+            built = rows[1 : min(some, n - i) + 1]
+            if u is None:
+                np.add.reduce(d[i : i + some], 1, out=built)
             else:
-                np.add.reduce(d[i : i + some], tuple(range(1, d.ndim - len(shape))), out=built)
+                np.matmul(d[i : i + some].transpose(0, 2, 1), u[i : i + some], built)
             if total is not None:
                 rows[0] = total
             total = in_order(rows[0 if total is not None else 1 : len(built) + 1])
-            if self.recording.norms:
-                found.append(sizes_of(built))
+            if line is not None:
+                squares(built, line[i : i + some])
         self.totals[x] = total
         self.totals.owned.add(x)
-        return np.concatenate(found) if found else None
-
 
     def room(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """An array to be written to, in the same memory for all leaves: fresh memory costs as much
-        as the products."""
+        """An array to be written to, in the same memory each time: fresh memory costs as much as
+        the products."""
         size = math.prod(shape)
         if self.scratch.size < size or self.scratch.dtype != dtype:
             self.scratch = np.empty(max(size, ROOM), dtype)
         return self.scratch[:size].reshape(shape)
-
-
-def products(d: Any, x: Any, out: Any) -> None:
-    """d_tᵀ x_t for each of the steps (t, ..., O) and (t, ..., I), summed over the samples."""
-    d, x = (a.reshape(len(a), math.prod(a.shape[1:-1]), a.shape[-1]) for a in (d, x))
-    np.matmul(d.transpose(0, 2, 1), x, out)
 
 
 def in_order(rows: Any) -> Any:
@@ -204,11 +222,25 @@ def in_order(rows: Any) -> Any:
     return np.add.reduce(rows, 0, initial=-0.0)
 
 
-def sizes(stack: Any, known: dict[int, Any]) -> Any:
-    """The norm at each step, measured once for each array."""
-    if id(stack) not in known:
-        known[id(stack)] = sizes_of(stack)
-    return known[id(stack)]
+def squares(stack: Any, out: Any) -> None:
+    """The square of the norm at each step; `out` may be longer."""
+    rows = stack.reshape(len(stack), 1, -1).astype(np.float64, copy=False)
+    np.matmul(rows, rows.transpose(0, 2, 1), out[: len(rows)].reshape(-1, 1, 1))
+
+
+def to_norms(squares: Any, arrays: Sequence[Any]) -> Any:
+    """The roots. Where a square is too small for a float, or too large, the norm itself."""
+    norms = np.sqrt(squares)
+    if len(squares) and not SMALL < squares.min() <= squares.max() < LARGE:
+        for i, t in np.argwhere(~((squares > SMALL) & (squares < LARGE))).tolist():
+            x = arrays[i]
+            if type(x) is not Use:
+                norms[i, t] = norm(np.asarray(x[t]))
+            elif x.x is None:
+                norms[i, t] = norm(x.d[t].reshape(-1, x.d.shape[-1]).sum(0))
+            else:
+                norms[i, t] = outer_norm(x.d[t], x.x[t])
+    return norms
 
 
 # --- what is noted --------------------------------------------------------------------------------
@@ -229,24 +261,26 @@ class Stacked:
 
 
 class Measured:
-    """The same as norms, and `given` are those of what left the nodes, a column for every use. (A
-    shorter one is that of a use which the last node does not have.)"""
+    """The same as norms. `lines` are those of the different arrays: what `arrived` at each kind,
+    and what was `given` by each use; a use in `short` is none of the last node."""
 
-    def __init__(self, nodes: list[Sequence[Node]], arrived: list[Any], given: list[Any]) -> None:
-        self.nodes, self.arrived, self.given = nodes, arrived, given
+    def __init__(self, nodes: list[Sequence[Node]], lines: Any, arrived: list[int],
+                 given: list[int], short: set[int]) -> None:
+        self.nodes, self.lines, self.arrived = nodes, lines, arrived
+        self.given, self.short = given, short
         self.kept = dict[tuple[Node, int], Any]()
 
     @cached_property
     def passed(self) -> dict[Node, Any]:
         """The same as a table, in the order of a walk through the nodes."""
-        return dict(zip(by_step(self.nodes), by_step([a.tolist() for a in self.arrived])))
+        lines = self.lines.tolist()
+        return dict(zip(by_step(self.nodes), by_step([lines[i] for i in self.arrived])))
 
     @cached_property
     def sizes(self) -> array[float]:
         """What left the nodes, in that order."""
-        T = len(self.nodes[0])
-        whole = np.stack([column[: T - 1] for column in self.given], 1)
-        return array("d", [*whole.reshape(-1), *[c[-1] for c in self.given if len(c) == T]])
+        last = [self.lines[i, -1] for i in self.given if i not in self.short]
+        return array("d", [*self.lines[self.given, :-1].T.reshape(-1).tolist(), *last])
 
 
 def by_step(columns: Sequence[Sequence[Any]]) -> Iterator[Any]:

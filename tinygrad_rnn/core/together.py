@@ -18,7 +18,7 @@ somebody looks (`lean`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -31,6 +31,9 @@ from .totals import Totals
 
 LEFT_OUT = ("value", "u", "v")
 SLOTS = [(vars(Node)[name], letter) for name, letter in zip(LEFT_OUT, "yab")]
+
+
+Room = Callable[[tuple[int, ...], Any], Any]  # (shape, dtype) -> an array to be written to
 
 
 class Bypass(Protocol):
@@ -62,9 +65,11 @@ class Bypass(Protocol):
     def oldest(self, joined: Sequence[Any]) -> Node | None:
         """The one that was made first; None where there is no account of what passes."""
 
-    def account(self, joined: Sequence[Any], g: Any) -> Account:
+    def account(self, joined: Sequence[Any], g: Any, room: Room | None = None) -> Account:
         """What somebody would see who goes through the nodes: the same numbers, to the bit, all
-        steps in one array. That takes the very products of the steps, and costs a little more."""
+        steps in one array. That takes the very products of the steps, and costs a little more. What
+        arrived may be written over, if it may be written to. What leaves and is kept by nobody is
+        written to the `room` that is given, and may be missing if none is."""
 
 
 class Use(NamedTuple):
@@ -79,8 +84,8 @@ class Passed(NamedTuple):
     """The nodes of one kind, one for each step, and what passes them, last step first.
 
     `g` (T, ...) arrives there. `leaving` has for each operand what leaves through it: an array
-    (T, ...), a `Use`, or None where no gradient goes; the last node sends nothing to what needs
-    none, and such an array is one row shorter.
+    (T, ...), a `Use`, or None where no gradient goes. An array that is one row shorter is not sent
+    by the last node, whose operand needs no gradient.
     """
 
     nodes: Sequence[Any]
@@ -95,6 +100,10 @@ class Account(NamedTuple):
     kinds: list[Passed]
     steps: Any = None
     first: tuple[tuple[Node, Any], ...] = ()
+
+    def leaving(self) -> list[Any]:
+        """What leaves the nodes of one step, as they are gone through."""
+        return [x for kind in self.kinds for x in kind.leaving if x is not None]
 
 
 def way_past(joined: Node) -> Bypass | None:
@@ -138,9 +147,7 @@ def send(steps: Sequence[Any], further: Bypass | None, g: Any, arriving: Totals)
 def each_times(g: Any, W: Any) -> Any:
     """g_t W for every t of g (T, ...), each as a product of its own: its bits may be other ones
     than those of its rows in a product of all."""
-    if g.ndim > 2:
-        return np.matmul(g, W)
-    return np.matmul(g[:, None], W)[:, 0]
+    return np.matmul(g, W) if g.ndim > 2 else np.matmul(g[:, None], W)[:, 0]
 
 
 # --- nodes of many steps ------------------------------------------------------------------------
