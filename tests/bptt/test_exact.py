@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
+from tinygrad_rnn.bptt.strides import Stacked
 
 EPS = np.finfo(float).eps
 CELLS = {"tanh": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -61,6 +62,27 @@ def sequence_to_sequence(rng):
     out = head(y)
     return ([*encoder.parameters(), *decoder.parameters(), *head.parameters()],
             nn.squared_error(out, rng.normal(size=out.shape)))
+
+
+def classified(rng):
+    """Vanilla layers, a head and classes at every step: a flow gets past all of them together
+    (bptt/strides.py). Some of the layers run backwards, some networks use a state once more."""
+    T, I, H, O = rng.integers(3, 7), *rng.integers(1, 6, 3)
+    batch = ((), (int(rng.integers(1, 10)),))[rng.integers(2)]
+    options = {"return_sequences": True, "bias": bool(rng.random() < 0.8),
+               "nonlinearity": str(rng.choice(["tanh", "relu"])),
+               "dtype": str(rng.choice(["float64", "float64", "float32"]))}
+    layers = [nn.RNN(size, H, seed=k, reverse=bool(rng.random() < 0.3), **options)
+              for k, size in enumerate([I, *[H] * rng.integers(0, 3)])]
+    head = nn.Linear(H, O, seed=0, name="hy", dtype=options["dtype"])
+    h = rng.normal(size=(T, *batch, I)).astype(options["dtype"])
+    for each in layers:
+        h = each(h)
+    y = head(h)
+    loss = nn.cross_entropy(y, rng.integers(0, O, y.shape[:-1]))
+    which = rng.integers(5)
+    loss = loss + (h[1].sum() if which == 0 else (h * h).sum() if which == 1 else 0.0)
+    return [p for module in (*layers, head) for p in module.parameters()], loss
 
 
 def by_hand(rng):
@@ -134,8 +156,8 @@ def scalars(rng):
     return leaves, loss
 
 
-FORMS = [recurrent, embedded, sequence_to_sequence, by_hand, pieces, recurrent, embedded, pieces,
-         by_hand, scalars]
+FORMS = [recurrent, embedded, sequence_to_sequence, by_hand, pieces, recurrent, classified, pieces,
+         classified, scalars]
 
 
 def same(a, b):
@@ -180,6 +202,17 @@ def test_a_hundred_random_networks(block):
             np.testing.assert_allclose(sizes, [e.norm() for e in ledger.entries],
                                        rtol=1e-7 if eps == EPS else 1e-4,
                                        atol=1e-12 * (1 + size) * eps / EPS)
+
+
+def test_the_random_networks_take_every_way():
+    """Of a hundred of them, how many are recorded past all their steps, and how many in part."""
+    counts = []
+    for seed in range(100):
+        _, loss = FORMS[seed % len(FORMS)](np.random.default_rng(seed))
+        pieces = tg.gradient_flow(loss).incoming.pieces
+        counts.append(sum(isinstance(piece, Stacked) for piece in pieces))
+    assert sum(n >= 3 for n in counts) >= 12
+    assert sum(n == 0 for n in counts) >= 60
 
 
 def test_the_states_of_random_networks():

@@ -33,6 +33,7 @@ from ..core.place import here
 from ..core.together import (
     Account,
     Bypass,
+    Times,
     Use,
     steps_of,
     way_past,
@@ -41,7 +42,7 @@ from ..core.totals import InOrder
 from .recording import Recording
 from .writing import Walked, Writer
 
-ROOM = 1 << 16  # numbers: what several steps give to a weight is built at once, up to so many
+ROOM = 10240  # numbers: what several steps give to a weight is built at once, up to so many
 
 
 class Turn(NamedTuple):
@@ -147,8 +148,7 @@ class Stride:
         """Past all nodes of a way."""
         way = turn.way
         assert way is not None
-        found = way.account(turn.steps, self.pending.pop(way),
-                            self.room if self.recording.norms else None)
+        found = way.account(turn.steps, self.pending.pop(way))
         if self.recording.norms:
             self.recording.pieces.append(self.measured(found))
         else:
@@ -167,41 +167,48 @@ class Stride:
 
     def measured(self, found: Account) -> Measured:
         """An account in norms: a line for each array, since what leaves one node often is what
-        arrives at the next. The uses come last: they need the room."""
+        arrives at the next."""
         arrived, leaving = [kind.g for kind in found.kinds], found.leaving()
-        unique = {id(x): x for x in [*arrived, *leaving]}.values()
-        uses = [x for x in unique if type(x) is Use]
-        stacks = [x for x in unique if type(x) is not Use]
-        lines, n = np.ones((len(unique), len(arrived[0]))), len(stacks)
-        for line, x in zip(lines, stacks):
-            squares(x, line)
-        norms = [to_norms(lines[:n], stacks)]
-        for line, use in zip(lines[n:], uses):
-            self.add(use, line)
-        norms.append(to_norms(lines[n:], uses))
-        at = {id(x): i for i, x in enumerate([*stacks, *uses])}
-        short = {i for i, x in enumerate(stacks) if len(x) < len(lines[0])}
-        return Measured([kind.nodes for kind in found.kinds], np.concatenate(norms),
+        unique = {id(x): x for x in [*arrived, *leaving]}
+        lines = np.ones((len(unique), len(arrived[0])))
+        for line, x in zip(lines, unique.values()):
+            if type(x) is Use:
+                self.add(x, line)
+            elif type(x) is Times:
+                line[: len(x.squares)] = x.squares
+            else:
+                squares(x, line)
+        at = {key: i for i, key in enumerate(unique)}
+        short = {at[id(x)] for x in leaving if type(x) is Times and len(x.squares) < len(lines[0])}
+        return Measured([kind.nodes for kind in found.kinds],
+                        to_norms(lines, list(unique.values())),
                         [at[id(g)] for g in arrived], [at[id(x)] for x in leaving], short)
 
     def add(self, use: Use, line: Any = None) -> None:
         """Add what the steps give to a leaf, one after the other; its squares go to `line`."""
         x, n = use.leaf, len(use.d)
-        d = use.d.reshape(n, -1, use.d.shape[-1])
-        u = None if use.x is None else use.x.reshape(n, d.shape[1], -1)
         total, some = self.totals.get(x), min(n, max(1, ROOM // x.value.size))
-        rows = self.room((some + 1, *x.value.shape), d.dtype)  # the first for what is there already
-        for i in range(0, n, some):
-            built = rows[1 : min(some, n - i) + 1]
-            if u is None:
-                np.add.reduce(d[i : i + some], 1, out=built)
+        rows = self.room((some + 1, *x.value.shape), x.value.dtype)  # the first for what is there
+        flat = rows.reshape(some + 1, 1, x.value.size)
+        d = use.d.reshape(n, -1, use.d.shape[-1])
+        u = d if use.x is None else use.x.reshape(n, d.shape[1], -1)
+        turned = d.transpose(0, 2, 1)
+        for start in range(0, n, some):
+            end = min(start + some, n)
+            size = end - start + 1
+            if use.x is None and use.d.ndim == rows.ndim:  # nothing to sum: a zero keeps its sign
+                rows[1:size] = use.d[start:end]
+            elif use.x is None:
+                np.add.reduce(d[start:end], 1, out=rows[1:size])
+            elif x.value.size == 1:  # a product of numbers has a sign of its own for its zero
+                rows[1:size] = [np.dot(*pair) for pair in zip(turned[start:end], u[start:end])]
             else:
-                np.matmul(d[i : i + some].transpose(0, 2, 1), u[i : i + some], built)
+                np.matmul(turned[start:end], u[start:end], rows[1:size])
             if total is not None:
                 rows[0] = total
-            total = in_order(rows[0 if total is not None else 1 : len(built) + 1])
+            total = in_order(rows[0 if total is not None else 1 : size])
             if line is not None:
-                squares(built, line[i : i + some])
+                squares(flat[1:size], line[start:end])
         self.totals[x] = total
         self.totals.owned.add(x)
 
@@ -223,24 +230,29 @@ def in_order(rows: Any) -> Any:
 
 
 def squares(stack: Any, out: Any) -> None:
-    """The square of the norm at each step; `out` may be longer."""
-    rows = stack.reshape(len(stack), 1, -1).astype(np.float64, copy=False)
-    np.matmul(rows, rows.transpose(0, 2, 1), out[: len(rows)].reshape(-1, 1, 1))
+    """The square of the norm at each step."""
+    rows = stack if stack.ndim == 3 and stack.shape[1] == 1 else stack.reshape(len(stack), 1, -1)
+    if rows.dtype != np.float64:
+        rows = rows.astype(np.float64)
+    np.matmul(rows, rows.transpose(0, 2, 1), out.reshape(-1, 1, 1))
 
 
 def to_norms(squares: Any, arrays: Sequence[Any]) -> Any:
     """The roots. Where a square is too small for a float, or too large, the norm itself."""
     norms = np.sqrt(squares)
-    if len(squares) and not SMALL < squares.min() <= squares.max() < LARGE:
-        for i, t in np.argwhere(~((squares > SMALL) & (squares < LARGE))).tolist():
-            x = arrays[i]
-            if type(x) is not Use:
-                norms[i, t] = norm(np.asarray(x[t]))
-            elif x.x is None:
-                norms[i, t] = norm(x.d[t].reshape(-1, x.d.shape[-1]).sum(0))
-            else:
-                norms[i, t] = outer_norm(x.d[t], x.x[t])
+    if not SMALL < squares.min() <= squares.max() < LARGE:
+        for i, t in zip(*(~((squares > SMALL) & (squares < LARGE))).nonzero()):
+            norms[i, t] = norm_at(arrays[i], t)
     return norms
+
+
+def norm_at(x: Any, t: int) -> float:
+    """The norm at step t."""
+    if type(x) is Use and x.x is not None:
+        return outer_norm(x.d[t], x.x[t]) if x.x[t].any() else 0.0 * norm(x.d[t])
+    if type(x) is Use:
+        return norm(x.d[t].reshape(-1, x.d.shape[-1]).sum(0))
+    return norm(np.matmul(x.g[t], x.W) if type(x) is Times else np.asarray(x[t]))
 
 
 # --- what is noted --------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ somebody looks (`lean`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -31,9 +31,6 @@ from .totals import Totals
 
 LEFT_OUT = ("value", "u", "v")
 SLOTS = [(vars(Node)[name], letter) for name, letter in zip(LEFT_OUT, "yab")]
-
-
-Room = Callable[[tuple[int, ...], Any], Any]  # (shape, dtype) -> an array to be written to
 
 
 class Bypass(Protocol):
@@ -65,11 +62,10 @@ class Bypass(Protocol):
     def oldest(self, joined: Sequence[Any]) -> Node | None:
         """The one that was made first; None where there is no account of what passes."""
 
-    def account(self, joined: Sequence[Any], g: Any, room: Room | None = None) -> Account:
+    def account(self, joined: Sequence[Any], g: Any) -> Account:
         """What somebody would see who goes through the nodes: the same numbers, to the bit, all
         steps in one array. That takes the very products of the steps, and costs a little more. What
-        arrived may be written over, if it may be written to. What leaves and is kept by nobody is
-        written to the `room` that is given, and may be missing if none is."""
+        arrived may be written over, if it may be written to."""
 
 
 class Use(NamedTuple):
@@ -80,11 +76,19 @@ class Use(NamedTuple):
     x: Any = None
 
 
+class Times(NamedTuple):
+    """What leaves as g_t W at each step, and is not kept: only the squares of the norms are."""
+
+    g: Any
+    W: Any
+    squares: Any
+
+
 class Passed(NamedTuple):
     """The nodes of one kind, one for each step, and what passes them, last step first.
 
     `g` (T, ...) arrives there. `leaving` has for each operand what leaves through it: an array
-    (T, ...), a `Use`, or None where no gradient goes. An array that is one row shorter is not sent
+    (T, ...), `Times`, a `Use`, or None where no gradient goes. What is one row shorter is not sent
     by the last node, whose operand needs no gradient.
     """
 

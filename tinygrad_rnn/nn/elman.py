@@ -15,7 +15,6 @@ layer: see `fused_rnn`, where the equations stand, and `core.together`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from ..core.place import here
 from ..core.together import (
     Account,
     Passed,
-    Room,
+    Times,
     Use,
     each_times,
     lean,
@@ -184,18 +183,19 @@ class PastElman:
             node = node.a
         return node  # type: ignore[no-any-return]
 
-    def account(self, joined: Sequence[Any], g: Any, room: Room | None = None) -> Account:
+    def account(self, joined: Sequence[Any], g: Any) -> Account:
         """The same, with a product for every step."""
         (first, W_xh, W_hh, *b), (h_0, W_x, W_h, *_) = self.leaves, self.values
         way, known = 1 if self.reverse else -1, first.op is constant
         g, h, before, x = (a[::way] for a in (g, self.value, self.before, self.x))
         arrived, deltas = g if g.flags.writeable else g.copy(), np.empty(h.shape, h_0.dtype)
-        sent = repeat(np.empty_like(h_0)) if room is None else room(h.shape, h_0.dtype)
         carry = np.full(h_0.shape, -0.0, h_0.dtype)  # the zero that changes no other
-        for total, delta, after in zip(arrived, self.phi.slope(h, deltas), sent):
+        flat, sent = carry.reshape(-1), list[Any]()
+        for total, delta in zip(arrived, self.phi.slope(h, deltas)):
             np.add(total, carry, total)
             np.multiply(total, delta, delta)
-            carry = np.matmul(delta, W_h, after)
+            np.matmul(delta, W_h, carry)
+            sent.append(np.dot(flat, flat))
         to_x = each_times(deltas, W_x) if self.steps else None
         nodes = list(joined[::way])
         kinds = [Passed(nodes, arrived, (deltas,))]
@@ -205,7 +205,7 @@ class PastElman:
         nodes = [n.a for n in nodes]
         kinds += [Passed(nodes, deltas, (deltas, deltas)),
                   Passed([n.b for n in nodes], deltas,
-                         (None if room is None else sent[: len(sent) - known], Use(W_hh, deltas, before))),
+                         (Times(deltas, W_h, sent[: len(h) - known]), Use(W_hh, deltas, before))),
                   Passed([n.a for n in nodes], deltas, (to_x, Use(W_xh, deltas, x)))]
         return Account(kinds, None if to_x is None else to_x[::way],
                        () if known else ((first, carry),))

@@ -111,7 +111,7 @@ class PastHeads:
             return None
         return joined[0] if len(self.leaves) < 2 else joined[0].a
 
-    def account(self, joined: Any, g: Any, room: Any = None) -> Account:
+    def account(self, joined: Any, g: Any) -> Account:
         """The same, with a product for every step."""
         (W, *b), nodes, d, kinds = self.leaves, joined[::-1], g[::-1], list[Passed]()
         for leaf in b:
@@ -221,7 +221,7 @@ class PastCosts:
             node = node.a
         return node
 
-    def account(self, joined: Any, g: Any, room: Any = None) -> Account:
+    def account(self, joined: Any, g: Any) -> Account:
         """The same from node to node: g to the sum of the costs, from there to each of them."""
         nodes, g, kinds = joined[::-1], g[::-1], list[Passed]()
         if nodes[0].op is ops.mul:
