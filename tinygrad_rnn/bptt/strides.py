@@ -88,7 +88,8 @@ def planned(root: Node) -> tuple[list[Node], list[Turn]]:
     turns, ways = list[Turn](), dict[Bypass, Sequence[Any]]()
     for node in [n for n in nodes if n.rest is not None and way_past(n) in past]:
         turns.append(Turn(node.order, node))
-        way, steps = way_past(node), steps_of(node)
+        way = way_past(node)
+        steps: Sequence[Any] = steps_of(node)
         while way is not None and way in past and way not in ways:
             ways[way] = steps
             steps, way = way.steps, way.further
