@@ -9,7 +9,9 @@ place in another step, or by its name.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Hashable
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.graph import Node
@@ -28,19 +30,41 @@ class Dots(NamedTuple):
     node: Node
 
 
+class Ends:
+    """The ends of all wires: the `entries` that each glyph leads to, what `enters` there from a
+    step in view (the first wire, and where it comes from), and what `leaves` for a glyph."""
+
+    def __init__(self, wires: list[Wire]) -> None:
+        self.entries: dict[Glyph, list[Hashable]] = {}
+        self.enters: dict[Hashable, tuple[int, Glyph]] = {}
+        self.leaves: dict[Glyph, Glyph] = {}
+        for i, wire in enumerate(wires):
+            entry = wire.head.key, wire.position
+            self.entries.setdefault(wire.tail, []).append(entry)
+            self.leaves.setdefault(wire.head, wire.tail)
+            if wire.kind == "carried" and wire.tail.when is not None:
+                self.enters.setdefault(entry, (i, wire.tail))
+
+
 class Gaps:
     """All dots of a picture."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self.found: dict[tuple[Node, int], Dots] = {}
+        self.columns: dict[int, tuple[list[int], list[Column]]] = {}  # by stage: begins, gaps
+        for column in reader.columns:
+            if column.hidden is not None:
+                begins, gaps = self.columns.setdefault(column.stage, ([], []))
+                begins.append(column.hidden[0])
+                gaps.append(column)
 
     def dots(self, x: Node, hidden: Node) -> Glyph:
         """The dots for `x`, in the gap that stands for the step of `hidden`."""
         found = self.reader.found
         stage, step = found.stages.get(hidden, 0), hidden.at.step or 0
-        gap = next(c for c in self.reader.columns
-                   if c.hidden and c.stage == stage and c.hidden[0] <= step <= c.hidden[1])
+        begins, gaps = self.columns[stage]
+        gap = gaps[bisect_right(begins, step) - 1]
         known = self.found.get((x, id(gap)))
         if known is None:
             glyph = glyphs.gap_glyph()
@@ -59,8 +83,9 @@ class Gaps:
         """Give all dots the row of their state; those of one state in one gap become one."""
         one: dict[tuple[int, Hashable], Glyph] = {}
         of: dict[Glyph, Glyph] = {}
+        ways = Ends(self.reader.wires)
         for dots in self.found.values():
-            dots.glyph.key = self.key(dots)
+            dots.glyph.key = self.key(dots, ways)
             first = one.setdefault((id(dots.gap), dots.glyph.key), dots.glyph)
             of[dots.glyph] = first
             if first is dots.glyph:
@@ -69,21 +94,19 @@ class Gaps:
         for wire in self.reader.wires:
             wire.tail, wire.head = of.get(wire.tail, wire.tail), of.get(wire.head, wire.head)
 
-    def key(self, dots: Dots) -> Hashable:
+    def key(self, dots: Dots, ways: Ends) -> Hashable:
         """The place of a hidden state within its step: that of what enters at the same place in
         another step, of what has the same name, or of the state in view that goes on there."""
-        reader, glyph = self.reader, dots.glyph
-        entries = {(w.head.key, w.position) for w in reader.wires if w.tail is glyph}
-        for wire in reader.wires:
-            same = (wire.head.key, wire.position) in entries and wire.kind == "carried"
-            if same and wire.tail.when is not None:
-                return wire.tail.key
+        structures, glyph = self.reader.structures, dots.glyph
+        same = [ways.enters[entry] for entry in ways.entries.get(glyph, ()) if entry in ways.enters]
+        if same:
+            return min(same, key=itemgetter(0))[1].key
         for scope in self.scopes(dots):
             named = (scope, dots.node.name)
-            if dots.node.name is not None and named in reader.structures:
-                return reader.structures[named], 0, "var"
-        leaves = next((w.tail.key for w in reader.wires if w.head is glyph), None)
-        return leaves if leaves is not None else glyph.key
+            if dots.node.name is not None and named in structures:
+                return structures[named], 0, "var"
+        leaves = ways.leaves.get(glyph)
+        return leaves.key if leaves is not None and leaves.key is not None else glyph.key
 
     def scopes(self, dots: Dots) -> list[str]:
         """Where a state of this name may live: in its own scope, and for what is handed over from

@@ -188,11 +188,14 @@ class Ink:
     def step_notes(self, rail: Rail) -> None:
         """What is said of each step, beside its last tap: one number, however many taps."""
         t = self.grid.templates[rail.stage]
+        taps: dict[int | None, list[float]] = {}  # where each step taps the rail
+        for wire in rail.taps if rail.step_notes else ():
+            taps.setdefault(wire.head.when, []).append(t.tap(rail, wire).way[0][0])
         for i, column in enumerate(self.scene.columns):
             note = rail.step_notes.get(column.when) if column.step is not None else None
             if note:
                 left, x = t.tap(rail, rail.taps[0]).note_left, self.grid.left[i]
-                ends = [x + end for end in t.ends(rail, column.when)]
+                ends = [x + end for end in sorted(taps[column.when])]
                 spot = self.best(spots.for_step(ends, t.rail_y[rail.glyph.id] - 6, left), note)
                 crossed = self.lanes.touch(said_at(spot, note))
                 self.say(spot[0], note, anchor=spot[1], halo=crossed)

@@ -9,6 +9,7 @@ Wires that run alike, step after step, are found once.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Hashable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -151,7 +152,7 @@ class Ways:
     def nearest(self, rect: Rect) -> int:
         """The column beside something that stands outside of all columns."""
         x = (rect[0] + rect[2]) / 2
-        return max((i for i, left in enumerate(self.grid.left) if left <= x), default=-1)
+        return bisect_right(self.grid.left, x) - 1
 
     def term_way(self, wire: Wire, y: float) -> Way:
         """From a term up to the rail of its total at height `y`."""

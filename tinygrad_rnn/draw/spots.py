@@ -21,16 +21,16 @@ from .scene import Wire
 from .timegrid import TimeGrid
 
 Spot = tuple[Point, str]  # where words stand, and which end of them is there
-BUCKET = 100.0
+SQUARE = 100.0
 
 
 class Places:
-    """What lies on the paper, found quickly: by stretches of x. Things are put into them when
+    """What lies on the paper, found quickly: by squares of the paper. Things are put into them when
     somebody first asks; in most pictures nobody does."""
 
     def __init__(self) -> None:
         self.new: list[Rect | Label | Line] = []
-        self.by_x: dict[int, list[Rect]] = {}
+        self.squares: dict[tuple[int, int], list[Rect]] = {}
 
     def add(self, thing: Rect | Label | Line) -> None:
         """Remember a box, words, or the stretches of a line."""
@@ -49,17 +49,22 @@ class Places:
         self.new.clear()
 
     def put(self, rect: Rect) -> None:
-        """Into every stretch that a box touches."""
-        for bucket in range(int(rect[0] // BUCKET), int(rect[2] // BUCKET) + 1):
-            self.by_x.setdefault(bucket, []).append(rect)
+        """Into every square that a box touches."""
+        for square in squares(rect):
+            self.squares.setdefault(square, []).append(rect)
 
     def touch(self, rect: Rect) -> bool:
         """Whether a box lies on any of the places."""
         if self.new:
             self.sort()
-        buckets = range(int(rect[0] // BUCKET), int(rect[2] // BUCKET) + 1)
         return any(rect[0] < r[2] and r[0] < rect[2] and rect[1] < r[3] and r[1] < rect[3]
-                   for bucket in buckets for r in self.by_x.get(bucket, ()))
+                   for square in squares(rect) for r in self.squares.get(square, ()))
+
+
+def squares(rect: Rect) -> list[tuple[int, int]]:
+    """The squares of the paper that a box touches."""
+    left, top, right, bottom = [int(side // SQUARE) for side in rect]
+    return [(x, y) for x in range(left, right + 1) for y in range(top, bottom + 1)]
 
 
 def said_at(spot: Spot, text: Text) -> Rect:

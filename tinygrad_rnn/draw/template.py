@@ -72,10 +72,6 @@ class Template:
         """The tap of one use."""
         return self.stamp(wire.head.when).taps[rail.glyph.id, wire.head.key, wire.position]
 
-    def ends(self, rail: Rail, when: int | None) -> list[float]:
-        """Where a step taps a rail, from the left."""
-        return sorted(self.tap(rail, w).way[0][0] for w in rail.taps if w.head.when == when)
-
     def move(self, dy: float) -> None:
         """Everything further down."""
         self.rects = {key: moved(rect, 0.0, dy) for key, rect in self.rects.items()}

@@ -1,0 +1,129 @@
+"""Every view costs the same for each further step: counted in lines that run, and not timed.
+
+A quadratic loop hides behind a small constant until T is large. Between T, 2 T and 3 T steps the
+count tells: a view is linear if the last T steps cost what the T before them did.
+"""
+
+import importlib
+import sys
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn import draw, nn
+from tinygrad_rnn.bptt.flow import gradient_flow
+
+from . import graphs
+
+KNOWN = [f for name in ("glyphs", "labels", "names", "style", "svg", "wording")
+         for f in vars(importlib.import_module(f"tinygrad_rnn.draw.{name}")).values()
+         if hasattr(f, "cache_clear")]
+
+
+def lines_run(work):
+    """How many lines of Python `work` runs; every turn of a loop is one, on a single line too."""
+    count = 0
+    for known in KNOWN:  # what was worded before costs nothing
+        known.cache_clear()
+
+    def tell(frame, event, argument):
+        nonlocal count
+        count += event == "line"
+        return tell
+
+    before = sys.gettrace()
+    sys.settrace(tell)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def all_steps(T, **options):
+    return partial(svg, draw.unrolled, graphs.vanilla(T), first=T, last=0, **options)
+
+
+def elided(T, **options):
+    return partial(svg, draw.unrolled, graphs.vanilla(T), **options)
+
+
+def many_gaps(T):
+    return partial(svg, draw.unrolled, graphs.vanilla(T), steps=slice(None, None, 4))
+
+
+def flowing(T, make=graphs.vanilla, **options):
+    return partial(svg, draw.gradient_flow, gradient_flow(make(T)), **options)
+
+
+def flow_of_all(T):
+    return flowing(T, first=T, last=0)
+
+
+def rolled(T, kind=nn.LSTM):
+    return partial(svg, draw.rolled, graphs.layer(T, kind=kind))
+
+
+def heatmap(T):
+    return partial(svg, draw.heatmap, np.sin(np.arange(8.0 * T)).reshape(T, 1, 8))
+
+
+def ledgers(T):
+    flow = gradient_flow(graphs.vanilla(T))
+    return partial(svg, draw.heatmap, [flow.ledger(x) for x in flow.totals])
+
+
+def played(T):
+    """With one loss: each of several has a walk back of its own, so that it can be switched off."""
+    flow = gradient_flow(graphs.vanilla(T, losses="last"))
+    return lambda: draw.player(flow).html()
+
+
+def svg(view, *arguments, **options):
+    return view(*arguments, **options).svg()
+
+
+VIEWS = {
+    "unrolled, all steps": (all_steps, 16),
+    "unrolled, all steps, down": (partial(all_steps, direction="down"), 12),
+    "unrolled, all steps, with values": (partial(all_steps, show=["names", "values"]), 12),
+    "unrolled, all cells": (partial(all_steps, level="cell"), 16),
+    "unrolled, elided": (elided, 200),
+    "unrolled, layers": (partial(elided, level="layer"), 100),
+    "unrolled, many gaps": (many_gaps, 60),
+    "flow, all steps": (flow_of_all, 12),
+    "flow, elided": (flowing, 100),
+    "flow, elided, LSTM": (partial(flowing, make=graphs.lstm), 100),
+    "flow, elided, two directions": (partial(flowing, make=graphs.bidirectional), 80),
+    "flow, elided, decoder": (partial(flowing, make=graphs.seq2seq), 80),
+    "rolled": (rolled, 10),
+    "heat map": (heatmap, 60),
+    "heat map of ledgers": (ledgers, 60),
+    "player": (played, 10),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_further_steps_cost_what_the_steps_before_them_did(name):
+    make, T = VIEWS[name]
+    make(2)()  # what is read or made only once
+    few, more, most = (lines_run(make(k * T)) for k in (1, 2, 3))
+    assert most - more <= 1.01 * (more - few) + 400
+
+
+def test_nothing_is_searched_for_in_a_long_list():
+    """What no line of Python counts: `x in` a list, or a removal from one. At T = 1,000 it would
+    take longer than all the rest."""
+    short, long = graphs.vanilla(250), graphs.vanilla(1_000)
+    times = [[seconds(short, 250), seconds(long, 1_000)] for _ in range(2)]
+    few, many = map(min, zip(*times))
+    assert many < 7 * few
+
+
+def seconds(root, T):
+    """The processor time that it takes to draw every step."""
+    start = time.process_time()
+    draw.unrolled(root, first=T, last=0).svg()
+    return time.process_time() - start
