@@ -12,6 +12,13 @@ from tinygrad_rnn.errors import InputError
 from . import graphs
 from .faults import faults
 
+
+def learned(T, many):
+    """A layer in both directions; each starts from a state that is a parameter."""
+    layer = nn.Bidirectional(nn.RNN(4, 3, return_sequences=many, initial_state="learned", seed=0))
+    return graphs.priced(graphs.head(6)(layer(graphs.sequence(T, 4))), last=not many)
+
+
 ROLLED = {
     "RNN": graphs.layer,
     "LSTM": lambda T: graphs.layer(T, kind=nn.LSTM),
@@ -39,6 +46,8 @@ ROLLED = {
     "power": graphs.power,
     "timed total": lambda T: graphs.vanilla(T, total="timed"),
     "transposed": graphs.transposed,
+    "a learned start": lambda T: learned(T, True),
+    "a learned start, last": lambda T: learned(T, False),
     "skipping": lambda T: graphs.skipping(T + 1),
 }
 
@@ -94,6 +103,14 @@ def test_a_loop_whose_one_step_does_something_else_shows_it(odd, words):
     assert words <= set(said(picture))
     assert picture.svg() == draw.rolled(oddly(8, odd)).svg()
     assert not words & set(said(draw.rolled(oddly(5, lambda t, T: False))))
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_making_a_first_state_is_no_step(many):
+    words = said(draw.rolled(learned(4, many)))
+    assert {"t = 1 … T", "only t = 0", "only t = T+1"} <= set(words)
+    assert not [word for word in words if "<" in word or ">" in word]
+    assert ("from t = 1" in words) == (not many)  # the last one read backwards
 
 
 @pytest.mark.parametrize("level", ["op", "cell"])

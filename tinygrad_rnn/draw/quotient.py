@@ -52,7 +52,7 @@ class Quotient:
     def column(self, stage: int) -> Column:
         """The union of a stage's steps. Raises `InputError` if one key means two things there."""
         own = [c for c in self.whole.columns if c.stage == stage]
-        first = own[0].step
+        first = self.proper(own)[0].step
         title = (Run("t", "i"), Run(f" = {first} … "), Run("T", "i"))
         one = Column(1, stage=stage, when=stage, part=own[0].part, title=title)
         for column in own:
@@ -139,7 +139,7 @@ class Quotient:
             if self.lag(wire):
                 tail, head = self.of.get(wire.tail), self.of.get(wire.head)
                 places.setdefault((tail, head, wire.position), []).append(wire)
-        columns = [c for c in self.whole.columns if c.step is not None]
+        columns = self.proper([c for c in self.whole.columns if c.step is not None])
         ends = {columns[0].when, columns[-1].when}
         return {wires[0] for wires in places.values()
                 if len(wires) == 1 and len(columns) > 2
@@ -147,7 +147,7 @@ class Quotient:
 
     def end(self, wire: Wire) -> str:
         """The end of time that a jump comes from."""
-        first = next(c for c in self.whole.columns if c.step is not None)
+        first = self.proper([c for c in self.whole.columns if c.step is not None])[0]
         return str(first.step) if wire.tail.when == first.when else "T"
 
     def rail(self, rail: Rail) -> Rail:
@@ -182,10 +182,24 @@ class Quotient:
             if said and said not in (words.get(wire.tail), words.get(wire.head)):
                 wire.note = said
 
+    def proper(self, own: list[Column]) -> list[Column]:
+        """The steps of a stage without those that only make a first state, if it is computed (from
+        a learned one, say): step 0, and T+1 where a sequence is read from its end."""
+        if len(own) < 3:
+            return own
+        ops = {c.when: {g.key for g in c.glyphs if g.role in ("op", "function")} for c in own}
+        fed = {w.head.when for w in self.whole.wires
+               if w.tail.when is not None and w.tail.when != w.head.when}
+        start, end = own[0], own[-1]
+        before = start.step == 0 and not ops[start.when] & ops[own[1].when]
+        after = end.when not in fed and not ops[end.when] & ops[own[-2].when]
+        return own[before:len(own) - after]
+
     def presence(self, stage: int, whens: Whens) -> Text:
         """Which steps these are, in words that hold for every T; nothing if it is all of them."""
         own = [c for c in self.whole.columns if c.stage == stage]
-        proper = [c for c in own if not (stage and c.step == 0)]  # not where a state is handed over
+        made = self.proper(own)
+        proper = [c for c in made if not (stage and c.step == 0)]  # no handing over
         every = [c.when for c in proper]
         if whens >= set(every):
             return ()
@@ -193,7 +207,9 @@ class Quotient:
         if len(whens) == 1:
             step = self.column_of[next(iter(whens))].step
             at = "T" if whens == {last.when} and len(every) > 1 else str(step)
+            at = "T+1" if whens == {own[-1].when} and own[-1] not in made else at
             return Run("only "), Run("t", "i"), Run(f" = {at}")
+        whens = whens & set(every) or whens
         missing = set(every) - whens
         if missing == {first.when}:
             return Run("t", "i"), Run(f" > {first.step}")
