@@ -2,7 +2,7 @@
 
     python tests/benchmarks/alone.py '{"size": "a", "kind": "rnn", ...}'
 
-prints the median and the least seconds of each rival, as JSON.
+prints the median and the least seconds of each rival in each run, as JSON.
 """
 
 import json
@@ -26,8 +26,13 @@ def environment(threads):
 
 def measure(size, kind, dtype, threads, seconds, only=None):
     """Name -> (median, least) seconds of a training step, of all rivals or of those in `only`."""
+    return measure_again(1, size, kind, dtype, threads, seconds, only)[0]
+
+
+def measure_again(runs, size, kind, dtype, threads, seconds, only=None):
+    """The same several times, in one process: a list."""
     settings = {"size": size, "kind": kind, "dtype": dtype, "threads": threads, "seconds": seconds,
-                "only": only}
+                "only": only, "runs": runs}
     run = subprocess.run([sys.executable, __file__, json.dumps(settings)],
                          env=environment(threads), capture_output=True, text=True, check=False)
     if run.returncode:
@@ -37,7 +42,7 @@ def measure(size, kind, dtype, threads, seconds, only=None):
 
 def main(settings):
     """The measurement itself."""
-    threads, only = settings.pop("threads"), settings.pop("only")
+    threads, runs = settings.pop("threads"), settings.pop("runs")
     if threads == 1 and hasattr(os, "sched_setaffinity"):  # JAX has a second thread whatever it is
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])  # told: one core for everyone
     from comparison import compare, installed
@@ -45,8 +50,9 @@ def main(settings):
     if installed("torch"):
         import torch
         torch.set_num_threads(threads)
-    times = compare(**settings, only=only)
-    print(json.dumps({name: [statistics.median(t), min(t)] for name, t in times.items()}))
+    found = [{name: [statistics.median(t), min(t)] for name, t in compare(**settings).items()}
+             for _ in range(runs)]
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python -m pytest tests/benchmarks/test_steps.py -k size_a
     python -m pytest tests/benchmarks/test_steps.py -k "size_c and lstm"
 
-Ratios of medians in one interleaved run, the best of three runs, each in a process of its own with
-one thread; all bars of a size and a kind of layer look at the same three. A size takes one to two
+Ratios of medians in one interleaved run, the best of three runs, in a process of its own with one
+thread; all bars of a size and a kind of layer look at the same three. A size takes one to two
 minutes (c: each kind). On a machine that does other work the small sizes say little: what is
 measured there is mostly Python, and whoever shares the core.
 """
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from alone import environment, measure
+from alone import environment, measure_again
 from comparison import (
     BY_HAND,
     CELLS,
@@ -66,8 +66,8 @@ def three_runs():
         if (kind, size) not in known:
             names = {name for k, ours, theirs, most in BARS if k == kind and size in most
                      for name in (ours, theirs) if installed(NEEDS.get(name, "numpy"))}
-            known[kind, size] = [measure(size, kind, "float32", 1, len(names), sorted(names))
-                                 for _ in range(3)]
+            known[kind, size] = measure_again(3, size, kind, "float32", 1, len(names) / 2,
+                                              sorted(names))
         return known[kind, size]
 
     return runs
