@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
+from tinygrad_rnn import nn
 from tinygrad_rnn.cli.models import model
 
 
@@ -62,3 +63,15 @@ def test_what_cannot_be_compared():
     for wrong in ({"rtol": "a"}, {"rtol": -1.0}, {"atol": float("nan")}):
         with pytest.raises(tg.InputError, match="tol to be a number"):
             tg.diff(loop(1), loop(1), **wrong)
+
+
+def test_the_same_name_in_two_layers_is_told_apart():
+    """In a diff, and in what a mistake does."""
+    def loss(seed):
+        layers = nn.RNN(2, 3, return_sequences=True, seed=seed), nn.RNN(3, 3, seed=seed + 1)
+        return nn.Stacked(list(layers))(np.ones((3, 1, 2))).sum()
+
+    names = {"layer 0/W_hh", "layer 1/W_hh"}
+    assert names == {c.id for c in tg.diff(loss(0), loss(1)).changed if c.before.name == "W_hh"}
+    shown = str(tg.what_if(loss(0), "no dh_next"))
+    assert all(name in shown for name in names)

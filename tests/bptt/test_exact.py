@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
-from tinygrad_rnn.bptt.strides import Stacked
+from tinygrad_rnn.bptt.pieces import Stacked
 
 EPS = np.finfo(float).eps
 CELLS = {"tanh": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}

@@ -578,3 +578,12 @@ def test_one_step_of_a_stack_costs_one_step(monkeypatch):
         tg.step_jacobians(outputs)
         counts.append(len(looked) / (steps - 1))
     assert counts[0] == counts[1] <= 12  # 5 nodes of the step, looked at twice
+
+
+def test_a_matrix_by_its_step_and_the_norms():
+    h = nn.RNN(2, 3, seed=0, return_sequences=True)(np.ones((4, 1, 2)))
+    found = tg.step_jacobians(h)
+    np.testing.assert_array_equal(found[3], found.jacobian(3))
+    np.testing.assert_array_equal(found.norms, found.spectral_norms)
+    with pytest.raises(tg.errors.InputError, match="expected a step from 1 to 4, got 7"):
+        found[7]

@@ -7,7 +7,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.bptt import strides
-from tinygrad_rnn.bptt.strides import Measured, Stacked
+from tinygrad_rnn.bptt.pieces import Measured, Stacked
 
 
 def through(monkeypatch, loss, keep):

@@ -290,3 +290,8 @@ def test_the_users_data_is_as_it_was():
     np.testing.assert_array_equal(cell.W_hh.numpy(), before)
     loss.backward()  # nothing was assigned: an older graph is as good as before
     del mine
+
+
+def test_a_loss_that_takes_no_position_is_refused():
+    with pytest.raises(tg.errors.InputError, match="an output and its position"):
+        tg.three_ways(nn.RNN(2, 3, seed=0), np.ones((3, 1, 2)), lambda y: y.sum())

@@ -20,6 +20,7 @@ from ..core.keys import Key, keys
 from ..core.parts import norm
 from ..errors import InputError
 from .flow import GradientFlow
+from .naming import told_apart
 
 SHOWN = 8  # so many of a kind are listed
 
@@ -88,15 +89,28 @@ def diff(before: Any, after: Any, *, rtol: float = 1e-9, atol: float = 1e-12) ->
     roots = [x.root if isinstance(x, GradientFlow) else x for x in (before, after)]
     found = keys(*roots)
     sides = [{found[n]: n for n in walk.nodes(root)} for root in roots]
+    names = leaf_names(roots)
     pairs = [(sides[0][k], sides[1][k], k) for k in sides[0] if k in sides[1]]
     rest = [[(k, n) for k, n in mine.items() if k not in other]
             for mine, other in (sides, sides[::-1])]
     again, removed, added = second_look(*rest)
-    changed = [Change(str(k), a, b, what) for a, b, k in [*pairs, *again]
+    changed = [Change(names.get(a, str(k)), a, b, what) for a, b, k in [*pairs, *again]
                if (what := differences(a, b, found, flows, rtol, atol))]
     wrong = [f"{flow.wrong} ({side})" for flow, side in zip(flows, ("before", "after"))
              if flow is not None and flow.wrong]
     return Diff(added, removed, changed, ", ".join(wrong))
+
+
+def leaf_names(roots: list[Node]) -> dict[Node, str]:
+    """The leaves of a name that another one has as well, with the scope of what uses them."""
+    found = dict[Node, str]()
+    for root in roots:
+        scopes: dict[Node, set[str]] = {}
+        for x, _, node in walk.edges(root):
+            if x.is_leaf and x.name is not None and x.at.step is None:
+                scopes.setdefault(x, set()).add(node.scope)
+        found |= {x: name for x, name in told_apart(scopes).items() if name != x.label}
+    return found
 
 
 Found = tuple[Node, Node, Key]

@@ -97,6 +97,10 @@ class StepJacobians(Table):
                              where="step_jacobians")
         return self.plain(self.matrices[self.position(t) - 1])
 
+    def __getitem__(self, t: int) -> Array:
+        """`jacobian(t)`."""
+        return self.jacobian(t)
+
     def product(self, t: int, k: int) -> Array:
         """dh_t/dh_k = J_t J_{t-1} ... J_{k+1}; the identity for t = k. Raises `InputError` if k is
         later than t."""
@@ -135,6 +139,11 @@ class StepJacobians(Table):
     def spectral_norms(self) -> Array:
         """‖J_t‖₂, the most that a gradient can grow at the step: (S, B)."""
         return self.singular_values[..., 0]
+
+    @property
+    def norms(self) -> Array:
+        """`spectral_norms`: those that the table shows."""
+        return self.spectral_norms
 
     @cached_property
     def frobenius_norms(self) -> Array:

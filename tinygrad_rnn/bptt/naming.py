@@ -5,6 +5,8 @@ The question this file answers: *what is the name of a result that the program g
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -122,3 +124,12 @@ class Naming:
         name = self.symbol(x, t)
         return Formula(f"∂{self.root.text}/∂{name.text}",
                        rf"\frac{{\partial {self.root.latex}}}{{\partial {name.latex}}}")
+
+
+def told_apart(scopes: Mapping[Node, Collection[str]]) -> dict[Node, str]:
+    """The label of each node. One that several have (the W_hh of two layers) is told apart by the
+    scope of the nodes that use it, given here, if it is one."""
+    labels = Counter(x.label for x in scopes)
+    return {x: f"{next(iter(users))}/{x.label}"
+            if labels[x.label] > 1 and not x.scope and len(users) == 1 and "" not in users
+            else x.label for x, users in scopes.items()}

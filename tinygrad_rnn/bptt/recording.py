@@ -15,27 +15,16 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any
 
 from ..core.backprop import operands_of
 from ..core.graph import Node, constant
 from ..core.walk import is_alias
 from .contribution import Contribution
+from .pieces import Piece
 from .uses import Uses, Way
 
 WIDTH = 5  # node, position, operand, g, c
-
-
-class Piece(Protocol):
-    """What was noted of a part of the walk: `passed` is what arrived at each node, in the order of
-    the walk; `kept` what is not computed twice; `sizes`, of norms, has one for every use."""
-
-    @property
-    def passed(self) -> dict[Node, Any]: ...
-    @property
-    def kept(self) -> dict[tuple[Node, int], Any]: ...
-    @property
-    def sizes(self) -> array[float]: ...
 
 
 class Recording(Mapping[Node, list[Contribution]]):

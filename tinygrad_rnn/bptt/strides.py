@@ -18,9 +18,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from functools import cached_property
-from itertools import chain
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +26,7 @@ import numpy as np
 from ..core import hooks, ops
 from ..core.backprop import history
 from ..core.graph import Node
-from ..core.parts import LARGE, SMALL, norm, outer_norm, sizes_of
+from ..core.parts import LARGE, SMALL, norm, outer_norm, sizes_of, squares
 from ..core.place import here
 from ..core.together import (
     Account,
@@ -39,8 +37,9 @@ from ..core.together import (
     way_past,
 )
 from ..core.totals import InOrder
+from .pieces import Measured, Stacked, Walked
 from .recording import Recording
-from .writing import Walked, Writer
+from .writing import Writer
 
 ROOM = 10240  # numbers: what several steps give to a weight is built at once, up to so many
 
@@ -230,14 +229,6 @@ def in_order(rows: Any) -> Any:
     return np.add.reduce(rows, 0, initial=-0.0)
 
 
-def squares(stack: Any, out: Any) -> None:
-    """The square of the norm at each step."""
-    rows = stack if stack.ndim == 3 and stack.shape[1] == 1 else stack.reshape(len(stack), 1, -1)
-    if rows.dtype != np.float64:
-        rows = rows.astype(np.float64)
-    np.matmul(rows, rows.transpose(0, 2, 1), out.reshape(-1, 1, 1))
-
-
 def to_norms(squares: Any, arrays: Sequence[Any]) -> Any:
     """The roots. Where a square is too small for a float, or too large, the norm itself."""
     norms = np.sqrt(squares)
@@ -254,48 +245,3 @@ def norm_at(x: Any, t: int) -> float:
     if type(x) is Use:
         return norm(x.d[t].reshape(-1, x.d.shape[-1]).sum(0))
     return norm(np.matmul(x.g[t], x.W) if type(x) is Times else np.asarray(x[t]))
-
-
-# --- what is noted --------------------------------------------------------------------------------
-
-
-class Stacked:
-    """What was noted of the nodes of a way: for each kind its nodes, and what arrived there."""
-
-    def __init__(self, nodes: list[Sequence[Node]], arrived: list[Any]) -> None:
-        self.nodes, self.arrived = nodes, arrived
-        self.kept = dict[tuple[Node, int], Any]()
-        self.sizes = array("d")
-
-    @cached_property
-    def passed(self) -> dict[Node, Any]:
-        """The same as a table, in the order of a walk through the nodes."""
-        return dict(zip(by_step(self.nodes), by_step(list(map(list, self.arrived)))))
-
-
-class Measured:
-    """The same as norms. `lines` are those of the different arrays: what `arrived` at each kind,
-    and what was `given` by each use; a use in `short` is none of the last node."""
-
-    def __init__(self, nodes: list[Sequence[Node]], lines: Any, arrived: list[int],
-                 given: list[int], short: set[int]) -> None:
-        self.nodes, self.lines, self.arrived = nodes, lines, arrived
-        self.given, self.short = given, short
-        self.kept = dict[tuple[Node, int], Any]()
-
-    @cached_property
-    def passed(self) -> dict[Node, Any]:
-        """The same as a table, in the order of a walk through the nodes."""
-        lines = self.lines.tolist()
-        return dict(zip(by_step(self.nodes), by_step([lines[i] for i in self.arrived])))
-
-    @cached_property
-    def sizes(self) -> array[float]:
-        """What left the nodes, in that order."""
-        last = [self.lines[i, -1] for i in self.given if i not in self.short]
-        return array("d", [*self.lines[self.given, :-1].T.reshape(-1).tolist(), *last])
-
-
-def by_step(columns: Sequence[Sequence[Any]]) -> Iterator[Any]:
-    """All of the first step, then all of the next, and so on."""
-    return chain.from_iterable(zip(*columns))

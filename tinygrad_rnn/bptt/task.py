@@ -12,6 +12,7 @@ be of the graph.
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ class Task:
             raise InputError(f"expected loss_at to be a function of an output and its position, "
                              f"got {type(loss_at).__name__}", where="three_ways",
                              fix="lambda y, t: ((y - target[t]) ** 2).sum()")
+        takes_both(loss_at)
         self.layer = one_way(cell)
         if params is None and not hasattr(cell, "named_parameters"):
             raise InputError("expected the parameters of a function: params=[W, ...]",
@@ -164,6 +166,18 @@ class Task:
             raise InputError(f"there is no loss in {T} steps", where="three_ways",
                              fix="last=True takes that of the last step, whatever their number")
         return found
+
+
+def takes_both(loss_at: Callable[[Any, int], Any]) -> None:
+    """Refuse a loss that does not take an output and its position."""
+    try:
+        signature(loss_at).bind(None, 0)
+    except TypeError as problem:
+        raise InputError(f"expected loss_at to take an output and its position: {problem}",
+                         where="three_ways",
+                         fix="lambda y, t: ((y - target[t]) ** 2).sum()") from None
+    except ValueError:  # nobody knows what it takes
+        return
 
 
 def one_way(cell: Any) -> Layer:

@@ -32,6 +32,7 @@ from .comparison import SMALL, Comparison, banner, laid_out
 from .contribution import accumulate
 from .flow import GradientFlow
 from .mistakes import MISTAKES, SAME, Mistake, wrong_walk
+from .naming import told_apart
 from .recording import Recording
 from .writing import write_as_is
 
@@ -196,7 +197,9 @@ class WrongFlow(GradientFlow):
                 lines += ["  This graph has no time steps: run the loop under tg.timestep(t)."]
             return "\n".join(lines)
         head = ["", "‖right‖", "‖wrong‖", "off by"]
-        body = [[x.label if x.name else describe(x), f"{norm(self.right.gradient(x)):.4g}",
+        names = told_apart({x: {n.scope for n in self.right.incoming.users(x)}
+                            for x in self.effects})
+        body = [[names[x] if x.name else describe(x), f"{norm(self.right.gradient(x)):.4g}",
                  f"{norm(self.gradient(x)):.4g}", f"{effect:.1%}" if effect > SMALL else "–"]
                 for x, effect in self.effects.items()]
         return "\n".join([*lines, *laid_out([head, *body], left=1)])

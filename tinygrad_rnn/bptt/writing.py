@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..core import hooks
 from ..core.backprop import contributions, history, local, uses
@@ -25,19 +25,12 @@ from ..core.ops import is_basic
 from ..core.parts import norm, norms
 from ..core.totals import InOrder, Totals, one_use
 from .contribution import Contribution, RunningSum, accumulate
+from .pieces import Walked
 from .recording import WIDTH, Recording
 
 AT_ONCE = 512  # uses: their norms are computed together, before the collector looks at them
 ROOM = 1 << 20  # numbers in all: no more of them wait for that, or very few uses
 Edge = tuple[Node, int, Node, Any, Any]
-
-
-class Walked(NamedTuple):
-    """What was noted of nodes that were gone through."""
-
-    passed: dict[Node, Any]
-    kept: dict[tuple[Node, int], Any]
-    sizes: array[float]
 
 
 class Sized(InOrder):

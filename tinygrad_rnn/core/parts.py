@@ -105,13 +105,22 @@ def sizes_of(stack: Any) -> Any:
     """The norm of each of a stack of numbers or arrays."""
     if stack.ndim == 1:
         return np.abs(stack).astype(np.float64, copy=False)
-    rows = stack.reshape(len(stack), 1, math.prod(stack.shape[1:])).astype(np.float64, copy=False)
-    squares = np.matmul(rows, rows.transpose(0, 2, 1)).reshape(-1)
-    found = np.sqrt(squares)
-    if len(squares) and not SMALL < squares.min() <= squares.max() < LARGE:
-        for i in np.flatnonzero(~((squares > SMALL) & (squares < LARGE))):
-            found[i] = scaled_norm(rows[i])
+    found = np.empty(len(stack))
+    squares(stack, found)
+    lost = np.flatnonzero(~((found > SMALL) & (found < LARGE)))
+    found = np.sqrt(found)
+    for i in lost:
+        found[i] = scaled_norm(stack[i].astype(np.float64, copy=False))
     return found
+
+
+def squares(stack: Any, out: Any) -> None:
+    """The square of the norm of each, as far as a float can hold it."""
+    rows = stack if stack.ndim == 3 and stack.shape[1] == 1 else stack.reshape(
+        len(stack), 1, math.prod(stack.shape[1:]))
+    if rows.dtype != np.float64:
+        rows = rows.astype(np.float64)
+    np.matmul(rows, rows.transpose(0, 2, 1), out.reshape(-1, 1, 1))
 
 
 def outer_norms(uses: list[tuple[Any, Any]]) -> list[float]:

@@ -215,6 +215,10 @@ class Watch:
         each time step."""
         return watched.as_csv(self)
 
+    def to_markdown(self) -> str:
+        """The same as a table in Markdown."""
+        return watched.as_markdown(self)
+
     def __str__(self) -> str:
         return watched.as_text(self)
 

@@ -78,3 +78,10 @@ def as_csv(watch: Watch) -> str:
         write.writerow([*row, *(sizes[i] for sizes in watch.norms.values()),
                         *(x for table in steps.values() for x in table[i].tolist())])
     return out.getvalue()
+
+
+def as_markdown(watch: Watch) -> str:
+    """The same as a table in Markdown."""
+    head, *body = [[cell.replace("|", "\\|") for cell in line]
+                   for line in csv.reader(as_csv(watch).splitlines())]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---:"] * len(head), *body])

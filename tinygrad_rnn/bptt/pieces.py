@@ -1,0 +1,79 @@
+"""Pieces: what is noted of the parts of a walk, one behind the other.
+
+The question this file answers: *in what form does a recording keep a million numbers?*
+
+Of nodes that were gone through one by one it is a table; of many steps that were passed together,
+arrays of all steps, of which a table is made when somebody looks. In norms, a use is one number.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import chain
+from typing import Any, NamedTuple, Protocol
+
+from ..core.graph import Node
+
+
+class Piece(Protocol):
+    """What was noted of a part of the walk: `passed` is what arrived at each node, in the order of
+    the walk; `kept` what is not computed twice; `sizes`, of norms, has one for every use."""
+
+    @property
+    def passed(self) -> dict[Node, Any]: ...
+    @property
+    def kept(self) -> dict[tuple[Node, int], Any]: ...
+    @property
+    def sizes(self) -> array[float]: ...
+
+
+class Walked(NamedTuple):
+    """What was noted of nodes that were gone through."""
+
+    passed: dict[Node, Any]
+    kept: dict[tuple[Node, int], Any]
+    sizes: array[float]
+
+
+class Stacked:
+    """What was noted of the nodes of a way: for each kind its nodes, and what arrived there."""
+
+    def __init__(self, nodes: list[Sequence[Node]], arrived: list[Any]) -> None:
+        self.nodes, self.arrived = nodes, arrived
+        self.kept = dict[tuple[Node, int], Any]()
+        self.sizes = array("d")
+
+    @cached_property
+    def passed(self) -> dict[Node, Any]:
+        """The same as a table, in the order of a walk through the nodes."""
+        return dict(zip(by_step(self.nodes), by_step(list(map(list, self.arrived)))))
+
+
+class Measured:
+    """The same as norms. `lines` are those of the different arrays: what `arrived` at each kind,
+    and what was `given` by each use; a use in `short` is none of the last node."""
+
+    def __init__(self, nodes: list[Sequence[Node]], lines: Any, arrived: list[int],
+                 given: list[int], short: set[int]) -> None:
+        self.nodes, self.lines, self.arrived = nodes, lines, arrived
+        self.given, self.short = given, short
+        self.kept = dict[tuple[Node, int], Any]()
+
+    @cached_property
+    def passed(self) -> dict[Node, Any]:
+        """The same as a table, in the order of a walk through the nodes."""
+        lines = self.lines.tolist()
+        return dict(zip(by_step(self.nodes), by_step([lines[i] for i in self.arrived])))
+
+    @cached_property
+    def sizes(self) -> array[float]:
+        """What left the nodes, in that order."""
+        last = [self.lines[i, -1] for i in self.given if i not in self.short]
+        return array("d", [*self.lines[self.given, :-1].T.reshape(-1).tolist(), *last])
+
+
+def by_step(columns: Sequence[Sequence[Any]]) -> Iterator[Any]:
+    """All of the first step, then all of the next, and so on."""
+    return chain.from_iterable(zip(*columns))
