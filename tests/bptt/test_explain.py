@@ -393,3 +393,11 @@ def test_a_flow_kept_as_norms_says_so():
 def test_a_keep_that_cannot_be(keep):
     with pytest.raises(tg.InputError, match="whole number of at least 1"):
         explained("scalar", keep=keep)
+
+
+def test_a_part_of_a_part_has_one_subscript_at_a_time():
+    """a_{1}_{2} is an error in TeX: the inner one stands in braces."""
+    both = nn.Bidirectional(nn.RNN(2, 3, seed=0, return_sequences=True))
+    loss = (both(np.ones((3, 1, 2))) ** 2).sum()
+    latex = tg.gradient_flow(loss).explain(both.forward_layer.cell.W_hh).latex
+    assert "_{(1)}" in latex and not re.search(r"_\{\(\d\)\}_", latex)

@@ -183,7 +183,7 @@ def leaving(node: Node, position: int, g: Any, arriving: Formula,
         return unknown
     if op.joint:  # each gets its own part
         return Formula(f"{arriving.text}[part {position + 1}]",
-                       rf"{arriving.inside(ATOM).latex}_{{({position + 1})}}")
+                       rf"{{{arriving.inside(ATOM).latex}}}_{{({position + 1})}}")
     operands = names(rule)[0]
     if len(operands) != node.arity:
         return unknown
