@@ -44,7 +44,9 @@ def test_it_changes_nothing_and_sees_what_there_is():
     assert seen.to_numpy().shape == (6, 9)
     assert seen.to_csv().splitlines()[0].startswith("update,loss,gradient,")
     head, rule, *lines = seen.to_markdown().splitlines()
-    assert head.startswith("| update | loss | gradient |") and rule.startswith("| ---: |") and lines
+    assert head.startswith("| update | loss | gradient |")
+    assert rule.startswith("| ---: |")
+    assert lines
 
 
 def test_a_healthy_run_has_no_warnings():
