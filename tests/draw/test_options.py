@@ -2,6 +2,7 @@
 
 import pytest
 
+import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.draw.labels import plain
@@ -66,6 +67,21 @@ def test_a_scope_can_be_collapsed():
     assert faults(picture.drawing) == []
     with pytest.raises(InputError, match=r"no scope 'middle'.*encoder"):
         draw.unrolled(graphs.seq2seq(), collapse="middle")
+
+
+def test_a_scope_of_a_graph_without_steps_can_be_collapsed():
+    w, x = tg.Value(0.5, name="w"), tg.Value(2.0, name="x")
+    with tg.scope("part"):
+        a = tg.tanh(w * x)
+        b = (a * w).named("b")
+    y = tg.exp(b + x).named("y")
+    picture = draw.unrolled(y, collapse="part")
+    assert sorted(texts(picture)) == ["+", "exp", "part", "w", "x", "y"]
+    assert faults(picture.drawing) == []
+    with tg.scope("part"):
+        z = y * a  # what comes out goes in again
+    with pytest.raises(InputError, match="collapse: part cannot be one box"):
+        draw.unrolled(z, collapse="part")
 
 
 def test_a_slice_of_steps():

@@ -16,10 +16,11 @@ from collections.abc import Hashable, Iterable
 from dataclasses import replace
 
 from ..errors import InputError
-from .labels import Run, Text, clean, plain, roman
-from .names import Names, safe
+from .labels import Text, plain, roman
+from .names import Names
 from .parts import Steps
 from .scene import Column, Glyph, Rail, Scene, Wire
+from .sequences import Sequences, is_op, sorted_by_use
 
 LEVELS = ("op", "cell", "layer")
 GATES = (("LSTM", {"i", "f", "g", "o"}), ("GRU", {"r", "z", "n"}))
@@ -45,7 +46,7 @@ def scope_groups(scene: Scene, names: list[str]) -> dict[Glyph, Group]:
     for name in names:
         everything = [*(g for c in scene.columns for g in c.glyphs), *scene.around]
         inside = [g for g in everything if f"{g.scope}/".startswith(f"{name}/")
-                  and not (g.when is None and g.role == "input")]
+                  and (g.when is not None or g.node is not None and g.node.op.rules)]
         if not inside:
             known = sorted({g.scope for g in everything if g.scope})
             raise InputError(f"there is no scope {name!r} to collapse", where="collapse",
@@ -74,11 +75,6 @@ def cell_groups(scene: Scene) -> dict[Glyph, Group]:
             elif is_op(glyph):
                 found[glyph] = (("ops", joined[glyph.key]), "")
     return found
-
-
-def is_op(glyph: Glyph) -> bool:
-    """Whether a glyph is an operation, and no variable."""
-    return glyph.role in ("op", "function") or glyph.role == "dim" and glyph.shape == "pill"
 
 
 def cell_name(glyphs: list[Glyph]) -> str:
@@ -173,9 +169,9 @@ class Boxes:
         place = {glyph: i for i, glyph in enumerate(order)}
         for wire in own:
             if place[wire.tail] >= place[wire.head]:
-                names = [plain(g.text) for g in (wire.tail, wire.head) if g in self.of.values()]
-                raise InputError(f"{' and '.join(names)} cannot be one box: its result goes out, "
-                                 "and what is made of it comes in again", where="collapse")
+                box = wire.tail if wire.tail.role == "cell" else wire.head
+                raise InputError(f"{plain(box.text)} cannot be one box: its result goes out, and "
+                                 "what is made of it comes in again", where="collapse")
         rest = [w for w in wires if w not in set(own)]
         return order, [*rest, *sorted(own, key=lambda w: (place[w.head], place[w.tail]))]
 
@@ -187,80 +183,3 @@ class Boxes:
             position = wire.position if head is wire.head else 0
             taps.setdefault((head, position), replace(wire, head=head, position=position))
         return replace(rail, taps=list(taps.values()))
-
-
-class Sequences:
-    """A scene without time: every layer once, and between them whole sequences x₁ … x_T."""
-
-    def __init__(self, scene: Scene) -> None:
-        self.whole = scene
-        self.names = Names()
-        self.one: dict[Hashable, Glyph] = {}
-        self.of: dict[Glyph, Glyph] = {}
-        ends: dict[Hashable, list[Glyph]] = {}
-        for column in scene.columns:
-            for glyph in column.glyphs if column.step is not None else ():
-                ends.setdefault((column.stage, glyph.key), []).append(glyph)
-        for key, glyphs in ends.items():
-            self.one[key] = self.whole_of(glyphs)
-            self.of.update((glyph, self.one[key]) for glyph in glyphs)
-        self.of.update((glyph, glyph) for glyph in scene.around)
-
-    def whole_of(self, glyphs: list[Glyph]) -> Glyph:
-        """The sequence of which these are the steps; or the layer, of which they are the cells."""
-        first, last = glyphs[0], glyphs[-1]
-        text = first.text
-        if first.role == "cell":  # the first may be a bridge
-            text = (*last.text, Run(f"  {clean(first.scope)}")) if first.scope else text
-        elif not is_op(first) and len(glyphs) > 1:
-            a, b = sorted((first, last), key=lambda g: g.when or 0)
-            text = (*a.text, Run(" … "), *b.text)
-        id = self.names.give(safe(plain(first.text)), None, first.scope)
-        inside = {glyph for glyph in glyphs if glyph.role == "cell" or is_op(glyph)}
-        weights = [rail.glyph.node for rail in self.whole.rails if rail.glyph.node is not None
-                   and any(tap.head in inside for tap in rail.taps)]
-        several = len(glyphs) > 1 and not inside
-        steps = [glyph.node for glyph in glyphs if glyph.node is not None] if several else []
-        return replace(first, id=id, text=text, when=None, note=(), title=plain(text),
-                       weights=tuple(weights), steps=tuple(steps),
-                       shape="pill" if first.shape == "circle" and len(glyphs) > 1 else first.shape)
-
-    def scene(self) -> Scene:
-        """All of it as a graph without time."""
-        wires: dict[Hashable, Wire] = {}
-        for wire in self.whole.wires:
-            tail, head = self.of.get(wire.tail), self.of.get(wire.head)
-            if tail is None or head is None or tail is head or wire.kind in ("carried", "fed"):
-                continue
-            wires.setdefault((tail, head), replace(wire, tail=tail, head=head, kind="free",
-                                                   role="line", width=1.2, note=()))
-        for rail in self.whole.rails:  # a context
-            source = next((w.tail for w in self.whole.wires if w.head is rail.glyph), None)
-            tail = self.of.get(source) if source is not None else None
-            if tail is None:
-                continue
-            for wire in rail.taps:
-                head = self.of[wire.head]
-                wires.setdefault((tail, head), Wire(tail, head, "free"))
-        order = [*self.one.values(), *self.whole.around]
-        return Scene(self.whole.title, [], around=sorted_by_use(order, list(wires.values())),
-                     wires=in_order(order, list(wires.values())), caption=())
-
-
-def in_order(glyphs: list[Glyph], wires: list[Wire]) -> list[Wire]:
-    """Wires such that every glyph is complete before it is used."""
-    place = {glyph: i for i, glyph in enumerate(sorted_by_use(glyphs, wires))}
-    return sorted(wires, key=lambda w: (place[w.head], place[w.tail]))
-
-
-def sorted_by_use(glyphs: list[Glyph], wires: list[Wire]) -> list[Glyph]:
-    """The glyphs, each after what it is made from."""
-    waiting = {glyph: sum(w.head is glyph for w in wires) for glyph in glyphs}
-    found = [glyph for glyph in glyphs if not waiting[glyph]]
-    for glyph in found:
-        for wire in wires:
-            if wire.tail is glyph:
-                waiting[wire.head] -= 1
-                if not waiting[wire.head]:
-                    found.append(wire.head)
-    return [*found, *(glyph for glyph in glyphs if glyph not in set(found))]

@@ -1,0 +1,98 @@
+"""Sequences: a scene without time, in which every layer is one box.
+
+The question this file answers: *what does the network look like when I do not care for steps?*
+
+Between the layers run whole sequences, x₁ … x_T; a box knows the weights that its steps share, a
+sequence the nodes that it stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+
+from .labels import Run, clean, plain
+from .names import Names, safe
+from .scene import Glyph, Scene, Wire
+
+
+def is_op(glyph: Glyph) -> bool:
+    """Whether a glyph is an operation, and no variable."""
+    return glyph.role in ("op", "function") or glyph.role == "dim" and glyph.shape == "pill"
+
+
+class Sequences:
+    """A scene without time: every layer once, and between them whole sequences x₁ … x_T."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.whole = scene
+        self.names = Names()
+        self.one: dict[Hashable, Glyph] = {}
+        self.of: dict[Glyph, Glyph] = {}
+        ends: dict[Hashable, list[Glyph]] = {}
+        for column in scene.columns:
+            for glyph in column.glyphs if column.step is not None else ():
+                ends.setdefault((column.stage, glyph.key), []).append(glyph)
+        for key, glyphs in ends.items():
+            self.one[key] = self.whole_of(glyphs)
+            self.of.update((glyph, self.one[key]) for glyph in glyphs)
+        self.of.update((glyph, glyph) for glyph in scene.around)
+
+    def whole_of(self, glyphs: list[Glyph]) -> Glyph:
+        """The sequence of which these are the steps; or the layer, of which they are the cells."""
+        first, last = glyphs[0], glyphs[-1]
+        text = first.text
+        if first.role == "cell":  # the first may be a bridge
+            text = (*last.text, Run(f"  {clean(first.scope)}")) if first.scope else text
+        elif not is_op(first) and len(glyphs) > 1:
+            a, b = sorted((first, last), key=lambda g: g.when or 0)
+            text = (*a.text, Run(" … "), *b.text)
+        id = self.names.give(safe(plain(first.text)), None, first.scope)
+        inside = {glyph for glyph in glyphs if glyph.role == "cell" or is_op(glyph)}
+        weights = [rail.glyph.node for rail in self.whole.rails if rail.glyph.node is not None
+                   and any(tap.head in inside for tap in rail.taps)]
+        several = len(glyphs) > 1 and not inside
+        steps = [glyph.node for glyph in glyphs if glyph.node is not None] if several else []
+        return replace(first, id=id, text=text, when=None, note=(), title=plain(text),
+                       weights=tuple(weights), steps=tuple(steps),
+                       shape="pill" if first.shape == "circle" and len(glyphs) > 1 else first.shape)
+
+    def scene(self) -> Scene:
+        """All of it as a graph without time."""
+        wires: dict[Hashable, Wire] = {}
+        for wire in self.whole.wires:
+            tail, head = self.of.get(wire.tail), self.of.get(wire.head)
+            if tail is None or head is None or tail is head or wire.kind in ("carried", "fed"):
+                continue
+            wires.setdefault((tail, head), replace(wire, tail=tail, head=head, kind="free",
+                                                   role="line", width=1.2, note=()))
+        for rail in self.whole.rails:  # a context
+            source = next((w.tail for w in self.whole.wires if w.head is rail.glyph), None)
+            tail = self.of.get(source) if source is not None else None
+            if tail is None:
+                continue
+            for wire in rail.taps:
+                head = self.of[wire.head]
+                wires.setdefault((tail, head), Wire(tail, head, "free"))
+        order = [*self.one.values(), *self.whole.around]
+        return Scene(self.whole.title, [], around=sorted_by_use(order, list(wires.values())),
+                     wires=in_order(order, list(wires.values())), caption=())
+
+
+def in_order(glyphs: list[Glyph], wires: list[Wire]) -> list[Wire]:
+    """Wires such that every glyph is complete before it is used."""
+    place = {glyph: i for i, glyph in enumerate(sorted_by_use(glyphs, wires))}
+    return sorted(wires, key=lambda w: (place[w.head], place[w.tail]))
+
+
+def sorted_by_use(glyphs: list[Glyph], wires: list[Wire]) -> list[Glyph]:
+    """The glyphs, each after what it is made from."""
+    waiting = {glyph: sum(w.head is glyph for w in wires) for glyph in glyphs}
+    found = [glyph for glyph in glyphs if not waiting[glyph]]
+    for glyph in found:
+        for wire in wires:
+            if wire.tail is glyph:
+                waiting[wire.head] -= 1
+                if not waiting[wire.head]:
+                    found.append(wire.head)
+    return [*found, *(glyph for glyph in glyphs if glyph not in set(found))]
