@@ -9,6 +9,11 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 
+try:
+    import html5lib  # of the `test` extra: strict where Python's own parser forgives
+except ModuleNotFoundError:
+    html5lib = None
+
 from tinygrad_rnn import draw
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.core import ops
@@ -84,9 +89,12 @@ def picture(i):
 def check_markup(made):
     """SVG and HTML parse, and hold our own elements only; JSON and DOT can be read."""
     check_svg(made, TAGS)
+    page = made.html()
     tags = Tags()
-    tags.feed(made.html())
+    tags.feed(page)
     assert tags.found <= TAGS
+    if html5lib is not None:
+        html5lib.HTMLParser(strict=True).parse(page)
     strings, _ = tokens(made.dot())
     assert all("\n" not in s and len(s) < 4_000 for s in strings)
     data = json.loads(made.json())

@@ -5,9 +5,12 @@ import subprocess
 
 import pytest
 
+from tinygrad_rnn import draw
+from tinygrad_rnn.bptt.flow import gradient_flow
+
 from . import pictures
 from .fuzzed import TAGS, check_graphviz, check_markup, texts_of
-from .test_text import Tags
+from .test_text import NASTY, Tags, hostile
 
 SOME = range(3, 1_000, 5)  # every view: 5 has no factor in common with the numbers of views
 
@@ -38,6 +41,14 @@ def test_every_view_is_accepted_by_both_programs(require):
                               check=False)
         assert (done.returncode, done.stderr) == (0, b"")
         assert done.stdout.count(b"stop\n") == len(pictures.VIEWS)
+
+
+@pytest.mark.parametrize("name", range(len(NASTY)))
+def test_a_nasty_label_is_strict_html(name):
+    html5lib = pytest.importorskip("html5lib")
+    root = hostile(NASTY[name])
+    for made in (draw.unrolled(root), draw.gradient_flow(gradient_flow(root))):
+        html5lib.HTMLParser(strict=True).parse(made.html())
 
 
 def test_the_check_can_fail():

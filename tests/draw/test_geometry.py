@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -9,8 +10,9 @@ from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
 
 from .crossed import cases, drawn
-from .faults import faults, things
+from .faults import dangling, faults, meeting, merged, things
 from .graphs import GRAPHS, both_ways, layer, unstamped
+from .invented import invented
 
 
 def drawings(name):
@@ -36,6 +38,46 @@ def test_every_model_in_every_view_and_direction(name, make):
     """All of them: python -m pytest tests/benchmarks/test_geometry_crossed.py"""
     picture = drawn(make)
     assert picture is None or faults(picture.drawing) == []
+
+
+ONCE_WRONG = [  # rails ran through dots, a handover through weights
+    "encoder, decoder, LSTM: unrolled('cell', 'right', {'steps': slice(2, 4, None)}",
+    "encoder, decoder, fed back: unrolled('cell', 'right', {'steps': slice(2, 4, None)}",
+    "encoder, decoder, fed back: unrolled('cell', 'right', {'first': 0, 'last': 2}",
+    "encoder, decoder, LSTM: rolled('cell', 'right', 'a rather long name'",
+]
+
+
+@pytest.mark.parametrize("start", ONCE_WRONG)
+def test_what_was_wrong_once(start):
+    chosen = [make for name, make in cases() if name.startswith(start)]
+    assert len(chosen) == 2
+    for make in chosen:
+        assert faults(make().drawing) == []
+
+
+@pytest.mark.parametrize("seed", [4, 8, 18, 34, 54, 79, 97, 98, 138, 163, 179,
+                                  194, 351, 365])
+def test_models_that_nobody_has_drawn_before(seed):
+    """More of them: python -m pytest tests/benchmarks/test_invented.py"""
+    picture = invented(seed)
+    assert picture is None or faults(picture.drawing) == []
+
+
+def test_every_wire_into_a_bidirectional_head_has_an_end_of_its_own():
+    drawing = draw.unrolled(both_ways(3), level="cell").drawing
+    into = [n.points[-1] for n in drawing.lines if n.head == "t2.linear"]
+    assert len(into) == len(set(into)) == 4
+
+
+def test_the_dots_of_a_hidden_state_stand_in_its_row():
+    """One for each state, whichever steps are in view."""
+    drawing = draw.unrolled(GRAPHS["encoder, decoder, LSTM"](), level="cell",
+                            steps=slice(2, 4)).drawing
+    boxes = {box.id: box for box in drawing.boxes}
+    dots = [box for box in drawing.boxes if box.role == "gap"]
+    assert sorted(box.y for box in dots) == sorted(
+        boxes[f"t2.decoder.{name}"].y for name in ("c", "h"))
 
 
 LOOKS = [{"theme": "light"}, {"theme": "dark"}, {"theme": "print"}, {"font": "Fira Sans"},
@@ -110,6 +152,21 @@ def test_the_check_can_fail():
     broken = type(drawing)(0, 0, 10, 10, "", (), (line,), (box, box), ())
     assert any("overlap" in fault for fault in faults(broken))
     assert any("cut" in fault for fault in faults(broken))
+
+
+def test_the_check_sees_ends_that_meet_and_lines_on_one_another():
+    """Moved into the place of another, a wire is noticed."""
+    drawing = draw.unrolled(both_ways(3), level="cell").drawing
+    assert not [*meeting(drawing), *merged(drawing)]
+    into = [n for n in drawing.lines if n.head == "t2.linear"]
+    a, b = into[0], into[1]
+    moved = replace(a, points=(*a.points[:-1], b.points[-1]))
+    lines = tuple(moved if n is a else n for n in drawing.lines)
+    assert [*meeting(replace(drawing, lines=lines))]
+    same = replace(a, points=b.points)
+    assert [*merged(replace(drawing, lines=tuple(same if n is a else n for n in drawing.lines)))]
+    short = replace(a, points=(*a.points[:-1], (a.points[-1][0], a.points[-1][1] + 7)))
+    assert [*dangling(replace(drawing, lines=tuple(short if n is a else n for n in drawing.lines)))]
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -24,7 +24,7 @@ from .routing import Way
 from .scene import Column, Glyph, Rail, Scene, Wire
 from .spots import Places, Spot
 from .template import Room
-from .timegrid import TimeGrid, gap_lines, title_of
+from .timegrid import HOPELESS, TimeGrid, gap_lines, title_of
 
 TRIES, MORE = 4, 36.0  # how often the rows are moved apart, and how far
 
@@ -32,11 +32,12 @@ TRIES, MORE = 4, 36.0  # how often the rows are moved apart, and how far
 def draw_down(scene: Scene) -> Drawing:
     """The drawing of a scene with time, which runs downwards."""
     bare, twins = without_words(scene)
+    papers: list[Turned] = []
     for tries in range(TRIES):
-        paper = Turned(scene, TimeGrid(bare, room_for(scene, tries)), twins)
-        if not paper.crowded:
+        papers.append(Turned(scene, TimeGrid(bare, room_for(scene, tries)), twins))
+        if not papers[-1].all_crowded or papers[-1].grid.crowded > HOPELESS:
             break
-    return paper.drawing()
+    return min(papers, key=lambda paper: paper.all_crowded).drawing()
 
 
 def without_words(scene: Scene) -> tuple[Scene, dict[Glyph, Glyph]]:
@@ -107,6 +108,11 @@ class Turned:
             self.lanes.add((left, top, left, bottom))
             self.lanes.add((right, top, right, bottom))
         self.words()
+
+    @property
+    def all_crowded(self) -> int:
+        """How many words and wires found no place of their own."""
+        return self.crowded + self.grid.crowded
 
     def words(self) -> None:
         """All that is said, what has the least choice first."""

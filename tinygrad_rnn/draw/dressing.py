@@ -34,7 +34,7 @@ class Dresser:
             unnamed_root(root, [*found.seen, *flow.totals])
         self.amounts = Amounts(scene, flow, found)
         hidden = any(column.hidden for column in scene.columns)
-        self.series = series_of(scene, flow, found) if hidden else Strips({}, [])
+        self.series = series_of(scene, flow, found) if hidden else Strips({}, [], [])
         self.scale = Scale(self.amounts.norms(), self.series.norms())
         scene.backwards = True
         scene.caption = (

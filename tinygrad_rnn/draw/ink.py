@@ -6,6 +6,7 @@ The question this file answers: *what is put on the paper, and how does it look?
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 from . import spots, style
@@ -14,7 +15,7 @@ from .labels import Run, Text, clean, roman
 from .model import Box, Drawing, Label, Line, Point
 from .names import safe
 from .outside import TOTAL, around
-from .paper import framed
+from .paper import framed, label_rect
 from .passages import PASSAGES
 from .routing import Rect, Way, centre, onto, shifted
 from .scene import Column, Glyph, Rail, Wire
@@ -66,7 +67,10 @@ class Ink:
     def say(self, at: Point, text: Text, role: str = "text", size: float = style.SMALL,
             anchor: str = "middle", bold: bool = False, halo: bool = False) -> None:
         """Words at a point."""
-        label = Label(*at, text, role, size, anchor, bold, halo)
+        self.put(Label(*at, text, role, size, anchor, bold, halo))
+
+    def put(self, label: Label) -> None:
+        """Words with a look of their own."""
         self.labels.append(label)
         self.taken.add(label)
 
@@ -104,8 +108,9 @@ class Ink:
             for scope, key in named.items() if len(named) > 1 else ():
                 y = centre(t.rects[key])[1]
                 if scope:
-                    first = [r for g, r in self.grid.rects.items() if g in self.scene.initial
-                             and r[1] < y < r[3] and r[0] < self.grid.start[stage]]
+                    first = [r for g, r in ((g, self.grid.rects[g]) for g in self.scene.initial)
+                             if r[1] < y < r[3] and r[0] < self.grid.start[stage]
+                             and self.grid.stage_of(g) == stage]
                     x = self.grid.start[stage] - 18 - style.VAR
                     x = min([x, *(r[0] for r in first)]) - 10
                     self.say((x, y + 4), roman(clean(scope)), "quiet", anchor="end")
@@ -116,8 +121,9 @@ class Ink:
         """The number of a wire, at the first place near it that is free."""
         at, anchor = self.best(spots.for_number(wire, self.grid), wire.note)
         passage = wire.kind in PASSAGES
-        self.say(at, wire.note, "text" if passage else "quiet",
-                 style.SMALL if passage else style.TINY, anchor, halo=passage)
+        label = Label(*at, wire.note, "text" if passage else "quiet",
+                      style.SMALL if passage else style.TINY, anchor)
+        self.put(replace(label, halo=passage or self.lanes.touch(label_rect(label))))
 
     def delay(self, wire: Wire) -> None:
         """The black square on the longest stretch of a delayed wire, where no other line crosses,
@@ -260,4 +266,5 @@ class Ink:
             self.say((centre(rect)[0], rect[3] + 13), glyph.note)
             return
         (x, y), anchor = notes[glyph.key]
-        self.say((self.grid.left[column] + x, y), glyph.note, anchor=anchor, bold=True)
+        label = Label(self.grid.left[column] + x, y, glyph.note, anchor=anchor, bold=True)
+        self.put(replace(label, halo=self.lanes.touch(label_rect(label))))

@@ -15,7 +15,7 @@ from .down import draw_down
 from .ink import Ink
 from .model import Drawing
 from .scene import Scene
-from .timegrid import TimeGrid
+from .timegrid import roomy_grid
 
 LAYOUTS, DIRECTIONS = ("auto", "own", "graphviz"), ("right", "down")
 
@@ -29,4 +29,4 @@ def place(scene: Scene, layout: str = "auto", direction: str = "right") -> Drawi
         return engine.draw_by_graphviz(scene, down)
     if not scene.columns:
         return draw_block(scene, down)
-    return draw_down(scene) if down else Ink(TimeGrid(scene)).drawing()
+    return draw_down(scene) if down else Ink(roomy_grid(scene)).drawing()

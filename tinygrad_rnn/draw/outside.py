@@ -34,9 +34,10 @@ def place_around(grid: TimeGrid) -> None:
 
 
 def later(grid: TimeGrid) -> set[Glyph]:
-    """The glyphs around that depend on a step, and what is given only to them."""
+    """The glyphs around that depend on a step, also if that is hidden (a total), and what is given
+    only to them."""
     around_ = set(grid.scene.around)
-    found: set[Glyph] = set()
+    found: set[Glyph] = set(grid.scene.totals)
     for wire in grid.scene.wires:  # in the order of the program
         if wire.head in around_ and (wire.tail in grid.column_of or wire.tail in found):
             found.add(wire.head)

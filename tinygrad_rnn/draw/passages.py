@@ -14,7 +14,7 @@ from collections.abc import Hashable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .outside import note_below
+from .outside import TOTAL, note_below
 from .routing import Field, Rect, Way, centre, moved, shifted
 from .scene import Glyph, Wire
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .timegrid import TimeGrid
 
 PASSAGES = ("carried", "handed", "fed")  # the kinds of wires from step to step
+FEW = 8  # so many of the wires that lead out are looked at by those from step to step
 
 
 class Ways:
@@ -29,7 +30,15 @@ class Ways:
 
     def __init__(self, grid: TimeGrid) -> None:
         self.grid = grid
-        self.known: dict[Hashable, Way] = {}
+        self.known: dict[Hashable, Way] = {}  # those that were laid elsewhere
+        self.up: dict[Hashable, Way] = {}  # from terms to their totals, by what steps share
+        self.tried: dict[Hashable, list[Way]] = {}  # of wires that run alike, by what they share
+        self.crowded = 0  # how many found no place of their own
+
+    @property
+    def all_crowded(self) -> int:
+        """How many wires found no place of their own, when all are laid."""
+        return self.crowded if self.passages or self.known else 0
 
     def put(self, wire: Wire, way: Way) -> None:
         """Keep the way of a wire that was laid elsewhere."""
@@ -45,30 +54,66 @@ class Ways:
             ways = self.grid.of(self.grid.scene.columns[i]).stamp(wire.head.when).ways
             way = ways[wire.tail.key, wire.head.key, wire.position]
             return shifted(way, self.grid.left[i])
-        if wire.kind == "free":
+        if wire.kind == "free" and wire.head not in self.grid.column_of:
             return self.find_way(wire)
         return self.passages[wire]
 
     @cached_property
     def passages(self) -> dict[Wire, Way]:
         """The ways of all wires from step to step, and from before the first: those between
-        neighbours first, and in each column the straightest first. Every other one runs past those
-        that are laid; wires that run alike are laid once."""
+        neighbours first, then those that pass over a step."""
         found: dict[Wire, Way] = {}
-        into: dict[int | None, list[Wire]] = {}
+        into: dict[int, list[Wire]] = {}
         far: list[Wire] = []
         for wire in self.grid.scene.wires:
-            if wire.kind not in ("inner", "result", "free", "term"):
+            again = wire.kind == "free" and wire.head in self.grid.column_of
+            if again or wire.kind not in ("inner", "result", "free", "term"):
                 first, last = self.span(wire)
-                (into.setdefault(last, []) if last - first < 2 else far).append(wire)
-        for wires in into.values():
-            self.lay(sorted(wires, key=self.bent), found, [])
+                near = last - first < 2 and not again
+                (into.setdefault(last, []) if near else far).append(wire)
+        outside = list(self.known.values())[:FEW]
+        self.lay_columns(into, found, outside)
         for wire in far:
             first, last = self.span(wire)
-            beside = [found[w] for i in range(first, last + 1) for w in into.get(i, ())]
-            self.lay([wire], found, beside)
+            beside = [found[w] for i in range(first - 1, last + 2) for w in into.get(i, ())]
+            self.lay([wire], found, [*outside, *beside])
             into.setdefault(last, []).append(wire)
         return found
+
+    def lay_columns(self, into: dict[int, list[Wire]], found: dict[Wire, Way],
+                    outside: list[Way]) -> None:
+        """The wires between neighbours. A column whose wires are like those of an earlier one, with
+        the same beside them, is laid like it."""
+        known: dict[Hashable, list[Way]] = {}
+        numbers: dict[Hashable, int] = {}  # of what lies between two columns
+        for i in sorted(into):
+            wires, x = sorted(into[i], key=self.bent), self.grid.left[i]
+            before = numbers.get(i - 1)
+            state = before, tuple(map(self.way_key, wires))
+            if state in known:
+                found.update(zip(wires, [shifted(way, x) for way in known[state]]))
+            else:
+                beside = [found[w] for w in into.get(i - 1, ())]
+                self.lay(wires, found, [*outside, *beside])
+                known[state] = [shifted(found[w], -x) for w in wires]
+            ways = tuple(tuple((round(px, 1), round(py, 1)) for px, py in way)
+                         for way in known[state])
+            numbers[i] = numbers.setdefault(ways, len(numbers))
+
+    def lay(self, wires: list[Wire], found: dict[Wire, Way], beside: list[Way]) -> None:
+        """Find the ways of some wires, past each other and those `beside` them: a way that a wire
+        like it has elsewhere, if it is free here."""
+        laid = [*beside]
+        for wire in wires:
+            x, field = self.grid.rects[wire.head][0], Field((), laid)
+            like = self.tried.setdefault(self.way_key(wire), [])
+            ways = (shifted(way, x) for way in like)
+            free = next((way for way in ways if not field.crowded(way)), None)
+            if free is None:
+                free = self.find_way(wire, laid)
+                like.append(shifted(free, -x))
+            found[wire] = free
+            laid.append(free)
 
     def span(self, wire: Wire) -> tuple[int, int]:
         """The first and the last column that a wire has to do with."""
@@ -81,26 +126,11 @@ class Ways:
         (ax, ay), (bx, by) = centre(self.grid.rects[wire.tail]), centre(self.grid.rects[wire.head])
         return round(abs(ay - by), 2), round(abs(ax - bx), 2)
 
-    def lay(self, wires: list[Wire], found: dict[Wire, Way], beside: list[Way]) -> None:
-        """Find the ways of some wires, past each other and those `beside` them."""
-        keys = {wire: self.way_key(wire) for wire in wires}
-        laid = [*beside]
-        for known in (True, False):
-            for wire in wires:
-                x, key = self.grid.rects[wire.head][0], keys[wire]
-                if wire not in found and (key in self.known or not known):
-                    if key not in self.known:
-                        self.known[key] = shifted(self.find_way(wire, laid), -x)
-                    found[wire] = shifted(self.known[key], x)
-                    laid.append(found[wire])
-
     def way_key(self, wire: Wire) -> Hashable:
-        """What wires between steps that run alike have in common; of those that pass over a step,
-        neighbours run beside each other."""
+        """What wires between steps that run alike have in common."""
         a, b = self.grid.rects[wire.tail], self.grid.rects[wire.head]
-        first, last = self.span(wire)
-        return (wire.tail.key, wire.head.key, wire.position, round(a[0] - b[0], 2), wire.tail.role,
-                self.kind(wire.tail), self.kind(wire.head), last % max(1, last - first))
+        return (wire.tail.key, wire.head.key, wire.position, round(a[0] - b[0], 2),
+                round(a[1] - b[1], 2), wire.tail.role, self.kind(wire.tail), self.kind(wire.head))
 
     def kind(self, glyph: Glyph) -> int | None:
         """The kind of step that a glyph stands in."""
@@ -127,12 +157,15 @@ class Ways:
                 stamp = t.stamp(column.when)
                 boxes += [moved(rect, x) for rect in stamp.words]
                 wires += [shifted(way, x) for way in stamp.field.wires]
+                wires += [self.term_way(w, grid.top - TOTAL) for w in self.terms.get(i, ())]
                 xs += [x + at for at in t.xs]
             boxes.append(grid.words_of(i))
         self.add_outside(boxes, wires, xs)
         field = Field([r for r in boxes if r[2] > r[0]], wires)
         levels = [*dict.fromkeys(ys), grid.top - 6, grid.top - 10]
-        return field.route(a, b, sorted(dict.fromkeys(xs)), levels, wire.kind == "fed")
+        way = field.route(a, b, sorted(dict.fromkeys(xs)), levels, wire.kind == "fed")
+        self.crowded += field.crowded(way) or not field.clear(way, (a, b))
+        return way
 
     def add_outside(self, boxes: list[Rect], wires: list[Way], xs: list[float]) -> None:
         """What stands outside of the columns: first states, weights with their sums and where their
@@ -154,21 +187,33 @@ class Ways:
         x = (rect[0] + rect[2]) / 2
         return bisect_right(self.grid.left, x) - 1
 
+    @cached_property
+    def terms(self) -> dict[int, list[Wire]]:
+        """The terms of totals, by column."""
+        found: dict[int, list[Wire]] = {}
+        for wire in self.grid.scene.wires:
+            if wire.kind == "term":
+                found.setdefault(self.grid.column_of[wire.tail], []).append(wire)
+        return found
+
     def term_way(self, wire: Wire, y: float) -> Way:
         """From a term up to the rail of its total at height `y`."""
         i = self.grid.column_of[wire.tail]
         t, x = self.grid.of(self.grid.scene.columns[i]), self.grid.left[i]
         rect = t.rects[wire.tail.key]
         key = ("term", self.grid.scene.columns[i].stage, t.kinds[wire.tail.when], wire.tail.key, y)
-        if key not in self.known:
+        if key not in self.up:
             middle, level = centre(rect)
             ways: list[Way] = [((middle, rect[1]), (middle, y))]
             for d in (10.0, 16.0, 22.0):
                 ways.append(((rect[0], level), (rect[0] - d, level), (rect[0] - d, y)))
                 ways.append(((rect[2], level), (rect[2] + d, level), (rect[2] + d, y)))
-            field = t.stamp(wire.tail.when).field
-            self.known[key] = field.best(ways, (rect,)) or ways[0]
-        return shifted(self.known[key], x)
+            inside = t.stamp(wire.tail.when).field
+            field = Field([*inside.boxes, moved(self.grid.words_of(i), -x)], inside.wires)
+            clear = field.best(ways, (rect,))
+            self.crowded += clear is None
+            self.up[key] = clear or ways[0]
+        return shifted(self.up[key], x)
 
 
 def wire_key(wire: Wire) -> Hashable:

@@ -18,8 +18,11 @@ from .model import Point
 
 Rect = tuple[float, float, float, float]  # left, top, right, bottom
 Way = tuple[Point, ...]
+first = itemgetter(0)
 CLEAR = 4.0  # how far a line keeps from boxes, in points
 PORT, CORNER = 9.0, 12.0  # how far ends of wires stand apart, and how far from a corner
+MOST = 600  # so many ways are looked at, the shortest ones
+SEEN = 7.0  # two lines that lie on one another for so long are taken for one
 SHARED = 400.0  # what it costs to end where another wire ends
 
 
@@ -69,7 +72,7 @@ class Field:
                     return False
         return True
 
-    def overlap(self, way: Way) -> float:
+    def overlap(self, way: Way, apart: float = 6.0) -> float:
         """How much of a way would lie on top of a wire, or too near beside it; wires that leave a
         box at the same point may go together at first."""
         total = 0.0
@@ -80,8 +83,12 @@ class Field:
                     continue
                 for r, s in stretches(other):
                     if (r[1] == s[1]) == level:
-                        total += shared(p, q, r, s, 1 if level else 0)
+                        total += shared(p, q, r, s, 1 if level else 0, apart)
         return total
+
+    def crowded(self, way: Way) -> bool:
+        """Whether a way cannot be told from another wire somewhere."""
+        return self.meetings(way) > 0 or self.overlap(way, 2.0) > SEEN
 
     def crossings(self, way: Way) -> int:
         """How many wires a way crosses."""
@@ -97,14 +104,14 @@ class Field:
 
     def meetings(self, way: Way) -> int:
         """How many wires come in, or go out, where a way comes in; or come in where it goes out."""
-        first, last = way[0], way[-1]
-        return sum(near(other[-1], last) + near(other[0], last) + near(other[-1], first)
-                   for other in self.wires)
+        begin, end = way[0], way[-1]
+        return sum([near(other[-1], end) + near(other[0], end) + near(other[-1], begin)
+                    for other in self.wires])
 
     def best(self, ways: Iterable[Way], ends: Sequence[Rect]) -> Way | None:
         """The best of some ways, or None if none is clear."""
         found, lowest = None, float("inf")
-        for cost, way in sorted(((plainly(way), way) for way in ways), key=itemgetter(0)):
+        for cost, way in sorted(((plainly(way), way) for way in ways), key=first)[:MOST]:
             if cost >= lowest:
                 break
             cost += SHARED * self.meetings(way)  # what takes longer is asked last
@@ -125,10 +132,13 @@ class Field:
         Every wire has an end of its own: beside the middle of a side, if that is taken."""
         found = self.best(simple_ways(a, b, xs, ys), (a, b))
         if every or found is None or self.overlap(found) > 1 or self.meetings(found):
-            ways = chain.from_iterable(
-                chain(simple_ways(a, port, xs, ys), round_ways(a, port, xs, ys))
-                for port in (b, *ports(b)))
+            beside = [*ports(b)]
+            ways = chain(round_ways(a, b, xs, ys), chain.from_iterable(
+                simple_ways(a, port, xs, ys) for port in (b, *beside)))
             found = self.best(ways, (a, b))
+            if found is None or self.crowded(found):
+                ways = chain.from_iterable(round_ways(a, port, xs, ys) for port in beside)
+                found = self.best(chain([found] if found else [], ways), (a, b))
         return found or (centre(a), centre(b))
 
 
@@ -170,9 +180,9 @@ def ports(rect: Rect) -> Iterator[Rect]:
                 yield x + far - 0.5, rect[1], x + far + 0.5, rect[3]
 
 
-def shared(p: Point, q: Point, r: Point, s: Point, axis: int) -> float:
-    """The length along which two parallel stretches lie within 6 points of each other."""
-    if abs(p[axis] - r[axis]) >= 6:
+def shared(p: Point, q: Point, r: Point, s: Point, axis: int, apart: float) -> float:
+    """The length along which two parallel stretches lie nearer to each other than `apart`."""
+    if abs(p[axis] - r[axis]) >= apart:
         return 0.0
     along = 1 - axis
     low = max(min(p[along], q[along]), min(r[along], s[along]))

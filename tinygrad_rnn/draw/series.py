@@ -40,10 +40,12 @@ class Series(NamedTuple):
 
 
 class Strips(NamedTuple):
-    """What the strips show: a series for each state, and one for each weight with its name."""
+    """What the strips show: a series for each state, and one for each weight with its name. `whens`
+    are the places in time of all steps, those of a decoder after those of its encoder."""
 
     states: dict[str, Series]
     weights: list[tuple[Text, Series]]
+    whens: list[int]
 
     def norms(self) -> Iterator[float]:
         """The norms that the scale has to hold: the ends of every series, and what has no place on
@@ -61,9 +63,10 @@ class Strips(NamedTuple):
 def series_of(scene: Scene, flow: GradientFlow, found: Survey) -> Strips:
     """The series of everything in view."""
     reckoner = Reckoner(flow, found)
-    weights = [(rail.glyph.text, reckoner.of_weight(rail.glyph.node))
+    weights = [(rail.glyph.text, reckoner.of_weight(rail.glyph.node, rail.stage))
                for rail in scene.rails if rail.glyph.node is not None]
-    return Strips(reckoner.of_states(scene), [(x, s) for x, s in weights if len(s.steps)])
+    whens = sorted({found.whens[n] for n in found.computed if n in found.whens}) or scene.steps
+    return Strips(reckoner.of_states(scene), [(x, s) for x, s in weights if len(s.steps)], whens)
 
 
 def in_order(steps: Any, norms: Any) -> Series:
@@ -77,7 +80,8 @@ def in_order(steps: Any, norms: Any) -> Series:
 
 class Reckoner:
     """Works out the series of a flow: `arrived` has what came to each of the computed nodes of the
-    survey, if it was recorded for all of them, and `steps` the step of each, `UNTIMED` for none."""
+    survey, if it was recorded for all of them, and `steps` the place of each in time, `UNTIMED` for
+    none."""
 
     def __init__(self, flow: GradientFlow, found: Survey) -> None:
         self.flow, self.found = flow, found
@@ -89,6 +93,8 @@ class Reckoner:
         ends = np.array([*found.begins, len(found.computed)])
         steps = [UNTIMED if place.step is None else place.step for place in found.places]
         self.steps = np.repeat(np.array(steps, int), np.diff(ends))
+        if found.whens:
+            self.steps = np.array([found.whens.get(n, UNTIMED) for n in found.computed], int)
         self.recent: list[tuple[list[Any], Any]] = []  # what was stacked, and the stacks
 
     def of_states(self, scene: Scene) -> dict[str, Series]:
@@ -107,9 +113,13 @@ class Reckoner:
                                                else [arrived[nodes[i]] for i in some]))
                 for (scope, name), some in at.items() if some}
 
-    def of_weight(self, x: Node) -> Series:
-        """‖Δ_t‖ at every step; two uses at one step count together."""
-        at = np.array(self.found.uses.get(x, []), int)
+    def of_weight(self, x: Node, stage: int) -> Series:
+        """‖Δ_t‖ at every step of a stage; two uses at one step count together."""
+        at, stages = np.array(self.found.uses.get(x, []), int), self.found.stages
+        if stages:
+            own = [use for use in self.flow.incoming.get(x, []) if stages.get(use.node, 0) == stage]
+            found = told(own)
+            return found._replace(steps=found.steps + self.before(stage))
         if self.arrived and x in self.flow.arrived:
             at = at[self.steps[at] != UNTIMED]
             steps = self.steps[at]
@@ -118,6 +128,12 @@ class Reckoner:
                 if norms is not None:
                     return in_order(steps, norms)
         return told(self.flow.incoming.get(x, []))
+
+    def before(self, stage: int) -> int:
+        """How far the steps of a stage are from their places in time: the steps before it."""
+        own = ((n, when) for n, when in self.found.whens.items()
+               if self.found.stages.get(n, 0) == stage)
+        return next((when - n.at.step for n, when in own if n.at.step is not None), 0)
 
     def at_once(self, x: Node, at: Any) -> Any:
         """The norms of what the nodes `at` these places send to `x`, each for one use. None where

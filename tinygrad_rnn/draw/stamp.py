@@ -41,6 +41,7 @@ class Stamp:
                        for glyph in column.glyphs]
         self.rects = {glyph.key: template.rects[glyph.key] for glyph in self.glyphs}
         self.field = Field(self.rects.values())
+        self.crowded = 0  # how many wires found no place of their own
         self.ways = self.lay_wires()
         self.taps = self.lay_taps()
         self.notes: dict[Key, tuple[Point, str]] = {}
@@ -74,6 +75,7 @@ class Stamp:
         for use in sorted(uses, key=distance):
             a, b = self.rects[use[0]], self.rects[use[1]]
             ways[use] = self.field.route(a, b, self.template.xs, self.template.ys)
+            self.crowded += self.field.crowded(ways[use]) or not self.field.clear(ways[use], (a, b))
             self.field.wires.append(ways[use])
         return ways
 
@@ -90,6 +92,7 @@ class Stamp:
                 for key, position in heads:
                     rect = self.rects[key]
                     way = self.tap_way(rect, y, upper and t.noted)
+                    self.crowded += self.field.crowded(way)
                     self.field.wires.append(way)
                     found[rail.glyph.id, key, position] = Tap(way, upper)
         return found
@@ -108,6 +111,7 @@ class Stamp:
     def tap_again(self) -> None:
         """The taps once more, after the rails have moved."""
         del self.field.wires[len(self.ways):]
+        self.crowded = 0
         self.taps = self.lay_taps()
 
     def place_notes(self) -> None:
@@ -119,7 +123,9 @@ class Stamp:
                 widest[glyph.key] = max(widest.get(glyph.key, 0.0), wide)
         for key, wide in widest.items():
             spots = list(note_spots(self.rects[key], wide, self.template.width))
-            spot = next((spot for spot in spots if self.free(spot, wide)), spots[0])
+            clear = next((spot for spot in spots if self.free(spot, wide)), None)
+            self.crowded += clear is None
+            spot = clear or spots[0]
             rect = note_rect(spot, wide)
             self.notes[key] = spot
             self.template.width = max(self.template.width, rect[2] + 6)

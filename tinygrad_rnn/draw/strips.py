@@ -35,17 +35,17 @@ def with_strips(drawing: Drawing, scene: Scene, shown: Strips, scale: Scale, roo
     """The drawing with a strip for each state and each weight: below it, or where time runs down,
     on its right."""
     paper = (Down if down else Across)(drawing, scene.steps)
-    every = np.array(scene.steps)
+    every, names = np.array(shown.whens), np.array(scene.steps)
     for name, series in shown.states.items():
         title = (*symbol(name), Run("t", "_"), Run("‖"))
         paper.heat((Run("all steps: ‖∂"), *root, Run("/∂"), *title),
-                   cells_of(series, every, scale, lambda _: 1.0))
+                   cells_of(series, every, names, scale, lambda _: 1.0))
     for weight, series in shown.weights:
         sizes = series.finite()
         low, high = (float(sizes.min()), float(sizes.max())) if len(sizes) else (1.0, 1.0)
         height = bar_height(low, high)
         title = (Run("‖Δ"), Run("t", "_"), Run("‖ of "), *weight, Run(", log scale"))
-        paper.bars(title, cells_of(series, every, scale, height),
+        paper.bars(title, cells_of(series, every, names, scale, height),
                    extremes(low, high, height) if len(sizes) else [])
     if len(scene.steps) > MOST:
         shared = math.ceil(len(scene.steps) / MOST)
@@ -136,15 +136,17 @@ class Down:
                                  "start"))
 
 
-def cells_of(series: Series, steps: Any, scale: Scale, height: Height) -> tuple[Cell, ...]:
-    """The cells of a series over all `steps`, at most `MOST` of them; a step without a gradient is
-    empty. Of a cell that several steps share the largest is seen, and its tooltip has the smallest
-    and the rms (the root of the mean square) too."""
-    count = min(len(steps), MOST)
-    ends = np.arange(count + 1) * len(steps) // count
+def cells_of(series: Series, whens: Any, names: Any, scale: Scale,
+             height: Height) -> tuple[Cell, ...]:
+    """The cells of a series over all steps, at most `MOST` of them; a step without a gradient is
+    empty. `whens` are the places of the steps in time, `names` what they are called. Of a cell that
+    several steps share the largest is seen, and its tooltip has the smallest and the rms (the root
+    of the mean square) too."""
+    count = min(len(whens), MOST)
+    ends = np.arange(count + 1) * len(whens) // count
     cells = []
-    for first, last, sizes in zip(steps[ends[:-1]].tolist(), steps[ends[1:] - 1].tolist(),
-                                  binned(series, steps, ends)):
+    for first, last, sizes in zip(names[ends[:-1]].tolist(), names[ends[1:] - 1].tolist(),
+                                  binned(series, whens, ends)):
         where = f"t = {first}" if first == last else f"t = {first} … {last}"
         if sizes is None:
             cells.append(Cell(0.0, "dim", f"{where}: no gradient"))

@@ -155,7 +155,9 @@ class Template:
             edges.append((x, x + w))
             x += w + self.room.column
         frame = x - self.room.column + style.PAD
-        xs = [left - d for left, _ in edges for d in (11.0, 16.0, 6.5)]
+        channels = [11.0, 16.0, 6.5, *(22.0 + 6 * k for k in range(int(
+            (self.room.column - style.GAP_X) / 6)))]
+        xs = [left - d for left, _ in edges for d in channels]
         return middles, frame, [*xs, frame - style.PAD + 8]
 
     def measure_rows(
@@ -184,7 +186,8 @@ class Template:
             for row in range(1 + max((r for _, r in spots), default=-1)):
                 high = max((self.sizes[k][1] for k, r in spots if r == row), default=style.OP)
                 rows[band, row] = y - high / 2
-                ys += [y + d for d in (9.0, 14.0, 4.5)]
+                more = range(int((self.room.row - style.GAP_Y) / 6))
+                ys += [y + d for d in (9.0, 14.0, 4.5, *(20.0 + 6 * k for k in more))]
                 y -= high + self.room.row
             ys += [y + self.room.row - d for d in (9.0, 14.0)]
             if self.grid.uppers[band : band + 2] == [False, True] and self.zones.get(band + 1):

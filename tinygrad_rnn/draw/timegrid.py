@@ -16,6 +16,8 @@ from .scene import Column, Glyph, Rail, Scene, Wire
 from .template import Room, Template
 
 GAP = 118.0  # the width of a gap
+TRIES, MORE = 3, 12.0  # how often rows and columns are moved apart, and how far
+HOPELESS = 8  # a tangle of so many wires stays one, however far things stand apart
 
 
 class TimeGrid:
@@ -172,9 +174,27 @@ class TimeGrid:
         wide = max(width(line, style.SMALL) for line in lines) / 2 + 2
         return middle - wide, top + 6, middle + wide, top + 24 + 15 * len(lines)
 
+    @property
+    def crowded(self) -> int:
+        """How many wires found no place of their own."""
+        return self.wires.all_crowded + sum(
+            stamp.crowded for t in self.templates.values() for stamp in t.stamps)
+
     def way(self, wire: Wire) -> Way:
         """The way of a wire."""
         return self.wires.way(wire)
+
+
+def roomy_grid(scene: Scene) -> TimeGrid:
+    """The grid of a scene; its rows and columns further apart, if wires find no place between
+    them."""
+    grids = []
+    for tries in range(TRIES):
+        more = MORE * tries
+        grids.append(TimeGrid(scene, Room(column=style.GAP_X + more, row=style.GAP_Y + more)))
+        if not grids[-1].crowded or grids[-1].crowded > HOPELESS:
+            break
+    return min(grids, key=lambda grid: grid.crowded)
 
 
 def title_of(column: Column) -> Text:
