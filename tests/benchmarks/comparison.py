@@ -56,6 +56,9 @@ def compare(size, kind="rnn", dtype="float32", seconds=10.0, only=None, most=200
                if (name in only or name == HAND if only else (size, name) != ("c", COMPILED))}
     if check:
         agree(runners, dtype)
+    else:
+        for runner in runners.values():
+            runner.step()
     times = {name: [] for name in runners}
     share = seconds / len(runners)
     rng = np.random.default_rng(0)
