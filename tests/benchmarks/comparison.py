@@ -30,9 +30,10 @@ TORCH, CELLS, JAX, HIPS = "torch layer", "torch cells", "jax scan", "HIPS autogr
 
 def rivals(kind):
     """Name -> class, of everything that is installed."""
-    found = {FUSED: Ours, OPS: OursByOps, HAND: BY_HAND[kind]}
+    found = {FUSED: Ours, OPS: OursByOps}
     if installed("numba"):
         found[COMPILED] = OursCompiled
+    found[HAND] = BY_HAND[kind]
     if kind == "rnn":
         found[MINIMAL] = RNNMinimal
     if installed("torch"):
