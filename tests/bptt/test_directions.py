@@ -230,4 +230,4 @@ def test_the_windows_of_each_direction_and_of_both_are_drawn():
     net = both_ways()
     found = tg.truncation(losses_of(net), net, 2)
     for part in (found.forward, found.backward, found):
-        assert "h_4" in draw.truncated(part).svg().replace("₄", "_4")
+        assert "6 steps, 3 windows" in draw.truncated(part).svg()
