@@ -153,6 +153,8 @@ class Ways:
             boxes += [grid.rects[g] for g in column.glyphs]
             xs += [x - grid.between / 2, x - grid.between / 2 - 5]
             ys += t.ys
+            if grid.scene.columns[i + 1:i + 2] and grid.scene.columns[i + 1].stage != column.stage:
+                xs.append(x + grid.column_width(column) + 9)  # before the next stage
             if column.step is not None:
                 stamp = t.stamp(column.when)
                 boxes += [moved(rect, x) for rect in stamp.words]
