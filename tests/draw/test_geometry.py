@@ -57,7 +57,7 @@ def test_what_was_wrong_once(start):
 
 
 @pytest.mark.parametrize("seed", [4, 8, 18, 34, 54, 79, 97, 98, 138, 163, 179,
-                                  194, 351, 365])
+                                  194, 351, 365, 1213])
 def test_models_that_nobody_has_drawn_before(seed):
     """More of them: python -m pytest tests/benchmarks/test_invented.py"""
     picture = invented(seed)

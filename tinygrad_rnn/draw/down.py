@@ -94,8 +94,7 @@ class Turned:
         self.frames = [turned_box(box) for box in flat.frames]
         self.boxes = {box.id: turned_box(box) for box in flat.boxes}
         self.lines = [replace(line, points=tuple(map(turn, line.points))) for line in flat.lines]
-        self.ways = [tuple(map(turn, grid.way(wire))) if wire.kind != "term" else ()
-                     for wire in grid.scene.wires]
+        self.ways = [tuple(map(turn, grid.way(wire))) for wire in grid.scene.wires]
         self.labels: list[Label] = []
         self.crowded = 0
         self.taken = Places()  # where boxes and words are

@@ -54,6 +54,9 @@ class Ways:
             ways = self.grid.of(self.grid.scene.columns[i]).stamp(wire.head.when).ways
             way = ways[wire.tail.key, wire.head.key, wire.position]
             return shifted(way, self.grid.left[i])
+        if wire.kind == "term":
+            which = self.grid.scene.totals.index(wire.head)
+            return self.term_way(wire, self.grid.top - TOTAL - 16 * which)
         if wire.kind == "free" and wire.head not in self.grid.column_of:
             return self.find_way(wire)
         return self.passages[wire]
