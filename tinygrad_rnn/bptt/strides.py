@@ -31,7 +31,6 @@ from ..core.place import here
 from ..core.together import (
     Account,
     Bypass,
-    Times,
     Use,
     steps_of,
     way_past,
@@ -174,12 +173,10 @@ class Stride:
         for line, x in zip(lines, unique.values()):
             if type(x) is Use:
                 self.add(x, line)
-            elif type(x) is Times:
-                line[: len(x.squares)] = x.squares
             else:
-                squares(x, line)
+                squares(x, line[: len(x)])
         at = {key: i for i, key in enumerate(unique)}
-        short = {at[id(x)] for x in leaving if type(x) is Times and len(x.squares) < len(lines[0])}
+        short = {at[id(x)] for x in leaving if type(x) is not Use and len(x) < len(lines[0])}
         return Measured([kind.nodes for kind in found.kinds],
                         to_norms(lines, list(unique.values())),
                         [at[id(g)] for g in arrived], [at[id(x)] for x in leaving], short)
@@ -244,4 +241,4 @@ def norm_at(x: Any, t: int) -> float:
         return outer_norm(x.d[t], x.x[t]) if x.x[t].any() else 0.0 * norm(x.d[t])
     if type(x) is Use:
         return norm(x.d[t].reshape(-1, x.d.shape[-1]).sum(0))
-    return norm(np.matmul(x.g[t], x.W) if type(x) is Times else np.asarray(x[t]))
+    return norm(np.asarray(x[t]))

@@ -76,19 +76,11 @@ class Use(NamedTuple):
     x: Any = None
 
 
-class Times(NamedTuple):
-    """What leaves as g_t W at each step, and is not kept: only the squares of the norms are."""
-
-    g: Any
-    W: Any
-    squares: Any
-
-
 class Passed(NamedTuple):
     """The nodes of one kind, one for each step, and what passes them, last step first.
 
     `g` (T, ...) arrives there. `leaving` has for each operand what leaves through it: an array
-    (T, ...), `Times`, a `Use`, or None where no gradient goes. What is one row shorter is not sent
+    (T, ...), a `Use`, or None where no gradient goes. What is one row shorter is not sent
     by the last node, whose operand needs no gradient.
     """
 

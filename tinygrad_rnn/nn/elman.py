@@ -28,7 +28,6 @@ from ..core.place import here
 from ..core.together import (
     Account,
     Passed,
-    Times,
     Use,
     each_times,
     lean,
@@ -189,13 +188,11 @@ class PastElman:
         way, known = 1 if self.reverse else -1, first.op is constant
         g, h, before, x = (a[::way] for a in (g, self.value, self.before, self.x))
         arrived, deltas = g if g.flags.writeable else g.copy(), np.empty(h.shape, h_0.dtype)
-        carry = np.full(h_0.shape, -0.0, h_0.dtype)  # the zero that changes no other
-        flat, sent = carry.reshape(-1), list[Any]()
-        for total, delta in zip(arrived, self.phi.slope(h, deltas)):
+        carry, to_h = np.full(h_0.shape, -0.0, h_0.dtype), np.empty_like(deltas)  # -0.0 + x is x
+        for total, delta, sent in zip(arrived, self.phi.slope(h, deltas), to_h):
             np.add(total, carry, total)
             np.multiply(total, delta, delta)
-            np.matmul(delta, W_h, carry)
-            sent.append(np.dot(flat, flat))
+            carry = np.matmul(delta, W_h, sent)
         to_x = each_times(deltas, W_x) if self.steps else None
         nodes = list(joined[::way])
         kinds = [Passed(nodes, arrived, (deltas,))]
@@ -205,7 +202,7 @@ class PastElman:
         nodes = [n.a for n in nodes]
         kinds += [Passed(nodes, deltas, (deltas, deltas)),
                   Passed([n.b for n in nodes], deltas,
-                         (Times(deltas, W_h, sent[: len(h) - known]), Use(W_hh, deltas, before))),
+                         (to_h[: len(h) - known], Use(W_hh, deltas, before))),
                   Passed([n.a for n in nodes], deltas, (to_x, Use(W_xh, deltas, x)))]
         return Account(kinds, None if to_x is None else to_x[::way],
                        () if known else ((first, carry),))
