@@ -181,7 +181,7 @@ def numbers(arrays: list[Any]) -> list[Any]:
         found = {key: number(a) for key, a in once.items()}
     else:
         found = dict(zip(once, norms(list(once.values()))))
-    return [found[key] for key in keys]
+    return list(map(found.__getitem__, keys))
 
 
 def plain_slice(node: Node) -> bool:

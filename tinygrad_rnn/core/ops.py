@@ -169,11 +169,15 @@ def swap(x: Array) -> Array:
     return transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
+PLAIN = {int, slice, type(...), type(None)}
+
+
 def is_basic(index: Any) -> bool:
     """Whether an index picks a plain slice: no entry can come twice."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(isinstance(i, (int, np.integer, slice, type(None), type(...))) and i is not True
-               and i is not False for i in parts)
+    return PLAIN.issuperset(map(type, parts)) or all(
+        isinstance(i, (int, np.integer, slice, type(None), type(...)))
+        and i is not True and i is not False for i in parts)
 
 
 # np.sum without its detours; the stub of reduce knows no keepdims of type bool

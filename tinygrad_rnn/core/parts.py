@@ -18,6 +18,7 @@ from . import ops
 from .backprop import fit
 
 SMALL, LARGE = 1e-280, 1e300  # squares within: no digit of the sum is lost
+SINGLE = 2048  # entries: the norm of a larger array is computed by itself
 
 
 class Part(NamedTuple):
@@ -77,13 +78,15 @@ def scaled_norm(g: Any) -> float:
 
 def norms(arrays: list[Any]) -> list[float]:
     """The norm of each of many arrays."""
-    if any(a.dtype.itemsize < 8 for a in arrays):
-        return [norm(a) for a in arrays]
-    squares = np.array([np.vdot(a, a) for a in arrays])
-    found: list[float] = np.sqrt(squares).tolist()
-    for i in np.flatnonzero(~((squares > SMALL) & (squares < LARGE))):
-        found[i] = scaled_norm(arrays[i])
-    return found
+    alike: dict[Any, list[int]] = {}
+    for i, a in enumerate(arrays):
+        alike.setdefault(a.shape, []).append(i)
+    found = np.empty(len(arrays))
+    for places in alike.values():
+        some = [arrays[i] for i in places]
+        stack = stacked(some) if some[0].size < SINGLE else None  # a copy of each
+        found[places] = list(map(norm, some)) if stack is None else sizes_of(stack)
+    return found.tolist()
 
 
 def stacked(arrays: list[Any]) -> Any:
@@ -101,6 +104,7 @@ def stacked(arrays: list[Any]) -> Any:
         return np.array(arrays).reshape(shape)
 
 
+@np.errstate(over="ignore", under="ignore", invalid="ignore")  # then the largest is taken out
 def sizes_of(stack: Any) -> Any:
     """The norm of each of a stack of numbers or arrays."""
     if stack.ndim == 1:
