@@ -15,7 +15,6 @@ from ..errors import TinygradRNNError
 from ..nn.fused_open import open_fused
 from .models import model
 
-FORMATS = ("text", "csv", "markdown")
 SHOWN = 12  # longer lists of steps are shown in part
 
 
