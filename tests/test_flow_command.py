@@ -104,3 +104,11 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, capsys):
     assert out == ""
     assert err.count("\n") == 1
     assert "Traceback" not in err
+
+
+def test_a_file_without_a_function_and_more_steps_than_memory(capsys):
+    assert main(["flow", "mine.py"]) == 2
+    assert "Or name a function of mine.py: mine.py:function" in capsys.readouterr().err
+    assert main(["flow", "lstm", "--steps", str(10 ** 15)]) == 2
+    _, err = capsys.readouterr()
+    assert err == "tinygrad-rnn: there is not enough memory for so much at once\n"

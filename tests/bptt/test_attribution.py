@@ -240,17 +240,34 @@ def test_refusals():
         found.array(1, 9)
     with pytest.raises(ValueError, match="t is one of the steps"):
         found.array(0, 1)
+    for wrong in (9, "1", [1], np.ones(2)):
+        with pytest.raises(tg.InputError, match=r"t is one of the steps \[1, 2, 3, 4, 5\], got"):
+            found.gradient(wrong)
     flow = tg.gradient_flow(found.losses[0])
     with pytest.raises(ValueError, match="needs a Value or a Tensor"):
         flow.attribution("W", found.losses)
     with pytest.raises(ValueError, match="expected a list of losses"):
         flow.attribution(found.W, found.losses[0])
+    with pytest.raises(ValueError, match=r"got 'L' \(\)\. Keep"):  # as errors say it elsewhere
+        flow.attribution(found.W, (found.losses[0] * 1.0).named("L"))
+    with pytest.raises(tg.InputError, match="a list of losses, got none"):
+        flow.attribution(found.W, [])
     with pytest.raises(ValueError, match="a single number"):
         flow.attribution(found.W, [found.W])
     with pytest.raises(tg.GradientError, match="no loss depends"):
         flow.attribution(tg.Value(1.0, name="alone"), found.losses)
     with pytest.raises(ValueError, match="keep is 'arrays' or 'norms'"):
         flow.attribution(found.W, found.losses, keep="all")
+
+
+def test_nothing_is_said_to_add_up_where_there_is_nan():
+    layer = nn.RNN(2, 3, seed=0, return_sequences=True)
+    xs = np.ones((3, 1, 2))
+    xs[1] = np.nan
+    losses = [h.sum() for h in layer(xs)]
+    found = tg.gradient_flow(losses[0]).attribution(layer.cell.W_hh, losses)
+    assert "there are NaN or Inf" in str(found)
+    assert "add up to" not in str(found)
 
 
 def well_conditioned(large=0.0):

@@ -75,3 +75,12 @@ def test_the_same_name_in_two_layers_is_told_apart():
     assert names == {c.id for c in tg.diff(loss(0), loss(1)).changed if c.before.name == "W_hh"}
     shown = str(tg.what_if(loss(0), "no dh_next"))
     assert all(name in shown for name in names)
+
+
+def test_a_released_graph_is_not_taken_for_an_empty_one():
+    one, two = loop(2), loop(2)
+    flow = tg.gradient_flow(two)
+    tg.release(two)
+    for before, after in ((one, two), (two, one), (flow, one)):
+        with pytest.raises(tg.GradientError, match=r"^diff\(\): .* already released"):
+            tg.diff(before, after)

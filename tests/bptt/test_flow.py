@@ -328,6 +328,12 @@ def test_nothing_reached():
         flow.ledger(other)
     with pytest.raises(ValueError, match="needs a Value or a Tensor"):
         flow.ledger("w")
+    for call in (flow.norm, flow.gradient):
+        with pytest.raises(tg.InputError, match=r"a Value or a Tensor, got str.*flow\.norms\("):
+            call("w")
+    for wrong in (None, 3, w):
+        with pytest.raises(tg.InputError, match=r"name of a state, got .*flow\.norm\(node\)"):
+            flow.norms(wrong)
     assert np.array_equal(flow.gradient(other), [0.0, 0.0])
     assert flow.norm(tg.Value(1.0)) == 0.0
     assert w.grad is not None

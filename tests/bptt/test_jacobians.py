@@ -10,7 +10,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.bptt.rows import between, rows
 from tinygrad_rnn.core.gradients import pull
-from tinygrad_rnn.errors import GradientError, InputError
+from tinygrad_rnn.errors import GradientError, InputError, ShapeError
 
 from ..nn.reference import close, family
 
@@ -587,3 +587,13 @@ def test_a_matrix_by_its_step_and_the_norms():
     np.testing.assert_array_equal(found.norms, found.spectral_norms)
     with pytest.raises(tg.errors.InputError, match="expected a step from 1 to 4, got 7"):
         found[7]
+
+
+def test_a_batch_of_none_and_a_step_that_is_no_number():
+    layer = nn.RNN(2, 3, seed=0, return_sequences=True)
+    with pytest.raises(ShapeError, match=r"at least one sample, got states of shape \(0, 3\)"):
+        tg.step_jacobians(layer(np.ones((4, 0, 2))))
+    J = tg.step_jacobians(layer(np.ones((4, 1, 2))))
+    for wrong in (np.array([1, 2]), [1], None, slice(1, 2)):
+        with pytest.raises(InputError, match="a step from 1 to 4, got"):
+            J[wrong]

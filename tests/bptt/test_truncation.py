@@ -275,3 +275,12 @@ def test_graphs_that_say_nothing():
     tg.release(loss)
     with pytest.raises(tg.GradientError, match="already released"):
         tg.truncation(loss, layer, 2)
+
+
+def test_a_name_that_no_parameter_has():
+    layer = nn.RNN(I, H, seed=0, return_sequences=True)
+    found = tg.truncation(nn.squared_error(layer(XS), TARGETS), layer, 2)
+    for wrong in ("W_hh", None, layer.cell.W_hh, ["cell.W_hh"]):
+        for call in (found.cosine, found.error):
+            with pytest.raises(InputError, match=r"cell\.W_xh, cell\.W_hh, cell\.b_h; got"):
+                call(wrong)

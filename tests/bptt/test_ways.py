@@ -295,3 +295,13 @@ def test_the_users_data_is_as_it_was():
 def test_a_loss_that_takes_no_position_is_refused():
     with pytest.raises(tg.errors.InputError, match="an output and its position"):
         tg.three_ways(nn.RNN(2, 3, seed=0), np.ones((3, 1, 2)), lambda y: y.sum())
+
+
+def test_a_batch_of_none_and_losses_of_something_else():
+    layer, xs = nn.RNN(2, 3, seed=0), np.ones((3, 1, 2))
+    with pytest.raises(InputError, match="at least one sample"):
+        tg.three_ways(layer, xs[:, :0], lambda y, t: (y ** 2).sum())
+    with pytest.raises(InputError, match=r"none of the parameters: cell\.W_xh.*detached\?"):
+        tg.three_ways(layer, xs, lambda y, t: (y ** 2).sum().detach())
+    with pytest.raises(InputError, match="none of the parameters"):
+        tg.three_ways(layer, xs, lambda y, t: (y ** 2).sum(), params=[tg.Value(1.0)])

@@ -402,8 +402,10 @@ def test_there_is_no_wrong_attribution():
         with pytest.raises(tg.InputError, match=r"wrong on purpose \(no dh_next\)"):
             wrong.attribution(W, [made.loss])
     assert flow.right.attribution(W, [made.loss]).to_numpy().shape[:2] == (1, 3)
-    with pytest.raises(tg.InputError, match="a Value or a Tensor"):
+    with pytest.raises(tg.InputError, match=r"a Value or a Tensor, got NoneType\. Of a layer"):
         flow.ledger(None)
+    with pytest.raises(tg.GradientError, match="its gradient is the seed"):
+        flow.ledger(flow.root)
 
 
 def test_it_is_marked_wherever_it_appears():

@@ -46,7 +46,7 @@ DOORS = {
     "Dropout": (nn.Dropout, {"p": 0.5}, ("p",)),
     "MLP": (nn.MLP, {"sizes": [I, H]}, ("sizes", "nonlinearity", "bias", "flatten", *SEEDED)),
     "Sequential": (lambda layer: nn.Sequential(layer), {"layer": abs}, ("layer",)),
-    "Recurrent": (nn.Recurrent, {"cell": abs}, ("cell", *LAYER)),
+    "Recurrent": (nn.Recurrent, {"cell": divmod}, ("cell", *LAYER)),
     "Stacked": (lambda **o: nn.Stacked(**{"layers": two(), **o}), {},
                 ("layers", "residual", "dropout", "return_state", "return_all_states")),
     "Bidirectional": (lambda **o: nn.Bidirectional(**{"layer": nn.RNN(I, H), **o}), {},
@@ -187,10 +187,46 @@ def test_the_words_of_a_list_of_sizes():
     (nn.RNN, "bidirectional", "nn.Bidirectional"), (nn.LSTM, "dropout", "nn.Stacked.*recurrent_dr"),
     (nn.LSTM, "go_backwards", "reverse=True"), (nn.GRU, "stateful", r"layer\(xs, state\)"),
     (nn.RNN, "activation", "nonlinearity="), (nn.GRU, "nonlinearity", "activation="),
-    (nn.LSTM, "recurrent_activation", "gate_activation="), (nn.RNN, "colour", "There are return_")])
+    (nn.LSTM, "recurrent_activation", "gate_activation="),
+    (nn.RNN, "colour", "There are input_size, hidden_size, nonlinearity, .*return_"),
+    (nn.RNN, "return_sequence", r"Did you mean return_sequences\?"),
+    (nn.LSTM, "units", "hidden_size")])
 def test_the_names_of_others_are_answered_with_ours(make, option, words):
     with pytest.raises(UnsupportedError,
                        match=f"^{make.__name__}: there is no option {option}. .*{words}"):
         make(I, H, **{option: True})
     with pytest.raises(TypeError):  # as Python has it
         make(I, H, **{option: True})
+
+
+@pytest.mark.parametrize(("make", "option", "words"), [
+    (lambda **o: nn.Recurrent(nn.RNNCell(I, H), **o), "batch_first", "swapaxes"),
+    (lambda **o: nn.Recurrent(nn.RNNCell(I, H), **o), "return_sequence", "mean return_sequences"),
+    (lambda **o: nn.Stacked([nn.RNN(I, H)], **o), "bidirectional", r"nn\.Bidirectional"),
+    (lambda **o: nn.Stacked([nn.RNN(I, H)], **o), "colour", "There are layers, residual, dropout"),
+    (lambda **o: nn.Bidirectional(nn.RNN(I, H), **o), "merge_mode", "Here it is merge="),
+    (lambda **o: nn.Bidirectional(nn.RNN(I, H), **o), "num_layers", r"nn\.Stacked")])
+def test_layers_around_layers_answer_the_names_of_others(make, option, words):
+    with pytest.raises(UnsupportedError, match=f": there is no option {option}. .*{words}"):
+        make(**{option: True})
+
+
+def test_a_layer_of_ones_own_names_itself():
+    class Mine(nn.Recurrent):
+        pass
+
+    with pytest.raises(UnsupportedError, match=r"^Mine: there is no option units"):
+        Mine(nn.RNNCell(I, H), units=3)
+
+
+def test_a_function_that_is_no_cell():
+    xs, h = np.ones((3, 2, I)), np.zeros((2, I))
+    with pytest.raises(InputError, match="function that does not take these two: too many"):
+        nn.Recurrent(lambda x: x)
+    with pytest.raises(InputError, match=r"step 1, unroll.*None for the output.*initial_state\)"):
+        nn.Recurrent(lambda x, h: (h, h))(xs)
+    with pytest.raises(InputError, match="None for the output"):
+        list(tg.truncated_bptt(lambda x, h: (h, h), xs, 2))
+    with pytest.raises(InputError, match=r"None for the output$"):
+        nn.Recurrent(lambda x, h: (None, h))(xs, h)
+    assert nn.Recurrent(lambda x, h=None: (x, x))(xs).shape == (2, I)

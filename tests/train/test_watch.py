@@ -269,3 +269,11 @@ def test_it_is_read_in_a_terminal_and_in_a_notebook():
     assert "‖∂L/∂W‖" in page
     states = train.Watch(layer, states="<h>")
     assert "&lt;h&gt;" in states._repr_html_()
+
+
+def test_a_released_graph_has_nothing_to_look_at():
+    _, seen, loss = run(updates=1)
+    tg.release(loss)
+    with pytest.raises(tg.GradientError, match=r"was released.*watch\.update\(loss\) first"):
+        seen.update(loss)
+    assert [row.update for row in seen.rows] == [1]

@@ -103,20 +103,16 @@ class Attribution(Table):
 
         `t` and `k` are steps, as in `loss_steps` and `steps`.
         """
-        for name, step, known in (("t", t, self.loss_steps), ("k", k, self.steps)):
-            if step not in known:
-                raise InputError(f"{name} is one of the steps {brief(known)}, got {step!r}",
-                                 where="array(t, k)")
+        i, k = place("t", t, self.loss_steps), place("k", k, self.steps)
         if self.keep == "norms":
             raise GradientError("only the norms of the cells were kept", where="array(t, k)",
                                 fix='Keep the arrays: attribution(W, losses, keep="arrays")')
-        i = self.loss_steps.index(t)
-        cell = self.column(self.steps.index(k), i, i + 1)[0]
+        cell = self.column(k, i, i + 1)[0]
         return float(cell) if self.W.is_scalar else cell.astype(self.W.value.dtype)
 
     def gradient(self, t: Any) -> Any:
         """The sum of a row: dL_t/dW."""
-        row = self.sums[self.loss_steps.index(t)]
+        row = self.sums[place("t", t, self.loss_steps)]
         return float(row) if self.W.is_scalar else row
 
     def to_numpy(self) -> Any:
@@ -148,6 +144,8 @@ class Attribution(Table):
         """What was checked."""
         if self.error is None:
             return ["not checked against a plain backward: there are hooks on the way"]
+        if not np.isfinite(self.norms).all():
+            return ["there are NaN or Inf: nothing adds up to what could be compared"]
         notes = ["rows add up to each loss's gradient, columns to each use's contribution, "
                  f"to {self.error:.1g}"]
         if self.condition > 1.0:
@@ -160,14 +158,17 @@ def attribute(W: Any, losses: Any, keep: str = "arrays") -> Attribution:
     """The table for a weight and a list of losses. Raises `InputError` for anything else, and
     `GradientError` if no loss depends on W."""
     if not isinstance(W, Node):
-        raise InputError(f"attribution(W, ...) needs a Value or a Tensor, got {type(W).__name__}")
+        raise InputError(f"attribution(W, ...) needs a Value or a Tensor, got {type(W).__name__}",
+                         fix="Of a layer, give one of its parameters: rnn.cell.W_hh")
     listed = isinstance(losses, Iterable) and not isinstance(losses, (Node, str))
     losses = list(losses) if listed else losses
     if not listed or not all(isinstance(x, Node) for x in losses):
         raise InputError("expected a list of losses, nodes with one number each, got "
-                         f"{describe(losses) if isinstance(losses, Node) else losses!r}",
+                         f"{describe(losses) if isinstance(losses, Node) else repr(losses)}",
                          where="attribution()", fix="Keep the losses of the steps in a list; of a "
                                                     "sum of steps, they are its .operands")
+    if not losses:
+        raise InputError("expected a list of losses, got none", where="attribution()")
     losses = told_apart(losses)
     for loss in losses:
         if np.size(loss.value) != 1:
@@ -179,6 +180,16 @@ def attribute(W: Any, losses: Any, keep: str = "arrays") -> Attribution:
     if not table.steps:
         raise GradientError(f"no loss depends on {describe(W)}", where="attribution()")
     return table
+
+
+def place(name: str, step: Any, known: Sequence[Any]) -> int:
+    """Where a step stands among those of the table. Raises `InputError` if it is none of them."""
+    found = [i for i, one in enumerate(known) if isinstance(step, (int, np.integer, type(None)))
+             and one == step]
+    if not found:
+        raise InputError(f"{name} is one of the steps {brief(known)}, got {step!r}",
+                         where="attribution()")
+    return found[0]
 
 
 def brief(steps: Sequence[Any]) -> str:

@@ -47,6 +47,9 @@ class Chain:
         self.batch = first[0][:1] if len(first[0]) > 1 else ()
         if any(shape[:1] != self.batch for shape in first if self.batch):
             raise ShapeError(f"expected parts (B, ...) with the same B, got {first}", where=call)
+        if self.batch == (0,):
+            raise ShapeError(f"expected at least one sample, got states of shape {first[0]}",
+                             where=call)
         self.sizes = [int(np.prod(shape[len(self.batch):], dtype=int)) for shape in first]
         self.size = sum(self.sizes)
 

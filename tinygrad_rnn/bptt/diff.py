@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..core import walk
-from ..core.graph import Node
+from ..core.graph import Node, released
+from ..core.guards import refuse_released
 from ..core.keys import Key, keys
 from ..core.parts import norm
 from ..errors import InputError
@@ -87,6 +88,9 @@ def diff(before: Any, after: Any, *, rtol: float = 1e-9, atol: float = 1e-12) ->
                              where="diff()")
     flows = [x if isinstance(x, GradientFlow) else None for x in (before, after)]
     roots = [x.root if isinstance(x, GradientFlow) else x for x in (before, after)]
+    for root in roots:
+        if root.op is released:
+            refuse_released(root, "diff()")
     found = keys(*roots)
     sides = [{found[n]: n for n in walk.nodes(root)} for root in roots]
     names = leaf_names(roots)

@@ -18,7 +18,7 @@ import numpy as np
 from ..core import hooks
 from ..core.backprop import commit, contributions
 from ..core.graph import Node, released
-from ..core.guards import plain_seed
+from ..core.guards import plain_seed, refuse_other
 from ..core.parts import norm
 from ..core.place import contained
 from ..core.totals import InOrder, Totals
@@ -68,9 +68,13 @@ class GradientFlow:
 
         Raises `GradientError` if no gradient of this flow reached it.
         """
-        if not isinstance(node, Node):
-            raise InputError(f"ledger(...) needs a Value or a Tensor, got {type(node).__name__}",
-                             fix="Of a layer, give one of its parameters: rnn.cell.W_hh")
+        self.check(node, self.incoming)
+        return Ledger(node, self.root_name, self.incoming[node], self.carried.get(node), self.wrong,
+                      flow=self)
+
+    def check(self, node: Node, *recorded: Recording) -> None:
+        """Refuse what has no ledger: no row in any of these recordings."""
+        refuse_other(node, "ledger()", "Of a layer, give one of its parameters: rnn.cell.W_hh")
         if self.root.op is released:
             raise GradientError(f"the graph of {describe(self.root)} was released, and its uses "
                                 "are gone", where="ledger()",
@@ -78,12 +82,10 @@ class GradientFlow:
         if node is self.root:
             raise GradientError(f"the flow starts at {describe(node)}: its gradient is the seed, "
                                 "and no use gave it", where="ledger()")
-        if node not in self.incoming:
+        if not any(node in one for one in recorded):
             raise GradientError(f"no contribution reached {describe(node)}", where="ledger()",
                                 fix=f"It needs no gradient, or {describe(self.root)} does not "
                                     "depend on it")
-        return Ledger(node, self.root_name, self.incoming[node], self.carried.get(node), self.wrong,
-                      flow=self)
 
     def attribution(self, W: Node, losses: Any, *, keep: str = "arrays") -> Attribution:
         """The table of dL_t/dW through its use at step k, for a list of losses L_t.
@@ -127,6 +129,7 @@ class GradientFlow:
 
     def gradient(self, node: Node) -> Any:
         """The whole gradient that arrived at `node` in this flow; zeros if none did."""
+        refuse_other(node, "gradient()", 'By name there are the norms: flow.norms("h")')
         if node in self.totals:
             return self.totals[node]
         if node not in self.arrived:
@@ -138,6 +141,7 @@ class GradientFlow:
 
     def norm(self, node: Node) -> float:
         """|dL/d(node)|."""
+        refuse_other(node, "norm()", 'By name: flow.norms("h")')
         if self.incoming.norms and node in self.arrived and node not in self.totals:
             return float(abs(self.arrived[node]))
         return norm(self.gradient(node))
@@ -148,6 +152,9 @@ class GradientFlow:
 
         `name` may be qualified by its scope (`encoder/h`); an ambiguous one raises and lists them.
         """
+        if not isinstance(name, str):
+            raise InputError(f"expected the name of a state, got {type(name).__name__}",
+                             where="norms()", fix='flow.norms("h"); of one node, flow.norm(node)')
         scope, _, short = name.rpartition("/")
         named = [n for n in self.arrived if n.name == short and (not scope or n.scope == scope)]
         if any(n.at.span is not None for n in named):

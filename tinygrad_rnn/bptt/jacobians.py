@@ -84,7 +84,7 @@ class StepJacobians(Table):
 
     def position(self, t: int) -> int:
         """Where the state of step t stands in the chain."""
-        if t not in self.steps:
+        if not isinstance(t, (int, np.integer)) or t not in self.steps:
             raise InputError(f"expected a step from {self.steps[0]} to {self.steps[-1]}, got {t!r}",
                              where="step_jacobians")
         return self.steps.index(t)

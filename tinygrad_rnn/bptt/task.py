@@ -12,7 +12,6 @@ be of the graph.
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from ..nn.cells import Cell
 from ..nn.feedback import as_layer
 from ..nn.layer import Layer
 from ..nn.masking import choose, read_masks, select, zeros
+from ..nn.options import cannot_take
 from ..nn.stacked import Stacked
 from ..nn.states import mapped
 from ..nn.steps_joined import first_step, shape_of
@@ -52,6 +52,8 @@ class Task:
         self.steps = self.layer.steps(xs)
         self.T, self.first = len(self.steps), first_step()
         self.batch = (self.steps.shape() or ())[:-1]
+        if 0 in self.batch:
+            raise InputError("expected at least one sample, got none", where="three_ways")
         self.masks = read_masks(self.T, self.batch, mask, lengths, None, "three_ways")
         self.loss_at, self.last, self.given = loss_at, last, initial_state
         self.reverse = self.layer.directions() == {"reverse"}
@@ -170,14 +172,10 @@ class Task:
 
 def takes_both(loss_at: Callable[[Any, int], Any]) -> None:
     """Refuse a loss that does not take an output and its position."""
-    try:
-        signature(loss_at).bind(None, 0)
-    except TypeError as problem:
+    problem = cannot_take(loss_at, 2)
+    if problem:
         raise InputError(f"expected loss_at to take an output and its position: {problem}",
-                         where="three_ways",
-                         fix="lambda y, t: ((y - target[t]) ** 2).sum()") from None
-    except ValueError:  # nobody knows what it takes
-        return
+                         where="three_ways", fix="lambda y, t: ((y - target[t]) ** 2).sum()")
 
 
 def one_way(cell: Any) -> Layer:

@@ -25,7 +25,7 @@ from ..core import backprop, walk
 from ..core.graph import Node, constant, given, leaf, tick
 from ..core.parts import norm
 from ..core.place import contained, here, switch, timestep
-from ..errors import InputError
+from ..errors import GradientError, InputError
 from ..nn.feedback import as_layer, onward
 from ..nn.init import generator
 from ..nn.layer import Layer
@@ -195,6 +195,7 @@ class Window:
     cut: list[Cut]
     losses: list[Any] = field(default_factory=list)
     kept: bool = False
+    over: bool = False
 
     @property
     def times(self) -> range:
@@ -203,12 +204,14 @@ class Window:
 
     def backward(self, loss: Any, seed: Any = None) -> None:
         """Add the gradients of `loss` to `.grad`, as `loss.backward()` does."""
+        self.check()
         backprop.backward(loss, seed)
         self.losses.append(loss)
 
     def flow(self, loss: Any, seed: Any = None, *, keep: str = "arrays") -> GradientFlow:
         """The same, with every contribution kept, or with `keep="norms"` its norm: see
         `gradient_flow`. The graph of this window then lives as long as the flow."""
+        self.check()
         found = gradient_flow(loss, seed, keep=keep)
         self.kept = True
         return found
@@ -217,7 +220,13 @@ class Window:
         """Free the graph of this window: what was made later than `after`."""
         roots = (self.outputs, *parts_of(self.state), *self.losses)
         walk.release(*(x for x in roots if isinstance(x, Node)), after=after)
-        self.losses.clear()
+        self.losses, self.over = [], True
+
+    def check(self) -> None:
+        """Refuse to go back through a window that was released."""
+        if self.over:
+            raise GradientError(f"{self} is over: its graph was released", where="truncated_bptt",
+                                fix="Go backward inside of the loop, and keep no list of windows")
 
     def __repr__(self) -> str:
         cuts = f", the gradient is cut at {'; '.join(map(str, self.cut))}" if self.cut else ""

@@ -161,6 +161,7 @@ class Truncation(Table):
     def cosine(self, name: str) -> float:
         """The cosine of the angle between the truncated and the full gradient: 1 is the same
         direction. 0 if one of them is 0, and 1 if both are."""
+        self.check(name)
         a, b = norm(self.truncated[name]), norm(self.full[name])
         if a == 0.0 or b == 0.0:
             return float(a == b)
@@ -168,8 +169,14 @@ class Truncation(Table):
 
     def error(self, name: str) -> float:
         """|truncated - full| / |full|; 0 if both are 0."""
+        self.check(name)
         off, whole = norm(self.truncated[name] - self.full[name]), norm(self.full[name])
         return off / whole if whole else float("inf") if off else 0.0
+
+    def check(self, name: str) -> None:
+        if not isinstance(name, str) or name not in self.wanted:
+            raise InputError(f"expected the name of a parameter, {', '.join(self.wanted)}; got "
+                             f"{getattr(name, 'label', name)!r}", where="truncation")
 
     # --- by lag ---------------------------------------------------------------------------------
 

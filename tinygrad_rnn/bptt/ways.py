@@ -88,6 +88,10 @@ def bptt(task: Task, T: int, only_once: bool = False) -> tuple[Gradients, int, i
                        for loss in losses], late=True)
     for _ in contributions(arriving, tell=False):
         pass
+    if not any(p in arriving for p in task.params.values()):
+        raise InputError("the losses depend on none of the parameters: "
+                         f"{', '.join(task.params)}", where="three_ways",
+                         fix="Was something detached?")
     found = {name: arriving.get(p, 0.0 * np.asarray(p.value)) for name, p in task.params.items()}
     if only_once:
         return found, 0, 0

@@ -26,7 +26,7 @@ from ..core.place import HERE, here, switch
 from ..core.totals import Totals
 from ..core.walk import nodes
 from ..core.words import describe
-from ..errors import GradientError, InputError
+from ..errors import InputError
 from ..nn.fused_open import open_fused
 from .comparison import SMALL, Comparison, banner, laid_out
 from .contribution import accumulate
@@ -158,12 +158,7 @@ class WrongFlow(GradientFlow):
 
     def ledger(self, node: Node) -> Comparison:
         """Right and wrong beside each other: one row for every use of `node`."""
-        if not isinstance(node, Node):
-            raise InputError(f"ledger(...) needs a Value or a Tensor, got {type(node).__name__}")
-        if node not in self.incoming and node not in self.right.incoming:
-            raise GradientError(f"no contribution reached {describe(node)}", where="ledger()",
-                                fix=f"It needs no gradient, or {describe(self.root)} does not "
-                                    "depend on it")
+        self.check(node, self.incoming, self.right.incoming)
         root = self.root.label if self.root.name else "L"
         return Comparison(node, root, self.incoming.get(node, []),
                           self.right.incoming.get(node, []), self.mistake)

@@ -66,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return failed("interrupted", 130)
     except Stopped as stop:
         return failed("terminated", 128 + stop.number)
+    except MemoryError:
+        return failed("there is not enough memory for so much at once", 2)
     except BrokenPipeError:
         hush()
         return 141

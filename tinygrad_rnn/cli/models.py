@@ -72,8 +72,10 @@ def model(name: str, steps: int = 4, cell: str = "rnn", seed: int = 0) -> Model:
         loss = loss_fn()
         return Model(name, loss_fn, loss, by_scope(pairs, loss))
     if ":" not in name:
+        own = f"name a function of {name}: {name}:function" if name.endswith(".py") else \
+            "name a function of your own: module:function"
         raise InputError(f"there is no pattern {name!r}; there are {', '.join(PATTERNS)}",
-                         fix="Or name a function of your own: module:function")
+                         fix=f"Or {own}")
     return from_user(name)
 
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..errors import GradientError, ShapeError
+from ..errors import GradientError, InputError, ShapeError
 from .graph import Node, Op, constant, released
 from .inplace import plain
 from .words import describe
@@ -78,10 +78,17 @@ def check_targets(targets: Sequence[Any], call: str) -> None:
                                 fix="Make it a leaf with requires_grad=True")
 
 
-def refuse_released(node: Node) -> NoReturn:
+def refuse_other(node: Any, call: str, fix: str) -> None:
+    """Raise `InputError` for what is no node."""
+    if not isinstance(node, Node):
+        raise InputError(f"needs a Value or a Tensor, got {type(node).__name__}", where=call,
+                         fix=fix)
+
+
+def refuse_released(node: Node, call: str = "backward") -> NoReturn:
     """The history of `node` was freed, so no gradient can go through it."""
     raise GradientError(
-        f"{describe(node)} belongs to a graph that was already released", where="backward",
+        f"{describe(node)} belongs to a graph that was already released", where=call,
         fix="If its history is not wanted (a state carried into the next window), pass it on with "
             ".detach(); if it is, run the program again or do not release the graph")
 

@@ -6,7 +6,7 @@ The question this file answers: *how can an output know what comes after it?*
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Never
 
 from ..core import ops
 from ..core.graph import Node
@@ -14,7 +14,7 @@ from ..core.place import scope, switch
 from ..errors import InputError, ShapeError
 from .layer import Layer
 from .masking import Masks
-from .options import one_of, yes_or_no
+from .options import known_options, one_of, yes_or_no
 from .sequence import Steps
 from .steps_joined import Together, Whole, join
 from .unrolling import Run
@@ -51,7 +51,8 @@ class Bidirectional(Layer):
 
     def __init__(self, layer: Any, backward_layer: Any = None, *, merge: str = "concat",
                  return_state: bool | None = None, return_states: bool | None = None,
-                 return_all_states: bool | None = None) -> None:
+                 return_all_states: bool | None = None, **unknown: Never) -> None:
+        known_options(unknown, Bidirectional)
         if isinstance(layer, (tuple, list)) and len(layer) == 2 and backward_layer is None:
             layer, backward_layer = layer
         for given in (layer, backward_layer):

@@ -12,7 +12,6 @@ back through it?*
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +26,7 @@ from .bidirectional import Bidirectional
 from .layer import Layer
 from .masking import Masks
 from .module import Module
-from .options import function, yes_or_no
+from .options import cannot_take, function, yes_or_no
 from .recurrent import Recurrent
 from .sequence import Steps, given_step
 from .steps_joined import first_step, join, shape_of
@@ -192,11 +191,7 @@ def as_layer(layer: Any) -> Layer:
 
 def takes_state(module: Module) -> bool:
     """Whether it can be called as module(x, state)."""
-    try:
-        inspect.signature(module).bind(None, None)  # type: ignore[arg-type]
-    except TypeError:
-        return False
-    return True
+    return not cannot_take(module, 2)
 
 
 def onward(layer: Layer, where: str) -> Layer:

@@ -30,7 +30,7 @@ class RNN(Recurrent):
                  stacked: bool = False, init: str | inits.Init = "uniform",
                  init_hh: str | inits.Init | None = None, seed: Any = None, dtype: Any = None,
                  **options: Unpack[LayerOptions]) -> None:
-        known_options(options, LayerOptions.__annotations__, "RNN")
+        known_options(options, RNN, LayerOptions.__annotations__)
         super().__init__(RNNCell(input_size, hidden_size, nonlinearity, bias, stacked=stacked,
                                  init=init, init_hh=init_hh, seed=seed, dtype=dtype), **options)
 
@@ -50,7 +50,7 @@ class LSTM(Recurrent):
                  forget_bias: float | None = None, peepholes: bool = False, stacked: bool = False,
                  init: str | inits.Init = "uniform", init_hh: str | inits.Init | None = None,
                  seed: Any = None, dtype: Any = None, **options: Unpack[LayerOptions]) -> None:
-        known_options(options, LayerOptions.__annotations__, "LSTM")
+        known_options(options, LSTM, LayerOptions.__annotations__)
         super().__init__(LSTMCell(
             input_size, hidden_size, bias, activation=activation, gate_activation=gate_activation,
             output_activation=output_activation, forget_bias=forget_bias, peepholes=peepholes,
@@ -70,7 +70,7 @@ class GRU(Recurrent):
                  gate_activation: str | Activation = "sigmoid", stacked: bool = False,
                  init: str | inits.Init = "uniform", init_hh: str | inits.Init | None = None,
                  seed: Any = None, dtype: Any = None, **options: Unpack[LayerOptions]) -> None:
-        known_options(options, LayerOptions.__annotations__, "GRU")
+        known_options(options, GRU, LayerOptions.__annotations__)
         super().__init__(GRUCell(
             input_size, hidden_size, bias, reset_after=reset_after, activation=activation,
             gate_activation=gate_activation, stacked=stacked, init=init, init_hh=init_hh,

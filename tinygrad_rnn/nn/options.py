@@ -9,6 +9,8 @@ raises `InputError` with what was expected, what came, and which layer refuses i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,11 @@ ELSEWHERE = {  # what PyTorch and Keras call it: what it is here
     "recurrent_initializer": "Here it is init_hh=",
     "zero_output_for_mask": "Here it is padding='zero'",
     "unroll": "Every layer is unrolled, unless it is fused=True",
+    "units": "Here it is hidden_size, the second argument, after input_size",
+    "merge_mode": "Here it is merge=: 'concat', 'sum', 'mul', 'ave' or 'none'",
+    "merge": "It belongs to both directions: nn.Bidirectional(layer, merge='sum')",
+    "reverse": "It belongs to a single layer: nn.RNN(4, 3, reverse=True)",
+    "time_major": "Time is always the first axis",
 }
 REAL = (int, float, np.integer, np.floating)
 
@@ -95,12 +102,27 @@ def rate(p: Any, argument: str, where: str) -> float:
     return float(p)
 
 
-def known_options(given: Mapping[str, Any], known: Iterable[str], where: str) -> None:
-    """Raise `UnsupportedError` for an option that is not there, with the name it has here."""
+def known_options(given: Mapping[str, Any], layer: type, more: Iterable[str] = ()) -> None:
+    """Raise `UnsupportedError` for an option that `layer` does not have, neither in its signature
+    nor as one of `more`: with the name that it has here, or the nearest there is."""
     for name in given:
-        if name not in known:
-            raise UnsupportedError(f"there is no option {name}", where=where, fix=ELSEWHERE.get(
-                name, f"There are {', '.join(known)}"))
+        if name not in more:
+            own = [p.name for p in signature(layer).parameters.values() if p.kind != p.VAR_KEYWORD]
+            near = get_close_matches(name, [*own, *more], 1)
+            there = f"Did you mean {near[0]}?" if near else f"There are {', '.join([*own, *more])}"
+            raise UnsupportedError(f"there is no option {name}", where=layer.__name__,
+                                   fix=ELSEWHERE.get(name, there))
+
+
+def cannot_take(f: Any, count: int) -> str:
+    """Why `f` cannot be called with so many arguments; "" if it can, or if nobody knows."""
+    try:
+        signature(f).bind(*[None] * count)
+    except TypeError as problem:
+        return str(problem)
+    except ValueError:  # a builtin
+        pass
+    return ""
 
 
 def function(f: Any, name: str, where: str) -> Any:

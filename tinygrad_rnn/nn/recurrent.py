@@ -8,7 +8,7 @@ what was asked for (`layer`).
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from .fused_usual import usual_call
 from .layer import Layer
 from .masking import Masks, dropout_mask
 from .module import Module, parameter, refuse_shared
-from .options import one_of, rate, yes_or_no
+from .options import cannot_take, known_options, one_of, rate, yes_or_no
 from .sequence import Steps
 from .steps_joined import shape_of
 from .unrolling import AnyCell, Run, Unrolling, at_once, starting_state, unroll
@@ -68,8 +68,10 @@ class Recurrent(Layer):
                  return_states: bool | None = None, return_all_states: bool = False,
                  reverse: bool = False, initial_state: str = "zeros", padding: str = "repeat",
                  recurrent_dropout: float = 0.0, flatten: bool = False, fused: bool = False,
-                 backend: str = "numpy", checkpoint_every: int | str | None = None) -> None:
+                 backend: str = "numpy", checkpoint_every: int | str | None = None,
+                 **unknown: Never) -> None:
         where = type(self).__name__
+        known_options(unknown, type(self))
         if not callable(cell) or isinstance(cell, (Layer, type)):
             kind = f"the class {cell.__name__}" if isinstance(cell, type) else \
                 f"{type(cell).__name__}, which is a layer" if isinstance(cell, Layer) else \
@@ -77,6 +79,10 @@ class Recurrent(Layer):
             raise InputError(f"expected a cell(x, state) -> (output, state), got {kind}",
                              where=where)
         known = isinstance(cell, Cell)
+        wrong = "" if known else cannot_take(cell, 2)
+        if wrong:
+            raise InputError("expected a cell(x, state) -> (output, state), got a function that "
+                             f"does not take these two: {wrong}", where=where)
         self.cell: Any = cell
         self.input_size = getattr(cell, "input_size", None)
         self.output_size = getattr(cell, "output_size", None)

@@ -6,7 +6,7 @@ The question this file answers: *what does it mean that a network is deep in spa
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ..core.place import scope, switch
 from ..errors import InputError, ShapeError
 from .layer import Layer
 from .masking import Masks, dropout_mask
-from .options import rate, yes_or_no
+from .options import known_options, rate, yes_or_no
 from .sequence import Steps
 from .steps_joined import Together, Whole, span_of
 from .unrolling import Run
@@ -39,7 +39,8 @@ class Stacked(Layer):
 
     def __init__(self, layers: Iterable[Any], *, residual: bool = False, dropout: float = 0.0,
                  return_state: bool | None = None, return_states: bool | None = None,
-                 return_all_states: bool | None = None) -> None:
+                 return_all_states: bool | None = None, **unknown: Never) -> None:
+        known_options(unknown, Stacked)
         if isinstance(layers, Layer) or not isinstance(layers, Iterable):
             raise InputError(f"expected a list of layers, got {type(layers).__name__}",
                              where="Stacked")

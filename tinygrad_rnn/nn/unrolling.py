@@ -155,6 +155,10 @@ class Unrolling:
         if not isinstance(result, tuple) or len(result) != 2:
             raise InputError("expected the cell to return (output, state), got "
                              f"{type(result).__name__}", where=f"step {here().step}, unroll")
+        if result[0] is None:
+            raise InputError("expected the cell to return (output, state), got None for the output",
+                             where=f"step {here().step}, unroll", fix="A function has no state of "
+                             "its own to start from: layer(xs, initial_state)" * (state is None))
         return result
 
     def filled(self, steps: Steps, repeat: bool) -> Any:

@@ -24,9 +24,10 @@ import numpy as np
 from ..bptt.flow import GradientFlow
 from ..bptt.targets import targets
 from ..core import hooks, ops, walk
-from ..core.graph import Node
+from ..core.graph import Node, released
 from ..core.parts import norm
-from ..errors import InputError
+from ..core.words import describe
+from ..errors import GradientError, InputError
 from . import watched
 from .step_norms import StepNorms, newest
 
@@ -122,6 +123,10 @@ class Watch:
             got = f"shape {loss.value.shape}" if isinstance(loss, Node) else type(loss).__name__
             raise InputError(f"expected a loss (a single number) or its flow, got {got}",
                              where="Watch.update", fix="watch.update(loss)")
+        if loss.op is released:
+            raise GradientError(f"the graph of {describe(loss)} was released: there is nothing to "
+                                "look at", where="Watch.update",
+                                fix="Call watch.update(loss) first, and release it then")
         if flow is None and self.steps.names:
             raise InputError("the norms per step were asked for, and a loss alone does not have "
                              "them", where="Watch.update", fix='Write flow = tg.gradient_flow(loss,'
