@@ -45,6 +45,7 @@ VIEWS = {
     "rolled, scopes": lambda **o: draw.rolled(scoped(), **o),
     "rolled, beside": lambda **o: draw.rolled(long(), unrolled=True, **o),
     "flow": lambda **o: draw.gradient_flow(tg.gradient_flow(long()), **o),
+    "flow, scopes": lambda **o: draw.gradient_flow(tg.gradient_flow(scoped()), **o),
     "flow, no steps": lambda **o: draw.gradient_flow(tg.gradient_flow(timeless()), **o),
     "backward graph": lambda **o: draw.backward_graph(slope(), **o),
     "scalar": lambda **o: draw.scalar(timeless(), **o),
@@ -79,7 +80,8 @@ def slope():
 SAME = {
     ("unrolled, no steps", "first"), ("unrolled, no steps", "last"),
     ("unrolled, scopes", "first"), ("unrolled, scopes", "last"),
-    ("flow", "with gradients"), ("flow, no steps", "with gradients"),
+    *((view, "with gradients") for view in VIEWS if view.startswith("flow")),
+    ("flow, scopes", "first"), ("flow, scopes", "last"),
     ("flow, no steps", "first"), ("flow, no steps", "last"),
     ("backward graph", "with values"),
     *((view, "names only") for view in VIEWS if view.startswith(("unrolled", "rolled"))),
@@ -119,7 +121,7 @@ def test_an_option_does_something_or_is_refused(view, option, plainly, request):
 STEPS, LOOK = ["first", "last", "steps"], ["font", "size"]
 MADE = ["show", *STEPS, "level", "collapse", "direction", "layout"]
 REFUSED = {
-    "unrolled": [], "rolled": [*STEPS, "layout"], "flow": ["level", "collapse"],
+    "unrolled": [], "rolled": [*STEPS, "layout"], "flow": [],
     "backward graph": [*STEPS, "level", "collapse"],
     "scalar": [*STEPS, "level", "collapse", "direction", "layout"],
     "api": [name for name in [*MADE, "node", "edge"] if name != "steps"],

@@ -59,6 +59,13 @@ def test_at_layer_level_sequences_run_between_layers():
     assert {"RNN  layer 0", "RNN  layer 1", "x₁ … x₄", "y₁ … y₄"} <= set(texts(picture))
 
 
+def test_at_layer_level_a_sequence_is_told_of_whole():
+    words = said(draw.unrolled(graphs.layer(30), level="layer", show=["names", "shapes"]))
+    assert "30 × (2 × 5)" in words  # not of the steps that another level would have in view
+    few = draw.unrolled(graphs.layer(30), level="layer", show=["shapes"], steps=slice(3, 5))
+    assert "2 × (2 × 5)" in said(few)
+
+
 def test_a_scope_can_be_collapsed():
     picture = draw.unrolled(graphs.seq2seq(), collapse=["encoder"])
     found = texts(picture)

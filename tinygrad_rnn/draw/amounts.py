@@ -8,7 +8,8 @@ millions, and none of the others becomes an object.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..bptt.contribution import Contribution, accumulate
 from ..bptt.flow import GradientFlow
 from ..core import walk
 from ..core.graph import Node
+from ..core.parts import norm
 from .scene import Glyph, Rail, Scene, Wire
 from .survey import Survey
 
@@ -28,7 +30,8 @@ class Amounts:
     """What a flow sends along the wires of a scene.
 
     `of` has the norm for each wire, None where no gradient goes; `deltas` what each step in view
-    contributes to each weight, by its place in time.
+    contributes to the weight of each rail, by its place in time. Where boxes are drawn, several of
+    these wires are one there.
     """
 
     def __init__(self, scene: Scene, flow: GradientFlow, found: Survey) -> None:
@@ -36,14 +39,8 @@ class Amounts:
         self.nodes = {g.node for g in scene.glyphs() if g.node is not None}
         self.rail_of = {rail.glyph: rail for rail in scene.rails}
         self.known: dict[tuple[Node, int], Contribution | None] = {}
-        self.of = {wire: self.amount(wire) for wire in self.wires()}
-        self.deltas = {rail: self.step_deltas(rail) for rail in scene.rails}
-
-    def wires(self) -> Iterable[Wire]:
-        """All uses in view."""
-        yield from self.scene.wires
-        for rail in self.scene.rails:
-            yield from rail.taps
+        self.of = {wire: self.amount(wire) for wire in scene.uses()}
+        self.deltas = {rail.glyph: self.step_deltas(rail) for rail in scene.rails}
 
     def use(self, wire: Wire) -> Contribution | None:
         """What the use that a wire stands for contributes; of a slice's use, what it is to the
@@ -133,23 +130,34 @@ class Amounts:
         parts = [e.array() for e in uses]
         return float(np.linalg.norm(np.asarray(sum(parts[1:], parts[0])))) if parts else None
 
-    def norms(self) -> Iterator[float | None]:
-        """Every norm in view: of the wires, and those that are sums, of a state's gradient and of a
-        step's uses of a weight."""
-        yield from self.of.values()
-        for glyph in self.scene.glyphs():
-            x = glyph.node if glyph.role in ("state", "initial") else None
-            if x is not None and x in self.flow.arrived:
-                yield self.flow.norm(x)
-        for deltas in self.deltas.values():
-            for delta in deltas.values():
-                yield float(np.linalg.norm(np.asarray(delta)))
+    def joint(self, wire: Wire) -> float | None:
+        """The norm of what runs back along a wire that may be several uses: what they send to one
+        variable is added up, what goes to different ones counts as one long vector."""
+        sent: dict[Node | Wire, list[Wire]] = {}
+        for part in wire.parts():
+            if self.of[part] is not None:
+                use = self.use(part)
+                x = part if use is None else self.found.source(use.node.operands[part.position])
+                sent.setdefault(x, []).append(part)
+        sizes = [self.of[parts[0]] if len(parts) == 1 else norm(self.added(parts))
+                 for parts in sent.values()]
+        return math.hypot(*(size for size in sizes if size is not None)) if sizes else None
+
+    def size(self, glyph: Glyph) -> float | None:
+        """The norm of what arrived at a variable, at all its steps where it is a sequence; None if
+        nothing did."""
+        nodes = glyph.steps or (() if glyph.node is None else (glyph.node,))
+        there = [self.flow.norm(x) for x in nodes if x in self.flow.arrived]
+        return math.hypot(*there) if there else None
+
+    def added(self, wires: list[Wire]) -> Any:
+        """What some wires carry back to the same variable."""
+        arrays = [use.array() for use in map(self.use, wires) if use is not None]
+        return sum(arrays[1:], arrays[0]) if arrays else float("nan")
 
     def together(self, wires: list[Wire], tail: Glyph) -> float:
-        """What some wires carry back to the same glyph, together: the norm; for a scalar the
-        number."""
-        arrays = [use.array() for use in map(self.use, wires) if use is not None]
-        whole = sum(arrays[1:], arrays[0]) if arrays else float("nan")
+        """The same as one number: the norm; of a scalar itself."""
+        whole = self.added(wires)
         scalar = tail.node is not None and tail.node.is_scalar
         return float(whole) if scalar else float(np.linalg.norm(np.asarray(whole)))
 

@@ -5,37 +5,35 @@ The question this file answers: *what is said where, and how does it look?*
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ..bptt.flow import GradientFlow
 from ..core.graph import Node
+from ..core.parts import norm
 from . import style
 from .amounts import Amounts
+from .factors import say_factors, say_gap, signed
 from .labels import Run, Text, number, plain, roman, symbol
 from .scale import Scale
-from .scene import Column, Glyph, Rail, Scene, Wire
-from .series import Strips, series_of
-from .survey import Survey
+from .scene import Glyph, Rail, Scene, Wire
+from .series import Strips
 from .wording import unnamed_root
 
 
 class Dresser:
-    """Writes the gradients of a flow onto a scene, as colours, and as `numbers` too."""
+    """Writes the gradients of a flow onto a scene, as colours, and as `numbers` too. The scene may
+    have boxes where the one that the `amounts` are of has operations."""
 
-    def __init__(self, scene: Scene, flow: GradientFlow, found: Survey,
+    def __init__(self, scene: Scene, amounts: Amounts, strips: Strips,
                  numbers: bool = True) -> None:
-        self.scene, self.flow = scene, flow
-        root = flow.root
+        self.scene, self.amounts, self.flow = scene, amounts, amounts.flow
+        root = self.flow.root
         self.root: Text = symbol(root.name, root.step) if root.name else \
-            unnamed_root(root, [*found.seen, *flow.totals])
-        self.amounts = Amounts(scene, flow, found)
-        hidden = any(column.hidden for column in scene.columns)
-        self.series = series_of(scene, flow, found) if hidden else Strips({}, [], [])
-        self.scale = Scale(self.amounts.norms(), self.series.norms())
+            unnamed_root(root, [*amounts.found.seen, *self.flow.totals])
+        self.of = {wire: amounts.joint(wire) for wire in scene.uses()}
+        self.scale = Scale(self.norms(), strips.norms())
         scene.backwards = True
         scene.caption = (
             Run("Gradient flow", "b"),
@@ -44,17 +42,28 @@ class Dresser:
             Run("/∂·"),
             *((Run(";  "), *scene.caption) if scene.caption else ()),
         )
-        for wire, amount in self.amounts.of.items():
+        for wire, amount in self.of.items():
             self.dress(wire, amount)
         for glyph in scene.glyphs():
             self.dress_glyph(glyph)
         for rail in scene.rails:
             self.dress_rail(rail)
             self.dress_steps(rail)
-        self.dress_passages()
-        self.dress_gap()
+        say_factors(self.of, amounts)
+        say_gap(scene, amounts)
         if not numbers:
             self.without_numbers()
+
+    def norms(self) -> Iterator[float | None]:
+        """Every norm in view: of the wires, and those that are sums, of a state's gradient and of a
+        step's uses of a weight."""
+        yield from self.of.values()
+        for glyph in self.scene.glyphs():
+            if glyph.role in ("state", "initial"):
+                yield self.amounts.size(glyph)
+        for rail in self.scene.rails:
+            for delta in self.amounts.deltas[rail.glyph].values():
+                yield norm(np.asarray(delta))
 
     def without_numbers(self) -> None:
         """Colours and widths only."""
@@ -77,10 +86,6 @@ class Dresser:
                          Run(" adds to the gradient of a weight")))
         return tuple(said)
 
-    def signed(self, node: Node, x: Any) -> Text:
-        """A gradient as a number: itself for a scalar, else its norm."""
-        return roman(number(x if node.is_scalar else np.linalg.norm(np.asarray(x))))
-
     # --- looks ----------------------------------------------------------------------------------
 
     def dress(self, wire: Wire, amount: float | None) -> None:
@@ -92,9 +97,11 @@ class Dresser:
         wire.backwards = True
         wire.colour, wire.role, wire.width, wire.dash = self.scale.line(amount)
         if wire.node is not None:
-            where = "" if wire.node.step is None else f"step {wire.node.step}: "
+            timed = wire.node.step is not None and self.scene.columns
+            where = f"step {wire.node.step}: " if timed else ""
             name = plain(wire.tail.text if wire.kind != "result" else wire.head.text)
-            wire.title = f"{where}contributes {number(amount)} to ∂{plain(self.root)}/∂{name}"
+            wire.title = f"{where}{number(amount)} comes back to {name}" if boxed(wire.tail) else \
+                f"{where}contributes {number(amount)} to ∂{plain(self.root)}/∂{name}"
 
     def dress_steps(self, rail: Rail) -> None:
         """Δ₂ = 0.042: a step's part of the gradient of a weight, all its uses there together."""
@@ -102,8 +109,8 @@ class Dresser:
         if node is None:
             return
         steps = {c.when: str(c.step) for c in self.scene.columns}
-        for when, delta in self.amounts.deltas[rail].items():
-            size = self.signed(node, delta)
+        for when, delta in self.amounts.deltas[rail.glyph].items():
+            size = signed(node, delta)
             rail.step_notes[when] = (Run("Δ"), Run(steps[when], "_"), Run(" = "), *size)
 
     def norm_text(self, node: Node, name: Text, value: Any) -> Text:
@@ -115,26 +122,30 @@ class Dresser:
             Run("/∂"),
             *name,
             Run(f"{bar} = "),
-            *self.signed(node, value),
+            *signed(node, value),
         )
 
     def dress_glyph(self, glyph: Glyph) -> None:
         """States are filled with the colour of their gradient and say it; dead ends are dim."""
         node = glyph.node
+        if boxed(glyph):
+            self.dress_box(glyph)
+            return
         if node is None or any(glyph is rail.glyph for rail in self.scene.rails):
             return
-        if node not in self.flow.arrived:
+        size = self.amounts.size(glyph)
+        if size is None:
             if not node.is_leaf:
                 glyph.role, glyph.dashed = "dim", True
             return
-        size = self.flow.norm(node)
         glyph.title += f"; ‖∂{plain(self.root)}/∂·‖ = {number(size)}"
         around = glyph.when is None and not self.scene.columns
         if around and (glyph.role not in ("op", "function")):
-            glyph.note = self.short(node)
+            glyph.note = self.sequence_text(glyph, size) if glyph.steps else self.short(node)
         if glyph.role != "state" and not (glyph.role == "initial" and node.requires_grad):
             return
-        glyph.note = self.norm_text(node, glyph.text, self.flow.gradient(node))
+        if not glyph.steps:
+            glyph.note = self.norm_text(node, glyph.text, self.flow.gradient(node))
         colour, role, _, _ = self.scale.line(size)
         if colour is not None:
             glyph.fill, glyph.stroke, glyph.ink = (
@@ -145,9 +156,22 @@ class Dresser:
         else:
             glyph.stroke, glyph.dashed = role, True
 
+    def dress_box(self, glyph: Glyph) -> None:
+        """A box that is a whole layer tells the gradient of each of its weights."""
+        said = [(*symbol(x.name or "w", None, bold=True), Run(" "),
+                 *signed(x, self.flow.gradient(x)))
+                for x in glyph.weights if x in self.flow.arrived]
+        if said:
+            glyph.note = (Run("‖∂"), *self.root, Run("/∂·‖: "), *said[0],
+                          *(run for one in said[1:] for run in (Run(", "), *one)))
+
+    def sequence_text(self, glyph: Glyph, size: float) -> Text:
+        """‖∂L/∂(h₁ … h₉)‖ = 0.5: all steps as one long vector."""
+        return (Run("‖∂"), *self.root, Run("/∂("), *glyph.text, Run(f")‖ = {number(size)}"))
+
     def short(self, node: Node) -> Text:
         """The gradient of a variable in a graph without time."""
-        return (Run("∂ = "), *self.signed(node, self.flow.gradient(node)))
+        return (Run("∂ = "), *signed(node, self.flow.gradient(node)))
 
     def dress_rail(self, rail: Rail) -> None:
         """The sum at the end of a rail."""
@@ -158,61 +182,7 @@ class Dresser:
         rail.note = self.norm_text(node, name, self.flow.gradient(node))
         rail.glyph.title += f"; the sum of {self.amounts.count(node)} contributions"
 
-    # --- from step to step ----------------------------------------------------------------------
 
-    def dress_passages(self) -> None:
-        """On each passage the factor between what arrived at the state and what goes on to the one
-        before; where a state gets a gradient from above too, that one's size stands beside it."""
-        states: dict[tuple[Hashable, int | None], Glyph] = {
-            (g.key, g.when): g for c in self.scene.columns for g in c.glyphs if g.role == "state"
-        }
-        counted: dict[Glyph, int] = {}
-        for wire, amount in self.amounts.of.items():
-            if amount is not None and wire.tail.role == "state":
-                counted[wire.tail] = counted.get(wire.tail, 0) + 1
-        passages: dict[tuple[Glyph, int | None], list[Wire]] = {}
-        for wire, amount in self.amounts.of.items():
-            if amount is not None and wire.kind == "carried":
-                passages.setdefault((wire.tail, wire.head.when), []).append(wire)
-            elif amount is not None and wire.kind == "inner" and counted.get(wire.tail, 0) > 1:
-                wire.note = roman(number(self.amounts.together([wire], wire.tail)))
-        for (tail, step), wires in passages.items():
-            after = states.get((tail.key, step))
-            if after is not None and after.node is not None:
-                factor = self.amounts.factor(wires, tail, after.node)
-                wires[0].note = () if factor is None else roman(f"×{number(factor)}")
-
-    def dress_gap(self) -> None:
-        """What the hidden steps did on the whole: the mean factor of a step, the sum of their
-        parts."""
-        gap = next((c for c in self.scene.columns if c.hidden), None)
-        if gap is None:
-            return
-        gap.lines = self.mean_factor(gap)
-        for rail in self.scene.rails:
-            node = rail.glyph.node
-            if node is None or node not in self.flow.arrived:
-                continue
-            hidden = self.amounts.hidden_sum(node)
-            if hidden is not None:
-                rail.gap_note = (Run("Σ Δ = "), *self.signed(node, hidden))
-
-    def mean_factor(self, gap: Column) -> tuple[Text, ...]:
-        """×0.66 per step: the geometric mean over the gap."""
-        at = self.scene.columns.index(gap)
-        if not 0 < at < len(self.scene.columns) - 1:
-            return ()
-        before, after = (self.scene.columns[i] for i in (at - 1, at + 1))
-        for a in before.glyphs:
-            for b in after.glyphs:
-                if (
-                    a.key == b.key
-                    and a.role == "state"
-                    and a.node is not None
-                    and b.node is not None
-                ):
-                    low, high = self.flow.norm(a.node), self.flow.norm(b.node)
-                    if low > 0 and high > 0 and math.isfinite(low) and math.isfinite(high):
-                        steps = (b.when or 0) - (a.when or 0)
-                        return (roman(f"×{number((low / high) ** (1 / steps))} per step"),)
-        return ()
+def boxed(glyph: Glyph) -> bool:
+    """Whether a glyph stands for several operations."""
+    return glyph.node is None and glyph.role in ("cell", "function")

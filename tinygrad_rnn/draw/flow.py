@@ -6,7 +6,7 @@ The question this file answers: *where does the gradient grow, and where does it
 Every line shows a contribution: what one use of an operand sends back to it. The numbers stand at
 the states (the whole gradient), on the passages from step to step (the factor that the step
 applied) and at the taps of each weight (the step's part of its gradient); the sum stands at the
-weight.
+weight. Where a box stands for many operations, a line is all that goes through there, together.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ..core.graph import Node
 from ..errors import InputError
 from ..nn.fused_open import INSIDE
 from . import options
+from .amounts import Amounts
 from .asked import options_of
 from .callbacks import NodeCallback
 from .dressing import Dresser
@@ -29,6 +30,7 @@ from .legend import with_legend
 from .model import Drawing, Label
 from .options import Options
 from .picture import Picture
+from .series import Strips, series_of
 from .strips import with_strips
 from .survey import Survey, survey
 from .unrolled import scene_of
@@ -39,6 +41,7 @@ from .written import without_time
 @options_of
 @unsearched
 def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | None = None,
+                  level: str = "op", collapse: Iterable[str] = (),
                   show: Iterable[str] = ("names", "gradients"), direction: str = "right",
                   layout: str = "auto", theme: str = "auto",
                   palette: Mapping[str, str] | None = None, font: str | None = None,
@@ -52,14 +55,16 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | No
     the rail. Of a long sequence the `first` and `last` steps are drawn, over strips of all of them.
     Zero, NaN and infinite gradients look different from each other. A flow that was kept as norms
     is recorded again for the drawing. The other options are those of `draw.unrolled`; without
-    "gradients" in `show` there are colours and widths only. There is no `level` here, for what is
-    drawn is what each single use sends back.
+    "gradients" in `show` there are colours and widths only. With `level="cell"` a line into a cell
+    is the sum of all that the cell sends back to that variable; with `level="layer"` every step is
+    read, a line and a sequence are all their steps as one long vector, and strips tell the steps
+    apart.
 
     Raises `InputError` if there is no flow yet, and for options that cannot be.
     """
     where = "draw.gradient_flow()"
-    chosen = Options(where, show=show, palette=palette, font=font, size=size, node=node, edge=edge,
-                     direction=direction, layout=layout).checked()
+    chosen = Options(where, level, collapse, show, palette, font, size, node, edge, direction,
+                     layout).checked()
     numbers, chosen = "gradients" in chosen.show, chosen.without("gradients")
     if not isinstance(flow, GradientFlow):
         what = (
@@ -72,19 +77,25 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | No
             where=where,
             fix="Send the gradient back first: flow = tg.gradient_flow(loss)",
         )
-    flow, window = whole(flow), options.window(where, first, last, steps)
+    flow = whole(flow)
+    window = options.window(where, first, last, steps, every=level == "layer")
     found = surveyed(flow, window)
     if found.kinds.intersection(INSIDE):  # fused layers
         flow = opened(flow)
         found = surveyed(flow, window)
     scene = scene_of(found, where, "Gradient flow")
-    dressed = Dresser(scene, flow, found, numbers)
+    chosen.fitting(scene)
+    amounts = Amounts(scene, flow, found)
+    hidden = level == "layer" or any(column.hidden for column in scene.columns)
+    strips = series_of(scene, flow, found) if hidden else Strips({}, [], [])
+    lines = [] if scene.columns or chosen.collapse else without_time(flow.root, flow.arrived)
+    scene = chosen.levelled(scene)
+    dressed = Dresser(scene, amounts, strips, numbers)
     drawing = chosen.placed(scene)
-    if any(column.hidden for column in scene.columns):
-        drawing = with_strips(drawing, scene, dressed.series, dressed.scale, dressed.root,
-                               direction == "down")
+    if hidden:
+        drawing = with_strips(drawing, amounts.scene, strips, dressed.scale, dressed.root,
+                              direction == "down")
     drawing = with_legend(drawing, dressed.scale, dressed.root, dressed.signs())
-    lines = [] if scene.columns else without_time(flow.root, flow.arrived)
     if flow.wrong:
         drawing = marked_wrong(drawing, flow.wrong)
         lines = lines and [f"WRONG on purpose: {flow.wrong}", "", *lines]

@@ -20,7 +20,7 @@ from .labels import Text, plain, roman
 from .names import Names
 from .parts import Steps
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .sequences import Sequences, is_op, sorted_by_use
+from .sequences import Sequences, is_op, joined, sorted_by_use
 
 LEVELS = ("op", "cell", "layer")
 GATES = (("LSTM", {"i", "f", "g", "o"}), ("GRU", {"r", "z", "n"}))
@@ -150,7 +150,7 @@ class Boxes:
             kind = "inner" if wire.kind == "result" and boxed else wire.kind
             key = (tail, head, kind, wire.delay, None if boxed else wire.position)
             position = 0 if boxed else wire.position
-            wires.setdefault(key, replace(wire, tail=tail, head=head, kind=kind, position=position))
+            joined(wires, key, wire, tail=tail, head=head, kind=kind, position=position)
         made = {(w.tail, w.head) for w in wires.values() if w.kind == "inner"}
         wires = {key: w for key, w in wires.items()  # a state that its own cell reads again
                  if not (w.kind == "inner" and w.head.role == "cell" and (w.head, w.tail) in made)}
@@ -181,5 +181,5 @@ class Boxes:
         for wire in rail.taps:
             head = self.of.get(wire.head, wire.head)
             position = wire.position if head is wire.head else 0
-            taps.setdefault((head, position), replace(wire, head=head, position=position))
+            joined(taps, (head, position), wire, head=head, position=position)
         return replace(rail, taps=list(taps.values()))

@@ -21,7 +21,7 @@ from .levels import LEVELS, at_level
 from .model import Box, Drawing, Label, Line, Strip
 from .notes import add_notes
 from .scene import Scene
-from .window import Window
+from .window import EVERY, Window
 
 SHOWN = ("names", "shapes", "values", "gradients", "parameters")
 
@@ -84,21 +84,30 @@ class Options:
         """The same, with one thing less beside what is drawn: the view shows that by itself."""
         return replace(self, show=[shown for shown in self.show if shown != name])
 
+    def fitting(self, scene: Scene) -> None:
+        """Raise `InputError` for a level of time where there is none."""
+        if not scene.columns and self.level != "op":
+            raise timeless(f"level={self.level!r}", self.where)
+
+    def levelled(self, scene: Scene) -> Scene:
+        """The scene with boxes for cells, layers or scopes."""
+        return at_level(scene, self.level, self.collapse)
+
     def dressed(self, scene: Scene) -> Scene:
-        """The scene at its level, with notes, and with what the callbacks change."""
-        scene = at_level(scene, self.level, self.collapse)
+        """The scene with notes, and with what the callbacks change."""
         if list(self.show) != ["names"]:
             add_notes(scene, set(self.show))
         if self.node is not None:
             for glyph in [*scene.glyphs(), *scene.initial]:
                 change_glyph(glyph, self.node, self.where)
         if self.edge is not None:
-            for wire in [*scene.wires, *(tap for rail in scene.rails for tap in rail.taps)]:
+            for wire in scene.uses():
                 change_wire(wire, self.edge, self.where)
         return scene
 
     def placed(self, scene: Scene) -> Drawing:
-        """The drawing of a scene: what the options change in it, and where everything stands."""
+        """The drawing of a scene that has its level: what else the options change in it, and where
+        everything stands."""
         return place(self.dressed(scene), self.layout, self.direction)
 
     def finished(self, drawing: Drawing) -> Drawing:
@@ -108,15 +117,17 @@ class Options:
         return replace(drawing, font=self.font or "", size=float(self.size))
 
 
-def window(where: str, first: Any = 3, last: Any = 3, steps: Any = None) -> Window:
-    """The steps in view. Raises `InputError` for what is no number of steps, or leaves none."""
+def window(where: str, first: Any = 3, last: Any = 3, steps: Any = None,
+           every: bool = False) -> Window:
+    """The steps in view: `every` one, unless there is a slice. Raises `InputError` for what is no
+    number of steps, or leaves none."""
     for name, count in (("first", first), ("last", last)):
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
             raise InputError(f"expected {name} to be a number of steps, got {count!r}", where=where)
     if steps is None:
         if first + last == 0:
             raise InputError("first=0 and last=0 leave no step to draw", where=where)
-        return Window(first, last)
+        return Window(EVERY, 0) if every else Window(first, last)
     if not isinstance(steps, slice):
         raise InputError(f"expected steps to be a slice, got {steps!r}", where=where,
                          fix="steps=slice(10, 20) is steps 10 to 19")
@@ -126,6 +137,12 @@ def window(where: str, first: Any = 3, last: Any = 3, steps: Any = None) -> Wind
     if steps.step is not None and steps.step < 1:
         raise InputError(f"expected a slice that goes forward, got {steps!r}", where=where)
     return Window(first, last, steps)
+
+
+def timeless(option: str, where: str) -> InputError:
+    """What is said where an option means nothing without steps."""
+    return InputError(f"the graph has no time steps, so {option} means nothing", where=where,
+                      fix="Mark the steps: with tg.timestep(t): ...")
 
 
 def painted(drawing: Drawing, palette: Mapping[str, str]) -> Drawing:

@@ -17,12 +17,14 @@ from .model import Box, Cell, Drawing, Label, Line, Point, Strip
 from .names import Names
 from .routing import Rect
 
+BOLD = 1.06  # how much wider bold words are
+
 first, second = itemgetter(0), itemgetter(1)
 
 
 def label_rect(label: Label) -> Rect:
     """The box that a label fills."""
-    wide = width(label.text, label.size) * (1.06 if label.bold else 1.0)
+    wide = width(label.text, label.size) * (BOLD if label.bold else 1.0)
     left = label.x - {"start": 0.0, "middle": wide / 2, "end": wide}[label.anchor]
     return left, label.y - label.size, left + wide, label.y + label.size * 0.35
 

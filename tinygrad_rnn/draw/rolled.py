@@ -24,8 +24,6 @@ from .picture import Picture
 from .quotient import Quotient
 from .unrolled import look, scene_of
 
-ALL = 10**9  # every step is read
-
 
 @options_of
 @unsearched
@@ -47,13 +45,13 @@ def rolled(loss: Any, *, unrolled: bool = False, level: str = "op", collapse: It
     chosen = Options(where, level, collapse, show, palette, font, size, node, edge,
                      direction).checked(
         levels=("op", "cell"), shown=("names", "shapes", "parameters"))
-    scene = scene_of(look(loss, options.window(where, ALL, 0), where), where, "Rolled graph")
+    scene = scene_of(look(loss, options.window(where, every=True), where), where, "Rolled graph")
     if not scene.columns:
         raise InputError("the graph has no time steps, so there is nothing to roll up",
                          where=where,
                          fix="Mark the steps: with tg.timestep(t): ..., or draw.unrolled(loss)")
-    drawing = chosen.placed(Quotient(scene).scene())
+    drawing = chosen.placed(chosen.levelled(Quotient(scene).scene()))
     if unrolled:
         whole = scene_of(look(loss, options.window(where, 3, 3), where), where, "Unrolled graph")
-        drawing = side_by_side(drawing, chosen.placed(whole))
+        drawing = side_by_side(drawing, chosen.placed(chosen.levelled(whole)))
     return Picture(chosen.finished(drawing), theme)

@@ -84,6 +84,11 @@ class Wire:
     width: float = 1.2
     dash: str = ""
     delay: int = 0  # of a rolled graph: how many steps the operand is older
+    several: list[Wire] | None = None  # where a box stands for operations: those drawn as one
+
+    def parts(self) -> list[Wire]:
+        """The uses that it stands for, one by one."""
+        return self.several or [self]
 
 
 @dataclass(slots=True, eq=False)
@@ -152,6 +157,10 @@ class Scene:
         return Scene(self.title, columns, self.steps,
                      [rail for rail in self.rails if rail.stage == stage],
                      [glyph for glyph in self.initial if glyph in initial], [], [], wires)
+
+    def uses(self) -> list[Wire]:
+        """Every wire, the taps of rails too."""
+        return [*self.wires, *(tap for rail in self.rails for tap in rail.taps)]
 
     def glyphs(self) -> list[Glyph]:
         """Every glyph, in a fixed order."""

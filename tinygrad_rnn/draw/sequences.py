@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import replace
+from typing import Any
 
 from .labels import Run, clean, plain
 from .names import Names, safe
@@ -64,8 +65,8 @@ class Sequences:
             tail, head = self.of.get(wire.tail), self.of.get(wire.head)
             if tail is None or head is None or tail is head or wire.kind in ("carried", "fed"):
                 continue
-            wires.setdefault((tail, head), replace(wire, tail=tail, head=head, kind="free",
-                                                   role="line", width=1.2, note=()))
+            joined(wires, (tail, head), wire, tail=tail, head=head, kind="free", role="line",
+                   width=1.2, note=())
         for rail in self.whole.rails:  # a context
             source = next((w.tail for w in self.whole.wires if w.head is rail.glyph), None)
             tail = self.of.get(source) if source is not None else None
@@ -73,10 +74,20 @@ class Sequences:
                 continue
             for wire in rail.taps:
                 head = self.of[wire.head]
-                wires.setdefault((tail, head), Wire(tail, head, "free"))
+                joined(wires, (tail, head), wire, tail=tail, head=head, kind="free", role="line",
+                       width=1.2, note=())
         order = [*self.one.values(), *self.whole.around]
         return Scene(self.whole.title, [], around=sorted_by_use(order, list(wires.values())),
                      wires=in_order(order, list(wires.values())), caption=())
+
+
+def joined(wires: dict[Hashable, Wire], key: Hashable, wire: Wire, **changes: Any) -> None:
+    """Put a wire, changed, to those with its key: the first is drawn, and knows the others."""
+    there = wires.get(key)
+    if there is None:
+        wires[key] = replace(wire, several=[*wire.parts()], **changes)
+    elif there.several is not None:
+        there.several += wire.parts()
 
 
 def in_order(glyphs: list[Glyph], wires: list[Wire]) -> list[Wire]:

@@ -9,6 +9,7 @@ arrays goes through the same rule that a single one went through.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from operator import attrgetter, is_
 from typing import Any, NamedTuple
@@ -20,8 +21,8 @@ from ..bptt.flow import GradientFlow
 from ..core import ops
 from ..core.graph import Node
 from ..core.parts import norm, outer_sizes, sizes_of, stacked
-from .labels import Text
-from .scene import Scene
+from .labels import Run, Text, clean, plain
+from .scene import Rail, Scene
 from .survey import Survey
 
 UNTIMED = np.iinfo(int).min
@@ -63,10 +64,17 @@ class Strips(NamedTuple):
 def series_of(scene: Scene, flow: GradientFlow, found: Survey) -> Strips:
     """The series of everything in view."""
     reckoner = Reckoner(flow, found)
-    weights = [(rail.glyph.text, reckoner.of_weight(rail.glyph.node, rail.stage))
+    alike = Counter(plain(rail.glyph.text) for rail in scene.rails)
+    weights = [(in_scope(rail, alike), reckoner.of_weight(rail.glyph.node, rail.stage))
                for rail in scene.rails if rail.glyph.node is not None]
     whens = sorted({found.whens[n] for n in found.computed if n in found.whens}) or scene.steps
     return Strips(reckoner.of_states(scene), [(x, s) for x, s in weights if len(s.steps)], whens)
+
+
+def in_scope(rail: Rail, alike: Counter[str]) -> Text:
+    """The name of a weight; of several with one name, with the scope that uses it."""
+    text, scope = rail.glyph.text, rail.taps[0].head.scope
+    return (Run(f"{clean(scope)}/"), *text) if scope and alike[plain(text)] > 1 else text
 
 
 def in_order(steps: Any, norms: Any) -> Series:
@@ -100,9 +108,10 @@ class Reckoner:
     def of_states(self, scene: Scene) -> dict[str, Series]:
         """‖∂L/∂h_t‖ at every step, for each state."""
         shown = [g.node for c in scene.columns for g in c.glyphs if g.role == "state"]
-        named = {(x.at.scope, x.name) for x in shown if x is not None and x.name is not None}
+        named = dict.fromkeys((x.at.scope, x.name) for x in shown
+                              if x is not None and x.name is not None)
         names, nodes, arrived = {name for _, name in named}, self.found.computed, self.flow.arrived
-        at: dict[tuple[str, str | None], list[int]] = {key: [] for key in sorted(named)}
+        at: dict[tuple[str, str | None], list[int]] = {key: [] for key in named}
         for i in [i for i, node in enumerate(nodes) if node.name in names]:
             key = nodes[i].at.scope, nodes[i].name
             if key in at and nodes[i].at.step is not None and (self.arrived or nodes[i] in arrived):

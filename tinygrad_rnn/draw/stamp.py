@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import style
 from .labels import width
 from .model import Point
+from .paper import BOLD
 from .routing import Field, Rect, Way, moved, ports, shifted
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Stamp:
         widest: dict[Key, float] = {}
         for glyph in self.glyphs:
             if glyph.note:
-                wide = width(glyph.note, style.SMALL)
+                wide = width(glyph.note, style.SMALL) * BOLD
                 widest[glyph.key] = max(widest.get(glyph.key, 0.0), wide)
         for key, wide in widest.items():
             spots = list(note_spots(self.rects[key], wide, self.template.width))
@@ -189,4 +190,4 @@ def note_rect(spot: tuple[Point, str], wide: float) -> Rect:
     """The box that a note fills."""
     (x, y), anchor = spot
     left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
-    return left, y - 11, left + wide, y + 3
+    return left, y - style.SMALL, left + wide, y + style.SMALL * 0.35

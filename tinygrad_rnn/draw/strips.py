@@ -62,8 +62,9 @@ class Across:
         self.steps = steps
         self.strips: list[Strip] = []
         self.labels: list[Label] = []
-        self.left = min(frame.sides[0] for frame in drawing.frames)
-        self.wide = max(max(frame.sides[2] for frame in drawing.frames) - self.left, LEAST)
+        parts = drawing.frames or drawing.boxes  # whole layers have no frames
+        self.left = min(box.sides[0] for box in parts)
+        self.wide = max(max(box.sides[2] for box in parts) - self.left, LEAST)
         self.y = drawing.top + drawing.height + 4.0
 
     def heat(self, title: Text, cells: tuple[Cell, ...]) -> None:
@@ -101,8 +102,9 @@ class Down:
         self.steps = steps
         self.strips: list[Strip] = []
         self.labels: list[Label] = []
-        self.top = min(frame.sides[1] for frame in drawing.frames)
-        self.tall = max(max(frame.sides[3] for frame in drawing.frames) - self.top, LEAST)
+        parts = drawing.frames or drawing.boxes
+        self.top = min(box.sides[1] for box in parts)
+        self.tall = max(max(box.sides[3] for box in parts) - self.top, LEAST)
         self.x = self.start = drawing.left + drawing.width + 12.0
 
     def heat(self, title: Text, cells: tuple[Cell, ...]) -> None:

@@ -65,12 +65,12 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = 
     where = "draw.unrolled()"
     chosen = Options(where, level, collapse, show, palette, font, size, node, edge, direction,
                      layout).checked()
-    window = options.window(where, first, last, steps)
+    told = level == "layer" and {"shapes", "values", "gradients"}.intersection(chosen.show)
+    window = options.window(where, first, last, steps, every=bool(told))
     scene = scene_of(look(loss, window, where), where, "Unrolled graph")
-    if not scene.columns and level != "op":
-        raise timeless(f"level={level!r}", where)
+    chosen.fitting(scene)
     lines = without_time(loss) if not scene.columns and not chosen.collapse else ()
-    scene = chosen.dressed(scene)
+    scene = chosen.dressed(chosen.levelled(scene))
     if not scene.columns and level == "op" and list(chosen.show) == ["names"]:
         add_values(scene)
     drawing = chosen.finished(place(scene, layout, direction))
@@ -96,7 +96,7 @@ def scene_of(found: Survey, where: str, title: str) -> Scene:
     name = plain(symbol(root.name, root.step)) if root.name else root.op.name
     if not found.steps:
         if window.steps is not None:
-            raise timeless("steps", where)
+            raise options.timeless("steps", where)
         return read_untimed(found, max(MOST, window.first + window.last), f"{title} of {name}")
     if not found.columns or not any(column.step is not None for column in found.columns):
         raise InputError(f"no step is in view of the {len(found.steps):,} from {found.steps[0]} to "
@@ -108,12 +108,6 @@ def scene_of(found: Survey, where: str, title: str) -> Scene:
         scene.caption = roman(f"T = {len(found.steps):,} steps, of which {', '.join(hidden)} are "
                               "not drawn")
     return scene
-
-
-def timeless(option: str, where: str) -> InputError:
-    """What is said where an option means nothing without steps."""
-    return InputError(f"the graph has no time steps, so {option} means nothing", where=where,
-                      fix="Mark the steps: with tg.timestep(t): ...")
 
 
 def add_values(scene: Scene) -> None:

@@ -51,7 +51,7 @@ class View:
                      for glyph in column.glyphs]
         self.lines: dict[tuple[Node, int], list[str]] = {}
         self.leaving: dict[Node, list[str]] = {}  # what the steps out of view read
-        for wire in [*scene.wires, *(tap for rail in scene.rails for tap in rail.taps)]:
+        for wire in scene.uses():
             if wire.node is not None:
                 self.lines.setdefault((wire.node, wire.position), []).extend(self.drawn(wire))
             elif wire.kind == "carried" and wire.tail.node is not None:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from .scene import Column
 
+EVERY = 10**9  # more steps than there are
+
 
 class Window(NamedTuple):
     """The steps in view, of each stage: the first and the last ones, or those of a slice."""

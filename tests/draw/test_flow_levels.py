@@ -1,0 +1,110 @@
+"""The gradient flow with boxes: what runs along a line there is the sum of what it stands for."""
+
+import math
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import draw, nn
+from tinygrad_rnn.draw.labels import number, plain
+
+from . import graphs
+from .faults import faults
+
+MODELS = {
+    "RNN": graphs.layer,
+    "GRU": lambda: graphs.layer(3, kind=nn.GRU),
+    "LSTM, long": lambda: graphs.layer(20, kind=nn.LSTM),
+    "many to one": lambda: graphs.layer(9, many=False),
+    "stacked": graphs.deep,
+    "both ways": graphs.both_ways,
+    "encoder, decoder": lambda: graphs.seq2seq(9, S=8, kind=nn.LSTM),
+    "fed back": graphs.written,
+    "padded": graphs.padded,
+    "scalars": graphs.scalar_rnn,
+    "skipping": graphs.skipping,
+}
+
+
+def notes(picture):
+    return [plain(label.text) for label in picture.drawing.labels]
+
+
+def line(picture, tail, head):
+    """The line between two boxes, forward: from an operand to its user."""
+    return next(x for x in picture.drawing.lines if (x.tail, x.head) == (tail, head))
+
+
+def sent(flow, x, step):
+    """What the operations of a step send back to `x`, each by itself."""
+    return [use.array() for use in flow.incoming.get(x) if use.step == step]
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("level", "direction"), [
+    ("cell", "right"), ("cell", "down"), ("layer", "right")])
+def test_every_level_has_a_place_for_everything(name, level, direction):
+    flow = tg.gradient_flow(MODELS[name]())
+    assert faults(draw.gradient_flow(flow, level=level, direction=direction).drawing) == []
+
+
+def test_a_line_into_a_cell_is_all_that_the_cell_sends_back():
+    flow = tg.gradient_flow(graphs.layer(3, kind=nn.GRU))
+    picture = draw.gradient_flow(flow, level="cell")
+    h = {x.step: x for x in flow.incoming if x.name == "h"}
+    for step, before in ((2, "h₁"), (3, "h₂")):
+        back = sent(flow, h[step - 1], step)
+        assert len(back) == 2  # a GRU uses its state twice
+        size = float(np.linalg.norm(sum(back)))
+        drawn = line(picture, f"t{step}.GRU", f"t{step - 1}.h")
+        assert drawn.title == f"step {step}: contributes {number(size)} to ∂L/∂{before}"
+        factor = size / float(np.linalg.norm(flow.gradient(h[step])))
+        assert f"×{number(factor)}" in notes(picture)
+
+
+def test_a_weight_says_the_same_at_both_levels():
+    flow = tg.gradient_flow(graphs.deep(4, nn.GRU))
+    op, cell = (draw.gradient_flow(flow, level=level) for level in ("op", "cell"))
+    said = [sorted(note for note in notes(picture) if note.startswith(("Δ", "‖∂L/∂W", "‖∂L/∂b")))
+            for picture in (op, cell)]
+    assert said[0] == said[1]
+    assert len(said[0]) == 10 + 4 * 10 + 1  # the sums, the steps' parts, and the legend
+
+
+def test_at_layer_level_all_steps_count_together():
+    flow = tg.gradient_flow(graphs.layer(30))
+    picture = draw.gradient_flow(flow, level="layer")
+    whole = math.hypot(*flow.norms("h").values())
+    assert f"‖∂L/∂(h₁ … h₃₀)‖ = {number(whole)}" in notes(picture)
+    h = [x for x in flow.incoming if x.name == "h"]
+    above = math.hypot(*(np.linalg.norm(sum(use.array() for use in flow.incoming.get(x)
+                                            if use.node.name != "h" and use.op == "linear"
+                                            and use.step == x.step)) for x in h))
+    assert line(picture, "linear", "h_").title == f"contributes {number(above)} to ∂L/∂h₁ … h₃₀"
+    weights = {x.name: np.linalg.norm(x.grad) for x in tg.nodes(flow.root) if x.name == "W_hh"}
+    assert any(f"W_hh {number(weights['W_hh'])}" in note for note in notes(picture))
+    assert len(picture.drawing.strips) == 6 + 1  # h, five weights; the legend
+    assert all(len(strip.cells) == 30 for strip in picture.drawing.strips[:6])
+
+
+def test_weights_of_one_name_are_told_apart_in_the_strips():
+    titles = [strip.title for strip in
+              draw.gradient_flow(tg.gradient_flow(graphs.deep(3)), level="layer").drawing.strips]
+    assert len(set(titles)) == len(titles) == 2 + 8 + 1
+    assert sum("layer 1/" in title for title in titles) == 4
+
+
+def test_what_is_zero_looks_so_at_cell_level_too():
+    flow = tg.what_if(graphs.layer(4, many=False), "no dh_next")
+    picture = draw.gradient_flow(flow, level="cell")
+    looks = [(line(picture, f"t{t}.RNN", f"t{t - 1}.h").role) for t in (2, 3)]
+    assert looks == ["zero", "zero"]
+    assert "×0" in notes(picture)
+
+
+def test_two_states_that_leave_a_box_together_have_a_factor_each():
+    flow = tg.gradient_flow(graphs.seq2seq(4, kind=nn.LSTM))
+    picture = draw.gradient_flow(flow, collapse="encoder")
+    assert sum(note.count("×") == 2 for note in notes(picture)) == 3
+    assert faults(picture.drawing) == []

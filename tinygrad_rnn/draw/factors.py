@@ -1,0 +1,85 @@
+"""Factors: by how much each step changes the gradient on its way back.
+
+The question this file answers: *does a step make it larger or smaller?*
+
+On each passage from step to step stands the factor between what arrived at a state and what goes on
+to the one before; in a gap the mean one of its steps, and at each rail the sum of what these gave
+to the weight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..core.graph import Node
+from .amounts import Amounts
+from .labels import Run, Text, number, roman
+from .scene import Column, Glyph, Scene, Wire
+
+
+def signed(node: Node, x: Any) -> Text:
+    """A gradient as a number: itself for a scalar, else its norm."""
+    return roman(number(x if node.is_scalar else np.linalg.norm(np.asarray(x))))
+
+
+def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
+    """The factor of each passage, and where a state gets a gradient from above too, that one's
+    size. `of` are the wires that are drawn, and how much runs along each."""
+    states: dict[tuple[Hashable, int | None], Glyph] = {
+        (g.key, g.when): g for c in amounts.scene.columns for g in c.glyphs if g.role == "state"
+    }
+    there = [wire for wire, amount in of.items() if amount is not None]
+    counted = Counter(wire.tail for wire in there if wire.tail.role == "state")
+    passages: dict[tuple[Glyph, int | None], list[tuple[Wire, Wire]]] = {}
+    for wire in there:
+        if wire.kind == "carried":
+            for part in wire.parts():
+                if amounts.of[part] is not None:
+                    passages.setdefault((part.tail, wire.head.when), []).append((wire, part))
+        elif wire.kind == "inner" and counted[wire.tail] > 1:
+            wire.note = roman(number(amounts.together(wire.parts(), wire.tail)))
+    for (tail, when), uses in passages.items():
+        after = states.get((tail.key, when))
+        if after is None or after.node is None:
+            continue
+        factor, first = amounts.factor([part for _, part in uses], tail, after.node), uses[0][0]
+        if factor is not None:  # two states may leave a box by one way
+            before = (*first.note, Run(", ")) if first.note else ()
+            first.note = (*before, *roman(f"×{number(factor)}"))
+
+
+def say_gap(scene: Scene, amounts: Amounts) -> None:
+    """What the hidden steps did on the whole: the mean factor of a step, the sum of their parts."""
+    at = next((i for i, column in enumerate(scene.columns) if column.hidden), None)
+    if at is None:
+        return
+    scene.columns[at].lines = mean_factor(amounts, at)
+    for rail in scene.rails:
+        node = rail.glyph.node
+        if node is None or node not in amounts.flow.arrived:
+            continue
+        hidden = amounts.hidden_sum(node)
+        if hidden is not None:
+            rail.gap_note = (Run("Σ Δ = "), *signed(node, hidden))
+
+
+def mean_factor(amounts: Amounts, at: int) -> tuple[Text, ...]:
+    """×0.66 per step: the geometric mean over the gap that is column `at`."""
+    columns: list[Column] = amounts.scene.columns
+    if not 0 < at < len(columns) - 1:
+        return ()
+    before, after = columns[at - 1], columns[at + 1]
+    for a in before.glyphs:
+        for b in after.glyphs:
+            if a.key != b.key or a.role != "state" or a.node is None or b.node is None:
+                continue
+            low, high = amounts.flow.norm(a.node), amounts.flow.norm(b.node)
+            if low > 0 and high > 0 and math.isfinite(low) and math.isfinite(high):
+                steps = (b.when or 0) - (a.when or 0)
+                return (roman(f"×{number((low / high) ** (1 / steps))} per step"),)
+    return ()
