@@ -370,3 +370,14 @@ def test_the_terms_of_a_loop_without_steps_have_switches_too():
         assert float(sum(parts)) == pytest.approx(v.grad, rel=1e-12)
     a = tg.Value(2.0, name="a")
     assert draw.player(tg.gradient_flow(tg.tanh(a) + a)).data["terms"] == ["L"]  # not alike
+
+
+def test_a_folded_step_is_in_the_gap_of_its_own_stage():
+    film = told(draw.player(tg.gradient_flow(KINDS["encoder-decoder"](4))))
+    folded = film["views"].index("folded")
+    gaps = {node["scope"]: set(node["glyphs"][folded]) for node in film["nodes"]
+            if node["step"] == 2 and node["scope"] in ("encoder", "decoder")}
+    assert gaps["encoder"]
+    assert gaps["decoder"]
+    assert gaps["encoder"].isdisjoint(gaps["decoder"])
+    assert set(film["gaps"][folded]) == gaps["encoder"] | gaps["decoder"]

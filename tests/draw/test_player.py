@@ -213,6 +213,41 @@ def test_without_a_mouse_from_node_to_node(page):
     assert page.js("document.getElementById('tip').hidden && cursor === -1")
 
 
+def test_whatever_has_the_focus_is_seen_to_have_it(page):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+    reached = []
+    for _ in range(18):
+        ActionChains(page.driver).send_keys(Keys.TAB).perform()
+        name = page.js("document.activeElement.id || document.activeElement.type")
+        outline = page.js("(({outlineStyle: s, outlineWidth: w}) => s + w)"
+                          "(getComputedStyle(document.activeElement))")
+        assert outline == "solid3px", name
+        reached.append(name)
+    assert reached == [
+        "picture", "first", "back", "play", "next", "last", "turn", "slider", "speed", "time",
+        "out", "in", "theme", "look", *["checkbox"] * 4]
+
+
+def seen(page):
+    """Whether all that happens now lies within the picture's frame."""
+    page.driver.execute_async_script("setTimeout(arguments[0], 700)")  # it scrolls smoothly
+    return page.js("""(() => {
+        const frame = at("picture").getBoundingClientRect();
+        return [...svg().querySelectorAll("g.now")].every((g) => {
+            const box = g.getBoundingClientRect();
+            return box.left >= frame.left && box.right <= frame.right
+                && box.top >= frame.top && box.bottom <= frame.bottom; }); })()""")
+
+
+def test_the_picture_follows_to_the_weight_too(page):
+    page.click("last")
+    assert seen(page)
+    page.press(*"+++")
+    page.click("first")
+    assert seen(page)
+
+
 def test_what_does_not_apply_is_not_there(page, tmp_path):
     a = tg.Value(2.0, name="a")
     path = draw.player(tg.gradient_flow(tg.tanh(a * a))).save(tmp_path / "one.html")

@@ -76,7 +76,7 @@ function dress() { // what is to come is pale, what happens now is framed, gradi
   const glyphs = now.node < 0 ? film.gaps[state.view] : nodes[now.node].glyphs[state.view];
   glyphs.forEach((id) => mark(id, "now"));
   mark(nodes[state.look]?.glyphs[state.view].at(-1), "looked");
-  follow(glyphs[0]);
+  if (glyphs.length) follow(element(glyphs[0]), [...svg().querySelectorAll("g.now")]);
 }
 
 function undress() { // as the drawing was
@@ -124,17 +124,26 @@ function turned(g, tint, width) { // the arrow head at the other end: a gradient
   g.append(head);
 }
 
-function follow(id) { // scroll to what happens now; over a long way at once
-  const g = id ? element(id) : null;
+function around(parts) { // the box that holds some elements
+  const boxes = parts.map((g) => g.getBoundingClientRect());
+  const least = (side) => Math.min(...boxes.map((box) => box[side]));
+  const most = (side) => Math.max(...boxes.map((box) => box[side]));
+  return { left: least("left"), right: most("right"), top: least("top"), bottom: most("bottom") };
+}
+
+function follow(g, all = [g]) { // scroll to what happens now; over a long way at once
   if (!g) return;
   const picture = at("picture");
-  const [box, frame] = [g.getBoundingClientRect(), picture.getBoundingClientRect()];
+  const frame = picture.getBoundingClientRect();
   let [left, top] = [picture.scrollLeft, picture.scrollTop];
-  if (box.left < frame.left + 20 || box.right > frame.right - 20) {
-    left += box.left - frame.left - frame.width / 2;
+  const [own, whole] = [around([g]), around([g, ...all])]; // the weights too, where there is room
+  const wide = whole.right - whole.left < frame.width - 40 ? whole : own;
+  const high = whole.bottom - whole.top < frame.height - 40 ? whole : own;
+  if (wide.left < frame.left + 20 || wide.right > frame.right - 20) {
+    left += (wide.left + wide.right - frame.left - frame.right) / 2;
   }
-  if (box.top < frame.top + 10 || box.bottom > frame.bottom - 10) {
-    top += box.top - frame.top - frame.height / 2;
+  if (high.top < frame.top + 10 || high.bottom > frame.bottom - 20) {
+    top += (high.top + high.bottom - frame.top - frame.bottom) / 2;
   }
   if (left === picture.scrollLeft && top === picture.scrollTop) return;
   const near = Math.abs(left - picture.scrollLeft) < 1.5 * frame.width && timer === 0;
@@ -178,7 +187,7 @@ function wander(by) { // the keys go from node to node, in the order of the prog
   svg().querySelectorAll("g.cursor").forEach((g) => g.classList.remove("cursor"));
   const id = nodes[cursor].glyphs[state.view].at(-1);
   element(id).classList.add("cursor");
-  follow(id);
+  follow(element(id));
   tip(cursor, element(id));
 }
 

@@ -3,7 +3,9 @@
 function item(name, text, kind = "") {
   const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];
   dt.textContent = name;
-  dd.textContent = kind === "number" ? text.replaceAll("] [", "]\n [") : text; // a row a line
+  const rows = text.replaceAll("] [", "]\n ["); // a row a line, below each other
+  dd.textContent = kind !== "number" ? text
+    : rows.includes("\n") ? rows.replace("= [[", "=\n[[") : rows;
   dd.className = kind;
   return [dt, dd];
 }

@@ -47,8 +47,8 @@ class View:
             for adder in total.adders:  # the sum so far has no element of its own
                 self.glyphs.setdefault(adder, self.glyphs[total.node])
                 self.bars[adder] = self.bars[total.node]
-        self.gaps = [glyph.id for column in scene.columns if column.hidden
-                     for glyph in column.glyphs]
+        self.hidden = [column for column in scene.columns if column.hidden]
+        self.gaps = [glyph.id for column in self.hidden for glyph in column.glyphs]
         self.lines: dict[tuple[Node, int], list[str]] = {}
         self.leaving: dict[Node, list[str]] = {}  # what the steps out of view read
         for wire in scene.uses():
@@ -67,10 +67,15 @@ class View:
         return self.joined.get((self.id(wire.tail), self.id(wire.head)), []) + bar
 
     def of_node(self, node: Node | None) -> list[str]:
-        """The ids of what stands for a node; the gap for one that is not in view."""
-        if node is not None and (node in self.glyphs or node.at.step is None):
+        """The ids of what stands for a node; its gap, for one that is not in view."""
+        if node is None:
+            return self.gaps
+        step, stage = node.at.step, self.found.stages.get(node, 0)
+        if node in self.glyphs or step is None:
             return self.glyphs.get(node, [])
-        return self.gaps
+        own = [glyph.id for column in self.hidden if column.stage == stage and column.hidden
+               and column.hidden[0] <= step <= column.hidden[1] for glyph in column.glyphs]
+        return own or self.gaps
 
     def along(self, node: Node | None, position: int, x: Node) -> list[str]:
         """The lines from an operand to the operation that uses it."""
