@@ -215,7 +215,7 @@ def test_how_it_looks():
     assert lines[0] == "‖∂L_t/∂W_hh through its use at step k‖"
     assert lines[1].split()[:4] == ["loss", "k", "=", "1"]
     assert lines[3].split()[0] == "L_1"
-    assert lines[-1].startswith("rows add up to each loss's gradient")
+    assert lines[-1].startswith("rows sum to each loss's gradient")
     assert found.to_csv().splitlines()[0] == "loss,k = 1,k = 2,k = 3,k = 4,k = 5,‖row sum‖"
     assert float(found.to_csv().splitlines()[3].split(",")[2]) == found.norms[2, 1]
     assert np.array_equal(found.to_numpy(), found.norms)
@@ -224,6 +224,20 @@ def test_how_it_looks():
     assert len(long) < 20
     assert max(map(len, long)) < 130
     assert small(T=40).to_csv().count("\n") == 41
+
+
+@pytest.mark.parametrize("T", [3, 7, 8, 12, 13, 60])
+def test_it_fits_into_a_terminal(T):
+    layer = nn.RNN(2, 3, seed=0, return_sequences=True)
+    losses = [(y ** 2).sum() for y in layer(np.random.default_rng(0).normal(size=(T, 1, 2)))]
+    found = tg.gradient_flow(losses[-1]).attribution(layer.cell.W_hh, losses)
+    lines = str(found).splitlines()
+    assert max(map(len, lines)) <= 80
+    head = lines[1].split("  ")
+    assert head[:2] == ["loss", "k = 1"]
+    assert [x.strip() for x in head if x][-2:] == [f"k = {T}", "‖row sum‖"]
+    assert ("…" in lines[1]) == (T > 7)
+    assert found.to_csv().splitlines()[0].count("k = ") == T  # every column
 
 
 def test_norms_only():
@@ -267,7 +281,7 @@ def test_nothing_is_said_to_add_up_where_there_is_nan():
     losses = [h.sum() for h in layer(xs)]
     found = tg.gradient_flow(losses[0]).attribution(layer.cell.W_hh, losses)
     assert "there are NaN or Inf" in str(found)
-    assert "add up to" not in str(found)
+    assert "sum to" not in str(found)
 
 
 def well_conditioned(large=0.0):

@@ -137,7 +137,7 @@ def test_the_numbers_are_those_of_the_flow(kind):
 def test_a_scalar_with_two_ways_is_worked_out_in_numbers():
     a, b = tg.Value(2.0, name="a"), tg.Value(-3.0, name="b")
     y = (a * b + tg.tanh(a)) ** 2
-    text = str(tg.gradient_flow(y).explain(a))
+    text = tg.gradient_flow(y).explain(a).text
     assert ("term: ∂L/∂L · 2 · (a · b + tanh(a)) · (1 − tanh(a)²) = "
             "(−10.07) · (1 − 0.964 · 0.964) = −0.7116") in text
     assert f"= {a.grad:.4g}" in text
@@ -329,7 +329,8 @@ def test_names_are_escaped(name):
     assert compiles(found.latex)
     assert balanced(re.sub(r"\*\*.*?\*\*|^\*.*\*$", "", found.markdown, flags=re.MULTILINE))
     assert "$$$" not in found.markdown
-    assert len(found.text.splitlines()) == len(str(found).split("\n"))
+    for text in (found.text, str(found)):
+        assert len(text.splitlines()) == len(text.split("\n"))
 
 
 # --- long ones ----------------------------------------------------------------------------------
@@ -402,3 +403,19 @@ def test_a_part_of_a_part_has_one_subscript_at_a_time():
     latex = tg.gradient_flow(loss).explain(both.forward_layer.cell.W_hh).latex
     assert "_{(1)}" in latex
     assert not re.search(r"_\{\(\d\)\}_", latex)
+
+
+def test_it_fits_into_a_terminal():
+    """A long equation goes on below its =, a stack of many names is short, and of many parts the
+    first and the last are shown. `.text` has one equation on each line."""
+    layer = nn.RNN(3, 3, seed=0, return_sequences=True)
+    xs = np.random.default_rng(0).normal(size=(30, 2, 3))
+    found = tg.gradient_flow((layer(xs) ** 2).sum().named("L")).explain(layer.cell.W_hh, keep=1)
+    assert max(map(len, str(found).splitlines())) <= 80
+    assert "\n  h₃₀ = tanh(W_xh x₃₀ + W_hh h₂₉ + b_h)\n    = [" in str(found)
+    assert "∂L/∂h₃₀ = ∂L/∂L ⊙ 2 · stack(h₁, h₂, …, h₃₀)[part 30] = " in found.text
+    assert " ".join(str(found).split()) == " ".join(found.text.split())
+    loss = sum((y ** 2).sum() for y in layer(xs))  # every y_t is a slice of the stack
+    found = tg.gradient_flow(loss).explain(layer.cell.W_hh, keep=1)
+    assert "\n  …      24 more parts, each in the same way\n  part 28 = " in found.text
+    assert compiles(found.latex)

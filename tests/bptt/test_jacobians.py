@@ -597,3 +597,12 @@ def test_a_batch_of_none_and_a_step_that_is_no_number():
     for wrong in (np.array([1, 2]), [1], None, slice(1, 2)):
         with pytest.raises(InputError, match="a step from 1 to 4, got"):
             J[wrong]
+
+
+@pytest.mark.parametrize("cell", [nn.RNN, nn.LSTM])
+def test_it_fits_into_a_terminal(cell):
+    layer = cell(2, 3, seed=0, return_sequences=True)
+    J = tg.step_jacobians(layer(np.random.default_rng(0).normal(size=(6, 2, 2))))
+    assert max(map(len, str(J).splitlines())) <= 80
+    assert " ".join(J.verdict.split()) in " ".join(str(J).split())
+    assert J.verdict in J._repr_html_()  # a page breaks its lines itself

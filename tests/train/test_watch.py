@@ -277,3 +277,18 @@ def test_a_released_graph_has_nothing_to_look_at():
     with pytest.raises(tg.GradientError, match=r"was released.*watch\.update\(loss\) first"):
         seen.update(loss)
     assert [row.update for row in seen.rows] == [1]
+
+
+def test_it_fits_into_a_terminal():
+    layers = [nn.Bidirectional(nn.LSTM(2, 3, seed=0, return_sequences=True)),
+              nn.GRU(6, 3, seed=1)]
+    model = nn.Stacked(layers)
+    loss = (model(np.ones((4, 1, 2))) ** 2).sum()
+    loss.backward()
+    seen = train.Watch(model)
+    seen.update(loss)
+    optim.SGD(model, 1e6).step()
+    seen.update(loss)  # and a warning for every parameter
+    assert max(map(len, str(seen).splitlines())) <= 80
+    assert "layers.0.forward_layer.cell.W_xh  …  layers.1.cell.b_hn" in str(seen)
+    assert "of its size: a smaller lr, or clipping" in " ".join(str(seen).split())

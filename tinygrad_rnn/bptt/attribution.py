@@ -21,9 +21,9 @@ from ..errors import GradientError, InputError
 from ..nn.fused_open import told_apart
 from .audit import audit
 from .stacks import Use, steps_of, walk
-from .table import Cells, Table
+from .table import Cells, Table, narrowed
 
-COLUMNS, MOST = 5, 4_000_000
+MOST = 4_000_000  # numbers at once
 
 
 class Attribution(Table):
@@ -123,22 +123,17 @@ class Attribution(Table):
         return len(self.losses)
 
     def cells(self, digits: int = 4, shown: Sequence[int] | None = None) -> Cells:
-        """One line for every loss, one column for every step of a use. As a picture of a long table
-        (`shown`), the first and last steps; else all."""
-        n = len(self.steps)
-        some = [*range(COLUMNS), None, *range(n - COLUMNS, n)]
-        columns = some if n > 2 * COLUMNS + 2 and shown is not None else list(range(n))
-        head = ["loss", *("…" if k is None else "k = –" if self.steps[k] is None
-                          else f"k = {self.steps[k]}" for k in columns), "‖row sum‖"]
+        """One line for every loss, one column for every step of a use."""
+        head = ["loss", *("k = –" if k is None else f"k = {k}" for k in self.steps), "‖row sum‖"]
         lines = []
         for i in range(len(self)) if shown is None else shown:
-            cells = ["…" if k is None else f"{self.norms[i, k]:.{digits}g}" for k in columns]
+            cells = [f"{size:.{digits}g}" for size in self.norms[i]]
             lines.append([f"L_{self.loss_steps[i]}", *cells, f"{norm(self.sums[i]):.{digits}g}"])
         return [head, *lines]
 
     def elided(self) -> Cells:
-        """The table as it is shown."""
-        return super().elided() if len(self) > 16 else self.cells(shown=range(len(self)))
+        """The table as it is shown: of many losses, and of many steps, the first and the last."""
+        return narrowed(super().elided())
 
     def notes(self) -> list[str]:
         """What was checked."""
@@ -146,7 +141,7 @@ class Attribution(Table):
             return ["not checked against a plain backward: there are hooks on the way"]
         if not np.isfinite(self.norms).all():
             return ["there are NaN or Inf: nothing adds up to what could be compared"]
-        notes = ["rows add up to each loss's gradient, columns to each use's contribution, "
+        notes = ["rows sum to each loss's gradient, columns to each use's contribution, "
                  f"to {self.error:.1g}"]
         if self.condition > 1.0:
             notes.append("large gradients cancel on the way: rounding is magnified "

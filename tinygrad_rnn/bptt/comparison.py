@@ -15,7 +15,7 @@ from ..core.parts import norm
 from .contribution import Contribution
 from .ledger import Ledger
 from .mistakes import Mistake
-from .table import Cells, Table
+from .table import Cells, Table, wrapped
 
 SMALL = 1e-12  # a relative difference up to this is rounding
 
@@ -86,7 +86,7 @@ class Comparison(Ledger):
         return [last + (f", off by {off / size:.1%}" if size else "")]
 
     def __str__(self) -> str:
-        return "\n".join([self.title, *laid_out(self.cells()), *self.notes()])
+        return "\n".join([self.title, *laid_out(self.cells()), *wrapped(self.notes())])
 
     __repr__ = __str__
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .flow import GradientFlow
 
 LINES = 40  # so many lines of definitions are given at one use
+PARTS = 3   # of more parts than twice that many and one, the first and the last
 MOST = 12   # so many unnamed results are listed at one use
 
 
@@ -81,11 +82,14 @@ class Derivation(Naming):
         if len(into) == 1:
             e = into[0]
             return [Line(name, self.formula(e), self.worked(e), self.origin(e, x))]
-        lines = [Line(Formula(f"{name.text} = part {i}", rf"{name.latex}^{{({i})}}"),
-                      self.formula(e), self.worked(e), self.origin(e, x))
-                 for i, e in enumerate(into, 1)]
-        for i, line in enumerate(lines, 1):
-            line.left = Formula(f"part {i}", rf"\text{{part {i}}}")
+        lines, hidden = [], range(PARTS, len(into) - PARTS) if len(into) > 2 * PARTS + 1 else ()
+        for i, e in enumerate(into):
+            if i not in hidden:
+                lines.append(Line(Formula(f"part {i + 1}", rf"\text{{part {i + 1}}}"),
+                                  self.formula(e), self.worked(e), self.origin(e, x)))
+            elif i == PARTS:
+                lines.append(Line(Formula("…", r"\dots"), None, None,
+                                  f"{len(hidden)} more parts, each in the same way"))
         parts = [shown(e.array()) for e in into]
         short = np.size(x.value) == 1 and len(parts) <= FACTORS
         added = joined(parts) if short else Formula(

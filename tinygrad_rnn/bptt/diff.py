@@ -22,6 +22,7 @@ from ..core.parts import norm
 from ..errors import InputError
 from .flow import GradientFlow
 from .naming import told_apart
+from .table import wrapped
 
 SHOWN = 8  # so many of a kind are listed
 
@@ -64,7 +65,7 @@ class Diff:
             lines += [f"  {sign} {x}" for x in some[:SHOWN]]
             if len(some) > SHOWN:
                 lines.append(f"  {sign} … {len(some) - SHOWN} more")
-        return "\n".join(lines)
+        return "\n".join(wrapped(lines))
 
     __repr__ = __str__
 

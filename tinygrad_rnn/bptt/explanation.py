@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .formula import Formula, foreign
+from .table import WIDE, wrapped
 
 
 @dataclass
@@ -23,9 +24,24 @@ class Line:
 
     def text(self) -> str:
         """As Unicode text."""
+        return " = ".join(self.sides()) + (f"      {self.note}" if self.note else "")
+
+    def sides(self) -> list[str]:
+        """What is equal, without the same twice in a row."""
         sides = [f.text for f in (self.left, self.right, self.value) if f is not None]
-        sides = [s for i, s in enumerate(sides) if i == 0 or s != sides[i - 1]]
-        return " = ".join(sides) + (f"      {self.note}" if self.note else "")
+        return [s for i, s in enumerate(sides) if i == 0 or s != sides[i - 1]]
+
+    def folded(self) -> list[str]:
+        """The same for a terminal: what is too long for a line begins another at each =."""
+        whole = f"  {self.text()}"
+        if len(whole) <= WIDE:
+            return [whole]
+        first, *more = self.sides()
+        begin = "  " + " = ".join([first, *more[:1]])
+        rest = [f"    = {side}" for side in more[1:]]
+        *lines, last = [begin, *rest]
+        last += f"      {self.note}" if self.note else ""
+        return [part for line in (*lines, last) for part in wrapped([line], indent=6)]
 
     def latex(self) -> str:
         """As a line of an `aligned` block."""
@@ -52,7 +68,7 @@ class Explanation:
 
     @property
     def text(self) -> str:
-        """Unicode text, for a terminal."""
+        """Unicode text, one equation on each line."""
         parts = [self.title]
         for block in self.blocks:
             parts.append("\n".join([block.title, *("  " + line.text() for line in block.lines)]))
@@ -79,7 +95,12 @@ class Explanation:
         return "\n\n".join(parts)
 
     def __str__(self) -> str:
-        return self.text
+        """The same for a terminal: long equations go over several lines."""
+        parts = wrapped([self.title])
+        for block in self.blocks:
+            lines = [part for line in block.lines for part in line.folded()]
+            parts.append("\n".join([block.title, *lines]))
+        return "\n\n".join(parts)
 
     __repr__ = __str__
 

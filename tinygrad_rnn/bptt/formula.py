@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 ATOM, POWER, TIMES, PLUS = 4, 3, 2, 1  # how tightly a formula holds together
-FEW = 6  # so many rows that are picked are written out
+FEW = 6  # so many rows that are picked, or arguments, are written out
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-
 
 
 class Formula(NamedTuple):
@@ -59,7 +58,9 @@ def transpose(a: Formula) -> Formula:
 
 
 def function(name: str, args: list[Formula]) -> Formula:
-    """f(a, b)."""
+    """f(a, b); of many arguments the first and the last: stack(h₁, h₂, …, h₉)."""
+    if len(args) > FEW:
+        args = [*args[:2], Formula("…", r"\dots"), args[-1]]
     known = rf"\{name}" if name in ("exp", "log", "sin", "cos", "tanh", "max", "min") else \
         rf"\mathrm{{{escaped(name)}}}"
     return Formula(f"{name}({', '.join(a.text for a in args)})",

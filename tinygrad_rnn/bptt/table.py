@@ -8,11 +8,13 @@ from __future__ import annotations
 import csv
 import html
 import io
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 Cells = list[list[str]]
 MOST, ENDS = 16, 6  # a table of more rows shows the first and the last
+WIDE = 80           # columns of a terminal
 
 
 class Table:
@@ -57,7 +59,8 @@ class Table:
     def __str__(self) -> str:
         text = aligned(self.elided())
         rule = "─" * max(len(line) for line in text)
-        return "\n".join([self.title, text[0], rule, *text[1:], rule, *self.notes()])
+        return "\n".join([*wrapped([self.title]), text[0], rule, *text[1:], rule,
+                          *wrapped(self.notes())])
 
     __repr__ = __str__
 
@@ -75,6 +78,28 @@ def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
     wide = sum(widths) + 2 * (len(widths) - 1)
     return ["  ".join(cell.rjust(w) for cell, w in zip(line, widths)).rstrip()
             if len(line) == len(widths) else line[0].center(wide).rstrip() for line in lines]
+
+
+def wrapped(lines: Iterable[str], indent: int = 2) -> list[str]:
+    """Lines that are too long for a terminal go on in the next, a little to the right."""
+    found: list[str] = []
+    for line in lines:
+        found += [line] if len(line) <= WIDE else textwrap.wrap(
+            line, WIDE, subsequent_indent=" " * indent, break_long_words=False,
+            break_on_hyphens=False)
+    return found
+
+
+def narrowed(lines: Cells, left: int = 1, right: int = 1) -> Cells:
+    """Of a table that is too wide the first columns and the last ones, as many as there is room
+    for, with a "…" between them; the `left` and `right` ones at the ends stay."""
+    n, found = len(lines[0]), lines
+    for ends in range(min((n - left - right - 1) // 2, WIDE // 6), 0, -1):
+        if max(map(len, aligned(found))) <= WIDE:
+            break
+        start, stop = left + ends, n - right - ends
+        found = [line if len(line) == 1 else [*line[:start], "…", *line[stop:]] for line in lines]
+    return found
 
 
 def as_html(title: str, lines: Cells, notes: Sequence[str], left: int = 0) -> str:

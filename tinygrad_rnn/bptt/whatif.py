@@ -34,6 +34,7 @@ from .flow import GradientFlow
 from .mistakes import MISTAKES, SAME, Mistake, wrong_walk
 from .naming import told_apart
 from .recording import Recording
+from .table import wrapped
 from .writing import write_as_is
 
 
@@ -183,14 +184,14 @@ class WrongFlow(GradientFlow):
         lines = [banner(self.mistake), f"  {self.mistake.summary}"]
         broken = [x for x in self.effects if not np.isfinite(self.right.gradient(x)).all()]
         if broken:
-            return "\n".join([*lines, f"  Nothing can be compared: also the right gradient of "
-                                      f"{describe(broken[0])} has NaN or Inf"])
+            return "\n".join(wrapped([*lines, "  Nothing can be compared: also the right gradient "
+                                      f"of {describe(broken[0])} has NaN or Inf"]))
         if not self.seen:
             lines += [f"  Nobody can see it here: every gradient is as it should be. It takes "
                       f"{self.mistake.needs}."]
             if "T > 1" in self.mistake.needs and not stamped(self.root):
                 lines += ["  This graph has no time steps: run the loop under tg.timestep(t)."]
-            return "\n".join(lines)
+            return "\n".join(wrapped(lines))
         head = ["", "‖right‖", "‖wrong‖", "off by"]
         names = told_apart({x: {n.scope for n in self.right.incoming.users(x)}
                             for x in self.effects})

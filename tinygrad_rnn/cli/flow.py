@@ -10,6 +10,7 @@ from typing import Any
 from ..bptt.carried import Graph
 from ..bptt.flow import GradientFlow, gradient_flow
 from ..bptt.jacobians import step_jacobians
+from ..bptt.table import wrapped
 from ..core.graph import Node
 from ..errors import TinygradRNNError
 from ..nn.fused_open import open_fused
@@ -39,10 +40,10 @@ def print_flow(name: str, *, steps: int = 4, cell: str = "rnn", seed: int = 0,
         print(told(flow, states))
     if not chains:
         print()
-        print("No norms per step, and no verdict: "
-              + ("nothing is carried from one time step to the next." if any(
-                  x.step is not None for x in flow.arrived if x.op.rules) else
-                 "the graph has no time steps. Run the loop under tg.timestep(t)."))
+        print(told_in_lines("No norms per step, and no verdict: " + (
+            "nothing is carried from one time step to the next." if any(
+                x.step is not None for x in flow.arrived if x.op.rules) else
+            "the graph has no time steps. Run the loop under tg.timestep(t).")))
 
 
 def state_chains(flow: GradientFlow) -> list[list[Node]]:
@@ -82,6 +83,11 @@ def verdict(states: Any) -> str:
         return "A single step: nothing is carried, and nothing vanishes."
     try:
         return "From one state back to the one before, without what each step's loss adds:\n" \
-               f"{step_jacobians(states).verdict}"
+               f"{told_in_lines(step_jacobians(states).verdict)}"
     except TinygradRNNError as problem:
-        return f"No verdict: {problem}"
+        return told_in_lines(f"No verdict: {problem}")
+
+
+def told_in_lines(sentence: str) -> str:
+    """A sentence for a terminal."""
+    return "\n".join(wrapped([sentence]))

@@ -2,7 +2,8 @@
 
 The question this file answers: *what does a training run look like in a few lines?*
 
-Of many updates twelve are shown, spread over the run, and of many parameters or time steps seven.
+Of many updates twelve are shown, spread over the run, of many time steps seven, and of many
+parameters the first and the last.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..bptt.table import Cells, aligned, as_html
+from ..bptt.table import Cells, aligned, as_html, narrowed, wrapped
 
 if TYPE_CHECKING:
     from .watch import Watch
 
-UPDATES, COLUMNS = 12, 7
+UPDATES = 12
 HEAD = ["update", "loss", "‖gradient‖", "update/w", "|h|>.99", "gates", "dead", "nodes"]
 
 
@@ -27,11 +28,10 @@ def tables(watch: Watch) -> list[tuple[str, Cells]]:
     shown = some(len(watch.rows), UPDATES)
     found = [("", [HEAD, *(line(watch.rows[i]) for i in shown)])]
     names = list(watch.norms)
-    columns = [names[k] for k in some(len(names), COLUMNS)]
-    if columns:
-        found.append(("‖∂L/∂W‖ of each parameter", [["update", *columns], *(
-            [str(watch.rows[i].update), *(f"{watch.norms[name][i]:.3g}" for name in columns)]
-            for i in shown)]))
+    if names:
+        found.append(("‖∂L/∂W‖ of each parameter", narrowed([["update", *names], *(
+            [str(watch.rows[i].update), *(f"{watch.norms[name][i]:.3g}" for name in names)]
+            for i in shown)], right=0)))
     return [*found, *(watch.steps.table_of(name, shown) for name in watch.steps.names)]
 
 
@@ -58,7 +58,7 @@ def as_text(watch: Watch) -> str:
         text = aligned(cells)
         lines += ["", title] if title else []
         lines += [text[0], "─" * max(map(len, text)), *text[1:]]
-    return "\n".join([*lines, *warnings(watch)])
+    return "\n".join([*lines, *wrapped(warnings(watch))])
 
 
 def as_page(watch: Watch) -> str:
