@@ -284,3 +284,12 @@ def test_a_name_that_no_parameter_has():
         for call in (found.cosine, found.error):
             with pytest.raises(InputError, match=r"cell\.W_xh, cell\.W_hh, cell\.b_h; got"):
                 call(wrong)
+
+
+def test_csv_has_numbers_with_all_their_digits():
+    layer = nn.RNN(I, H, seed=0, return_sequences=True)
+    found = tg.truncation(nn.squared_error(layer(XS), TARGETS), layer, 2)
+    for line in found.to_csv().splitlines()[1:]:
+        name, *_, cosine, error = line.split(",")
+        assert float(cosine) == pytest.approx(found.cosine(name), rel=1e-15)
+        assert float(error) == found.error(name)

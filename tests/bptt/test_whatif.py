@@ -66,6 +66,20 @@ def test_at_a_single_step_most_mistakes_hide_and_say_so(mistake):
         assert tg.MISTAKES[mistake].needs in " ".join(str(flow).split())
 
 
+def test_the_steps_of_a_sequence_are_no_gates():
+    """Losses that are taken step by step, and what an embedding gives to a layer."""
+    xs, layer = np.ones((3, 1, 2)), nn.RNN(2, 3, seed=0, return_sequences=True)
+    one_by_one = sum((y ** 2).sum() for y in layer(xs))
+    embedded = layer(nn.Embedding(4, 2, seed=0)(np.array([[0], [1], [2]]))).sum()
+    for loss in (one_by_one, embedded):
+        for mistake in ("one gate's slice shifted", "bias of another gate"):
+            assert not tg.what_if(loss, mistake).seen
+    gated = nn.GRU(2, 3, seed=0, return_sequences=True)
+    loss = sum((y ** 2).sum() for y in gated(xs * [[[1.0]], [[2.0]], [[3.0]]]))
+    found = tg.what_if(loss, "one gate's slice shifted")
+    assert found.effects[gated.cell.W_xh] > 0.01
+
+
 @pytest.mark.parametrize("mistake", SEEN)
 @pytest.mark.parametrize("kind", ["gru", "encoder-decoder"])
 def test_the_right_half_is_right_and_grad_is_not_touched(kind, mistake):

@@ -19,6 +19,7 @@ from ..core import ops
 from ..core.backprop import history
 from ..core.graph import Node, constant
 from ..core.keys import Rolled, keys
+from ..core.timeline import rows
 from ..core.walk import is_alias
 
 LINEAR = {ops.add, ops.sub, ops.neg, ops.sum_, ops.reshape}  # on the way from a loss to their sum
@@ -152,12 +153,16 @@ class Graph:
 
     @cached_property
     def gates(self) -> dict[Node, list[Any]]:
-        """What is cut into gates: the indices of its slices, in the order of the program."""
+        """What is cut into gates: the indices of its slices, in the order of the program. The
+        steps of a sequence are slices too, and no gates."""
         found: dict[Node, list[Any]] = {}
+        steps: dict[Node, set[int | None]] = {}
         for node in reversed(self.nodes):
             if node.op is ops.getitem and node.a is not None and node.a.op.rules:
                 found.setdefault(node.a, []).append((node.params or {})["index"])
-        return {x: slices for x, slices in found.items() if len(slices) > 1}
+                steps.setdefault(node.a, set()).add(node.step)
+        return {x: slices for x, slices in found.items()
+                if len(slices) > 1 and len(steps[x]) == 1 and rows(x) is None}
 
     @cached_property
     def detached(self) -> dict[Node, Node]:

@@ -219,13 +219,13 @@ class Truncation(Table):
         scalar = all(p.is_scalar for p in self.wanted.values())
         head = ["parameter", *(("full", "truncated") if scalar else ("‖full‖", "‖truncated‖")),
                 "cosine", "error"]
-        names = list(self.wanted)
-        lines = []
+        names, lines = list(self.wanted), []
         for name in names if shown is None else [names[i] for i in shown]:
             pair = self.full[name], self.truncated[name]
             both = [float(g) if scalar else norm(g) for g in pair]
+            off = f"{self.error(name):{'.1%' if digits <= 4 else f'.{digits}g'}}"
             lines.append([name, *(f"{x:.{digits}g}" for x in both),
-                          f"{self.cosine(name):.{max(digits, 4)}f}", f"{self.error(name):.1%}"])
+                          f"{self.cosine(name):.{max(digits, 4)}f}", off])
         return [head, *lines]
 
     def __len__(self) -> int:
