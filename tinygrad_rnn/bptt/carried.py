@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core import ops
 from ..core.backprop import history
-from ..core.graph import Node, constant
+from ..core.graph import Node, constant, operands_of
 from ..core.keys import Rolled, keys
 from ..core.timeline import rows
 from ..core.walk import is_alias
@@ -175,8 +175,8 @@ class Graph:
 
 def operands(node: Node) -> list[tuple[int, Node]]:
     """The operands of a node that want a gradient, with their positions."""
-    found = (node.a, node.b, *(x for x, _ in node.rest or ()))
-    return [(i, x) for i, x in enumerate(found) if x is not None and x.op is not constant]
+    return [(i, x) for i, x in enumerate(operands_of(node))
+            if x is not None and x.op is not constant]
 
 
 def scaled(node: Node) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..core import hooks, ops
 from ..core.backprop import Edge, local
-from ..core.graph import Node, constant
+from ..core.graph import Node, constant, operands_of
 from ..core.totals import Totals
 from . import bends
 from .carried import Graph, Use, operands
@@ -129,7 +129,7 @@ def ends(graph: Graph, node: Node, mistake: Mistake) -> list[tuple[int, Node]]:
     """The operands that get something."""
     if not mistake.attached:
         return operands(node)
-    found = enumerate((node.a, node.b, *(x for x, _ in node.rest or ())))
+    found = enumerate(operands_of(node))
     whole = [(i, graph.detached.get(x, x)) for i, x in found if x is not None]
     return [(i, x) for i, x in whole if x.op is not constant]
 

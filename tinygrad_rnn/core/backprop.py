@@ -30,11 +30,11 @@ from typing import Any
 import numpy as np
 
 from . import hooks, together
-from .graph import Node, constant, leaf
+from .graph import Node, constant, leaf, operands_of
 from .guards import check_ends, plain_seed
 from .inplace import at_once, change
 from .place import at, here
-from .rules import fit, gradient_place, local, operands_of, uses
+from .rules import fit, gradient_place, local, uses
 from .totals import Totals
 
 __all__ = ["backward", "commit", "contributions", "fit", "history", "local", "operands_of", "uses"]
@@ -59,8 +59,7 @@ def history(roots: Iterable[Node], until: Collection[Node] = (),
         if node.rest is not None:
             further = [] if past is None or together.way_past(node) is None else \
                 together.ends(node, past)
-            others: tuple[Any, ...] = next(zip(*node.rest))
-            for x in further or others:
+            for x in further or node.rest.nodes:
                 if x is not None and x not in seen:
                     see(x)
                     (found if x.op.rules else ends).append(x)
@@ -86,7 +85,7 @@ def in_line(root: Node) -> list[Node] | None:
     while True:
         way.append(node)
         a, b, behind = node.a, node.b, None
-        for x in (a, b) if node.rest is None else (a, b, *next(zip(*node.rest))):
+        for x in (a, b) if node.rest is None else (a, b, *node.rest.nodes):
             if x is None or x is behind:
                 continue
             op = x.op

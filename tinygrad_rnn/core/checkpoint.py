@@ -22,7 +22,7 @@ from ..errors import GradientError
 from . import hooks
 from .backprop import contributions
 from .gradients import pull
-from .graph import Node, Op, constant, make, tick
+from .graph import Node, Op, Rest, constant, make, operands_of, tick
 from .packing import nodes_in, own, pack, replaced, unpack
 from .parts import Part
 from .place import HERE, here
@@ -72,10 +72,11 @@ class Segment:
             return returned  # nothing was computed that a gradient could go through
         known = set(nodes_in([self.args, self.options]))
         self.operands = ends(y, begin, known)
-        pairs = [(x, x.value) for x in self.operands]
-        (a, u), (b, v) = [*pairs, (None, None)][:2]
+        values = [x.value for x in self.operands]
+        (a, b), (u, v) = [*self.operands, None][:2], [*values, None][:2]
         node = make(type(y), CHECKPOINT, y.value, a, b, u, v, y.at)
-        node.rest, node.params, node.name = tuple(pairs[2:]) or None, {"segment": self}, y.name
+        node.rest = Rest(self.operands[2:], values[2:]) if len(values) > 2 else None
+        node.params, node.name = {"segment": self}, y.name
         mark(node, times_of(y))
         for watch in here().watchers:
             watch.node(node, CHECKPOINT, node.operands)
@@ -172,7 +173,7 @@ def ends(y: Node, begin: int, known: Collection[Node] = ()) -> list[Node]:
     inside, found = [y], set[Node]()
     seen = {y}
     for node in inside:
-        for x in (node.a, node.b, *(() if node.rest is None else [x for x, _ in node.rest])):
+        for x in operands_of(node):
             if x is not None and x not in seen:
                 seen.add(x)
                 if x.op.rules and x.order > begin:

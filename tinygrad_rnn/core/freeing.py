@@ -45,7 +45,7 @@ def take_operands(node: Node) -> list[Any]:
     try:
         operands = [x for x in (node.a, node.b) if x is not None]
         if node.rest is not None:
-            operands += [x for x, _ in node.rest if x is not None]
+            operands += [x for x in node.rest.nodes if x is not None]
     except AttributeError:  # an interrupt came while the node was being made
         return []
     if operands:

@@ -11,7 +11,7 @@ nothing in this package ever has to search for one.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -30,14 +30,27 @@ tick = itertools.count(1).__next__  # the order of creation, process-wide; never
 # --- nodes --------------------------------------------------------------------------------------
 
 
+class Rest:
+    """The operands of a node after the second: the nodes (or None), and the values they had. A
+    loop over it gets (node, value) pairs, which are not kept: a stack has one for every step."""
+
+    __slots__ = ("nodes", "values")
+
+    def __init__(self, nodes: Iterable[Node | None], values: Iterable[Any]) -> None:
+        self.nodes, self.values = tuple(nodes), tuple(values)
+
+    def __iter__(self) -> Iterator[tuple[Node | None, Any]]:
+        return zip(self.nodes, self.values)
+
+
 class Node:
     """One value in the graph. `a` and `b` are its operands; `u` and `v` are the values they had.
 
     An operand that is a plain number or array leaves its place (`a`, `b`) empty and is kept in `u`
-    or `v` only. Operations with more than two operands keep the others in `rest`, as (node, value)
-    pairs. There is no tuple and no dict per node otherwise: the garbage collector has to look at
-    every one. A value that no rule needs may be left out until somebody looks (see together.py).
-    `calls` is the number of backward calls that `grad` holds.
+    or `v` only. Operations with more than two operands keep the others in `rest`. There is no tuple
+    and no dict per node otherwise: the garbage collector has to look at every one. A value that no
+    rule needs may be left out until somebody looks (see together.py). `calls` is the number of
+    backward calls that `grad` holds.
     """
 
     __slots__ = ("op", "value", "a", "b", "u", "v", "rest", "params",
@@ -52,7 +65,7 @@ class Node:
     b: Node | None
     u: Any
     v: Any
-    rest: tuple[tuple[Node | None, Any], ...] | None
+    rest: Rest | None
     params: dict[str, Any] | None
     grad: Any
     calls: int | None
@@ -101,14 +114,14 @@ class Node:
     def values(self) -> tuple[Any, ...]:
         """The operands' plain values, as they were when this node was made."""
         if self.rest is not None:
-            return (self.u, self.v, *[pair[1] for pair in self.rest])
+            return (self.u, self.v, *self.rest.values)
         return (self.u, self.v)[: self.arity]
 
     @property
     def arity(self) -> int:
         """How many operands this node was made from."""
         if self.rest is not None:
-            return 2 + len(self.rest)
+            return 2 + len(self.rest.nodes)
         if self.b is not None:  # a node is asked before a value, which may have been left out
             return 2
         return 0 if self.a is None and self.u is None else 1 if self.v is None else 2
@@ -157,6 +170,13 @@ def given(kind: type[Self], value: Any, place: Place, op: Op) -> Self:
     node = make(kind, op, value, None, None, None, None, place)
     node.order = 0
     return node
+
+
+def operands_of(node: Node) -> tuple[Node | None, ...]:
+    """The nodes in the operands' places; None for a plain number or array."""
+    if node.rest is None:
+        return node.a, node.b
+    return node.a, node.b, *node.rest.nodes
 
 
 # --- operations ---------------------------------------------------------------------------------
@@ -260,7 +280,7 @@ class Op:
         if len(values) > 1:
             node.b, node.v = nodes[1], values[1]
         if len(values) > 2:
-            node.rest = tuple(zip(nodes[2:], values[2:]))
+            node.rest = Rest(nodes[2:], values[2:])
         return node
 
     def compute(self, values: Sequence[Any], params: dict[str, Any]) -> Any:

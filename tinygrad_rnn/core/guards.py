@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..errors import GradientError, InputError, ShapeError
-from .graph import Node, Op, constant, released
+from .graph import Node, Op, constant, operands_of, released
 from .inplace import plain
 from .words import describe
 
@@ -109,7 +109,7 @@ def refuse_changed(changed: Node, history: Sequence[Node]) -> None:
     for node in history:
         if node.order > changed.order:
             continue
-        operands = (node.a, node.b, *(n for n, _ in node.rest or ()))
+        operands = operands_of(node)
         for position, x in enumerate(operands):
             if x is None or not x.requires_grad:
                 continue

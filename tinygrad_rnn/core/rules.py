@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import ops, together
-from .graph import Node, constant
+from .graph import Node, constant, operands_of
 from .guards import check_operands
 from .place import Place, at, here
 
@@ -23,13 +23,6 @@ def uses(node: Node) -> list[tuple[int, Node]]:
     """The operands of a node that want a gradient, with their positions."""
     return [(i, x) for i, x in enumerate(operands_of(node))
             if x is not None and x.op is not constant]
-
-
-def operands_of(node: Node) -> tuple[Node | None, ...]:
-    """The nodes in the operands' places; None for a plain number or array."""
-    if node.rest is None:
-        return node.a, node.b
-    return node.a, node.b, *[pair[0] for pair in node.rest]
 
 
 def local(node: Node, position: int, g: Any, graph: bool = False) -> Any:

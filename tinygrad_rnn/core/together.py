@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from .freeing import unsearched
-from .graph import Node, Op, constant, make, new, tick
+from .graph import Node, Op, Rest, constant, make, new, tick
 from .inplace import LENT
 from .place import Place, here
 from .totals import Totals
@@ -192,7 +192,7 @@ def step_place(start: Place, step: int, like: Place) -> Place:
 def steps_of(joined: Node) -> list[Any]:
     """The nodes that were joined."""
     if joined.rest is not None:
-        return [joined.a, joined.b, *[x for x, _ in joined.rest]]
+        return [joined.a, joined.b, *joined.rest.nodes]
     return [x for x in (joined.a, joined.b) if x is not None]
 
 
@@ -205,7 +205,7 @@ def join_nodes(op: Op, steps: Sequence[Any], value: Any, params: dict[str, Any] 
     if len(steps) > 1:
         node.b, node.v = steps[1], values[1]
     if len(steps) > 2:
-        node.rest = tuple(zip(steps[2:], values[2:]))
+        node.rest = Rest(steps[2:], values[2:])
         node.bypass = past  # not worth the while for one or two
     node.params = params
     return node

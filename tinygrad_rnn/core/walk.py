@@ -13,11 +13,12 @@ from operator import attrgetter
 from typing import Any
 
 from ..errors import InputError
-from .graph import Node, constant, leaf, released
+from .graph import Node, constant, leaf, operands_of, released
 from .ops import getitem, is_basic
 from .together import way_past
 
 Edge = tuple[Node, int, Node]  # operand, position, node
+operands = operands_of
 
 
 def parents(node: Node) -> Iterator[tuple[int, Node]]:
@@ -25,13 +26,6 @@ def parents(node: Node) -> Iterator[tuple[int, Node]]:
     for position, operand in enumerate(operands(node)):
         if operand is not None:
             yield position, operand
-
-
-def operands(node: Node) -> tuple[Node | None, ...]:
-    """What stands in the operands' places; None for a plain number or array."""
-    if node.rest is None:
-        return node.a, node.b
-    return node.a, node.b, *(x for x, _ in node.rest)
 
 
 def nodes(*roots: Node) -> list[Node]:
@@ -74,7 +68,7 @@ def reached(*roots: Node) -> list[Node]:
         if x not in seen:
             see(x)
             note(x)  # type: ignore[arg-type]
-        for x, _ in node.rest or ():
+        for x in () if node.rest is None else node.rest.nodes:
             if x not in seen:
                 see(x)
                 note(x)  # type: ignore[arg-type]

@@ -39,7 +39,7 @@ def find_uses(found: Survey) -> None:
         if node.b in note:
             note[node.b](i)
         if node.rest is not None:
-            for other, _ in node.rest:
+            for other in node.rest.nodes:
                 if other in note:
                     note[other](i)
     if shown or slices:  # to show is not to use

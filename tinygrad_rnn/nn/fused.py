@@ -16,11 +16,10 @@ from typing import Any
 
 from ..core import ops
 from ..core.gradients import pull
-from ..core.graph import Node, Op
+from ..core.graph import Node, Op, operands_of
 from ..core.inplace import LENT, settle
 from ..core.parts import Part
 from ..core.place import here
-from ..core.rules import operands_of
 from ..core.timeline import Sequence as Timed
 from ..core.totals import Totals
 from ..core.values import Tensor

@@ -60,9 +60,9 @@ def _affine_parts(g: Any, y: Any, x: Any, W: Any, *b: Any, span: range) -> list[
 
 
 def _affine_sums(node: Any, g: Any, arriving: Totals) -> None:
-    b = () if node.rest is None else node.rest[0]
-    arriving.give_all((node.a, node.b, *b[:1]),
-                      _affine_rule(g, node.value, node.u, node.v, *b[1:], span=node.at.span))
+    nodes, b = ((), ()) if node.rest is None else (node.rest.nodes, node.rest.values)
+    arriving.give_all((node.a, node.b, *nodes),
+                      _affine_rule(g, node.value, node.u, node.v, *b, span=node.at.span))
 
 
 AFFINE = Op("linear", array=_affine, rules=(_affine_rule,), joint=True, sums=_affine_sums,

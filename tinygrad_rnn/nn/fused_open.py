@@ -17,7 +17,7 @@ import numpy as np
 from ..core import functions, ops, walk
 from ..core.checkpoint import CHECKPOINT
 from ..core.functions import class_cross_entropy, cross_entropy_
-from ..core.graph import Node, make
+from ..core.graph import Node, Rest, make
 from ..core.place import at, contained, here
 from ..core.reductions import sum_of
 from .fused import SEQUENCE
@@ -157,7 +157,7 @@ class Opening:
                  for x, value in [(node.a, node.u), (node.b, node.v), *(node.rest or ())]]
         (a, u), (b, v) = pairs[:2]
         found: Node = make(type(node), node.op, node.value, a, b, u, v, node.at)
-        found.rest = tuple(pairs[2:]) or None
+        found.rest = Rest(*zip(*pairs[2:])) if len(pairs) > 2 else None
         found.params, found.hooks = node.params, node.hooks
         found.name = node.name
         return found

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core import walk
 from ..core.backprop import local, uses
-from ..core.graph import Node, make, released
+from ..core.graph import Node, Rest, make, released
 from ..core.place import record_sites
 from ..core.words import describe
 from ..errors import InputError
@@ -171,7 +171,7 @@ class Rule:
                     node.at)
         twin.params = node.params
         if node.rest is not None:
-            twin.rest = tuple(zip([x for x, _ in node.rest], values[2:]))
+            twin.rest = Rest(node.rest.nodes, values[2:])
         g = float(self.u) if node.is_scalar else np.asarray(self.u, np.asarray(node.value).dtype)
         with np.errstate(all="ignore"):
             found = {n: local(twin, i, g) for n, i in self.places.items()} \
