@@ -214,3 +214,39 @@ def test_many_nodes_leave_nothing_in_the_allocator():
     before = sys.getallocatedblocks()
     program()
     assert sys.getallocatedblocks() - before < 100
+
+
+def joined_steps(T):
+    w = Tensor(np.ones(2), name="w", requires_grad=True)
+    return w, ops.stack(*[w * 1.0 for _ in range(T)])
+
+
+def test_a_node_of_many_operands_has_no_object_for_each():
+    """Two tuples, of nodes and of arrays: the collector looks at all nodes anyway."""
+    T = 400
+    w, joined = joined_steps(T)
+    before = len(gc.get_objects())
+    again = ops.stack(*joined.operands)
+    assert len(gc.get_objects()) - before < 20
+    assert [x for x, _ in again.rest] == list(joined.operands[2:])
+    assert again.arity == T and len(again.values) == T
+
+
+@pytest.mark.parametrize("seed", [False, True])
+def test_the_way_back_makes_no_object_for_each_operand(seed):
+    """What the collector counts: objects of its own made and not yet gone, at any moment."""
+    T, most = 3000, []
+    w, joined = joined_steps(T)
+    gc.collect()
+    threshold = gc.get_threshold()
+    watch = lambda phase, info: most.append(info["generation"])  # noqa: E731
+    gc.callbacks.append(watch)
+    try:
+        gc.set_threshold(T // 2, 1000, 1000)
+        gc.enable()
+        (joined.backward(np.ones((T, 2))) if seed else ops.sum_(joined).backward())
+    finally:
+        gc.disable()
+        gc.callbacks.remove(watch)
+        gc.set_threshold(*threshold)
+    assert most == [] and w.grad.tolist() == [T, T]
