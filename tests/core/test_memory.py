@@ -224,12 +224,12 @@ def joined_steps(T):
 def test_a_node_of_many_operands_has_no_object_for_each():
     """Two tuples, of nodes and of arrays: the collector looks at all nodes anyway."""
     T = 400
-    w, joined = joined_steps(T)
+    _, joined = joined_steps(T)
     before = len(gc.get_objects())
     again = ops.stack(*joined.operands)
     assert len(gc.get_objects()) - before < 20
     assert [x for x, _ in again.rest] == list(joined.operands[2:])
-    assert again.arity == T and len(again.values) == T
+    assert (again.arity, len(again.values)) == (T, T)
 
 
 @pytest.mark.parametrize("seed", [False, True])
@@ -239,7 +239,10 @@ def test_the_way_back_makes_no_object_for_each_operand(seed):
     w, joined = joined_steps(T)
     gc.collect()
     threshold = gc.get_threshold()
-    watch = lambda phase, info: most.append(info["generation"])  # noqa: E731
+
+    def watch(phase, info):
+        most.append(info["generation"])
+
     gc.callbacks.append(watch)
     try:
         gc.set_threshold(T // 2, 1000, 1000)
@@ -249,4 +252,5 @@ def test_the_way_back_makes_no_object_for_each_operand(seed):
         gc.disable()
         gc.callbacks.remove(watch)
         gc.set_threshold(*threshold)
-    assert most == [] and w.grad.tolist() == [T, T]
+    assert most == []
+    assert w.grad.tolist() == [T, T]
