@@ -419,3 +419,21 @@ def test_it_fits_into_a_terminal():
     found = tg.gradient_flow(loss).explain(layer.cell.W_hh, keep=1)
     assert "\n  …      24 more parts, each in the same way\n  part 28 = " in found.text
     assert compiles(found.latex)
+
+
+@pytest.mark.parametrize("option", [{"fused": True}, {"checkpoint_every": 2}])
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_layer_that_is_one_node_is_opened(kind, option):
+    """The derivation is that of its operations, and .grad is left alone by it."""
+    xs = np.random.default_rng(0).normal(size=(3, 2, 2))
+
+    def derived(**options):
+        layer = kind(2, 3, seed=0, return_sequences=True, **options)
+        flow = tg.gradient_flow((layer(xs) ** 2).sum().named("L"))
+        before = layer.cell.W_hh.grad.copy()
+        text = re.sub(r"v[₀-₉]+", "v", flow.explain(layer.cell.W_hh).text)
+        assert np.array_equal(layer.cell.W_hh.grad, before)
+        return text
+
+    assert derived(**option) == derived()
+    assert "inside one node" not in derived(**option)

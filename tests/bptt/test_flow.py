@@ -428,3 +428,11 @@ def test_a_random_graph_walks_in_order(steps):
     _, loss = build(steps)
     order = {node: i for i, node in enumerate(tg.nodes(loss))}
     assert all(order[x] < order[node] for x, _, node in tg.edges(loss))
+
+
+def test_states_inside_of_a_layer_that_keeps_few_of_them():
+    layer = tg.nn.RNN(2, 3, seed=0, return_sequences=True, checkpoint_every=2)
+    loss = layer(np.ones((4, 1, 2))).sum()
+    with pytest.raises(tg.InputError, match=r"no node named 'h' .*tg\.open_fused\(loss\)"):
+        tg.gradient_flow(loss).norms("h")
+    assert list(tg.gradient_flow(tg.open_fused(loss)).norms("h")) == [1, 2, 3, 4]

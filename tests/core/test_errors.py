@@ -189,7 +189,8 @@ def test_data_changed_after_it_was_used(W):
     W.data -= 1.0
     with pytest.raises(GradientError) as info:
         loss.backward()
-    says(info, "'W_xh'", "(4, 16)", "op '*'", "step 3", "before you update")
+    says(info, "'W_xh'", "(4, 16)", "op '*'", "step 3", "before you update",
+         ".detach()")
 
 
 def test_data_of_the_wrong_shape(W):

@@ -114,7 +114,7 @@ def test_a_unit_can_die_late_and_come_back():
     assert "dead h" not in seen.warnings
     relus([5.0, -100.0], 1, seen, layer)
     assert seen.rows[-1].dead == 1
-    assert seen.warnings["dead h"].startswith("update 27: 1 relu units of h ")
+    assert seen.warnings["dead h"].startswith("update 27: 1 relu unit of h has ")
     relus([5.0, 5.0], 1, seen, layer)
     assert seen.rows[-1].dead == 0
 
@@ -292,3 +292,16 @@ def test_it_fits_into_a_terminal():
     assert max(map(len, str(seen).splitlines())) <= 80
     assert "layers.0.forward_layer.cell.W_xh  …  layers.1.cell.b_hn" in str(seen)
     assert "of its size: a smaller lr, or clipping" in " ".join(str(seen).split())
+
+
+@pytest.mark.parametrize("option", [{"fused": True}, {"checkpoint_every": 2}])
+def test_units_inside_of_one_node_are_said_not_to_be_looked_at(option):
+    layer = nn.LSTM(2, 3, seed=0, forget_bias=50.0, return_sequences=True, **option)
+    loss = (layer(np.ones((4, 1, 2))) ** 2).sum()
+    loss.backward()
+    seen = train.Watch(layer)
+    assert seen.update(loss).gates == 0.0
+    assert "tg.open_fused(loss)" in seen.warnings["inside"]
+    opened = train.Watch(layer)
+    assert opened.update(tg.open_fused(loss)).gates == pytest.approx(1 / 3)
+    assert "inside" not in opened.warnings

@@ -32,6 +32,7 @@ from .recording import Recording
 from .strides import record
 from .writing import Sized, write_as_is
 
+OPEN = "Ask the graph of the operations: tg.gradient_flow(tg.open_fused(loss))"
 NEAR = 50  # how many nodes are looked at to say where a gradient came from
 
 if TYPE_CHECKING:
@@ -122,10 +123,12 @@ class GradientFlow:
     def explain(self, node: Node, keep: int = 3) -> Explanation:
         """The derivation of the gradient of `node`, generated from the graph: one term for every
         use, with its numbers, and where what arrived there came from. Of more uses than 2 `keep`
-        + 1, the first and last `keep`. It has `.text`, `.markdown` and `.latex`."""
+        + 1, the first and last `keep`. Fused layers are opened. It has `.text`, `.markdown` and
+        `.latex`."""
         from .explain import explain  # read only when it is asked for
 
-        return explain(self, node, keep)
+        inside = opened(self)
+        return explain(inside if node in inside.incoming else self, node, keep)
 
     def gradient(self, node: Node) -> Any:
         """The whole gradient that arrived at `node` in this flow; zeros if none did."""
@@ -159,8 +162,7 @@ class GradientFlow:
         named = [n for n in self.arrived if n.name == short and (not scope or n.scope == scope)]
         if any(n.at.span is not None for n in named):
             raise InputError(f"the {short!r} of all steps are one node here", where="norms()",
-                             fix="Ask the graph of the operations: tg.gradient_flow("
-                                 "tg.open_fused(loss))")
+                             fix=OPEN)
         named = [n for n in named if n.step is not None] or named  # L_t, and not their sum L
         scopes = sorted({n.scope for n in named})
         if len(scopes) > 1:
@@ -172,7 +174,9 @@ class GradientFlow:
                             for n in self.arrived if n.name})
             raise InputError(f"no node named {name!r} got a gradient; these did: "
                              + ", ".join(known),
-                             where="norms()", fix='Name your states: h = tanh(z).named("h")')
+                             where="norms()", fix=OPEN if any(
+                                 n.op in INSIDE for n in self.incoming.passed) else
+                             'Name your states: h = tanh(z).named("h")')
         named.sort(key=lambda n: (n.step is not None, n.step or 0, n.order))
         found = {n.step if n.step is not None else i: self.norm(n) for i, n in enumerate(named)}
         if len(found) < len(named):

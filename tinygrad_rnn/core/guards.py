@@ -121,7 +121,8 @@ def refuse_changed(changed: Node, history: Sequence[Node]) -> None:
                         f"'{node.op.name}'{at} used it, and the gradient needs the value it had "
                         "then", where="backward",
                         fix="Call backward before you update the parameter, or run the program "
-                            "again to build a new graph")
+                            "again to build a new graph; a state carried on from before the update "
+                            "is cut off with .detach()")
 
 
 def needs(op: Op, position: int, operand: int) -> bool:

@@ -28,6 +28,7 @@ from ..core.graph import Node, released
 from ..core.parts import norm
 from ..core.words import describe
 from ..errors import GradientError, InputError
+from ..nn.fused_open import INSIDE
 from . import watched
 from .step_norms import StepNorms, newest
 
@@ -107,6 +108,9 @@ class Watch:
         if flow is not None:
             self.steps.note(self.count, flow, self.warn)
         graph = walk.nodes(loss)
+        if any(n.op in INSIDE for n in graph):
+            self.warn("inside", "the units of a layer that is one node are not looked at: "
+                      "watch.update(tg.open_fused(loss)) sees them")
         saturated, gates = self.saturation(graph)
         dead = self.dead_units(graph)
         steps = {n.step for n in graph if n.op.rules and n.step is not None}
@@ -184,8 +188,9 @@ class Watch:
             self.off[place] = np.where(lit, 0, (off if np.shape(off) == lit.shape else 0) + 1)
             dead = int((self.off[place] >= DEAD).sum())
             if dead:
-                self.warn(f"dead {place}", f"{dead} relu units of {place} have not been on once in "
-                                           f"{DEAD} updates in a row")
+                units, have = ("unit", "has") if dead == 1 else ("units", "have")
+                self.warn(f"dead {place}", f"{dead} relu {units} of {place} {have} not been on "
+                                           f"once in {DEAD} updates in a row")
         return sum(int((off >= DEAD).sum()) for off in self.off.values())
 
     def growth(self, graph: list[Node], loss: Node) -> None:
