@@ -663,3 +663,19 @@ def test_the_decoder_has_the_batch_of_the_source(options):
 def test_a_module_without_a_state_is_no_recurrence(use, module):
     with pytest.raises(InputError, match="expected a recurrent layer or a cell, got"):
         use(module)
+
+
+@pytest.mark.parametrize("bridge", [True, False])
+def test_a_cell_with_skips_hands_over_all_its_states_the_last_one_first(bridge):
+    skip = [nn.Recurrent(nn.SkipRNNCell(3, 3, skips=(2, 3), seed=k), return_sequences=k == 1)
+            for k in range(2)]
+    model = nn.EncoderDecoder(*skip, bridge=bridge, seed=2)
+    source, target = (np.random.default_rng(k).normal(size=(5, 2, 3)) for k in range(2))
+    x = tg.Tensor(source, requires_grad=True)
+    (model(x, target) ** 2).sum().backward()
+    assert np.abs(x.grad).sum(axis=(1, 2)).min() > 0  # the last steps too
+    states = nn.Recurrent(skip[0].cell, return_state=True)(source)[1]
+    if bridge:
+        states = tuple(model.bridge(h) for h in states)
+    alone = nn.Recurrent(skip[1].cell, return_sequences=True)(target, states)
+    np.testing.assert_allclose(model(source, target).numpy(), alone.numpy(), rtol=1e-12)

@@ -15,12 +15,10 @@ from dataclasses import replace
 
 from ..errors import InputError
 from . import wording
-from .labels import Run, Text, clean, plain, roman, symbol
+from .labels import Run, clean, plain, roman, symbol
 from .names import Names
+from .presence import Presence, Spot, Whens, lag
 from .scene import Column, Glyph, Rail, Scene, Wire
-
-Whens = set[int | None]
-Spot = tuple[int, Hashable]  # a stage, and a key in it
 
 
 class Quotient:
@@ -29,10 +27,10 @@ class Quotient:
     def __init__(self, scene: Scene) -> None:
         self.whole = scene
         self.names = Names()
-        self.column_of: dict[int | None, Column] = {c.when: c for c in scene.columns}
         self.one: dict[Spot, Glyph] = {}  # the glyph that stands for all with its key
         self.there: dict[Spot, Whens] = {}  # the steps that have the key
         self.of: dict[Glyph, Glyph] = {}
+        self.presence = Presence(scene, self.there)
         self.columns = [self.column(stage) for stage in scene.stages()]
         for glyph in self.outside():
             self.of[glyph] = self.renamed(glyph)
@@ -52,7 +50,7 @@ class Quotient:
     def column(self, stage: int) -> Column:
         """The union of a stage's steps. Raises `InputError` if one key means two things there."""
         own = [c for c in self.whole.columns if c.stage == stage]
-        first = self.proper(own)[0].step
+        first = self.presence.proper(own)[0].step
         title = (Run("t", "i"), Run(f" = {first} … "), Run("T", "i"))
         one = Column(1, stage=stage, when=stage, part=own[0].part, title=title)
         for column in own:
@@ -108,38 +106,31 @@ class Quotient:
         self.uses: dict[Wire, Whens] = {}
         jumps = self.jumps()
         for wire in self.whole.wires:
-            lag = self.lag(wire)
             tail, head = self.of.get(wire.tail), self.of.get(wire.head)
             if tail is None or head is None:
                 continue
             jump = wire in jumps
-            lag = 0 if jump else lag
+            late = 0 if jump else lag(wire)
             at = 0 if wire.kind in ("term", "free") else wire.position
-            key = (tail.id, head.id, at, lag, wire.kind)
+            key = (tail.id, head.id, at, late, wire.kind)
             if key not in found:
-                kind = "final" if jump else "delay" if lag else wire.kind
-                found[key] = replace(wire, tail=tail, head=head, kind=kind, delay=lag, title="")
+                kind = "final" if jump else "delay" if late else wire.kind
+                found[key] = replace(wire, tail=tail, head=head, kind=kind, delay=late, title="")
                 if jump:
                     found[key].note = (Run("from "), Run("t", "i"), *roman(f" = {self.end(wire)}"))
             when = wire.tail.when if wire.head.when is None else wire.head.when
             self.uses.setdefault(found[key], set()).add(when)
         return list(found.values())
 
-    def lag(self, wire: Wire) -> int:
-        """How many steps before the use its operand was made; 0 within a step or a handover."""
-        if wire.kind not in ("carried", "fed") or wire.tail.when is None or wire.head.when is None:
-            return 0
-        return wire.head.when - wire.tail.when
-
     def jumps(self) -> set[Wire]:
         """The wires from one end of time to the other, whose lag depends on T: the last output of a
         layer that reads backwards is that of step 1, and is wanted at step T."""
         places: dict[Hashable, list[Wire]] = {}
         for wire in self.whole.wires:
-            if self.lag(wire):
+            if lag(wire):
                 tail, head = self.of.get(wire.tail), self.of.get(wire.head)
                 places.setdefault((tail, head, wire.position), []).append(wire)
-        columns = self.proper([c for c in self.whole.columns if c.step is not None])
+        columns = self.presence.proper([c for c in self.whole.columns if c.step is not None])
         ends = {columns[0].when, columns[-1].when}
         return {wires[0] for wires in places.values()
                 if len(wires) == 1 and len(columns) > 2
@@ -147,7 +138,7 @@ class Quotient:
 
     def end(self, wire: Wire) -> str:
         """The end of time that a jump comes from."""
-        first = self.proper([c for c in self.whole.columns if c.step is not None])[0]
+        first = self.presence.proper([c for c in self.whole.columns if c.step is not None])[0]
         return str(first.step) if wire.tail.when == first.when else "T"
 
     def rail(self, rail: Rail) -> Rail:
@@ -164,7 +155,7 @@ class Quotient:
 
     def say_presence(self, wires: list[Wire]) -> None:
         """`only t=1` at the beginning of what only the first step does, and so on."""
-        words = {self.one[spot]: self.presence(spot[0], whens)
+        words = {self.one[spot]: self.presence.words(self.one[spot], whens)
                  for spot, whens in self.there.items()}
         before: dict[Glyph, list[Glyph]] = {}
         for wire in wires:
@@ -178,48 +169,9 @@ class Quotient:
             inside = wire.head if wire.head.when is not None else wire.tail
             if inside.when is None or wire.kind in ("delay", "carried", "handed", "final"):
                 continue
-            said = self.presence(inside.when, self.uses[wire])
+            said = self.presence.words(inside, self.uses[wire])
             if said and said not in (words.get(wire.tail), words.get(wire.head)):
                 wire.note = said
-
-    def proper(self, own: list[Column]) -> list[Column]:
-        """The steps of a stage without those that only make a first state, if it is computed (from
-        a learned one, say): step 0, and T+1 where a sequence is read from its end."""
-        if len(own) < 3:
-            return own
-        ops = {c.when: {g.key for g in c.glyphs if g.role in ("op", "function")} for c in own}
-        fed = {w.head.when for w in self.whole.wires
-               if w.tail.when is not None and w.tail.when != w.head.when}
-        start, end = own[0], own[-1]
-        before = start.step == 0 and not ops[start.when] & ops[own[1].when]
-        after = end.when not in fed and not ops[end.when] & ops[own[-2].when]
-        return own[before:len(own) - after]
-
-    def presence(self, stage: int, whens: Whens) -> Text:
-        """Which steps these are, in words that hold for every T; nothing if it is all of them."""
-        own = [c for c in self.whole.columns if c.stage == stage]
-        made = self.proper(own)
-        proper = [c for c in made if not (stage and c.step == 0)]  # no handing over
-        every = [c.when for c in proper]
-        if whens >= set(every):
-            return ()
-        first, last = proper[0], proper[-1]
-        if len(whens) == 1:
-            step = self.column_of[next(iter(whens))].step
-            at = "T" if whens == {last.when} and len(every) > 1 else str(step)
-            at = "T+1" if whens == {own[-1].when} and own[-1] not in made else at
-            return Run("only "), Run("t", "i"), Run(f" = {at}")
-        whens = whens & set(every) or whens
-        missing = set(every) - whens
-        if missing == {first.when}:
-            return Run("t", "i"), Run(f" > {first.step}")
-        if missing == {last.when}:
-            return Run("t", "i"), Run(" < T")
-        if missing == {first.when, last.when}:
-            return Run(f"{first.step} < "), Run("t", "i"), Run(" < T")
-        if missing == set(every[: len(missing)]):
-            return Run("t", "i"), Run(f" > {proper[len(missing) - 1].step}")
-        return (Run("some "), Run("t", "i"))
 
 
 def base(name: str, step: int) -> str:

@@ -7,7 +7,7 @@ depth?*
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,7 +21,9 @@ from .layer import Layer
 from .linear import Linear
 from .steps_joined import first_step
 
-Parts = dict[str, Any]  # the name of a part of a state, h or c -> its node, or its size
+P = TypeVar("P")
+Sizes = dict[str, int]  # the name of a part of a state, h or c -> its size
+Parts = dict[str, list[Any]]  # the same for nodes; a cell with skips has several h, the last first
 
 
 def bridges(encoder: Layer, decoder: Layer, rng: np.random.Generator,
@@ -30,7 +32,7 @@ def bridges(encoder: Layer, decoder: Layer, rng: np.random.Generator,
     but then the sizes must be the same."""
     made: dict[str, list[Linear]] = {}
     for cell, source in zip(cells(decoder), sources(decoder, sizes(encoder))):
-        for name in getattr(cell, "state_names", ()):
+        for name in dict.fromkeys(getattr(cell, "state_names", ())):
             if wanted:
                 if not source:
                     raise InputError("a bridge needs to know the size of the encoder's state",
@@ -55,14 +57,16 @@ def first_state(encoder: Layer, state: Any, decoder: Layer,
                                                                    parts(encoder, state)))):
         if not isinstance(cell, Cell):
             return state  # a plain function's state is its own affair
-        made = []
-        for name in cell.state_names:
-            bridge = bridge_of(k, name)
+        made: list[Any] = []
+        for i, name in enumerate(cell.state_names):
+            bridge, place = bridge_of(k, name), cell.state_names[:i].count(name)
+            given = source.get(name, next(iter(source.values())) if bridge else [None])
+            value = given[min(place, len(given) - 1)]
             if bridge is None:
-                made.append(source.get(name))
+                made.append(value)
                 continue
             with switch(step=first_step() - 1):
-                made.append(bridge(source.get(name, next(iter(source.values())))).named(name))
+                made.append(bridge(value).named(name))
         found.append(cell.joined(made))
     return nested(decoder, iter(found))
 
@@ -81,13 +85,13 @@ def cells(layer: Any) -> list[Any]:
     return [layer.cell]
 
 
-def sources(decoder: Layer, encoder: list[Parts]) -> list[Parts]:
+def sources(decoder: Layer, encoder: list[P]) -> list[P]:
     """For each layer of the decoder the encoder layer it starts from: its like, or the top one."""
     depth = len(cells(decoder))
     return encoder if len(encoder) == depth else [encoder[-1]] * depth
 
 
-def sizes(layer: Any) -> list[Parts]:
+def sizes(layer: Any) -> list[Sizes]:
     """For each layer of an encoder: the sizes of the parts of its state."""
     if isinstance(layer, Bidirectional):
         pairs = zip(sizes(layer.forward_layer), sizes(layer.backward_layer))
@@ -103,11 +107,15 @@ def parts(layer: Any, state: Any) -> list[Parts]:
     [h→; h←]."""
     if isinstance(layer, Bidirectional):
         pairs = zip(parts(layer.forward_layer, state[0]), parts(layer.backward_layer, state[1]))
-        return [{name: both(f[name], b[name]) for name in f if name in b} for f, b in pairs]
+        return [{name: list(map(both, f[name], b[name])) for name in f if name in b}
+                for f, b in pairs]
     if hasattr(layer, "layers"):
         return [part for x, s in zip(layer.layers, state) for part in parts(x, s)]
-    cell = layer.cell
-    return [dict(zip(cell.state_names, cell.split(state))) if isinstance(cell, Cell) else {}]
+    cell, found = layer.cell, Parts()
+    if isinstance(cell, Cell):
+        for name, part in zip(cell.state_names, cell.split(state)):
+            found.setdefault(name, []).append(part)
+    return [found]
 
 
 def both(forward: Any, backward: Any) -> Any:

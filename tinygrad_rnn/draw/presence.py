@@ -1,0 +1,106 @@
+"""Presence: which steps have a thing, in words that hold for every number of steps.
+
+The question this file answers: *is it only the first step that does this, or all but the last?*
+
+"Only t = 2" counts from the start, "t < T−1" from the end, and of three steps nobody can tell. From
+the start counts what leads to a state; from the end what few of the last steps have alone, like the
+outputs that a mask leaves; and in a scope that reads from the end it is the other way round.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Mapping
+
+from .labels import Run, Text, roman
+from .parts import Steps
+from .scene import Column, Glyph, Scene, Wire
+
+Whens = set[int | None]
+Spot = tuple[int, Hashable]  # a stage, and a key in it
+
+
+class Presence:
+    """The steps of a scene; `there` are those that have a key."""
+
+    def __init__(self, scene: Scene, there: Mapping[Spot, Whens]) -> None:
+        self.whole, self.there = scene, there
+        self.column_of: dict[int | None, Column] = {c.when: c for c in scene.columns}
+        self.ways: Counter[str] = Counter()  # by scope: below 0 where it reads from the end
+        for wire in scene.wires:
+            self.ways[wire.head.scope] += lag(wire)
+        self.known: dict[int, tuple[list[Column], list[Column]]] = {}
+        self.parts: dict[int, Steps] = {}
+
+    def words(self, glyph: Glyph, whens: Whens) -> Text:
+        """Which steps these are, of those of the glyph's stage; nothing if it is all of them."""
+        own, made = self.steps(glyph.when or 0)
+        steps = [c for c in made if not (c.stage and c.step == 0)]  # no handing over
+        every = {c.when for c in steps}
+        if whens >= every:
+            return ()
+        if whens == {own[-1].when} and own[-1] not in made:
+            return timed("only ", " = T+1")
+        if len(whens) == 1 and not whens <= every:
+            return timed("only ", f" = {self.column_of[next(iter(whens))].step}")
+        return self.bounds(glyph, whens & every, steps)
+
+    def bounds(self, glyph: Glyph, whens: Whens, steps: list[Column]) -> Text:
+        """Which of `steps` these are: one, or those between two."""
+        there = [i for i, column in enumerate(steps) if column.when in whens]
+        back, alone = self.ways[glyph.scope] < 0, self.alone(glyph, whens)
+        last, few = len(steps) - 1, 2 * len(there) < len(steps)
+        begins, ends = there[0] == 0, there[-1] == last
+
+        def name(i: int, from_end: bool) -> str:
+            return str(steps[i].step) if not from_end else "T" if i == last else f"T−{last - i}"
+
+        if len(there) == 1 and not (last == 2 and there == [1]):  # of three, it is 1 < t < T
+            return timed("only ", f" = {name(there[0], ends and last > 0 or back and not begins)}")
+        if there != [*range(there[0], there[-1] + 1)]:
+            return timed("some ", "")
+        low = "" if begins else name(there[0] - 1, few and ends and (alone or back))
+        high = "" if ends else name(there[-1] + 1, not (few and begins and (alone or not back)))
+        if low and high:
+            return timed(f"{low} < ", f" < {high}")
+        return timed("", f" > {low}" if low else f" < {high}")
+
+    def steps(self, stage: int) -> tuple[list[Column], list[Column]]:
+        """The steps of a stage; and those of them that do more than make a first state."""
+        if stage not in self.known:
+            own = [c for c in self.whole.columns if c.stage == stage]
+            self.known[stage] = own, self.proper(own)
+        return self.known[stage]
+
+    def alone(self, glyph: Glyph, whens: Whens) -> bool:
+        """Whether nothing is made of it that other steps have too: it is no way into a state."""
+        stage = glyph.when or 0
+        if stage not in self.parts:
+            self.parts[stage] = Steps(self.whole.part(stage))
+        steps = self.parts[stage]
+        return all(self.there[stage, key] <= whens for key in steps.reach([glyph.key], steps.above))
+
+    def proper(self, own: list[Column]) -> list[Column]:
+        """The steps of a stage without those that only make a first state, if it is computed (from
+        a learned one, say): step 0, and T+1 where a sequence is read from its end."""
+        if len(own) < 3:
+            return own
+        ops = {c.when: {g.key for g in c.glyphs if g.role in ("op", "function")} for c in own}
+        fed = {w.head.when for w in self.whole.wires
+               if w.tail.when is not None and w.tail.when != w.head.when}
+        start, end = own[0], own[-1]
+        before = start.step == 0 and not ops[start.when] & ops[own[1].when]
+        after = end.when not in fed and not ops[end.when] & ops[own[-2].when]
+        return own[before:len(own) - after]
+
+
+def lag(wire: Wire) -> int:
+    """How many steps before the use its operand was made; 0 within a step or a handover."""
+    if wire.kind not in ("carried", "fed") or wire.tail.when is None or wire.head.when is None:
+        return 0
+    return wire.head.when - wire.tail.when
+
+
+def timed(before: str, after: str) -> Text:
+    """Words around a t."""
+    return (*roman(before), Run("t", "i"), *roman(after))
