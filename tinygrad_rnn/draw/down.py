@@ -22,7 +22,7 @@ from .paper import framed, label_rect
 from .passages import PASSAGES
 from .routing import Way
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .spots import Places, Spot
+from .spots import Places, Spot, beside
 from .template import Room
 from .timegrid import HOPELESS, TimeGrid, gap_lines, title_of
 
@@ -231,22 +231,6 @@ class Turned:
         """The finished picture."""
         return framed(Drawing(0, 0, 0, 0, self.scene.title, tuple(self.frames), tuple(self.lines),
                               tuple(self.boxes.values()), tuple(self.labels)), self.scene.caption)
-
-
-def beside(box: Box) -> list[Spot]:
-    """Places for words near a box, the best first: below it on the right, where the step ends."""
-    left, top, right, bottom = box.sides
-    spots: list[Spot] = []
-    for far in (0, 10, 24, 40, 60, 90):
-        spots += [((right + 5 + far, box.y + 4), "start"),
-                  ((box.x + 6 + far, bottom + 13), "start"),
-                  ((right + 4 + far, bottom + 4), "start"),
-                  ((right + 4 + far, top + 2), "start"),
-                  ((left - 5 - far, box.y + 4), "end"),
-                  ((box.x - 6 - far, bottom + 13), "end"),
-                  ((left - 4 - far, top + 2), "end"),
-                  ((box.x + 6 + far, top - 5), "start")]
-    return spots
 
 
 def turned_box(box: Box) -> Box:

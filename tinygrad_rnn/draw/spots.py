@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from . import style
 from .labels import Text, width
-from .model import Label, Line, Point
+from .model import Box, Label, Line, Point
 from .paper import label_rect
 from .passages import PASSAGES
 from .routing import Rect, Way
@@ -128,3 +128,19 @@ def along(way: Way) -> list[Point]:
         found += [(p[0] + (q[0] - p[0]) * k / 16, p[1] + (q[1] - p[1]) * k / 16)
                   for k in (8, 9, 7, 10, 6, 11, 5, 12, 4, 13, 3)]
     return found
+
+
+def beside(box: Box) -> list[Spot]:
+    """Places for words near a box, the best first: below it on the right, where the step ends."""
+    left, top, right, bottom = box.sides
+    spots: list[Spot] = []
+    for far in (0, 10, 24, 40, 60, 90):
+        spots += [((right + 5 + far, box.y + 4), "start"),
+                  ((box.x + 6 + far, bottom + 13), "start"),
+                  ((right + 4 + far, bottom + 4), "start"),
+                  ((right + 4 + far, top + 2), "start"),
+                  ((left - 5 - far, box.y + 4), "end"),
+                  ((box.x - 6 - far, bottom + 13), "end"),
+                  ((left - 4 - far, top + 2), "end"),
+                  ((box.x + 6 + far, top - 5), "start")]
+    return spots

@@ -205,7 +205,11 @@ def extremes(low: float, high: float, height: Height) -> list[tuple[float, str]]
 
 
 def ticks(steps: list[int]) -> list[tuple[int, Text]]:
-    """The steps whose numbers stand beside a strip: where they are, and what is said."""
+    """The steps whose numbers stand beside a strip: where they are, and what is said. Where another
+    stage begins, its first step is one of them."""
     count = len(steps)
-    places = sorted({0, count - 1, *(round(i * count / TICKS) - 1 for i in range(1, TICKS))})
-    return [(i, roman(f"{steps[i]:,}")) for i in places if 0 <= i < count]
+    begins = [i for i in range(1, count) if steps[i] <= steps[i - 1]]
+    places = {0, count - 1, *(round(i * count / TICKS) - 1 for i in range(1, TICKS))}
+    near = {i for i in places for k in begins if abs(i - k) * 2 * TICKS < count}
+    return [(i, roman(f"{steps[i]:,}")) for i in sorted({*(places - near), *begins})
+            if 0 <= i < count]

@@ -32,7 +32,7 @@ MOST = 120  # operations in a graph without time before it is elided
 @options_of
 @unsearched
 def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = None,
-             level: str = "op", collapse: Iterable[str] = (), show: Iterable[str] = ("names",),
+             level: str = "op", collapse: Iterable[str] = (), show: Iterable[str] | None = None,
              direction: str = "right", layout: str = "auto", theme: str = "auto",
              palette: Mapping[str, str] | None = None, font: str | None = None, size: float = 1.0,
              node: NodeCallback | None = None, edge: NodeCallback | None = None) -> Picture:
@@ -48,7 +48,8 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = 
                    each layer, with sequences between
         collapse   scopes that are a box each, like ["encoder"]
         show       what stands beside things: "names", "shapes", "values", "gradients" (what .grad
-                   is now), "parameters" (how many)
+                   is now), "parameters" (how many); if nothing is said, names, and the values of a
+                   small graph of scalars without steps
         direction  which way time runs, or inputs become results: "right" or "down"
         layout     "auto": our own, and Graphviz where there is one for more than 500 things without
                    time; "own": no program is run; "graphviz": `dot` says where things stand
@@ -63,15 +64,15 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = 
     where Graphviz is asked for and is not there.
     """
     where = "draw.unrolled()"
-    chosen = Options(where, level, collapse, show, palette, font, size, node, edge, direction,
-                     layout).checked()
+    chosen = Options(where, level, collapse, ("names",) if show is None else show, palette, font,
+                     size, node, edge, direction, layout).checked()
     told = level == "layer" and {"shapes", "values", "gradients"}.intersection(chosen.show)
     window = options.window(where, first, last, steps, every=bool(told))
     scene = scene_of(look(loss, window, where), where, "Unrolled graph")
     chosen.fitting(scene)
     lines = without_time(loss) if not scene.columns and not chosen.collapse else ()
     scene = chosen.dressed(chosen.levelled(scene))
-    if not scene.columns and level == "op" and list(chosen.show) == ["names"]:
+    if not scene.columns and level == "op" and show is None:
         add_values(scene)
     drawing = chosen.finished(place(scene, layout, direction))
     return Picture(drawing, theme, lines)
