@@ -50,24 +50,26 @@ class Block:
             self.rects[glyph] = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
         self.words = [words_at(g, r, down) for g, r in self.rects.items() if g.note]
         self.near = self.by_place()
-        self.ways = [self.way(layers, i, wire) for i, wire in enumerate(self.wires)]
+        self.ways = [
+            self.way(layers, i, wire.tail, wire.head) if not layers.back[i] else
+            self.way(layers, i, wire.head, wire.tail)[::-1] for i, wire in enumerate(self.wires)]
         self.part_ends()
         if down:
             self.rects = {glyph: turned(rect) for glyph, rect in self.rects.items()}
             self.ways = [tuple((y, x) for x, y in way) for way in self.ways]
 
-    def way(self, layers: Layers, i: int, wire: Wire) -> Way:
+    def way(self, layers: Layers, i: int, tail: Glyph, head: Glyph) -> Way:
         """Straight from centre to centre if nothing is in between; else through the layers' slots,
         pulled tight."""
-        a, b = self.rects[wire.tail], self.rects[wire.head]
+        a, b = self.rects[tail], self.rects[head]
         p, q = centre(a), centre(b)
         if self.clear(p, q, a, b):
-            return edge(wire.tail, a, q), edge(wire.head, b, p)
+            return edge(tail, a, q), edge(head, b, p)
         start, *inner, end = self.tight(list(fitted(layers.way(i), a, b)), a, b)
         if inner and self.clear(p, inner[0], a, b):
-            start = edge(wire.tail, a, inner[0])
+            start = edge(tail, a, inner[0])
         if inner and self.clear(inner[-1], q, a, b):
-            end = edge(wire.head, b, inner[-1])
+            end = edge(head, b, inner[-1])
         return start, *inner, end
 
     def part_ends(self) -> None:

@@ -177,13 +177,10 @@ class Turned:
         of each."""
         for stage, template in self.grid.templates.items():
             part = next(c.part for c in self.scene.columns if c.stage == stage)
-            steps = template.grid.steps
-            names = {scope.removeprefix(part).lstrip("/"): key
-                     for key, scope in reversed(steps.keys.items()) if key in steps.leaves}
             own = [glyph for c in self.scene.columns if c.stage == stage for glyph in c.glyphs]
-            for name, key in names.items() if len(names) > 1 else ():
+            for name, key in template.grid.steps.names(part).items():
                 row = [g for g in (*self.scene.initial, *own) if g.key == key]
-                if name and row:
+                if row:
                     yield row[0], name
 
     def weight(self, rail: Rail) -> None:

@@ -18,13 +18,30 @@ from .outside import TOTAL, around
 from .paper import framed, label_rect
 from .passages import PASSAGES
 from .routing import Rect, Way, centre, onto, shifted
-from .scene import Column, Glyph, Rail, Wire
+from .scene import Column, Glyph, Rail, Scene, Wire
 from .spots import Places, Spot, said_at
-from .timegrid import TimeGrid, gap_lines, title_of
+from .template import Room
+from .timegrid import HOPELESS, TimeGrid, gap_lines, title_of
+
+TRIES, MORE = 3, 12.0  # how often rows and columns are moved apart, and how far
+ASIDE = 300.0  # what lies further on the left of a stage than this has nothing to do with it
+
+
+def roomy(scene: Scene) -> Ink:
+    """A scene with time on its grid; rows and columns further apart, if wires or words find no
+    place between them."""
+    tried: list[Ink] = []
+    for tries in range(TRIES):
+        more = MORE * tries
+        tried.append(Ink(TimeGrid(scene, Room(column=style.GAP_X + more, row=style.GAP_Y + more))))
+        if not tried[-1].all_crowded or tried[-1].grid.crowded > HOPELESS:
+            break
+    return min(tried, key=lambda ink: ink.all_crowded)
 
 
 class Ink:
-    """Draws a time grid; `drawing()` is the result."""
+    """Draws a time grid; `drawing()` is the result. `crowded` counts the words that found no place
+    of their own."""
 
     def __init__(self, grid: TimeGrid) -> None:
         self.grid, self.scene = grid, grid.scene
@@ -33,13 +50,14 @@ class Ink:
         self.lines: list[Line] = []
         self.labels: list[Label] = []
         self.ids: Counter[str] = Counter()
+        self.crowded = 0
         self.taken = Places()  # where glyphs and words are
         self.lanes = Places()  # where lines run
         self.gaps = [c.hidden[0] for c in self.scene.columns if c.hidden]
         self.small = self.smaller()
         for i, column in enumerate(self.scene.columns):
             self.frame(column, grid.left[i])
-        self.name_scopes()
+        titles = len(self.labels)
         for wire in self.scene.wires:
             if wire.kind != "term":
                 self.lay(line_of(wire, self.reaching(wire, grid.way(wire)), self.ids))
@@ -49,6 +67,7 @@ class Ink:
             self.total(total, grid.top - TOTAL - 16 * i)
         for glyph in self.scene.glyphs():
             self.glyph(glyph)
+        self.labels[titles:titles] = self.name_scopes()
         for rail in self.scene.rails:
             self.step_notes(rail)
         for wire in self.scene.wires:
@@ -57,6 +76,11 @@ class Ink:
         for wire in self.scene.wires:
             if wire.note:
                 self.number(wire)
+
+    @property
+    def all_crowded(self) -> int:
+        """How many words and wires found no place of their own."""
+        return self.crowded + self.grid.crowded
 
     def drawing(self) -> Drawing:
         """The finished picture."""
@@ -94,26 +118,44 @@ class Ink:
         for i, line in enumerate(gap_lines(column)):
             self.say((x + wide / 2, t.top + 36 + 15 * i), line, "quiet")
 
-    def name_scopes(self) -> None:
-        """Where there are several scopes, their names on the left of their states; those of stages
-        above their first frame."""
+    def name_scopes(self) -> list[Label]:
+        """Where there are several scopes, their names on the left of their states, past the wires
+        that come in there; those of stages above their first frame."""
+        found: list[Label] = []
         for stage, t in self.grid.templates.items():
-            part = next(c.part for c in self.scene.columns if c.stage == stage)
+            part, start = next(c.part for c in self.scene.columns if c.stage == stage), \
+                self.grid.start[stage]
             if len(self.grid.templates) > 1 and part:
-                at = (self.grid.start[stage] + 2, self.grid.top - 6)
-                self.say(at, roman(clean(part)), "quiet", anchor="start", bold=True)
-            steps = t.grid.steps
-            named = {scope.removeprefix(part).lstrip("/"): key for key, scope
-                     in reversed(steps.keys.items()) if key in steps.leaves}
-            for scope, key in named.items() if len(named) > 1 else ():
+                found.append(Label(start + 2, self.grid.top - 6, roman(clean(part)), "quiet",
+                                   anchor="start", bold=True))
+            names = t.grid.steps.names(part)
+            taken, lanes = self.before(start) if names else (Places(), Places())
+            for scope, key in names.items():
                 y = centre(t.rects[key])[1]
-                if scope:
-                    first = [r for g, r in ((g, self.grid.rects[g]) for g in self.scene.initial)
-                             if r[1] < y < r[3] and r[0] < self.grid.start[stage]
-                             and self.grid.stage_of(g) == stage]
-                    x = self.grid.start[stage] - 18 - style.VAR
-                    x = min([x, *(r[0] for r in first)]) - 10
-                    self.say((x, y + 4), roman(clean(scope)), "quiet", anchor="end")
+                first = [r for r in (self.grid.rects[g] for g in self.scene.initial
+                                     if self.grid.stage_of(g) == stage) if r[1] < y < r[3]]
+                x = min([start - 18 - style.VAR, *(r[0] for r in first if r[0] < start)]) - 10
+                near: list[Spot] = [((x, y + d), "end") for d in (4, -8, 16, -20, 28)]
+                at, anchor = spots.best(near, roman(clean(scope)), taken, lanes)
+                found.append(Label(*at, roman(clean(scope)), "quiet", anchor=anchor))
+                taken.add(found[-1])
+        for label in found:
+            self.taken.add(label)
+        return found
+
+    def before(self, start: float) -> tuple[Places, Places]:
+        """What lies on the left of a stage, near it: boxes and words, and lines."""
+        taken, lanes = Places(), Places()
+        for box in self.boxes:
+            if start - ASIDE < box.x < start:
+                taken.add(box.sides)
+        for label in self.labels:
+            if start - ASIDE < label.x < start:
+                taken.add(label)
+        for line in self.lines:
+            if any(start - ASIDE < x < start for x, _ in line.points):
+                lanes.add(line)
+        return taken, lanes
 
     # --- wires ----------------------------------------------------------------------------------
 
@@ -149,7 +191,9 @@ class Ink:
 
     def best(self, places: list[Spot], text: Text) -> Spot:
         """The best of some spots for words."""
-        return spots.best(places, text, self.taken, self.lanes)
+        spot = spots.best(places, text, self.taken, self.lanes)
+        self.crowded += self.taken.touch(said_at(spot, text))
+        return spot
 
     def lay(self, line: Line) -> None:
         """Draw a line, and remember where it runs."""

@@ -20,8 +20,9 @@ MAIN = 12  # how much straighter the ways of results are kept than those of inpu
 
 
 class Layers:
-    """`sizes` are (width, height) by number; `uses` are pairs (operand, user), operands first. The
-    first `entries` items stay on the left edge: wires from elsewhere come in there."""
+    """`sizes` are (width, height) by number; `uses` are pairs (operand, user). The first `entries`
+    items stay on the left edge: wires from elsewhere come in there. Where two items use each other,
+    one of the uses runs `back`."""
 
     def __init__(
         self,
@@ -29,8 +30,12 @@ class Layers:
         uses: Sequence[tuple[int, int]],
         entries: int = 0,
     ) -> None:
-        self.sizes, self.uses = list(sizes), list(uses)
-        self.layer = find_layers(len(sizes), self.uses, entries)
+        self.sizes = list(sizes)
+        place = in_order(len(sizes), uses)
+        self.back = [place[operand] > place[user] for operand, user in uses]
+        self.uses = [use[::-1] if back else use for use, back in zip(uses, self.back)]
+        ordered = sorted(self.uses, key=lambda use: place[use[0]])
+        self.layer = find_layers(len(sizes), ordered, entries)
         self.ways: list[list[int]] = []  # for each use: the nodes and slots it runs through
         self.pairs: list[tuple[int, int]] = []  # neighbours in adjacent layers
         for operand, user in self.uses:
@@ -129,7 +134,8 @@ class Layers:
         return self.x[self.layer[item]], self.y[item]
 
     def way(self, number: int) -> tuple[Point, ...]:
-        """The points of a use: level across each layer, slanting in the gaps between."""
+        """The points of a use, from the left to the right: level across each layer, slanting in the
+        gaps between."""
         way = self.ways[number]
         points = []
         for i, item in enumerate(way):
@@ -147,7 +153,7 @@ class Layers:
 def find_layers(count: int, uses: Sequence[tuple[int, int]], entries: int = 0) -> list[int]:
     """The longest way from an input; inputs then move right, next to their first user."""
     layer = [0] * count
-    for operand, user in uses:  # uses come in the order of their users
+    for operand, user in uses:  # those of an operand come after all that it is made of
         layer[user] = max(layer[user], layer[operand] + 1)
     has_operands = {user for _, user in uses}
     first: dict[int, int] = {}
@@ -157,3 +163,25 @@ def find_layers(count: int, uses: Sequence[tuple[int, int]], entries: int = 0) -
         first[i] - 1 if i >= entries and i in first and i not in has_operands else n
         for i, n in enumerate(layer)
     ]
+
+
+def in_order(count: int, uses: Sequence[tuple[int, int]]) -> list[int]:
+    """The place of every item in an order in which operands come first (Kahn 1962). Where many
+    operations share a box, the order of the program is none; and two boxes may use each other: then
+    the one that comes first in the program does."""
+    left, users = [0] * count, list[list[int]]([] for _ in range(count))
+    for operand, user in uses:
+        left[user] += 1
+        users[operand].append(user)
+    place: dict[int, int] = {}
+    ready, waiting = [i for i in range(count) if not left[i]], iter(range(count))
+    while len(place) < count:
+        if not ready:
+            ready.append(next(i for i in waiting if i not in place))
+        item = ready.pop(0)
+        place[item] = len(place)
+        for user in users[item]:
+            left[user] -= 1
+            if not left[user] and user not in place:
+                ready.append(user)
+    return [place[i] for i in range(count)]

@@ -12,10 +12,9 @@ from __future__ import annotations
 from . import engine
 from .blocks import draw_block
 from .down import draw_down
-from .ink import Ink
+from .ink import roomy
 from .model import Drawing
 from .scene import Scene
-from .timegrid import roomy_grid
 
 LAYOUTS, DIRECTIONS = ("auto", "own", "graphviz"), ("right", "down")
 
@@ -29,4 +28,4 @@ def place(scene: Scene, layout: str = "auto", direction: str = "right") -> Drawi
         return engine.draw_by_graphviz(scene, down)
     if not scene.columns:
         return draw_block(scene, down)
-    return draw_down(scene) if down else Ink(roomy_grid(scene)).drawing()
+    return draw_down(scene) if down else roomy(scene).drawing()

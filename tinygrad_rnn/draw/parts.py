@@ -74,6 +74,13 @@ class Steps:
             and g.key in self.below
         ]
 
+    def names(self, part: str) -> dict[str, Key]:
+        """The scopes of a `part` of time by their own names, if there are several, each with the
+        key of a state of its own."""
+        found = {scope.removeprefix(part).lstrip("/"): key
+                 for key, scope in reversed(self.keys.items()) if key in self.leaves}
+        return {name: key for name, key in found.items() if name and len(found) > 1}
+
     def find_backwards(self, scene: Scene) -> set[str]:
         """The scopes that read from the end: their states come from the step after."""
         at = {g: i for i, column in enumerate(scene.columns) for g in column.glyphs}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from .outside import TOTAL, note_below
 from .routing import Field, Rect, Way, centre, moved, shifted
 from .scene import Glyph, Wire
+from .search import AWAY, route
 
 if TYPE_CHECKING:
     from .timegrid import TimeGrid
@@ -166,11 +167,25 @@ class Ways:
                 xs += [x + at for at in t.xs]
             boxes.append(grid.words_of(i))
         self.add_outside(boxes, wires, xs)
-        field = Field([r for r in boxes if r[2] > r[0]], wires)
+        limits = self.limits(a, b, max(min(ends), 0), min(max(ends), len(grid.left) - 1))
+        rails = [((limits[0], y), (limits[2], y)) for t in grid.templates.values()
+                 for y in t.rail_y.values()]
+        field = Field([r for r in boxes if r[2] > r[0]], wires, rails)
         levels = [*dict.fromkeys(ys), grid.top - 6, grid.top - 10]
-        way = field.route(a, b, sorted(dict.fromkeys(xs)), levels, wire.kind == "fed")
+        way = route(field, a, b, sorted(dict.fromkeys(xs)), levels, limits, wire.kind == "fed")
         self.crowded += field.crowded(way) or not field.clear(way, (a, b))
         return way
+
+    def limits(self, a: Rect, b: Rect, first: int, last: int) -> Rect:
+        """Where a wire between two boxes may run: from the first to the last of some columns and
+        a little around them, and not among the rails below."""
+        grid = self.grid
+        beside = grid.between - AWAY
+        left, right = grid.left[first] - beside, grid.left[last] + beside + \
+            grid.column_width(grid.scene.columns[last])
+        bottom = max(t.bottom for t in grid.templates.values())
+        return (min(left, a[0] - 2 * AWAY, b[0] - 2 * AWAY), grid.top - 2 * AWAY,
+                max(right, a[2] + 2 * AWAY, b[2] + 2 * AWAY), bottom - AWAY)
 
     def add_outside(self, boxes: list[Rect], wires: list[Way], xs: list[float]) -> None:
         """What stands outside of the columns: first states, weights with their sums and where their

@@ -57,10 +57,12 @@ def stretches(way: Sequence[Point]) -> Iterable[tuple[Point, Point]]:
 
 
 class Field:
-    """The boxes that are in the way, and the wires that are already laid."""
+    """The boxes that are in the way, and the wires that are already laid; `rails` are crossed
+    freely."""
 
-    def __init__(self, boxes: Iterable[Rect] = (), wires: Iterable[Way] = ()) -> None:
-        self.boxes, self.wires = list(boxes), list(wires)
+    def __init__(self, boxes: Iterable[Rect] = (), wires: Iterable[Way] = (),
+                 rails: Iterable[Way] = ()) -> None:
+        self.boxes, self.wires, self.rails = list(boxes), list(wires), list(rails)
 
     def clear(self, way: Way, ends: Iterable[Rect] = ()) -> bool:
         """Whether a way touches no box; it may touch its `ends` where it begins and stops."""
@@ -104,9 +106,15 @@ class Field:
 
     def meetings(self, way: Way) -> int:
         """How many wires come in, or go out, where a way comes in; or come in where it goes out."""
-        begin, end = way[0], way[-1]
-        return sum([near(other[-1], end) + near(other[0], end) + near(other[-1], begin)
-                    for other in self.wires])
+        return self.coming(way[-1]) + self.leaving(way[0])
+
+    def coming(self, end: Point) -> int:
+        """How many wires begin or end where one would come in."""
+        return sum([near(other[-1], end) + near(other[0], end) for other in self.wires])
+
+    def leaving(self, begin: Point) -> int:
+        """How many wires end where one would go out."""
+        return sum([near(other[-1], begin) for other in self.wires])
 
     def best(self, ways: Iterable[Way], ends: Sequence[Rect]) -> Way | None:
         """The best of some ways, or None if none is clear."""
@@ -126,20 +134,17 @@ class Field:
         return found
 
     def route(self, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float],
-              every: bool = False) -> Way:
-        """A way from `a` to `b`; `xs` and `ys` are the free channels. A long way round is taken
-        where every short one meets a box or lies on a wire; with `every`, wherever it is better.
-        Every wire has an end of its own: beside the middle of a side, if that is taken."""
+              every: bool = False) -> Way | None:
+        """The best of the usual ways from `a` to `b`, if one is clear; `xs` and `ys` are the free
+        channels. A long way round is taken where every short one meets a box or lies on a wire;
+        with `every`, wherever it is better. Every wire has an end of its own: beside the middle of
+        a side, if that is taken."""
         found = self.best(simple_ways(a, b, xs, ys), (a, b))
         if every or found is None or self.overlap(found) > 1 or self.meetings(found):
-            beside = [*ports(b)]
             ways = chain(round_ways(a, b, xs, ys), chain.from_iterable(
-                simple_ways(a, port, xs, ys) for port in (b, *beside)))
+                simple_ways(a, port, xs, ys) for port in (b, *ports(b))))
             found = self.best(ways, (a, b))
-            if found is None or self.crowded(found):
-                ways = chain.from_iterable(round_ways(a, port, xs, ys) for port in beside)
-                found = self.best(chain([found] if found else [], ways), (a, b))
-        return found or (centre(a), centre(b))
+        return found
 
 
 def onto(rect: Rect, end: Point, before: Point) -> Point:

@@ -17,6 +17,7 @@ from .labels import width
 from .model import Point
 from .paper import BOLD
 from .routing import Field, Rect, Way, moved, ports, shifted
+from .search import AWAY, TRACK, End, doors_left, route, search
 
 if TYPE_CHECKING:
     from .template import Template
@@ -41,7 +42,8 @@ class Stamp:
         self.glyphs = [glyph for column in template.scene.columns if column.when in whens
                        for glyph in column.glyphs]
         self.rects = {glyph.key: template.rects[glyph.key] for glyph in self.glyphs}
-        self.field = Field(self.rects.values())
+        rails = [((0.0, y), (template.width, y)) for y in template.rail_y.values()]
+        self.field = Field(self.rects.values(), rails=rails)
         self.crowded = 0  # how many wires found no place of their own
         self.ways = self.lay_wires()
         self.taps = self.lay_taps()
@@ -61,6 +63,12 @@ class Stamp:
         """The boxes of the notes."""
         return self.field.boxes[len(self.rects):]
 
+    @property
+    def inside(self) -> Rect:
+        """Where wires of the step may run: within its frame."""
+        t = self.template
+        return 5.0, t.top + 6, t.width - 5, t.bottom - 5
+
     def lay_wires(self) -> dict[tuple[Key, Key, int], Way]:
         """The wires inside a step: those between neighbours first, the others around them."""
         uses: dict[tuple[Key, Key, int], None] = {}
@@ -75,7 +83,7 @@ class Stamp:
 
         for use in sorted(uses, key=distance):
             a, b = self.rects[use[0]], self.rects[use[1]]
-            ways[use] = self.field.route(a, b, self.template.xs, self.template.ys)
+            ways[use] = route(self.field, a, b, self.template.xs, self.template.ys, self.inside)
             self.crowded += self.field.crowded(ways[use]) or not self.field.clear(ways[use], (a, b))
             self.field.wires.append(ways[use])
         return ways
@@ -106,8 +114,25 @@ class Stamp:
             way = field.best(chain.from_iterable(
                 tap_ways(end, y) for end in (rect, *ports(rect))), (rect,)) or way
         if way is None or field.meetings(way):
-            way = field.best(round_taps(rect, y, t.xs, t.ys), (rect,)) or way
-        return way or ((0.0, y), (0.0, y))
+            xs = [x for x in t.xs if x >= self.inside[0]]
+            way = field.best(round_taps(rect, y, xs, t.ys), (rect,)) or way
+        if way is None or field.crowded(way):
+            found = search(field.boxes, [*field.wires, *field.rails], self.inside,
+                           [*self.on_rail(y)], [*doors_left(field, rect)])
+            ways = [one for one in (way, found) if one is not None]
+            way = field.best(ways, (rect,)) or (ways or [((0.0, y), (0.0, y))])[-1]
+        return way
+
+    def on_rail(self, y: float) -> Iterable[End]:
+        """Where a rail can be tapped, and the first point of the tap within the frame."""
+        left, _, right, bottom = self.inside
+        for k in range(int((right - left) / TRACK)):
+            x = left + TRACK * k
+            if y >= bottom:
+                yield End((x, y), (0.0, bottom - y))
+            else:
+                yield End((x, y), (0.0, -AWAY))
+                yield End((x, y), (0.0, AWAY))
 
     def tap_again(self) -> None:
         """The taps once more, after the rails have moved."""
@@ -187,7 +212,8 @@ def note_spots(rect: Rect, wide: float, frame: float) -> Iterable[tuple[Point, s
 
 
 def note_rect(spot: tuple[Point, str], wide: float) -> Rect:
-    """The box that a note fills."""
+    """The box that a note fills; it is set in bold."""
     (x, y), anchor = spot
+    wide *= 1.06
     left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
     return left, y - style.SMALL, left + wide, y + style.SMALL * 0.35

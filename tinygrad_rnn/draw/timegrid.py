@@ -8,7 +8,7 @@ Linear in the number of steps: what depends on the step is only where its column
 from __future__ import annotations
 
 from . import style
-from .labels import Run, Text, width
+from .labels import Run, Text, roman, width
 from .outside import above, around, below, note_below, place_around
 from .passages import PASSAGES, Ways
 from .routing import Rect, Way, centre, moved
@@ -16,7 +16,6 @@ from .scene import Column, Glyph, Rail, Scene, Wire
 from .template import Room, Template
 
 GAP = 118.0  # the width of a gap
-TRIES, MORE = 3, 12.0  # how often rows and columns are moved apart, and how far
 HOPELESS = 8  # a tangle of so many wires stays one, however far things stand apart
 
 
@@ -92,7 +91,10 @@ class TimeGrid:
                  for rail in rails]
         initial = [glyph for glyph in self.scene.initial if self.stage_of(glyph) == stage]
         first = [16 + max(g.size()[0] + 8, width(g.note, style.SMALL)) for g in initial]
-        return max([24.0, *boxes, *first]) + 18.0
+        part = next(c.part for c in self.scene.columns if c.stage == stage)
+        wide = max([width(roman(name), style.SMALL) for name in
+                    self.templates[stage].grid.steps.names(part)], default=-36.0)
+        return max([24.0, *boxes, *first, max([style.VAR, *first]) + wide + 36.0]) + 18.0
 
     def stage_of(self, glyph: Glyph) -> int:
         """The stage that a first state belongs to."""
@@ -183,18 +185,6 @@ class TimeGrid:
     def way(self, wire: Wire) -> Way:
         """The way of a wire."""
         return self.wires.way(wire)
-
-
-def roomy_grid(scene: Scene) -> TimeGrid:
-    """The grid of a scene; its rows and columns further apart, if wires find no place between
-    them."""
-    grids = []
-    for tries in range(TRIES):
-        more = MORE * tries
-        grids.append(TimeGrid(scene, Room(column=style.GAP_X + more, row=style.GAP_Y + more)))
-        if not grids[-1].crowded or grids[-1].crowded > HOPELESS:
-            break
-    return min(grids, key=lambda grid: grid.crowded)
 
 
 def title_of(column: Column) -> Text:
