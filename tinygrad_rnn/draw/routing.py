@@ -11,6 +11,7 @@ straight lines between centres (Graphviz) shows the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import chain, pairwise
 from operator import itemgetter
 
@@ -67,41 +68,42 @@ class Field:
     def clear(self, way: Way, ends: Iterable[Rect] = ()) -> bool:
         """Whether a way touches no box; it may touch its `ends` where it begins and stops."""
         ends = list(ends)
-        for p, q in stretches(way):
-            for rect in self.boxes:
-                margin = -3.0 if rect in ends else CLEAR
-                if crosses(p, q, rect, margin):
-                    return False
+        return all(self.passes(p, q, ends) for p, q in stretches(way))
+
+    def passes(self, p: Point, q: Point, ends: Sequence[Rect]) -> bool:
+        """Whether a stretch touches no box."""
+        left, right = (p[0], q[0]) if p[0] < q[0] else (q[0], p[0])
+        top, bottom = (p[1], q[1]) if p[1] < q[1] else (q[1], p[1])
+        for rect in self.boxes:
+            if left < rect[2] + CLEAR and right > rect[0] - CLEAR and top < rect[3] + CLEAR and \
+                    bottom > rect[1] - CLEAR and (rect not in ends or crosses(p, q, rect, -3.0)):
+                return False
         return True
 
     def overlap(self, way: Way, apart: float = 6.0) -> float:
         """How much of a way would lie on top of a wire, or too near beside it; wires that leave a
         box at the same point may go together at first."""
-        total = 0.0
-        for p, q in stretches(way):
-            level = p[1] == q[1]
-            for other in self.wires:
-                if other[0] == way[0]:
-                    continue
-                for r, s in stretches(other):
-                    if (r[1] == s[1]) == level:
-                        total += shared(p, q, r, s, 1 if level else 0, apart)
-        return total
+        return sum(self.beside(p, q, way[0], apart) for p, q in stretches(way))
+
+    def beside(self, p: Point, q: Point, begin: Point, apart: float) -> float:
+        """How much of a stretch would, of a way that begins at a point."""
+        level = p[1] == q[1]
+        axis = 1 if level else 0
+        return sum(shared(p, q, r, s, axis, apart) for other in self.wires if other[0] != begin
+                   for r, s in stretches(other) if (r[1] == s[1]) == level)
 
     def crowded(self, way: Way) -> bool:
         """Whether a way cannot be told from another wire somewhere."""
         return self.meetings(way) > 0 or self.overlap(way, 2.0) > SEEN
 
-    def crossings(self, way: Way) -> int:
-        """How many wires a way crosses."""
+    def crossings(self, p: Point, q: Point) -> int:
+        """How many wires a stretch crosses."""
+        level = p[1] == q[1]
         return sum(
             crosses(
                 p, q, (min(r[0], s[0]), min(r[1], s[1]), max(r[0], s[0]), max(r[1], s[1])), 0.01
             )
-            for p, q in stretches(way)
-            for other in self.wires
-            for r, s in stretches(other)
-            if (r[1] == s[1]) != (p[1] == q[1])
+            for other in self.wires for r, s in stretches(other) if (r[1] == s[1]) != level
         )
 
     def meetings(self, way: Way) -> int:
@@ -117,18 +119,23 @@ class Field:
         return sum([near(other[-1], begin) for other in self.wires])
 
     def best(self, ways: Iterable[Way], ends: Sequence[Rect]) -> Way | None:
-        """The best of some ways, or None if none is clear."""
+        """The best of some ways, or None if none is clear. What ways have in common is looked at
+        once."""
+        meetings = cache(lambda begin, end: self.coming(end) + self.leaving(begin))
+        passes = cache(lambda p, q: self.passes(p, q, ends))
+        beside = cache(lambda p, q, begin: self.beside(p, q, begin, 6.0))
+        crossings = cache(self.crossings)
         found, lowest = None, float("inf")
         for cost, way in sorted(((plainly(way), way) for way in ways), key=first)[:MOST]:
             if cost >= lowest:
                 break
-            cost += SHARED * self.meetings(way)  # what takes longer is asked last
-            if cost >= lowest or not self.clear(way, ends):
+            cost += SHARED * meetings(way[0], way[-1])  # what takes longer is asked last
+            if cost >= lowest or not all(passes(p, q) for p, q in stretches(way)):
                 continue
-            cost += 16 * self.overlap(way)
+            cost += 16 * sum(beside(p, q, way[0]) for p, q in stretches(way))
             if cost >= lowest:
                 continue
-            cost += 12 * self.crossings(way)
+            cost += 12 * sum(crossings(p, q) for p, q in stretches(way))
             if cost < lowest:
                 found, lowest = way, cost
         return found
