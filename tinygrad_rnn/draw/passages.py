@@ -77,11 +77,13 @@ class Ways:
                 (into.setdefault(last, []) if near else far).append(wire)
         outside = list(self.known.values())[:FEW]
         self.lay_columns(into, found, outside)
+        over: dict[int, dict[Wire, None]] = {i: dict.fromkeys(wires) for i, wires in into.items()}
         for wire in far:
             first, last = self.span(wire)
-            beside = [found[w] for i in range(first - 1, last + 2) for w in into.get(i, ())]
-            self.lay([wire], found, [*outside, *beside])
-            into.setdefault(last, []).append(wire)
+            beside = dict.fromkeys(w for i in range(first - 1, last + 2) for w in over.get(i, ()))
+            self.lay([wire], found, [*outside, *(found[w] for w in beside)])
+            for i in range(first, last + 1):
+                over.setdefault(i, {})[wire] = None
         return found
 
     def lay_columns(self, into: dict[int, list[Wire]], found: dict[Wire, Way],

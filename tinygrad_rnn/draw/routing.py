@@ -20,7 +20,7 @@ from .model import Point
 Rect = tuple[float, float, float, float]  # left, top, right, bottom
 Way = tuple[Point, ...]
 first = itemgetter(0)
-CLEAR = 4.0  # how far a line keeps from boxes, in points
+CLEAR, INTO = 4.0, 4.0  # how far a line keeps from boxes, and how far it may reach into its ends
 PORT, CORNER = 9.0, 12.0  # how far ends of wires stand apart, and how far from a corner
 MOST = 600  # so many ways are looked at, the shortest ones
 SEEN = 7.0  # two lines that lie on one another for so long are taken for one
@@ -76,7 +76,7 @@ class Field:
         top, bottom = (p[1], q[1]) if p[1] < q[1] else (q[1], p[1])
         for rect in self.boxes:
             if left < rect[2] + CLEAR and right > rect[0] - CLEAR and top < rect[3] + CLEAR and \
-                    bottom > rect[1] - CLEAR and (rect not in ends or crosses(p, q, rect, -3.0)):
+                    bottom > rect[1] - CLEAR and (rect not in ends or crosses(p, q, rect, -INTO)):
                 return False
         return True
 

@@ -25,6 +25,7 @@ from .routing import CLEAR, SHARED, Field, Rect, Way, centre, ports
 Part = tuple[Point, Point]  # a straight part of a way
 Node = tuple[int, int, int]  # a crossing of two lines, and the axis along which a way came there
 AWAY, TRACK = 5.0, 6.0  # where lines run beside boxes, and how far from each other
+CLOSE = 9.0  # what runs nearer to a box than this looks crammed
 BEND, CROSSING, BESIDE, UPON = 24.0, 12.0, 16.0, 64.0  # what they cost; the last two for each point
 MOST = 60_000  # so many crossings of lines are looked through
 BESIDE_THE_MIDDLE = 12.0  # what it costs not to use the middle of a side
@@ -65,8 +66,15 @@ def route(field: Field, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[floa
         if wide is not None and field.clear(wide, (a, b)) and not field.crowded(wide):
             return wide
     found = search(field.boxes, wires, limits, starts, stops)
+    return better(field, usual, found, (a, b)) or (centre(a), centre(b))
+
+
+def better(field: Field, usual: Way | None, found: Way | None, ends: Sequence[Rect]) -> Way | None:
+    """Of a usual way and one that was searched for, the one that can be told from all others; if
+    none can, the cheaper one."""
     ways = [way for way in (usual, found) if way is not None]
-    return field.best(ways, (a, b)) or (ways or [(centre(a), centre(b))])[-1]
+    alone = (way for way in ways if field.clear(way, ends) and not field.crowded(way))
+    return next(alone, None) or field.best(ways, ends) or next(reversed(ways), None)
 
 
 def further(end: End) -> End:
@@ -218,6 +226,11 @@ def costs(along: NDArray[np.float64], across: NDArray[np.float64], axis: int,
             begin, end = sorted((p[other], q[other]))
             rows = np.flatnonzero((across > begin - 0.01) & (across < end + 0.01))
             found[np.ix_(rows, np.flatnonzero((low < p[axis]) & (p[axis] <= high)))] += CROSSING
+    own = high - low
+    for box in boxes:  # what runs along a box closely costs twice its length
+        rows = np.flatnonzero((across > box[other] - CLOSE) & (across < box[other + 2] + CLOSE))
+        share = np.clip(np.minimum(high, box[axis + 2]) - np.maximum(low, box[axis]), 0.0, own)
+        found[rows] += share
     for box in boxes:
         rows = np.flatnonzero((across > box[other] - CLEAR) & (across < box[other + 2] + CLEAR))
         inside = np.flatnonzero((low < box[axis + 2] + CLEAR) & (high > box[axis] - CLEAR))

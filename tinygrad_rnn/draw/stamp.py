@@ -17,7 +17,7 @@ from .labels import width
 from .model import Point
 from .paper import BOLD
 from .routing import Field, Rect, Way, moved, ports, shifted
-from .search import AWAY, TRACK, End, doors_left, route, search
+from .search import AWAY, TRACK, End, better, doors_left, route, search
 
 if TYPE_CHECKING:
     from .template import Template
@@ -119,8 +119,7 @@ class Stamp:
         if way is None or field.crowded(way):
             found = search(field.boxes, [*field.wires, *field.rails], self.inside,
                            [*self.on_rail(y)], [*doors_left(field, rect)])
-            ways = [one for one in (way, found) if one is not None]
-            way = field.best(ways, (rect,)) or (ways or [((0.0, y), (0.0, y))])[-1]
+            way = better(field, way, found, (rect,)) or ((0.0, y), (0.0, y))
         return way
 
     def on_rail(self, y: float) -> Iterable[End]:

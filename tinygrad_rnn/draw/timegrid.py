@@ -55,7 +55,7 @@ class TimeGrid:
                 t = self.of(column)
                 upper = [t.rail_y[rail.glyph.id] - 22
                          for band, rails in t.zones.items() if band > 0 for rail in rails]
-                dots = [self.gap_rect(g, 0.0, t)[1] for g in column.glyphs]
+                dots = [rect[1] for rect in self.dots(column, 0.0)]
                 highest = min([*dots, *upper], default=t.bottom)
                 t.top = min(t.top, highest - 30 - 15 * len(gap_lines(column)))
         self.top = min(t.top for t in self.templates.values())
@@ -72,14 +72,11 @@ class TimeGrid:
                 x = self.start[stage] = x + self.room_before(stage)
             self.left.append(x)
             wide = self.column_width(column)
-            for j, glyph in enumerate(column.glyphs):
-                self.column_of[glyph] = i
-                if column.step is None:
-                    before = [self.rects[g] for g in column.glyphs[:j]]
-                    rect = self.gap_rect(glyph, x + wide / 2, self.of(column))
-                    self.rects[glyph] = self.beside_others(rect, (), before, stage)
-                else:
-                    self.rects[glyph] = moved(self.of(column).rects[glyph.key], x)
+            self.column_of.update(dict.fromkeys(column.glyphs, i))
+            if column.step is None:
+                self.rects.update(zip(column.glyphs, self.dots(column, x + wide / 2)))
+            for glyph in column.glyphs if column.step is not None else ():
+                self.rects[glyph] = moved(self.of(column).rects[glyph.key], x)
             x += wide + self.between
         self.right = x - self.between
 
@@ -107,13 +104,23 @@ class TimeGrid:
             return self.of(column).width
         return max([GAP, *(width(line, style.SMALL) + 20 for line in gap_lines(column))])
 
+    def dots(self, column: Column, x: float) -> list[Rect]:
+        """Where the dots of a gap stand, around `x`."""
+        found: list[Rect] = []
+        for glyph in column.glyphs:
+            rect = self.gap_rect(glyph, x, self.of(column))
+            found.append(self.beside_others(rect, (), found, column.stage))
+        return found
+
     def gap_rect(self, glyph: Glyph, x: float, t: Template) -> Rect:
         """The dots of a state, in the row of the state; of one that no step in view has, in the
-        row of what it enters."""
+        row of what it enters, or of what enters it."""
         rect = t.rects.get(glyph.key)
         if rect is None:
-            heads = (wire.head.key for wire in self.scene.wires if wire.tail is glyph)
-            rect = next((t.rects[key] for key in heads if key in t.rects), None)
+            ends = [(wire.tail, wire.head) for wire in self.scene.wires
+                    if glyph in (wire.tail, wire.head)]
+            keys = [*(head.key for _, head in ends), *(tail.key for tail, _ in ends)]
+            rect = next((t.rects[key] for key in keys if key in t.rects), None)
         known = any(key in t.rects for key in t.grid.steps.leaves)
         level = centre(rect)[1] if rect else t.level() if known else t.bottom - 40.0
         return around((x, level), glyph)
