@@ -23,15 +23,15 @@ def jacobians(radius, nonlinearity):
 
 print(jacobians(0.5, "tanh")[0])
 print()
-print("φ         radius   ‖dh_40/dh_1‖   ‖W_hh^39‖   the gradient of h_40")
+print("φ        radius  ‖dh_40/dh_1‖  ‖W_hh^39‖  the gradient of h_40")
 for nonlinearity in ("identity", "tanh"):
     for radius in (0.5, 1.0, 1.5):
         found, loss, W = jacobians(radius, nonlinearity)
         power = np.linalg.norm(np.linalg.matrix_power(W, T - 1), 2)
-        print(f"{nonlinearity:8}{radius:8}{found.growth()[-1].max():15.1e}{power:12.1e}   "
-              + found.verdict.removeprefix("The gradient "))
+        print(f"{nonlinearity:9}{radius:6}{found.growth()[-1].max():14.1e}{power:11.1e}  "
+              + found.verdict.removeprefix("The gradient ").partition(",")[0])
 print()
-print("W_hh to the power 39 is the product of the Jacobians only where there is no tanh'.")
+print("W_hh to the power 39 is the product of the Jacobians only without tanh'.")
 
 draw.gradient_flow(tg.gradient_flow(jacobians(0.5, "tanh")[1])).save(
     "13_vanishing_and_exploding.svg")

@@ -18,11 +18,11 @@ found = {name: tg.step_jacobians(layer(xs)) for name, layer in layers.items()}
 
 print(found["LSTM, b_f = 5.0"].paths)
 print()
-print(f"{T - 1} steps back          a step   of the whole state   straight on    below 1e-3 after")
+print(f"{T - 1} steps back      a step  of the whole state  straight on  below 1e-3 after")
 for name, jacobians in found.items():
     lag = jacobians.lag(1e-3)
     straight = f"{jacobians.paths.direct[-1].max():.1e}" if jacobians.paths else "no such way"
-    print(f"{name:20}{jacobians.rate:9.3f}{jacobians.growth()[-1].max():23.1e}{straight:>14}"
+    print(f"{name:16}{jacobians.rate:9.3f}{jacobians.growth()[-1].max():20.1e}{straight:>13}"
           f"{'never here' if lag is None else f'{lag} steps':>20}")
 
 last = nn.Recurrent(layers["LSTM, b_f = 5.0"].cell)(xs[:3])

@@ -23,11 +23,11 @@ def loss_at(h, t):
 # measure=True adds time and memory, which are not the same twice
 print(tg.three_ways(nn.RNNCell(I, H, seed=0), xs, loss_at, steps=(10, 20), measure=False))
 print()
-print(" H   weights         BPTT     real time   times as much     numbers kept by each")
+print(" H   weights       BPTT     real time   times as much     numbers kept by each")
 for H in (2, 4, 8, 16):
     cell = nn.RNNCell(I, H, seed=0)
     found = tg.three_ways(cell, xs[:5], lambda h, t: (h * h).sum(), measure=False)
     back, forward = found.way("BPTT"), found.way("real time")
-    print(f"{H:2}{sum(p.size for p in cell.parameters()):10,}{back.multiplications:13,}"
+    print(f"{H:2}{sum(p.size for p in cell.parameters()):10,}{back.multiplications:11,}"
           f"{forward.multiplications:14,}{forward.multiplications / back.multiplications:16.1f}"
           f"{back.kept:18,}{forward.kept:9,}")
