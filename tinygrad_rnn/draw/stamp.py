@@ -211,8 +211,7 @@ def note_spots(rect: Rect, wide: float, frame: float) -> Iterable[tuple[Point, s
 
 
 def note_rect(spot: tuple[Point, str], wide: float) -> Rect:
-    """The box that a note fills; it is set in bold."""
+    """The box that a note fills."""
     (x, y), anchor = spot
-    wide *= 1.06
     left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
     return left, y - style.SMALL, left + wide, y + style.SMALL * 0.35
