@@ -133,8 +133,9 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
             op.sums(node, g, arriving)
             continue
         if op.joint and common:  # all operands at once
-            if arriving.past and together.way_past(node) in arriving.past:
-                node.bypass.back(g, arriving)  # type: ignore[attr-defined]
+            past = together.way_past(node) if arriving.past else None
+            if past is not None and past in arriving.past:
+                past.back(g, arriving)
                 continue
             for position, (x, c) in enumerate(zip(operands_of(node), local(node, 0, g))):
                 if x is not None and x.op is not constant:

@@ -32,12 +32,14 @@ tick = itertools.count(1).__next__  # the order of creation, process-wide; never
 
 class Rest:
     """The operands of a node after the second: the nodes (or None), and the values they had. A
-    loop over it gets (node, value) pairs, which are not kept: a stack has one for every step."""
+    loop over it gets (node, value) pairs, which are not kept: a stack has one for every step.
+    `past` is a way back past what is behind all of them (see together.py), if there is one."""
 
-    __slots__ = ("nodes", "values")
+    __slots__ = ("nodes", "past", "values")
 
-    def __init__(self, nodes: Iterable[Node | None], values: Iterable[Any]) -> None:
-        self.nodes, self.values = tuple(nodes), tuple(values)
+    def __init__(self, nodes: Iterable[Node | None], values: Iterable[Any],
+                 past: Any = None) -> None:
+        self.nodes, self.values, self.past = tuple(nodes), tuple(values), past
 
     def __iter__(self) -> Iterator[tuple[Node | None, Any]]:
         return zip(self.nodes, self.values)
@@ -137,6 +139,13 @@ class Node:
 
     def follow(self, node: Node, op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
         """What a sequence does for a result of an operation on it. Others do nothing."""
+
+    def fill(self) -> None:
+        """Keep what was left out, the value or an operand's: from now on this is an ordinary
+        node."""
+        if type(self) is self.lean_kind:
+            self.value, self.u, self.v = self.value, self.u, self.v
+            self.__class__ = self.array_kind
 
     def named(self: Self, name: str) -> Self:
         """Give this node a name and return it: `h = tanh(z).named("h")` is `h_3` at step 3."""

@@ -25,6 +25,7 @@ def register(node: Node, hook: Callable[[Any], Any]) -> Callable[[], None]:
     """
     if not node.requires_grad:
         raise InputError(f"{describe(node)} needs no gradient, so a hook on it would never run")
+    node.fill()
     node.hooks = [*(node.hooks or ()), hook]
 
     def remove() -> None:

@@ -18,7 +18,7 @@ somebody looks (`lean`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -104,7 +104,7 @@ class Account(NamedTuple):
 
 def way_past(joined: Node) -> Bypass | None:
     """The bypass of a joined node, if it has one."""
-    return getattr(joined, "bypass", None)
+    return None if joined.rest is None else joined.rest.past
 
 
 def ends(joined: Node, past: set[Any]) -> list[Any]:
@@ -125,8 +125,12 @@ def passable(way: Bypass, joined: Sequence[Any]) -> bool:
     return not changed and way.clear(joined)
 
 
-def untouched(nodes: Iterable[Node]) -> bool:
-    """Whether none of these has a hook or is released."""
+def untouched(nodes: Collection[Node]) -> bool:
+    """Whether none of these has a hook or is released. A lean node is not: either makes an
+    ordinary one of it (`Node.fill`), so here is only its kind to look at, of T nodes at once."""
+    kinds: set[type[Node]] = {*map(type, nodes)}
+    if len(kinds) == 1 and (kind := kinds.pop()) is kind.lean_kind:
+        return True
     return not [x for x in nodes if x.hooks is not None or not x.op.rules]
 
 
@@ -205,8 +209,7 @@ def join_nodes(op: Op, steps: Sequence[Any], value: Any, params: dict[str, Any] 
     if len(steps) > 1:
         node.b, node.v = steps[1], values[1]
     if len(steps) > 2:
-        node.rest = Rest(steps[2:], values[2:])
-        node.bypass = past  # not worth the while for one or two
+        node.rest = Rest(steps[2:], values[2:], past)  # not worth the while for one or two
     node.params = params
     return node
 

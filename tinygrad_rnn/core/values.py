@@ -103,10 +103,8 @@ class Value(Operators):
 class Tensor(Operators, ArrayMethods):
     """A NumPy array in the graph. It requires a gradient only if asked (`requires_grad=True`)."""
 
-    # of a sequence only: the step of each entry (timeline.py), and the way past them (together.py)
-    __slots__ = ("times", "bypass")
+    __slots__ = ("times",)  # of a sequence only: the step of each entry (timeline.py)
     times: Any
-    bypass: Any
     is_scalar = False
 
     def __new__(cls, data: Any, *, name: str | None = None, requires_grad: bool = False,

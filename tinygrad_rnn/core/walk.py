@@ -15,7 +15,6 @@ from typing import Any
 from ..errors import InputError
 from .graph import Node, constant, leaf, operands_of, released
 from .ops import getitem, is_basic
-from .together import way_past
 
 Edge = tuple[Node, int, Node]  # operand, position, node
 operands = operands_of
@@ -146,8 +145,6 @@ def release(*roots: Node, after: int = 0) -> None:
     """
     for node in nodes(*roots):
         if node.op.rules and node.order > after:
-            node.value = node.value  # it may have been left out
+            node.fill()
             node.op = released
             node.a = node.b = node.u = node.v = node.rest = node.params = None
-            if way_past(node) is not None:
-                node.bypass = None  # type: ignore[attr-defined]

@@ -101,9 +101,9 @@ def elman(cell: Any, steps: Steps, h: Any, reverse: bool) -> tuple[list[Any], Pa
     past.value, past.before = (whole[:-1], whole[1:]) if reverse else (whole[1:], whole[:-1])
     past.before[-1 if reverse else 0] = h.value
     found: list[Any] = [None] * len(products)
-    inputs, rows, values = list(x.value), list(products), list(past.value)
-    for t in reversed(range(len(found))) if reverse else range(len(found)):
-        place, u, v, z = start.step_at(first + t), h.value, inputs[t], values[t]
+    way = slice(None, None, -1 if reverse else 1)
+    for t, v, row, z in zip(range(len(found))[way], x.value[way], products[way], past.value[way]):
+        place, u = start.step_at(first + t), h.value
         if not x.nodes:
             x_t: Any = given(Tensor, v, place, constant)
             x_t.name = "x"
@@ -113,7 +113,7 @@ def elman(cell: Any, steps: Steps, h: Any, reverse: bool) -> tuple[list[Any], Pa
         from_x.u, from_x.v, from_h.u, from_h.v = v, W_x, u, W_h
         z_t = lean(ops.add, from_x, from_h, place)
         np.dot(u, W_T, z)
-        np.add(rows[t], z, z)
+        np.add(row, z, z)
         if b_h:
             z_t = lean(ops.add, z_t, b_h[0], place)
             z_t.v = b[0]

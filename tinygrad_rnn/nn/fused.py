@@ -77,7 +77,7 @@ def record(op: Op, value: Any, nodes: Sequence[Node | None], values: Sequence[An
     for a plain array) and their values; with `times`, as a sequence."""
     place = here().over(span)
     node = op.note(Tensor if times is None else Timed, place, value, nodes, values, params)
-    node.name, node.bypass = name, None
+    node.name = name
     if times is not None:
         node.times = times
     for watch in place.watchers:
