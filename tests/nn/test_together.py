@@ -225,6 +225,32 @@ def test_released_is_released():
     assert state() is None
 
 
+@pytest.mark.parametrize("where", ["h", "y", "z", "product"])
+def test_one_released_node_bars_the_way(where):
+    loss, _ = network()
+    L, h, y = loss(*data())
+    h_2 = h.operands[2]
+    node = {"h": h_2, "y": y.operands[2], "z": h_2.operands[0],
+            "product": h_2.operands[0].operands[0].operands[1]}[where]
+    tg.release(node)
+    with pytest.raises(tg.errors.GradientError, match="released"):
+        L.backward()
+
+
+def test_what_has_a_hook_is_an_ordinary_node():
+    """So that T nodes are seen to be untouched by their kind."""
+    loss, _ = network()
+    _, h, _ = loss(*data())
+    z = h.operands[2].operands[0]
+    assert not is_kept(z, "value")
+    value, u, v = z.value, z.u, z.v
+    z.register_hook(lambda g: None)
+    assert type(z) is tg.Tensor
+    assert is_kept(z, "value")
+    for a, b in zip((value, u, v), (z.value, z.u, z.v)):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_nothing_is_left_in_a_cycle():
     loss, _ = network(layers=2)
     gc.collect()
