@@ -9,6 +9,7 @@ has a row for each, and its running sum ends, bit for bit, at what this flow add
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,7 @@ class GradientFlow:
         self.wrong = ""  # the mistake that was made on purpose: see whatif.py
 
     @property
-    def arrived(self) -> dict[Node, Any]:
+    def arrived(self) -> Mapping[Node, Any]:
         """The whole gradient of every node that this flow reached (kept as norms: its norm)."""
         return self.incoming.arrived
 

@@ -21,7 +21,7 @@ from ..core.backprop import operands_of
 from ..core.graph import Node, constant
 from ..core.walk import is_alias
 from .contribution import Contribution
-from .pieces import Piece
+from .pieces import Arrived, Piece
 from .uses import Uses, Way
 
 WIDTH = 5  # node, position, operand, g, c
@@ -82,9 +82,9 @@ class Recording(Mapping[Node, list[Contribution]]):
         return found
 
     @cached_property
-    def arrived(self) -> dict[Node, Any]:
+    def arrived(self) -> Arrived:
         """What arrived at every node, the root and the leaves among them."""
-        return {self.root: self.begin, **self.passed, **self.ends}
+        return Arrived(self.root, self.begin, self.passed, self.ends)
 
     @cached_property
     def uses(self) -> Uses:

@@ -19,6 +19,7 @@ from .backprop import fit
 
 SMALL, LARGE = 1e-280, 1e300  # squares within: no digit of the sum is lost
 SINGLE = 2048  # entries: the norm of a larger array is computed by itself
+TOUCHED = 1024  # arrays: so many are looked at again before they are out of the cache
 
 
 class Part(NamedTuple):
@@ -92,16 +93,20 @@ def norms(arrays: list[Any]) -> list[float]:
 def stacked(arrays: list[Any]) -> Any:
     """Numbers, or arrays of one kind, as one array whose first axis counts them; None if they are
     not alike."""
-    if set(map(type, arrays)) == {float}:
-        return np.array(arrays)
-    shapes, kinds = {a.shape for a in arrays}, {a.dtype for a in arrays}
-    if len(shapes) != 1 or len(kinds) != 1:
-        return None
-    shape = (len(arrays), *shapes.pop())
-    try:  # for very many small arrays five times as fast as np.concatenate
-        return np.frombuffer(b"".join(arrays), kinds.pop()).reshape(shape)
-    except TypeError:  # one is not contiguous
-        return np.array(arrays).reshape(shape)
+    first = arrays[0]
+    if type(first) is float:
+        return np.array(arrays) if set(map(type, arrays)) == {float} else None
+    shape, kind, joined = first.shape, first.dtype, list[bytes]()
+    for i in range(0, len(arrays), TOUCHED):
+        some = arrays[i:i + TOUCHED]
+        if {a.shape for a in some} != {shape} or {a.dtype for a in some} != {kind}:
+            return None
+        try:  # for very many small arrays five times as fast as np.concatenate
+            joined.append(b"".join(some))
+        except TypeError:  # one is not contiguous
+            joined.append(np.array(some).tobytes())
+    return np.frombuffer(joined[0] if len(joined) == 1 else b"".join(joined), kind).reshape(
+        len(arrays), *shape)
 
 
 @np.errstate(over="ignore", under="ignore", invalid="ignore")  # then the largest is taken out

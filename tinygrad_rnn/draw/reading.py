@@ -203,10 +203,9 @@ class Reader:
         self.put(glyph, (-1, len(self.totals), "op"), node, None)
         self.totals.append(glyph)
         self.value[node] = glyph
-        for x, position, user in uses:
-            if x in self.value:
-                kind = "term" if self.value[x].when is not None else "free"
-                self.wires.append(Wire(self.value[x], glyph, kind, user, position))
+        for x, position, user in [use for use in uses if use[0] in self.value]:
+            kind = "term" if self.value[x].when is not None else "free"
+            self.wires.append(Wire(self.value[x], glyph, kind, user, position))
 
 
 def read(found: Survey, title: str) -> Scene:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from operator import attrgetter, is_
+from operator import is_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +26,6 @@ from .scene import Rail, Scene
 from .survey import Survey
 
 UNTIMED = np.iinfo(int).min
-OP, FIRST, SECOND = attrgetter("op"), attrgetter("a"), attrgetter("b")
 
 
 class Series(NamedTuple):
@@ -67,7 +66,9 @@ def series_of(scene: Scene, flow: GradientFlow, found: Survey) -> Strips:
     alike = Counter(plain(rail.glyph.text) for rail in scene.rails)
     weights = [(in_scope(rail, alike), reckoner.of_weight(rail.glyph.node, rail.stage))
                for rail in scene.rails if rail.glyph.node is not None]
-    whens = sorted({found.whens[n] for n in found.computed if n in found.whens}) or scene.steps
+    whens = scene.steps
+    if found.whens:
+        whens = sorted({found.whens[n] for n in found.computed if n in found.whens})
     return Strips(reckoner.of_states(scene), [(x, s) for x, s in weights if len(s.steps)], whens)
 
 
@@ -99,7 +100,7 @@ class Reckoner:
                 and not recording.steps:
             self.arrived = list(reversed(recording.passed.values()))
         ends = np.array([*found.begins, len(found.computed)])
-        steps = [UNTIMED if place.step is None else place.step for place in found.places]
+        steps = [UNTIMED if step is None else step for step in found.during]
         self.steps = np.repeat(np.array(steps, int), np.diff(ends))
         if found.whens:
             self.steps = np.array([found.whens.get(n, UNTIMED) for n in found.computed], int)
@@ -110,17 +111,23 @@ class Reckoner:
         shown = [g.node for c in scene.columns for g in c.glyphs if g.role == "state"]
         named = dict.fromkeys((x.at.scope, x.name) for x in shown
                               if x is not None and x.name is not None)
-        names, nodes, arrived = {name for _, name in named}, self.found.computed, self.flow.arrived
-        at: dict[tuple[str, str | None], list[int]] = {key: [] for key in named}
-        for i in [i for i, node in enumerate(nodes) if node.name in names]:
-            key = nodes[i].at.scope, nodes[i].name
-            if key in at and nodes[i].at.step is not None and (self.arrived or nodes[i] in arrived):
-                at[key].append(i)
-        several = len({scope for scope, _ in named}) > 1
-        return {f"{scope}/{name}" if several else str(name): in_order(
-                    self.steps[some], norms_of(picked(self.arrived, np.array(some)) if self.arrived
-                                               else [arrived[nodes[i]] for i in some]))
-                for (scope, name), some in at.items() if some}
+        nodes, arrived = self.found.computed, self.flow.arrived
+        several, series = len({scope for scope, _ in named}) > 1, dict[str, Series]()
+        for scope, name in named:
+            if name in self.found.named:
+                at = np.array(self.found.named[name], int)
+            else:
+                at = np.array([i for i, node in enumerate(nodes) if node.name == name], int)
+            at = at[self.steps[at] != UNTIMED]
+            if len(self.found.scopes) > 1 or not self.arrived:
+                at = np.array([i for i in at.tolist() if nodes[i].at.scope == scope
+                               and (self.arrived or nodes[i] in arrived)], int)
+            if len(at):
+                there = picked(self.arrived, at) if self.arrived else \
+                    [arrived[nodes[i]] for i in at.tolist()]
+                series[f"{scope}/{name}" if several else name] = in_order(
+                    self.steps[at], norms_of(there))
+        return series
 
     def of_weight(self, x: Node, stage: int) -> Series:
         """‖Δ_t‖ at every step of a stage; two uses at one step count together."""
@@ -149,19 +156,17 @@ class Reckoner:
         they are not alike enough to be computed as one."""
         nodes = picked(self.found.computed, at)
         names = {x, *[alias for alias, y in self.found.shown.items() if y is x]}
-        position = 1 if names.issuperset(map(SECOND, nodes)) else 0
-        alike = position or names.issuperset(map(FIRST, nodes))
-        kinds = set(map(OP, nodes))
-        if not alike or len(kinds) > 1:
-            return None
-        d, op = self.stack(picked(self.arrived, at)), kinds.pop()
+        op, position = nodes[0].op, 1 if nodes[0].b in names else 0
+        firsts = [n.u for n in nodes if n.b in names and n.op is op] if position else \
+            [n.u for n in nodes if n.a in names and n.op is op]
+        d = self.stack(picked(self.arrived, at)) if len(firsts) == len(nodes) else None
         if d is None:
             return None
         if op is ops.linear and position == 1:
-            inputs = self.stack([n.u for n in nodes])
+            inputs = self.stack(firsts)
             return None if inputs is None else outer_sizes(d, inputs)
         if x.is_scalar and op.simple and not any(n.params for n in nodes):
-            columns = [np.array([n.u for n in nodes]), np.array([n.v for n in nodes])][:op.arity]
+            columns = [np.array(firsts), np.array([n.v for n in nodes])][:op.arity]
             with np.errstate(all="ignore"):
                 c = op.rules[position](d, np.array([n.value for n in nodes]), *columns)
                 return np.abs(c) + np.zeros(len(nodes))

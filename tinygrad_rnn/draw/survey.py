@@ -27,12 +27,12 @@ from .window import Window, columns_of
 class Survey:
     """What the passes over all nodes found.
 
-    `computed` are the computed nodes, oldest first, of these `kinds`; those from each of `begins`
-    on were made at one of `places`. `seen` are those of the steps in view and those without a step;
-    `columns` are the steps in view. `shown` maps an alias (a transpose, reshape or slice of a given
+    `computed` are the computed nodes, oldest first, of these `kinds` and `scopes`; those from each
+    of `begins` on were made at one place, whose step stands in `during`. `seen` are those of the
+    steps in view and those without a step; `columns` are the steps in view. `shown` maps an alias (a transpose, reshape or slice of a given
     node) to what it shows; `slices` holds those that are one step's part of a sequence. `uses` has,
     of everything in view, the places in `computed` of the nodes that use it, those of the same node
-    side by side. `shared` are the nodes from outside of time (or an earlier stage) that two or more
+    side by side, and `named` those of all nodes that are called what a step in view reads of another. `shared` are the nodes from outside of time (or an earlier stage) that two or more
     steps use. `leaving` are the nodes in view that steps out of view use, with the first of these
     users. `stages` and `whens` are empty if there is one stage only.
     """
@@ -41,8 +41,9 @@ class Survey:
     window: Window
     computed: list[Node]
     kinds: set[Op] = field(default_factory=set)
-    places: list[Place] = field(default_factory=list)
+    scopes: set[str] = field(default_factory=set)
     begins: list[int] = field(default_factory=list)
+    during: list[int | None] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
     stages: dict[Node, int] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class Survey:
     slices: set[Node] = field(default_factory=set)
     seen: list[Node] = field(default_factory=list)
     uses: dict[Node, list[int]] = field(default_factory=dict)
+    named: dict[str, list[int]] = field(default_factory=dict)
     shared: set[Node] = field(default_factory=set)
     leaving: dict[Node, Node] = field(default_factory=dict)
 
@@ -90,7 +92,7 @@ def survey(root: Node, window: Window, computed: list[Node] | None = None) -> Su
     are the computed ones, oldest first, where they are known."""
     found = Survey(root, window, walk.computed(root) if computed is None else computed)
     aliases = find_places(found)
-    if len({place.scope for place in found.places}) > 1:
+    if len(found.scopes) > 1:
         order = find_order(find_leaps(found.computed))
         found.stages = find_stages(found.nodes, order) if order else {}
     steps: dict[int, set[int]] = {}
@@ -100,7 +102,7 @@ def survey(root: Node, window: Window, computed: list[Node] | None = None) -> Su
             if n.at.step is not None:
                 steps.setdefault(found.stages[n], set()).add(n.at.step)
     else:
-        every = {place.step for place in found.places} - {None}
+        every = set(found.during) - {None}
         steps = {0: every} if every else {}  # type: ignore[dict-item]
     for stage in sorted(steps):
         own = sorted(steps[stage])
@@ -117,15 +119,17 @@ def survey(root: Node, window: Window, computed: list[Node] | None = None) -> Su
 
 
 def find_places(found: Survey) -> list[Node]:
-    """Fill `kinds`, `places` and `begins`; the aliases that are met on the way. One pass over the
-    whole graph, so it is kept plain."""
-    kinds, places, begins, here = found.kinds, found.places, found.begins, None
+    """Fill `kinds`, `scopes`, `begins` and `during`; the aliases that are met on the way. One pass
+    over the whole graph, so it is kept plain."""
+    kinds, scopes, begin, note = found.kinds, found.scopes, found.begins.append, found.during.append
+    here: Place | None = None
     for i, node in enumerate(found.computed):
-        at = node.at
-        if at is not here:
-            here = at
-            places.append(at)
-            begins.append(i)
+        if node.at is not here:
+            here = node.at
+            begin(i)
+            note(here.step)
+            if here.scope not in scopes:
+                scopes.add(here.scope)
         if node.op not in kinds:
             kinds.add(node.op)
     if not any(op.alias for op in kinds):
@@ -139,8 +143,8 @@ def see(found: Survey) -> None:
     if found.whens:
         found.seen = [n for n in nodes if n.at.step is None or found.whens[n] in view]
         return
-    for place, begin, end in zip(found.places, found.begins, [*found.begins[1:], len(nodes)]):
-        if place.step is None or place.step in view:
+    for step, begin, end in zip(found.during, found.begins, [*found.begins[1:], len(nodes)]):
+        if step in view or step is None:
             found.seen += nodes[begin:end]
 
 

@@ -19,8 +19,8 @@ MOST_AROUND = 60  # untimed nodes drawn beside a recurrence; older ones are left
 
 
 def find_uses(found: Survey) -> None:
-    """Fill `uses` for what is in view and what it is made from. The other pass over the whole
-    graph."""
+    """Fill `uses` for what is in view and what it is made from, and `named` for the names of
+    what one step in view reads of another. The other pass over the whole graph."""
     shown, slices, uses = found.shown, found.slices, found.uses
     timed = [n for n in found.seen if n.at.step is not None]
     latest = islice((n for n in reversed(found.seen) if n.at.step is None), MOST_AROUND)
@@ -33,7 +33,12 @@ def find_uses(found: Survey) -> None:
         if x in uses:
             uses[alias] = uses[x]  # to use one is to use the other
     note: dict[Node | None, Callable[[int], None]] = {x: at.append for x, at in uses.items()}
+    found.named = {x.name: [] for node in timed for _, x in walk.parents(node)
+                   if x.name is not None and x.op.rules and x.at.step not in (None, node.at.step)}
+    named = {name: at.append for name, at in found.named.items()}
     for i, node in enumerate(found.computed):
+        if node.name is not None and node.name in named:
+            named[node.name](i)
         if node.a in note:
             note[node.a](i)
         if node.b in note:

@@ -72,7 +72,7 @@ def index_text(index: Any) -> str:
 def unnamed_root(node: Node, nodes: Iterable[Node]) -> Text:
     """What a root without a name is called: L, as in the ledger; if the user has an L already, the
     result."""
-    taken = any(x.name == "L" and x.step is None for x in nodes if x is not node)
+    taken = any(x.step is None for x in [x for x in nodes if x.name == "L"] if x is not node)
     return roman("result") if taken else (Run("L", "i"),)
 
 
