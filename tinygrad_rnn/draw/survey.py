@@ -29,12 +29,14 @@ class Survey:
 
     `computed` are the computed nodes, oldest first, of these `kinds` and `scopes`; those from each
     of `begins` on were made at one place, whose step stands in `during`. `seen` are those of the
-    steps in view and those without a step; `columns` are the steps in view. `shown` maps an alias (a transpose, reshape or slice of a given
-    node) to what it shows; `slices` holds those that are one step's part of a sequence. `uses` has,
-    of everything in view, the places in `computed` of the nodes that use it, those of the same node
-    side by side, and `named` those of all nodes that are called what a step in view reads of another. `shared` are the nodes from outside of time (or an earlier stage) that two or more
-    steps use. `leaving` are the nodes in view that steps out of view use, with the first of these
-    users. `stages` and `whens` are empty if there is one stage only.
+    steps in view and those without a step; `columns` are the steps in view. `shown` maps an alias
+    (a transpose, reshape or slice of a given node) to what it shows; `slices` holds those that are
+    one step's part of a sequence. `uses` has, of everything in view, the places in `computed` of
+    the nodes that use it, those of the same node side by side, and `named` those of all nodes that
+    are called what a step in view reads of another. `shared` are the nodes from outside of time (or
+    an earlier stage) that two or more steps use. `leaving` are the nodes in view that steps out of
+    view use, with the first of these users. `stages` and `whens` are empty if there is one stage
+    only.
     """
 
     root: Node
