@@ -108,3 +108,10 @@ def test_two_states_that_leave_a_box_together_have_a_factor_each():
     picture = draw.gradient_flow(flow, collapse="encoder")
     assert sum(note.count("×") == 2 for note in notes(picture)) == 3
     assert faults(picture.drawing) == []
+
+
+def test_the_legend_says_that_norms_do_not_add_up():
+    arrays, numbers = (notes(draw.gradient_flow(tg.gradient_flow(make())))
+                       for make in (graphs.layer, graphs.power))
+    assert any("do not add up" in note for note in arrays)
+    assert not any("do not add up" in note for note in numbers)

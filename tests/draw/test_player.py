@@ -248,6 +248,25 @@ def test_the_picture_follows_to_the_weight_too(page):
     assert seen(page)
 
 
+def test_the_picture_is_dragged_and_zoomed_with_a_mouse(page):
+    from selenium.webdriver.common.action_chains import ActionChains
+    page.press(*"+++")
+    there = "[Math.round(at('picture').scrollLeft), Math.round(at('picture').scrollTop)]"
+    moment, node = page.js("state.m"), page.driver.find_element("id", "t2.h")
+    ActionChains(page.driver).move_to_element(node).perform()
+    left, top = page.js(there)
+    hand = ActionChains(page.driver).click_and_hold()  # on a node
+    hand.move_by_offset(-60, -20).release().perform()
+    assert page.js(there) == [left + 60, top + 20]
+    ActionChains(page.driver).move_by_offset(30, 30).perform()  # let go
+    assert page.js(there) == [left + 60, top + 20]
+    assert page.js("state.m") == moment
+    page.js("at('picture').dispatchEvent(new WheelEvent('wheel', {deltaY: -1, ctrlKey: true}))")
+    assert page.js("state.zoom") == 4
+    page.js("at('picture').dispatchEvent(new WheelEvent('wheel', {deltaY: -1}))")
+    assert page.js("state.zoom") == 4
+
+
 def test_what_does_not_apply_is_not_there(page, tmp_path):
     a = tg.Value(2.0, name="a")
     path = draw.player(tg.gradient_flow(tg.tanh(a * a))).save(tmp_path / "one.html")

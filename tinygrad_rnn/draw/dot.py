@@ -36,6 +36,8 @@ def inch(points: float) -> str:
     """Points as inches."""
     return f"{points / 72:.4f}"
 
+FONT = "Arial"  # Graphviz has a Helvetica of its own, which on many machines is a wider font
+
 
 class Writer:
     """Writes a drawing as DOT, in one theme's colours."""
@@ -54,7 +56,7 @@ class Writer:
             "  graph [layout=neato, inputscale=72, splines=line, outputorder=nodesfirst, "
             f'bgcolor="{paper.fill}", pad=0, bb="0,0,{n(d.width)},{n(d.height)}"]'
         )
-        font = quoted(d.font or "Helvetica")
+        font = quoted(d.font or FONT)
         yield f'  node [fontname={font}, fixedsize=shape, label="", margin=0]'
         yield f'  edge [fontname={font}, arrowsize=0.6]'
         yield self.point("corner.0", d.left, d.top)  # the two make the paper as large as it is
@@ -113,7 +115,7 @@ class Writer:
         text = literal(plain(label.text))
         text = text[:-1] + side + '"'
         bold = label.bold or {run.style for run in label.text} == {"b"}
-        font = 'fontname="Helvetica-Bold", ' if bold else self.font(label.text)
+        font = f'fontname="{FONT} Bold", ' if bold else self.font(label.text)
         return (
             f'  "label.{i}" [shape=plaintext, width={inch(wide)}, height={inch(label.size * 1.2)}, '
             f"{self.pos(x, label.y - label.size * 0.35)}, fontsize={n(label.size)}, "

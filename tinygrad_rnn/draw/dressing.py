@@ -84,6 +84,11 @@ class Dresser:
         if any(rail.step_notes for rail in self.scene.rails):
             said.append((Run("Δ"), Run("t", "_"), Run(": what step "), Run("t", "i"),
                          Run(" adds to the gradient of a weight")))
+            if any(x is not None and not x.is_scalar for x in (r.glyph.node for r in
+                                                               self.scene.rails)):
+                said.append((Run("∂"), *self.root, Run("/∂"), Run("W", "b"), Run(" = Σ Δ"),
+                             Run("t", "_"), Run("; of arrays the norms are shown, and these do not "
+                                                "add up")))
         return tuple(said)
 
     # --- looks ----------------------------------------------------------------------------------

@@ -133,6 +133,26 @@ terms.forEach((name, t) => {
   label.append(box, name);
   at("terms").append(label);
 });
+let held = null; // where the picture was taken hold of, to be moved
+let moved = false; // and whether it was: then letting go is no click
+at("picture").onpointerdown = (event) => {
+  if (event.pointerType !== "mouse" || event.button !== 0) return; // a finger moves it anyway
+  const { scrollLeft, scrollTop } = at("picture");
+  held = { x: event.clientX + scrollLeft, y: event.clientY + scrollTop, from: event.clientX + event.clientY };
+  moved = false;
+};
+addEventListener("pointermove", (event) => {
+  if (!held) return;
+  moved ||= Math.abs(event.clientX + event.clientY - held.from) > 4;
+  at("picture").scrollTo(held.x - event.clientX, held.y - event.clientY);
+});
+addEventListener("pointerup", () => { held = null; });
+at("picture").addEventListener("click", (event) => { if (moved) event.stopPropagation(); }, true);
+at("picture").addEventListener("wheel", (event) => {
+  if (!event.ctrlKey) return;
+  event.preventDefault(); // the picture is larger, and not the page
+  zoom(event.deltaY < 0 ? 1 : -1);
+}, { passive: false });
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const tag = event.target.tagName;
