@@ -436,3 +436,19 @@ def test_states_inside_of_a_layer_that_keeps_few_of_them():
     with pytest.raises(tg.InputError, match=r"no node named 'h' .*tg\.open_fused\(loss\)"):
         tg.gradient_flow(loss).norms("h")
     assert list(tg.gradient_flow(tg.open_fused(loss)).norms("h")) == [1, 2, 3, 4]
+
+
+def test_states_without_steps_are_counted_as_their_jacobians_are():
+    def states(first):
+        w, h, found = tg.Value(0.5, name="w"), first, []
+        for _ in range(3):
+            h = (w * h).named("h")
+            found.append(h)
+        return found
+
+    plain = states(1.0)
+    steps = tg.step_jacobians(plain).steps
+    assert list(tg.gradient_flow(plain[-1]).norms("h")) == steps == [1, 2, 3]
+    h_0 = tg.Value(1.0, name="h")
+    given = [h_0, *states(h_0)]
+    assert list(tg.gradient_flow(given[-1]).norms("h")) == tg.step_jacobians(given).steps

@@ -152,7 +152,7 @@ class GradientFlow:
 
     def norms(self, name: str) -> dict[int, float]:
         """|dL/d(name)_t| for every step t at which a node of that name got a gradient, in order of
-        steps.
+        steps. Where nothing was stamped they are counted: from 1, or from 0 with an initial state.
 
         `name` may be qualified by its scope (`encoder/h`); an ambiguous one raises and lists them.
         """
@@ -179,7 +179,8 @@ class GradientFlow:
                                  n.op in INSIDE for n in self.incoming.passed) else
                              'Name your states: h = tanh(z).named("h")')
         named.sort(key=lambda n: (n.step is not None, n.step or 0, n.order))
-        found = {n.step if n.step is not None else i: self.norm(n) for i, n in enumerate(named)}
+        found = {i if n.step is None else n.step: self.norm(n)
+                 for i, n in enumerate(named, not named[0].is_leaf)}
         if len(found) < len(named):
             raise InputError(f"several nodes are named {name!r} at the same step", where="norms()",
                              fix='Put them in scopes (with tg.scope("first"): ...), or ask for '
