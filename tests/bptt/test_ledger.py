@@ -378,3 +378,10 @@ def test_a_flow_of_norms_is_drawn_as_one_of_arrays(cell, fused):
     assert len(heats[0]) == pytest.approx(len(heats[1]), rel=0.01)  # digits differ at most
     assert draw.player(grads[1]).html() == draw.player(grads[0]).html()
     assert np.array_equal(W.grad, before)
+
+
+def test_a_leaf_without_a_name():
+    w = tg.Value(0.5)
+    lines = str(tg.gradient_flow(w * w).ledger(w)).splitlines()
+    assert lines[0].startswith("∂L/∂(an unnamed leaf): one row per use")
+    assert lines[-1] == "sum = the gradient of an unnamed leaf: 1"

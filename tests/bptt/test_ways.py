@@ -305,3 +305,14 @@ def test_a_batch_of_none_and_losses_of_something_else():
         tg.three_ways(layer, xs, lambda y, t: (y ** 2).sum().detach())
     with pytest.raises(InputError, match="none of the parameters"):
         tg.three_ways(layer, xs, lambda y, t: (y ** 2).sum(), params=[tg.Value(1.0)])
+
+
+@pytest.mark.parametrize("call", [
+    lambda model, xs: tg.three_ways(model, xs, lambda y, t: (y ** 2).sum()),
+    lambda model, xs: list(tg.truncated_bptt(model, xs, 2))])
+@pytest.mark.parametrize("model", [
+    nn.EncoderDecoder(nn.GRU(2, 3), nn.GRU(2, 3)), nn.VectorToSequence(nn.GRUCell(2, 3), 2),
+    nn.OutputFeedback(nn.RNN(2, 3), nn.Linear(3, 2))], ids=lambda model: type(model).__name__)
+def test_what_makes_a_whole_sequence_is_no_step(model, call):
+    with pytest.raises(InputError, match=f"got {type(model).__name__}, which makes a whole"):
+        call(model, np.ones((4, 1, 2)))

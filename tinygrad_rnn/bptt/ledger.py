@@ -169,7 +169,8 @@ class Ledger(Table, Sequence[Row]):
     @property
     def title(self) -> str:  # type: ignore[override]
         """What it is a table of."""
-        title = f"∂{self.root}/∂{self.name()}: one row per use, in the order they were added"
+        name = self.name() if self.node.name else f"({self.name()})"
+        title = f"∂{self.root}/∂{name}: one row per use, in the order they were added"
         return f"WRONG on purpose ({self.wrong}): {title}" if self.wrong else title
 
     def name(self) -> str:
@@ -185,7 +186,8 @@ class Ledger(Table, Sequence[Row]):
             end = self.carried + self.total
         size = f"{end:.6g}" if self.node.is_scalar else f"‖·‖ = {norm(end):.6g}"
         name = self.name()
-        foot = f"sum = {name}.grad" if self.node.is_leaf else f"sum = the gradient of {name}"
+        foot = f"sum = {name}.grad" if self.node.is_leaf and self.node.name else \
+            f"sum = the gradient of {name}"
         beside = [f"the rows end beside it, off by {self.off:.1g}: something here gave other "
                   "numbers when it was asked again"] if self.off else []
         return [f"{foot}{' before its hooks' if self.node.hooks else ''}: {size}", *beside]

@@ -13,6 +13,7 @@ back through it?*
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -183,15 +184,13 @@ def as_layer(layer: Any) -> Layer:
     """A recurrent layer as it is; a cell as a layer around it."""
     if isinstance(layer, Layer):
         return layer
-    if isinstance(layer, Module) and not takes_state(layer):
+    if isinstance(layer, Module) and cannot_take(layer, 2):
         raise InputError(f"expected a recurrent layer or a cell, got {type(layer).__name__}, which "
                          "takes no state", fix="A feedforward module has no step before")
+    if isinstance(layer, Module) and "steps" in signature(type(layer).__call__).parameters:
+        raise InputError(f"expected a recurrent layer or a cell, got {type(layer).__name__}, which "
+                         "makes a whole sequence", fix="Give one of its layers, or its cell")
     return Recurrent(layer, return_sequences=True)
-
-
-def takes_state(module: Module) -> bool:
-    """Whether it can be called as module(x, state)."""
-    return not cannot_take(module, 2)
 
 
 def onward(layer: Layer, where: str) -> Layer:
