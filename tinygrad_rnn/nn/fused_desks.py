@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import fused_room
+from .fused_lstm_one import Bench
 from .fused_room import VIEWS, Desk, Strip
 from .fused_way import block_of
 
@@ -114,8 +115,9 @@ class LSTMBack:
         self.gates = by_gates(turned, 4)
         self.steps, self.first, self.others = (
             views(self.gates[part]) for part in (np.s_[:], np.s_[:, 0], np.s_[:, 1:]))
-        self.block = block_of(T, 4 * B * H)
+        self.block = block_of(T, B * H)
         self.factors = np.empty((self.block, 5, B, H), dtype)
+        self.bench = Bench(T, H, dtype) if B == 1 else None
         self.by_o, self.by_c, self.by_others = (
             views(self.factors[:, k]) for k in (0, 4, slice(1, 4)))
 

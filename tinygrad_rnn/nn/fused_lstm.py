@@ -30,8 +30,10 @@ from typing import Any
 
 import numpy as np
 
+from . import fused_lstm_one
 from .fused_desks import LSTMBack, LSTMDesk, by_gates
-from .fused_rnn import Deltas, inputs, over_rows, product, spread
+from .fused_lstm_one import USUAL
+from .fused_rnn import Deltas, inputs, over_rows, rows, spread
 from .fused_slopes import Phi
 from .fused_way import Way
 
@@ -50,7 +52,8 @@ class LSTMKernel:
         self.x, self.weights, self.way = x, weights, way
         self.phi, self.gate, self.phi_out = phis
         self.signs = (*(self.gate.sign,) * 3, self.phi.sign)
-        self.W_xh, self.W_hh = self.inner(weights["W_xh"]), self.inner(weights["W_hh"])
+        self.W_xh, self.W_hh = np.asfortranarray(self.inner(weights["W_xh"])), self.inner(
+            weights["W_hh"])
         b = weights.get("b_h")
         (T, B, _), H = x.shape, self.W_hh.shape[1]
         self.desk = desk = way.room.desk(LSTMDesk, T, B, H, x.dtype, way.reverse)
@@ -63,6 +66,7 @@ class LSTMKernel:
         if not way.same:
             self.seen, self.before_c = np.empty((2, T, B, H), x.dtype)
         self.extra = np.empty((B, H), x.dtype)
+        self.one = way.plain and self.peepholes is None and B == 1 and phis == USUAL
         with np.errstate(over="ignore"):
             (self.forward if way.plain and self.peepholes is None else self.guarded)(lent)
         desk.back(lent)
@@ -70,18 +74,21 @@ class LSTMKernel:
 
     def forward(self, lent: LSTMBack) -> None:
         """All steps: gates, cells and states. `lent` has W_xh x_t + b_h."""
-        desk, W_T, add, multiply = self.desk, self.W_hh.T, np.add, np.multiply
-        from_h, extra = np.empty(lent.delta.whole.shape[1:], self.x.dtype), self.extra
-        from_gates = by_gates(from_h, 4)
+        if self.one:
+            fused_lstm_one.ahead(self.desk, lent, self.W_hh, self.way.reverse)
+            return
+        desk, W_T, add, multiply, extra = self.desk, self.W_hh.T, np.add, np.multiply, self.extra
+        from_h = np.empty(lent.delta.whole.shape[1:], self.x.dtype)
+        σ_z, g_z = by_gates(from_h, 4)[:3], from_h[:, -extra.shape[1]:]
         sigma, phi, shown, sign = self.gate.apply, self.phi.apply, self.phi_out.apply, \
             self.phi_out.sign
-        steps = zip(lent.steps, desk.steps, desk.three, *desk.parts, desk.h, desk.c, desk.h[1:],
+        steps = zip(lent.delta.steps, desk.three, *desk.parts, desk.h, desk.c, desk.h[1:],
                     desk.c[1:], desk.shown_steps)
-        for from_x, gates, three, o, i, f, g, h, c, h_k, c_k, shown_k in steps:
+        for from_x, three, o, i, f, g, h, c, h_k, c_k, shown_k in steps:
             h.dot(W_T, from_h)
-            add(from_x, from_gates, gates)
-            sigma(three, three)
-            phi(g, g)
+            add(from_x, from_h, from_h)
+            sigma(σ_z, three)
+            phi(g_z, g)
             multiply(f, c, c_k)
             multiply(i, g, extra)
             add(c_k, extra, c_k)
@@ -128,9 +135,12 @@ class LSTMKernel:
         g_h, g_c = (g, None) if g.ndim == 3 else (g[0], g[1] if g[1].any() else None)
         g_h, g_c = way.turned(g_h), way.turned(g_c)
         d_h, d_c = np.zeros(shape, dtype), np.zeros(shape, dtype)
+        if self.one and g_c is None:
+            states = fused_lstm_one.back(self.desk, lent, g_h, W_hh, way.reverse)
+            return Deltas(lent.delta.whole, lent.delta.whole, [*states], [], lent)
         wide = way.plain and peep is None
         fresh = [np.zeros(shape, dtype) for _ in range(2)] if way.begins is not None else []
-        rows, first, others, forget = lent.delta.steps, lent.first, lent.others, self.desk.parts[2]
+        δ, first, others, forget = lent.delta.steps, lent.first, lent.others, self.desk.parts[2]
         for end in range(T, 0, -lent.block):
             start = max(0, end - lent.block)
             self.factors(start, end, lent.factors[:end - start])
@@ -145,7 +155,7 @@ class LSTMKernel:
                     add(d_c, extra, d_c)
                     multiply(d_c, lent.by_others[n], others[k])
                     multiply(d_c, forget[k], d_c)
-                    rows[k].dot(W_hh, d_h)
+                    δ[k].dot(W_hh, d_h)
                     continue
                 (d_h, stay_h), (d_c, stay_c) = way.split(k, d_h), way.split(k, d_c)
                 multiply(d_h, lent.by_o[n], first[k])
@@ -156,7 +166,7 @@ class LSTMKernel:
                 d_c = d_c * forget[k]
                 if peep is not None:
                     d_c += peep[1] * others[k][0] + peep[2] * others[k][1]
-                d_h = rows[k].dot(W_hh)
+                d_h = δ[k].dot(W_hh)
                 d_h = d_h if way.mask is None else d_h * way.mask
                 if stay_h is not None:
                     d_h, d_c = d_h + stay_h, d_c + stay_c
@@ -184,7 +194,7 @@ class LSTMKernel:
             return self.outer(over_rows(deltas.x))
         if name.startswith("p_"):
             return over_rows(self.peephole(name, deltas))
-        return self.outer(product(deltas.x, self.x if name == "W_xh" else self.seen))
+        return self.outer(rows(deltas.x).T.dot(rows(self.x if name == "W_xh" else self.seen)))
 
     def peephole(self, name: str, deltas: Deltas) -> Any:
         """What each step gives to p_i, p_f or p_o: δ of that gate times the cell it sees."""
