@@ -26,7 +26,7 @@ from . import compiled
 from .activations import ACTIVATIONS
 from .fused_gru import GRUKernel
 from .fused_lstm import LSTMKernel
-from .fused_rnn import Deltas, RNNKernel
+from .fused_rnn import Deltas, RNNKernel, inputs
 from .options import one_of
 
 BACKENDS = "numpy", "numba"
@@ -91,6 +91,7 @@ class CompiledLSTM(LSTMKernel):
 
     def forward(self, lent: Any) -> None:
         desk = self.desk
+        inputs(self.x, self.W_xh, self.b_h, lent.delta.rows)
         loops().lstm_ahead(desk.whole, lent.delta.whole, desk.gates, desk.shown, turned(self.W_hh),
                            self.way.reverse)
 

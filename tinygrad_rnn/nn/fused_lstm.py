@@ -26,6 +26,7 @@ dL/dc_t as well. And they are rows of -z where σ is the logistic function (see 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from .fused_rnn import Deltas, inputs, over_rows, rows, spread
 from .fused_slopes import Phi
 from .fused_way import Way
 
+MANY = 32            # from so many steps on it pays to write W_hhᵀ down
 ORDER = 3, 0, 1, 2  # o, i, f, g among the rows i, f, g, o of a weight
 
 
@@ -52,13 +54,13 @@ class LSTMKernel:
         self.x, self.weights, self.way = x, weights, way
         self.phi, self.gate, self.phi_out = phis
         self.signs = (*(self.gate.sign,) * 3, self.phi.sign)
-        self.W_xh, self.W_hh = np.asfortranarray(self.inner(weights["W_xh"])), self.inner(
-            weights["W_hh"])
-        b = weights.get("b_h")
+        W_xh, W_hh, b = weights["W_xh"], weights["W_hh"], weights.get("b_h")
+        self.W_xh, self.W_hh = np.asfortranarray(self.inner(W_xh)), self.inner(W_hh)
+        self.b_h = None if b is None else self.inner(b)
         (T, B, _), H = x.shape, self.W_hh.shape[1]
+        self.W_T = np.ascontiguousarray(self.W_hh.T) if T >= MANY else self.W_hh.T
         self.desk = desk = way.room.desk(LSTMDesk, T, B, H, x.dtype, way.reverse)
         lent = desk.lend()
-        inputs(x, self.W_xh, None if b is None else self.inner(b), lent.delta.rows)
         self.peepholes = [self.gate.sign * weights[f"p_{k}"] for k in "oif"] \
             if "p_o" in weights else None
         desk.h[0][...], desk.c[0][...] = first
@@ -73,16 +75,16 @@ class LSTMKernel:
         self.value = desk.value
 
     def forward(self, lent: LSTMBack) -> None:
-        """All steps: gates, cells and states. `lent` has W_xh x_t + b_h."""
+        """All steps: gates, cells and states."""
         if self.one:
-            fused_lstm_one.ahead(self.desk, lent, self.W_hh, self.way.reverse)
+            fused_lstm_one.ahead(self, lent)
             return
-        desk, W_T, add, multiply, extra = self.desk, self.W_hh.T, np.add, np.multiply, self.extra
+        desk, W_T, add, multiply, extra = self.desk, self.W_T, np.add, np.multiply, self.extra
         from_h = np.empty(lent.delta.whole.shape[1:], self.x.dtype)
         σ_z, g_z = by_gates(from_h, 4)[:3], from_h[:, -extra.shape[1]:]
         sigma, phi, shown, sign = self.gate.apply, self.phi.apply, self.phi_out.apply, \
             self.phi_out.sign
-        steps = zip(lent.delta.steps, desk.three, *desk.parts, desk.h, desk.c, desk.h[1:],
+        steps = zip(self.from_inputs(lent), desk.three, *desk.parts, desk.h, desk.c, desk.h[1:],
                     desk.c[1:], desk.shown_steps)
         for from_x, three, o, i, f, g, h, c, h_k, c_k, shown_k in steps:
             h.dot(W_T, from_h)
@@ -95,8 +97,19 @@ class LSTMKernel:
             shown(c_k if sign > 0 else -c_k, shown_k)
             multiply(o, shown_k, h_k)
 
+    def from_inputs(self, lent: LSTMBack) -> Iterator[Any]:
+        """W_xh x_t + b_h, (B, 4 H), step by step: computed for as many as fit in the cache."""
+        x, (B, H) = self.way.turned(self.x), self.extra.shape
+        room = lent.factors.reshape(-1)[:lent.block * 4 * B * H].reshape(lent.block, B, 4 * H)
+        for start in range(0, len(x), lent.block):
+            part = x[start:start + lent.block]
+            found = room[:len(part)]
+            inputs(part, self.W_xh, self.b_h, rows(found))
+            yield from found
+
     def guarded(self, lent: LSTMBack) -> None:
         """The same with peepholes, and past masks, sequences that begin, and dropout."""
+        inputs(self.x, self.W_xh, self.b_h, lent.delta.rows)
         way, W_T, peep, desk = self.way, self.W_hh.T, self.peepholes, self.desk
         from_h, extra = np.empty(lent.delta.whole.shape[1:], self.x.dtype), self.extra
         sigma, sign = self.gate.apply, self.phi_out.sign
@@ -136,7 +149,7 @@ class LSTMKernel:
         g_h, g_c = way.turned(g_h), way.turned(g_c)
         d_h, d_c = np.zeros(shape, dtype), np.zeros(shape, dtype)
         if self.one and g_c is None:
-            states = fused_lstm_one.back(self.desk, lent, g_h, W_hh, way.reverse)
+            states = fused_lstm_one.back(self, lent, g_h)
             return Deltas(lent.delta.whole, lent.delta.whole, [*states], [], lent)
         wide = way.plain and peep is None
         fresh = [np.zeros(shape, dtype) for _ in range(2)] if way.begins is not None else []

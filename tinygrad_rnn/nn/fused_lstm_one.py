@@ -29,7 +29,6 @@ from .fused_slopes import PHI_OF, ones
 from .fused_way import block_of
 
 USUAL = [PHI_OF[ACTIVATIONS[name]] for name in ("tanh", "sigmoid", "tanh")]
-MANY = 64  # from so many steps on it pays to write W_hhᵀ down
 
 
 class Bench:
@@ -57,25 +56,25 @@ class Bench:
             self.delta[:, :H], fours, fours[:, 3], self.delta[:, :4 * H]))[::-1]
 
 
-def ahead(desk: Any, lent: Any, W_hh: Any, reverse: bool) -> None:
-    """All steps: what `desk` keeps of them, from W_xh x_t + b_h in `lent`."""
-    bench, T = lent.bench, len(desk.gates)
-    taken = desk.whole[:, ::-1, 0] if reverse else desk.whole[:, :, 0]
-    z = lent.delta.whole[::-1, 0] if reverse else lent.delta.whole[:, 0]
-    H = taken.shape[-1]
-    W_T = np.ascontiguousarray(W_hh.T) if T >= MANY else W_hh.T
-    bench.h[0], bench.rows[0, 4 * H:] = taken[:, 0]
-    for start in range(0, T, bench.n):
-        end = min(T, start + bench.n)
+def ahead(kernel: Any, lent: Any) -> None:
+    """All steps of a `LSTMKernel`: what its desk keeps of them."""
+    desk, way, bench = kernel.desk, kernel.way, lent.bench
+    H = bench.shown.shape[1]
+    x, states = way.turned(kernel.x[:, 0]), way.turned(desk.whole[:, :, 0].swapaxes(0, 1))
+    bench.h[0], bench.rows[0, 4 * H:] = states[0]
+    for start in range(0, way.T, bench.n):
+        end = min(way.T, start + bench.n)
         n = end - start
-        bench.z[:n] = z[start:end]
-        along(bench, W_T, n)
-        gates, rows = desk.gates[start:end].reshape(n, 4 * H), bench.rows[:n]
+        x[start:end].dot(kernel.W_xh.T, bench.z[:n])
+        if kernel.b_h is not None:
+            np.add(bench.z[:n], kernel.b_h, bench.z[:n])
+        along(bench, kernel.W_T, n)
+        gates, rows, last = desk.gates[start:end].reshape(n, 4 * H), bench.rows[:n], bench.rows[n]
         np.reciprocal(rows[:, :3 * H], gates[:, :3 * H])
         gates[:, 3 * H:], desk.shown[start:end, 0] = rows[:, 3 * H:4 * H], bench.shown[:n]
-        taken[0, start + 1:end + 1] = bench.h[1:n + 1]
-        taken[1, start + 1:end + 1] = bench.rows[1:n + 1, 4 * H:]
-        bench.h[0], bench.rows[0, 4 * H:] = bench.h[n], bench.rows[n, 4 * H:]
+        states[start + 1:end + 1, 0] = bench.h[1:n + 1]
+        states[start + 1:end + 1, 1] = bench.rows[1:n + 1, 4 * H:]
+        bench.h[0], bench.rows[0, 4 * H:] = bench.h[n], last[4 * H:]
 
 
 def along(bench: Bench, W_T: Any, n: int) -> None:
@@ -96,20 +95,20 @@ def along(bench: Bench, W_T: Any, n: int) -> None:
         divide(shown, o, new_h)
 
 
-def back(desk: Any, lent: Any, g: Any, W_hh: Any, reverse: bool) -> tuple[Any, Any]:
+def back(kernel: Any, lent: Any, g: Any) -> tuple[Any, Any]:
     """All δ_t into `lent`, from what arrives at h_t, (T, 1, H) in the order of the steps taken.
     Returns dL/dh_0 and dL/dc_0."""
-    bench, T, H = lent.bench, len(g), g.shape[2]
-    delta = lent.delta.whole[::-1, 0] if reverse else lent.delta.whole[:, 0]
+    desk, way, bench = kernel.desk, kernel.way, lent.bench
+    delta = way.turned(lent.delta.whole[:, 0])
+    H = delta.shape[1] // 4
     d_h, d_c = np.zeros((2, H), delta.dtype)
-    W = np.asfortranarray(W_hh) if T >= MANY else W_hh
-    for end in range(T, 0, -bench.n):
+    for end in range(way.T, 0, -bench.n):
         start = max(0, end - bench.n)
         n = end - start
         bench.g[:n] = g[start:end, 0]
         factors(bench.factors[:n], desk.gates[start:end, :, 0],
                 desk.shown[start:end, 0], desk.c_before[start:end, 0])
-        d_c = along_back(bench, W, n, d_h, d_c)
+        d_c = along_back(bench, kernel.W_T.T, n, d_h, d_c)
         delta[start:end] = bench.delta[:n, :4 * H]
     return d_h[None], d_c[None].copy()
 
