@@ -162,8 +162,8 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
             continue
         # the same for the common case, one or two operands and no parameters, with no call per use
         a, b = node.a, node.b
-        y, u, v = (node.value, node.u, node.v) if op.looks == "yab" or type(g) is float else \
-            (g, node.u, None) if op.arity == 1 and op.looks == "a" else together.kept(node, g)
+        y, u, v = (node.value, node.u, node.v) if type(node) is not node.lean_kind else \
+            together.kept(node, g)
         a = None if a is None or a.op is constant else a
         b = None if b is None or b.op is constant else b
         c = d = None

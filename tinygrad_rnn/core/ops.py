@@ -67,7 +67,7 @@ log: Op = primitive("log", either(math.log, np.log), lambda g, y, x: g / x)
 sqrt = primitive("sqrt", either(math.sqrt, np.sqrt), lambda g, y, x: g / (2.0 * y))
 sin = primitive("sin", either(math.sin, np.sin), lambda g, y, x: g * cos(x))
 cos: Op = primitive("cos", either(math.cos, np.cos), lambda g, y, x: -g * sin(x))
-tanh = primitive("tanh", either(math.tanh, np.tanh), lambda g, y, x: g * (1.0 - y * y))
+tanh = primitive("tanh", either(math.tanh, np.tanh), lambda g, y, x: g * (1.0 - y * y), looks="y")
 
 
 def _sigmoid(x: float) -> float:
@@ -80,9 +80,10 @@ def _sigmoids(x: Array) -> Array:
     return np.where(x >= 0, 1.0, small).astype(small.dtype) / (1.0 + small)
 
 
-sigmoid = primitive("sigmoid", either(_sigmoid, _sigmoids), lambda g, y, x: g * y * (1.0 - y))
+sigmoid = primitive("sigmoid", either(_sigmoid, _sigmoids), lambda g, y, x: g * y * (1.0 - y),
+                    looks="y")
 relu = primitive("relu", either(lambda x: 0.0 if x <= 0 else x, lambda x: np.maximum(x, 0)),
-                 lambda g, y, x: g * (x > 0))
+                 lambda g, y, x: g * (x > 0), looks="a")
 sign = primitive("sign", either(lambda x: float(np.sign(x)), np.sign), lambda g, y, x: 0.0 * g)
 absolute = primitive("abs", either(abs, np.abs), lambda g, y, x: g * sign(x))
 # at a tie, each side gets half

@@ -31,8 +31,8 @@ def local(node: Node, position: int, g: Any, graph: bool = False) -> Any:
 
     For a `joint` op: the list of what leaves through each. With `graph=True` the rule gets nodes.
     """
-    op, params, values = node.op, node.params or {}, tuple[Any, ...]()
-    if op.looks == "yab" or graph or node.rest is not None or type(g) is float:
+    op, params = node.op, node.params or {}
+    if type(node) is not node.lean_kind or graph:
         y, values = (node if graph else node.value), node.values
     else:
         y, *found = together.kept(node, g)

@@ -174,8 +174,8 @@ def look_up(node: Any, name: str) -> Any:
 
 
 def kept(node: Any, g: Any) -> list[Any]:
-    """The value and the operands' values of a node, as far as its rules look at them. Where one
-    that they do not look at was left out stands the gradient `g`, which has its shape."""
+    """The value and the operands' values of a lean node, as far as its rules look at them. Where
+    one that they do not look at was left out stands the gradient `g`, which has its shape."""
     looks, found = node.op.looks, []
     for slot, letter in SLOTS:
         try:
