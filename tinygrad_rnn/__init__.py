@@ -4,8 +4,8 @@
     from tinygrad_rnn import draw, nn, optim      drawings, networks, update rules
     from tinygrad_rnn.testing import check_gradients
 
-The public names in reading order. To read the source, start at `core/graph.py`, `core/ops.py`,
-`core/backprop.py` and `core/values.py`, in this order.
+The public names in reading order. To read the source, start at `core/nodes.py`, `core/graph.py`,
+`core/ops.py`, `core/backprop.py` and `core/values.py`, in this order.
 """
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
