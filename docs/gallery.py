@@ -37,6 +37,8 @@ def of_pattern(name):
     flow = tg.gradient_flow(found.loss)
     views = {
         "unrolled": draw.unrolled(found.loss), "gradient flow": draw.gradient_flow(flow),
+        "gradient flow, cell level": draw.gradient_flow(flow, level="cell"),
+        "gradient flow, layer level": draw.gradient_flow(flow, level="layer"),
         "rolled": draw.rolled(found.loss),
         "rolled, and unrolled": draw.rolled(found.loss, unrolled=True),
         "rolled, cell level": draw.rolled(found.loss, level="cell"),

@@ -58,8 +58,8 @@ def flowing(T, make=graphs.vanilla, **options):
     return partial(svg, draw.gradient_flow, gradient_flow(make(T)), **options)
 
 
-def flow_of_all(T):
-    return flowing(T, first=T, last=0)
+def flow_of_all(T, **options):
+    return flowing(T, first=T, last=0, **options)
 
 
 def rolled(T, kind=nn.LSTM):
@@ -95,6 +95,8 @@ VIEWS = {
     "unrolled, many gaps": (many_gaps, 60),
     "flow, all steps": (flow_of_all, 24),
     "flow, elided": (flowing, 100),
+    "flow, cells": (partial(flow_of_all, level="cell"), 24),
+    "flow, layers": (partial(flowing, level="layer"), 30),
     "flow, elided, LSTM": (partial(flowing, make=graphs.lstm), 100),
     "flow, elided, two directions": (partial(flowing, make=graphs.bidirectional), 80),
     "flow, elided, decoder": (partial(flowing, make=graphs.seq2seq), 80),
