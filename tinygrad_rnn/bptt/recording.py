@@ -19,6 +19,7 @@ from typing import Any
 
 from ..core.backprop import operands_of
 from ..core.graph import Node, constant
+from ..core.outline import Outline
 from ..core.walk import is_alias
 from .contribution import Contribution
 from .pieces import Arrived, Piece
@@ -45,6 +46,7 @@ class Recording(Mapping[Node, list[Contribution]]):
         self.shown: dict[Node, tuple[Node, Way]] = {}  # alias -> the leaf, and the way to it
         self.steps: dict[tuple[Node, int], list[Contribution]] = {}  # by an op that spans many
         self.made: dict[Node, list[Contribution]] = {}
+        self.outline: Outline | None = None  # of a long graph, for drawings
 
     def see_through(self, nodes: Iterable[Node]) -> set[Node]:
         """Find the aliases of leaves; the leaves that have any."""

@@ -26,6 +26,7 @@ import numpy as np
 from ..core import hooks, ops
 from ..core.backprop import history
 from ..core.graph import Node
+from ..core.outline import Outline
 from ..core.parts import LARGE, SMALL, norm, outer_norm, sizes_of, squares
 from ..core.place import here
 from ..core.together import (
@@ -40,6 +41,7 @@ from .pieces import Measured, Stacked, Walked
 from .recording import Recording
 from .writing import Writer
 
+LONG = 100_000  # nodes: the outline of a longer graph is made while all of them are at hand
 ROOM = 10240  # numbers: what several steps give to a weight is built at once, up to so many
 
 
@@ -60,6 +62,8 @@ def record(recording: Recording, totals: InOrder) -> None:
     if turns and crossed(turns, writer):
         nodes, turns = history([recording.root]), []
         writer = Writer(recording, totals, nodes)
+    if len(nodes) > LONG and not recording.norms and not turns:
+        recording.outline = Outline(nodes[::-1], whole=True)
     stride, orders, done = Stride(writer, turns), [-n.order for n in nodes], 0
     for turn in turns:
         reached = bisect_left(orders, -turn.order)

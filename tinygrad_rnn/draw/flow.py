@@ -18,6 +18,7 @@ from typing import Any
 from ..bptt.flow import GradientFlow, opened, whole
 from ..core.freeing import unsearched
 from ..core.graph import Node
+from ..core.outline import Outline
 from ..errors import InputError
 from ..nn.fused_open import INSIDE
 from . import options
@@ -80,7 +81,7 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | No
     flow = whole(flow)
     window = options.window(where, first, last, steps, every=level == "layer")
     found = surveyed(flow, window)
-    if found.kinds.intersection(INSIDE):  # fused layers
+    if found.outline.kinds.intersection(INSIDE):  # fused layers
         flow = opened(flow)
         found = surveyed(flow, window)
     scene = scene_of(found, where, "Gradient flow")
@@ -105,9 +106,11 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | No
 def surveyed(flow: GradientFlow, window: Window) -> Survey:
     """A look at the graph of a flow. What the gradient passed through is recorded, so nothing has
     to be searched for; but where it did not pass through all that is in view, the graph is."""
-    passed = flow.incoming.passed
+    passed, outline = flow.incoming.passed, flow.incoming.outline
     if not flow.wrong:
-        found = survey(flow.root, window, list(reversed(passed)))
+        if outline is None or len(outline.computed) != len(passed):
+            outline = Outline(list(reversed(passed)))
+        found = survey(flow.root, window, outline)
         if all(x in passed for x in found.uses if x.op.rules):
             return found
     return survey(flow.root, window)

@@ -99,8 +99,9 @@ class Reckoner:
         if len(recording.passed) == len(found.computed) and not recording.as_is \
                 and not recording.steps:
             self.arrived = list(reversed(recording.passed.values()))
-        ends = np.array([*found.begins, len(found.computed)])
-        steps = [UNTIMED if step is None else step for step in found.during]
+        outline = found.outline
+        ends = np.array([*outline.begins, len(found.computed)])
+        steps = [UNTIMED if step is None else step for step in outline.during]
         self.steps = np.repeat(np.array(steps, int), np.diff(ends))
         if found.whens:
             self.steps = np.array([found.whens.get(n, UNTIMED) for n in found.computed], int)
@@ -119,7 +120,7 @@ class Reckoner:
             else:
                 at = np.array([i for i, node in enumerate(nodes) if node.name == name], int)
             at = at[self.steps[at] != UNTIMED]
-            if len(self.found.scopes) > 1 or not self.arrived:
+            if len(self.found.outline.scopes) > 1 or not self.arrived:
                 at = np.array([i for i in at.tolist() if nodes[i].at.scope == scope
                                and (self.arrived or nodes[i] in arrived)], int)
             if len(at):
@@ -157,16 +158,16 @@ class Reckoner:
         nodes = picked(self.found.computed, at)
         names = {x, *[alias for alias, y in self.found.shown.items() if y is x]}
         op, position = nodes[0].op, 1 if nodes[0].b in names else 0
-        firsts = [n.u for n in nodes if n.b in names and n.op is op] if position else \
-            [n.u for n in nodes if n.a in names and n.op is op]
-        d = self.stack(picked(self.arrived, at)) if len(firsts) == len(nodes) else None
+        alike = [n for n in nodes if n.b in names and n.op is op] if position else \
+            [n for n in nodes if n.a in names and n.op is op]
+        d = self.stack(picked(self.arrived, at)) if len(alike) == len(nodes) else None
         if d is None:
             return None
         if op is ops.linear and position == 1:
-            inputs = self.stack(firsts)
+            inputs = self.stack([n.u for n in nodes])
             return None if inputs is None else outer_sizes(d, inputs)
         if x.is_scalar and op.simple and not any(n.params for n in nodes):
-            columns = [np.array(firsts), np.array([n.v for n in nodes])][:op.arity]
+            columns = [np.array([n.u for n in nodes]), np.array([n.v for n in nodes])][:op.arity]
             with np.errstate(all="ignore"):
                 c = op.rules[position](d, np.array([n.value for n in nodes]), *columns)
                 return np.abs(c) + np.zeros(len(nodes))

@@ -3,7 +3,8 @@
 The question this file answers: *what in this graph belongs to all steps, and what to one?*
 
 Two passes over the computed nodes, however long the sequence: which steps there are, and who uses
-what is in view. Everything that looks closer looks at the steps in view only.
+what is in view. A recorded flow of a long graph knows both (see `core/outline.py`). Everything that
+looks closer looks at the steps in view only.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..core import walk
-from ..core.graph import Node, Op
-from ..core.place import Place
+from ..core.graph import Node
+from ..core.outline import Outline
 from .aliases import find_aliases
 from .scene import Column
 from .stages import find_leaps, find_order, find_stages, find_whens
@@ -27,25 +28,19 @@ from .window import Window, columns_of
 class Survey:
     """What the passes over all nodes found.
 
-    `computed` are the computed nodes, oldest first, of these `kinds` and `scopes`; those from each
-    of `begins` on were made at one place, whose step stands in `during`. `seen` are those of the
-    steps in view and those without a step; `columns` are the steps in view. `shown` maps an alias
-    (a transpose, reshape or slice of a given node) to what it shows; `slices` holds those that are
-    one step's part of a sequence. `uses` has, of everything in view, the places in `computed` of
-    the nodes that use it, those of the same node side by side, and `named` those of all nodes that
-    are called what a step in view reads of another. `shared` are the nodes from outside of time (or
-    an earlier stage) that two or more steps use. `leaving` are the nodes in view that steps out of
-    view use, with the first of these users. `stages` and `whens` are empty if there is one stage
-    only.
+    `outline` is that of all computed nodes. `seen` are those of the steps in view and those without
+    a step; `columns` are the steps in view. `shown` maps an alias (a transpose, reshape or slice of
+    a given node) to what it shows; `slices` holds those that are one step's part of a sequence.
+    `uses` has, of everything in view, the places in `computed` of the nodes that use it, those of
+    the same node side by side, and `named` those of all nodes that are called what a step in view
+    reads of another. `shared` are the nodes from outside of time (or an earlier stage) that two or
+    more steps use. `leaving` are the nodes in view that steps out of view use, with the first of
+    these users. `stages` and `whens` are empty if there is one stage only.
     """
 
     root: Node
     window: Window
-    computed: list[Node]
-    kinds: set[Op] = field(default_factory=set)
-    scopes: set[str] = field(default_factory=set)
-    begins: list[int] = field(default_factory=list)
-    during: list[int | None] = field(default_factory=list)
+    outline: Outline
     steps: list[int] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
     stages: dict[Node, int] = field(default_factory=dict)
@@ -57,6 +52,11 @@ class Survey:
     named: dict[str, list[int]] = field(default_factory=dict)
     shared: set[Node] = field(default_factory=set)
     leaving: dict[Node, Node] = field(default_factory=dict)
+
+    @property
+    def computed(self) -> list[Node]:
+        """The computed nodes, oldest first."""
+        return self.outline.computed
 
     @cached_property
     def nodes(self) -> list[Node]:
@@ -89,12 +89,11 @@ class Survey:
         return not x.op.rules or x in self.slices
 
 
-def survey(root: Node, window: Window, computed: list[Node] | None = None) -> Survey:
-    """Look at every node that `root` depends on, with the steps of a window in view. `computed`
-    are the computed ones, oldest first, where they are known."""
-    found = Survey(root, window, walk.computed(root) if computed is None else computed)
-    aliases = find_places(found)
-    if len(found.scopes) > 1:
+def survey(root: Node, window: Window, outline: Outline | None = None) -> Survey:
+    """Look at every node that `root` depends on, with the steps of a window in view. `outline` is
+    that of the graph, where it is known."""
+    found = Survey(root, window, Outline(walk.computed(root)) if outline is None else outline)
+    if len(found.outline.scopes) > 1:
         order = find_order(find_leaps(found.computed))
         found.stages = find_stages(found.nodes, order) if order else {}
     steps: dict[int, set[int]] = {}
@@ -104,7 +103,7 @@ def survey(root: Node, window: Window, computed: list[Node] | None = None) -> Su
             if n.at.step is not None:
                 steps.setdefault(found.stages[n], set()).add(n.at.step)
     else:
-        every = set(found.during) - {None}
+        every = set(found.outline.during) - {None}
         steps = {0: every} if every else {}  # type: ignore[dict-item]
     for stage in sorted(steps):
         own = sorted(steps[stage])
@@ -112,31 +111,13 @@ def survey(root: Node, window: Window, computed: list[Node] | None = None) -> Su
         found.steps += own
     if found.stages:
         place_columns(found)
-    find_aliases(found, aliases)
+    some = any(op.alias for op in found.outline.kinds)
+    find_aliases(found, [node for node in found.computed if node.op.alias] if some else [])
     see(found)
     if steps:
         find_uses(found)
         find_shared(found)
     return found
-
-
-def find_places(found: Survey) -> list[Node]:
-    """Fill `kinds`, `scopes`, `begins` and `during`; the aliases that are met on the way. One pass
-    over the whole graph, so it is kept plain."""
-    kinds, scopes, begin, note = found.kinds, found.scopes, found.begins.append, found.during.append
-    here: Place | None = None
-    for i, node in enumerate(found.computed):
-        if node.at is not here:
-            here = node.at
-            begin(i)
-            note(here.step)
-            if here.scope not in scopes:
-                scopes.add(here.scope)
-        if node.op not in kinds:
-            kinds.add(node.op)
-    if not any(op.alias for op in kinds):
-        return []
-    return [node for node in found.computed if node.op.alias]
 
 
 def see(found: Survey) -> None:
@@ -145,7 +126,7 @@ def see(found: Survey) -> None:
     if found.whens:
         found.seen = [n for n in nodes if n.at.step is None or found.whens[n] in view]
         return
-    for step, begin, end in zip(found.during, found.begins, [*found.begins[1:], len(nodes)]):
+    for step, begin, end in found.outline.stretches():
         if step in view or step is None:
             found.seen += nodes[begin:end]
 

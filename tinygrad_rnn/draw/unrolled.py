@@ -86,7 +86,7 @@ def look(root: Any, window: Window, where: str) -> Survey:
             where=where,
         )
     found = survey(root, window)
-    if found.kinds.intersection(INSIDE):
+    if found.outline.kinds.intersection(INSIDE):
         found = survey(open_fused(root), window)
     return found
 

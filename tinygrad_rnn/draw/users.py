@@ -20,7 +20,7 @@ MOST_AROUND = 60  # untimed nodes drawn beside a recurrence; older ones are left
 
 def find_uses(found: Survey) -> None:
     """Fill `uses` for what is in view and what it is made from, and `named` for the names of
-    what one step in view reads of another. The other pass over the whole graph."""
+    what one step in view reads of another."""
     shown, slices, uses = found.shown, found.slices, found.uses
     timed = [n for n in found.seen if n.at.step is not None]
     latest = islice((n for n in reversed(found.seen) if n.at.step is None), MOST_AROUND)
@@ -32,9 +32,22 @@ def find_uses(found: Survey) -> None:
     for alias, x in shown.items():
         if x in uses:
             uses[alias] = uses[x]  # to use one is to use the other
-    note: dict[Node | None, Callable[[int], None]] = {x: at.append for x, at in uses.items()}
     found.named = {x.name: [] for node in timed for _, x in walk.parents(node)
                    if x.name is not None and x.op.rules and x.at.step not in (None, node.at.step)}
+    if found.outline.given is not None:
+        found.outline.add_uses(uses)
+        found.named = {name: found.outline.named[name] for name in found.named}
+    else:
+        search(found)
+    if shown or slices:  # to show is not to use
+        for users in {id(users): users for users in uses.values()}.values():
+            nodes = found.computed
+            users[:] = [i for i in users if nodes[i] not in shown and nodes[i] not in slices]
+
+
+def search(found: Survey) -> None:
+    """Look at every use in the graph, and at every name."""
+    note: dict[Node | None, Callable[[int], None]] = {x: at.append for x, at in found.uses.items()}
     named = {name: at.append for name, at in found.named.items()}
     for i, node in enumerate(found.computed):
         if node.name is not None and node.name in named:
@@ -47,10 +60,6 @@ def find_uses(found: Survey) -> None:
             for other in node.rest.nodes:
                 if other in note:
                     note[other](i)
-    if shown or slices:  # to show is not to use
-        for users in {id(users): users for users in uses.values()}.values():
-            nodes = found.computed
-            users[:] = [i for i in users if nodes[i] not in shown and nodes[i] not in slices]
 
 
 def find_shared(found: Survey) -> None:
