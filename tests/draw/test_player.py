@@ -349,6 +349,15 @@ def test_hovering_shows_value_and_gradient(page):
     assert "not computed yet" in page.text("tip")
 
 
+def test_a_large_array_is_not_said_to_be_equal_to_its_size(page, tmp_path):
+    path = draw.player(tg.gradient_flow(KINDS["lstm"](2))).save(tmp_path / "lstm.html")
+    page.driver.get(path.as_uri())
+    page.click("last")
+    page.js("svg().getElementById('W_hh').dispatchEvent(new Event('pointerenter'))")
+    assert "∂L/∂W_hh: ‖·‖ = " in page.text("tip")
+    assert re.search(r"∂L/∂\S.*: ‖·‖ = .*shape 2 × 12", page.text("facts"))
+
+
 def test_the_page_asks_for_nothing(page):
     page.driver.get_log("performance")
     page.open("#m=3")

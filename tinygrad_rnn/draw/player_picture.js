@@ -159,9 +159,9 @@ function tip(i, g) {
   const where = [node.step === null ? "" : `step ${node.step}`, node.scope].filter(Boolean);
   const lines = [`${node.name}${where.length ? ` (${where.join(", ")})` : ""}`];
   lines.push(known ? `value: ${node.value}` : "value: not computed yet");
-  const sign = complete(i) ? "=" : "so far:";
+  const told = written(i, gradient);
   lines.push(!node.wants ? "wants no gradient"
-    : `${slope(i)} ${sign} ${written(i, gradient)}`);
+    : complete(i) ? equal(slope(i), told) : `${slope(i)} so far: ${told}`);
   const box = at("tip");
   box.textContent = lines.join("\n");
   box.hidden = false;

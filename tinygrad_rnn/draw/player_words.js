@@ -58,6 +58,10 @@ function given(facts, m) {
   }
 }
 
+function equal(name, text) { // of a large array only the size is told, which is not equal to it
+  return text.startsWith("‖") ? `${name}: ${text}` : `${name} = ${text}`;
+}
+
 function arriving(facts, i) { // g, and where its parts came from
   const parts = received[i].filter((u) => uses[u].moment <= state.m && uses[u].moment !== state.m);
   if (parts.length > 1) {
@@ -67,8 +71,7 @@ function arriving(facts, i) { // g, and where its parts came from
   }
   const label = parts.length > 1 ? "arrives, g = their sum"
     : parts.length ? `arrives from ${source(uses[parts[0]])}, g` : "arrives, g";
-  facts.append(...item(label, `${slope(i)} = ${written(i, gradientOf(i, state.m))}`,
-    "number"));
+  facts.append(...item(label, equal(slope(i), written(i, gradientOf(i, state.m))), "number"));
 }
 
 function leaving(facts, use, m) {
