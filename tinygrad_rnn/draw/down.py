@@ -183,13 +183,21 @@ class Turned:
                 if row:
                     yield row[0], name
 
+    def room(self, spot: Spot, lines: list[Text]) -> bool:
+        """Whether some lines of words, the last at a spot, would lie on nothing."""
+        (x, y), anchor = spot
+        return not any(self.taken.touch(label_rect(Label(x, y - 14 * i, line, anchor=anchor)))
+                       for i, line in enumerate(reversed(lines)))
+
     def weight(self, rail: Rail) -> None:
         """The sum above a weight, and beside its taps what each step gives."""
         box = self.boxes[rail.glyph.id]
         lines = broken(rail.note)
+        spots = [((box.x, box.sides[1] - 6 - up), "middle") for up in range(0, 100, 16)]
+        spots = [spot for spot in spots if self.room(spot, lines)] or spots
+        (x, y), anchor = spots[0]
         for i, line in enumerate(lines):
-            y = box.sides[1] - 6 - 14 * (len(lines) - 1 - i)
-            self.say([((box.x, y), "middle")], line)
+            self.say([((x, y - 14 * (len(lines) - 1 - i)), anchor)], line)
         seen: set[int | None] = set()
         for i, wire in enumerate(rail.taps, 1):
             note = rail.step_notes.get(wire.head.when)

@@ -196,7 +196,8 @@ class Ways:
         xs += [x - d for x in grid.start.values() for d in (9.0, 5.0)]
         xs += [grid.right + 9, grid.right + 15, grid.right + 21]
         boxes += [grid.rects[g] for g in (*scene.initial, *scene.around) if g in grid.rects]
-        boxes += [note_below(grid.rects[g], g.note) for g in scene.initial if g.note]
+        boxes += [note_below(grid.rects[g], g.note) for g in (*scene.initial, *scene.around)
+                  if g.note and g in grid.rects]
         for rail in scene.rails:
             if rail.glyph in grid.rects:
                 rect = grid.rects[rail.glyph]

@@ -109,18 +109,21 @@ class Stamp:
     def tap_way(self, rect: Rect, y: float, left_only: bool) -> Way:
         """From a rail at height `y` into a box, at a point where no other wire ends."""
         field, t = self.field, self.template
-        way = field.best(tap_ways(rect, y, left_only), (rect,))
+        way = field.best(self.framed(tap_ways(rect, y, left_only)), (rect,))
         if way is None or field.meetings(way):
-            way = field.best(chain.from_iterable(
-                tap_ways(end, y) for end in (rect, *ports(rect))), (rect,)) or way
+            way = field.best(self.framed(chain.from_iterable(
+                tap_ways(end, y) for end in (rect, *ports(rect)))), (rect,)) or way
         if way is None or field.meetings(way):
-            xs = [x for x in t.xs if x >= self.inside[0]]
-            way = field.best(round_taps(rect, y, xs, t.ys), (rect,)) or way
+            way = field.best(self.framed(round_taps(rect, y, t.xs, t.ys)), (rect,)) or way
         if way is None or field.crowded(way):
             found = search(field.boxes, [*field.wires, *field.rails], self.inside,
                            [*self.on_rail(y)], [*doors_left(field, rect)])
             way = better(field, way, found, (rect,)) or ((0.0, y), (0.0, y))
         return way
+
+    def framed(self, ways: Iterable[Way]) -> Iterable[Way]:
+        """The taps that do not begin on the left of the frame, where the weights are."""
+        return (way for way in ways if way[0][0] >= self.inside[0] - TRACK)
 
     def on_rail(self, y: float) -> Iterable[End]:
         """Where a rail can be tapped, and the first point of the tap within the frame."""

@@ -141,15 +141,28 @@ class TimeGrid:
             x = end + max(40, wide / 2 + 6) if last else self.left[i] + min(-6 - wide / 2, -40.0)
             rects = self.templates[stage].rects
             y = centre(rects.get(glyph.key) or rects[head.key])[1]
-            rect = self.beside_others(around((x, y), glyph), glyph.note, placed, stage)
+            rect = around((x, y), glyph)
+            if not last and self.on_rail(rect, glyph.note, stage) and \
+                    rect[3] - rect[1] > 2 * style.VAR:  # on its side: beside the weights
+                rect = moved(rect, self.beside_weights(stage) - rect[2])
+            rect = self.beside_others(rect, glyph.note, placed, stage)
             self.rects[glyph] = rect
             placed += [rect, note_below(rect, glyph.note)] if glyph.note else [rect]
 
+    def beside_weights(self, stage: int) -> float:
+        """Where there is room on the left of the weights of a stage."""
+        wide = [rail.glyph.size()[0] + width(rail.note, style.SMALL) + 8
+                for rail in self.scene.rails if rail.stage == stage]
+        return self.start[stage] - 30.0 - max(wide, default=0.0)
+
     def beside_others(self, rect: Rect, note: Text, placed: list[Rect], stage: int) -> Rect:
         """A place near a given one that is clear of those taken: below them, or above where a rail
-        runs."""
+        runs; or wherever there is room above or below."""
         ways = [below(rect, placed), above(rect, placed)]
-        return next((way for way in ways if not self.on_rail(way, note, stage)), ways[0])
+        ways += [moved(rect, 0.0, dy) for k in range(1, 60) for dy in (-6.0 * k, 6.0 * k)]
+        free = (way for way in ways if not self.on_rail(way, note, stage) and way in
+                (below(way, placed), above(way, placed)))
+        return next(free, ways[0])
 
     def on_rail(self, rect: Rect, note: Text, stage: int) -> bool:
         """Whether something beside the steps of a stage, or its note, would lie at the height of a
