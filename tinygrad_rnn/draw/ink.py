@@ -204,9 +204,9 @@ class Ink:
         """A way that ends at the outlines: further on, where a thing is smaller than the place that
         all steps keep for it."""
         if wire.head in self.small:
-            way = (*way[:-1], onto(self.small[wire.head], way[-1], way[-2]))
+            way = (*way[:-1], *onto(self.small[wire.head], way[-1], way[-2]))
         if wire.tail in self.small:
-            way = (onto(self.small[wire.tail], way[0], way[1]), *way[1:])
+            way = (*onto(self.small[wire.tail], way[0], way[1])[::-1], *way[1:])
         return way
 
     def rail(self, rail: Rail) -> None:
@@ -260,8 +260,8 @@ class Ink:
             way = self.grid.wires.term_way(wire, y)
             starts.append(way[-1][0])
             self.dot(f"{total.id}.term{i}", way[-1], "line")
-            self.lines.append(line_of(wire, self.reaching(wire, way), self.ids,
-                                      head=f"{total.id}.term{i}", arrow=wire.backwards))
+            self.lay(line_of(wire, self.reaching(wire, way), self.ids,
+                             head=f"{total.id}.term{i}", arrow=wire.backwards))
         end, level = self.grid.rects[total][0], centre(self.grid.rects[total])[1]
         bends = () if abs(y - level) < 0.01 else ((end - 14, y), (end - 14, level))
         way = ((min(starts), y), *bends, (end, level))

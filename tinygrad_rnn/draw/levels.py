@@ -100,6 +100,8 @@ class Boxes:
     def __init__(self, scene: Scene, groups: dict[Glyph, Group]) -> None:
         self.whole, self.groups = scene, groups
         self.names = Names()
+        for glyph in (*scene.initial, *(rail.glyph for rail in scene.rails)):
+            self.names.unique(glyph.id)
         self.of: dict[Glyph, Glyph] = {}
         self.columns = [self.column(column) for column in scene.columns]
         self.around = self.column(Column(None, scene.around)).glyphs
@@ -110,6 +112,8 @@ class Boxes:
         for glyph in column.glyphs:
             if glyph in self.groups:
                 members.setdefault(self.groups[glyph][0], []).append(glyph)
+            else:
+                self.names.unique(glyph.id)  # no box gets this name
         boxes = {key: self.box(key, inside, column) for key, inside in members.items()}
         glyphs: dict[Glyph, None] = {}
         for glyph in column.glyphs:

@@ -34,6 +34,8 @@ class Ways:
         self.known: dict[Hashable, Way] = {}  # those that were laid elsewhere
         self.up: dict[Hashable, Way] = {}  # from terms to their totals, by what steps share
         self.tried: dict[Hashable, list[Way]] = {}  # of wires that run alike, by what they share
+        self.over: dict[int, dict[Wire, None]] = {}  # by column: the wires from step to step
+        self.led_out: list[Way] = []  # those to what stands outside
         self.crowded = 0  # how many found no place of their own
 
     @property
@@ -59,7 +61,11 @@ class Ways:
             which = self.grid.scene.totals.index(wire.head)
             return self.term_way(wire, self.grid.top - TOTAL - 16 * which)
         if wire.kind == "free" and wire.head not in self.grid.column_of:
-            return self.find_way(wire)
+            passages = self.passages
+            laid = [passages[w] for w in self.across(*self.span(wire))]
+            way = self.known[wire_key(wire)] = self.find_way(wire, [*laid, *self.led_out[-FEW:]])
+            self.led_out.append(way)
+            return way
         return self.passages[wire]
 
     @cached_property
@@ -77,14 +83,17 @@ class Ways:
                 (into.setdefault(last, []) if near else far).append(wire)
         outside = list(self.known.values())[:FEW]
         self.lay_columns(into, found, outside)
-        over: dict[int, dict[Wire, None]] = {i: dict.fromkeys(wires) for i, wires in into.items()}
+        self.over = {i: dict.fromkeys(wires) for i, wires in into.items()}
         for wire in far:
             first, last = self.span(wire)
-            beside = dict.fromkeys(w for i in range(first - 1, last + 2) for w in over.get(i, ()))
-            self.lay([wire], found, [*outside, *(found[w] for w in beside)])
+            self.lay([wire], found, [*outside, *(found[w] for w in self.across(first, last))])
             for i in range(first, last + 1):
-                over.setdefault(i, {})[wire] = None
+                self.over.setdefault(i, {})[wire] = None
         return found
+
+    def across(self, first: int, last: int) -> dict[Wire, None]:
+        """The wires from step to step that run over, or beside, some columns."""
+        return dict.fromkeys(w for i in range(first - 1, last + 2) for w in self.over.get(i, ()))
 
     def lay_columns(self, into: dict[int, list[Wire]], found: dict[Wire, Way],
                     outside: list[Way]) -> None:

@@ -27,7 +27,7 @@ Node = tuple[int, int, int]  # a crossing of two lines, and the axis along which
 AWAY, TRACK = 5.0, 6.0  # where lines run beside boxes, and how far from each other
 CLOSE = 9.0  # what runs nearer to a box than this looks crammed
 BEND, CROSSING, BESIDE, UPON = 24.0, 12.0, 16.0, 64.0  # what they cost; the last two for each point
-MOST = 60_000  # so many crossings of lines are looked through
+MOST = 600_000  # so many crossings of lines are looked through
 BESIDE_THE_MIDDLE = 12.0  # what it costs not to use the middle of a side
 
 
