@@ -96,3 +96,16 @@ def test_nothing_to_generate_and_no_windows():
         assert list(tg.truncated_bptt(layer, np.zeros(shape), 2, 3)) == []
     windows = [w.outputs.shape for w in tg.truncated_bptt(layer, np.zeros((T, 0, I)), 3)]
     assert windows == [(3, 0, H), (1, 0, H)]
+
+
+@pytest.mark.parametrize("keep", ["arrays", "norms"])
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_flow_of_no_samples(name, fused, keep):
+    """A row for every step, and zeros in it."""
+    layer = LAYERS[name](fused=fused, return_sequences=True)
+    loss = (layer(np.zeros((T, 0, I))) ** 2).sum()
+    flow = tg.gradient_flow(loss, keep=keep)
+    for W in layer.parameters():
+        assert {row.step: row.norm for row in flow.ledger(W)} == dict.fromkeys(range(1, T + 1), 0.0)
+        assert np.array_equal(W.grad, np.zeros_like(W.data))

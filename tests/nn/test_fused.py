@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
+from tinygrad_rnn.core import timeline
 from tinygrad_rnn.nn.fused import SEQUENCE
 from tinygrad_rnn.nn.fused_desks import RNNDesk
 from tinygrad_rnn.nn.fused_room import Room
@@ -866,3 +867,22 @@ def test_contribution_of_every_step(facts, arrays):
         rows = sorted(flow.ledger(p), key=lambda row: row.step)
         np.testing.assert_allclose([row.contribution for row in rows],
                                    arrays[f"contrib_{name}_l0"], rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("option", [{"fused": True}, {"checkpoint_every": 2}], ids=str)
+@pytest.mark.parametrize("made", [
+    lambda y: y[1:], lambda y: y * 2.0, lambda y: np.concatenate([y, y], axis=2),
+    lambda y: y.reshape(5, -1), lambda y: y[1:4, :, 0], lambda y: y[::-1]])
+def test_what_is_made_of_an_opened_sequence_keeps_its_steps(made, option):
+    """It goes on like any other sequence: with operations, and in a loss step by step."""
+    layer = nn.GRU(3, 2, seed=0, return_sequences=True, **option)
+    z = made(layer(np.random.default_rng(0).normal(size=(5, 2, 3))))
+    opened = tg.open_fused(z)
+    assert timeline.rows(opened) == timeline.rows(z)
+    np.testing.assert_allclose((opened * 2.0).numpy(), (z * 2.0).numpy(), rtol=1e-12)
+    gradients = []
+    for sequence in (z, opened):
+        layer.zero_grad()
+        (sequence ** 2).sum().backward()
+        gradients.append(layer.cell.W_hh.grad)
+    np.testing.assert_allclose(*gradients, rtol=1e-10)

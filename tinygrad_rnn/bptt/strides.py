@@ -192,7 +192,7 @@ class Stride:
         rows = self.room((some + 1, *x.value.shape), x.value.dtype)  # the first for what is there
         flat = rows.reshape(some + 1, 1, x.value.size)
         d = use.d.reshape(n, -1, use.d.shape[-1])
-        u = d if use.x is None else use.x.reshape(n, d.shape[1], -1)
+        u = d if use.x is None else use.x.reshape(n, d.shape[1], use.x.shape[-1])
         turned = d.transpose(0, 2, 1)
         for start in range(0, n, some):
             end = min(start + some, n)

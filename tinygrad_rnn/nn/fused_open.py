@@ -20,6 +20,7 @@ from ..core.functions import class_cross_entropy, cross_entropy_
 from ..core.graph import Node, Rest, make
 from ..core.place import at, contained, here
 from ..core.reductions import sum_of
+from ..core.timeline import mark, times_of
 from .fused import SEQUENCE
 from .fused_head import AFFINE, SOFTMAX
 from .steps_joined import join, span_of, stacked_steps
@@ -160,6 +161,7 @@ class Opening:
         found.rest = Rest(*zip(*pairs[2:])) if len(pairs) > 2 else None
         found.params, found.hooks = node.params, node.hooks
         found.name = node.name
+        mark(found, times_of(node))
         return found
 
     # --- one step of an operation on the whole --------------------------------------------------
