@@ -381,14 +381,14 @@ def test_it_plays_within_a_notebook(page, tmp_path):
 
 
 def test_the_page_fits_a_phone(page):
-    phone = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    phone = {"width": 360, "height": 760, "deviceScaleFactor": 2, "mobile": True}
     page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
     try:
         page.open("#m=40")
-        assert page.js("[innerWidth, document.documentElement.scrollWidth]") == [390, 390]
+        assert page.js("[innerWidth, document.documentElement.scrollWidth]") == [360, 360]
         assert page.js("[...document.querySelectorAll('button,select')].every(b => b.hidden ||"
                        " b.offsetHeight >= 40 || b.offsetParent === null)")
         assert page.js("svg().getBoundingClientRect().height / svg().viewBox.baseVal.height") > 0.7
-        assert page.js("document.getElementById('controls').getBoundingClientRect().bottom") < 844
+        assert page.js("document.getElementById('controls').getBoundingClientRect().bottom") < 760
     finally:
         page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
