@@ -34,9 +34,10 @@ class Op:
 
     Where a contribution is better not built, a row says what to do instead: `into(total, g,
     **params)` adds that of the first operand to an existing array (a slice of a long sequence), and
-    `late([(g, a), ...])` is the sum over all uses of the second one (a weight). An `alias` only
-    shows its operand in another way (a transpose, a slice). Where nobody looks on, `sums(node, g,
-    arriving)` adds up by itself what leaves through all operands.
+    `late(gs, xs)` is the sum over all uses of the second one (a weight): what arrived at each, and
+    its first operand. An `alias` only shows its operand in another way (a transpose, a slice).
+    Where nobody looks on, `sums(node, g, arriving)` adds up by itself what leaves through all
+    operands.
 
     `looks` says which numbers the rules look at: y, a, b. Of the others they need the shape at
     most, so where a value was left out (see together.py) it need not be computed again.

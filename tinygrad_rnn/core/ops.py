@@ -128,7 +128,7 @@ matmul = primitive("@", np.matmul, _matmul_a, _matmul_b)
 # x @ W.T: W (O, I) acts on columns as on paper; x (..., I) -> (..., O)
 linear = primitive("linear", lambda x, W: np.dot(x, W.T), lambda g, y, x, W: g @ W,
                                                           lambda g, y, x, W: outer_sum(g, x),
-                   late=lambda uses: sum_uses(uses), looks="ab")
+                   late=lambda ds, xs: sum_uses(ds, xs), looks="ab")
 
 
 def _outer_sum(d: Array, x: Array) -> Array:
@@ -141,11 +141,11 @@ def all_rows(x: Array) -> Array:
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])  # -1 would be ambiguous at size 0
 
 
-def sum_uses(uses: list[tuple[Array, Array]]) -> Array:
+def sum_uses(ds: list[Array], xs: list[Array]) -> Array:
     """Sum over t of d_t x_tᵀ, as one product: stack the rows of all d_t, and of all x_t."""
-    if len(uses) == 1:
-        return _outer_sum(*uses[0])
-    d, x = (np.concatenate([all_rows(a) for a in operands]) for operands in zip(*uses))
+    if len(ds) == 1:
+        return _outer_sum(ds[0], xs[0])
+    d, x = (np.concatenate([all_rows(a) for a in arrays]) for arrays in (ds, xs))
     return np.dot(d.T, x)
 
 

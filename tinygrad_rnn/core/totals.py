@@ -27,7 +27,7 @@ class Totals(dict[Node, Any]):
     """
 
     __slots__ = ("late", "owned", "past", "rows")
-    late: dict[Node, tuple[Late, list[tuple[Any, Any]]]] | None
+    late: dict[Node, tuple[Late, list[Any], list[Any]]] | None
     rows: dict[Node, list[Any]] | None
 
     def __init__(self, start: Iterable[tuple[Node, Any]] = (), late: bool = False) -> None:
@@ -82,23 +82,32 @@ class Totals(dict[Node, Any]):
         """Note the use of a weight, to be added late (`Op.late`); False if it has to be now."""
         if self.late is None or node.op.late is None or x.op.rules:
             return False
-        self.late.setdefault(x, (node.op.late, []))[1].append((g, node.u))
+        self.note(node.op.late, x, g, node.u)
         return True
+
+    def note(self, product: Late, x: Node, g: Any, u: Any) -> None:
+        """Two lists for a weight, and no pair for a use: the collector would look at each."""
+        assert self.late is not None
+        if x not in self.late:
+            self.late[x] = (product, [], [])
+        _, gs, us = self.late[x]
+        gs.append(g)
+        us.append(u)
 
     def use(self, op: Op, x: Node, g: Any, u: Any) -> None:
         """Add what many uses of a weight give, all rows of g and u at once."""
         assert op.late is not None
         if self.late is None or x.op.rules:
-            self.add(x, op.late([(g, u)]))
+            self.add(x, op.late([g], [u]))
         else:
-            self.late.setdefault(x, (op.late, []))[1].append((g, u))
+            self.note(op.late, x, g, u)
 
     def settle(self) -> None:
         """Add up the uses that were collected: one product per weight."""
         if not self.late and not self.rows:
             return
-        for x, (product, uses) in (self.late or {}).items():
-            total = product(uses).astype(x.value.dtype, copy=False)
+        for x, (product, gs, us) in (self.late or {}).items():
+            total = product(gs, us).astype(x.value.dtype, copy=False)
             self[x] = self[x] + total if x in self else total
             self.owned.add(x)
         for x, rows in (self.rows or {}).items():
@@ -126,4 +135,4 @@ class InOrder(Totals):
 def one_use(node: Node, g: Any) -> Any:
     """What `node` gives to the weight that is its second operand, when `g` arrives."""
     assert node.op.late is not None
-    return node.op.late([(g, node.u)]).astype(node.v.dtype, copy=False)
+    return node.op.late([g], [node.u]).astype(node.v.dtype, copy=False)
