@@ -11,32 +11,18 @@ from itertools import pairwise
 
 from . import spots, style
 from .blocks import box_of, line_of
-from .labels import Run, Text, clean, roman
+from .labels import Run, Text
 from .model import Box, Drawing, Label, Line, Point
 from .names import safe
-from .outside import TOTAL, around
+from .outlines import onto
+from .outside import TOTAL
 from .paper import framed, label_rect
 from .passages import PASSAGES
-from .routing import Rect, Way, centre, onto, shifted
-from .scene import Column, Glyph, Rail, Scene, Wire
+from .routing import Way, centre, shifted
+from .scene import Column, Glyph, Rail, Wire
+from .scopes import name_scopes
 from .spots import Places, Spot, said_at
-from .template import Room
-from .timegrid import HOPELESS, TimeGrid, gap_lines, title_of
-
-TRIES, MORE = 3, 12.0  # how often rows and columns are moved apart, and how far
-ASIDE = 300.0  # what lies further on the left of a stage than this has nothing to do with it
-
-
-def roomy(scene: Scene) -> Ink:
-    """A scene with time on its grid; rows and columns further apart, if wires or words find no
-    place between them."""
-    tried: list[Ink] = []
-    for tries in range(TRIES):
-        more = MORE * tries
-        tried.append(Ink(TimeGrid(scene, Room(column=style.GAP_X + more, row=style.GAP_Y + more))))
-        if not tried[-1].all_crowded or tried[-1].grid.crowded > HOPELESS:
-            break
-    return min(tried, key=lambda ink: ink.all_crowded)
+from .timegrid import TimeGrid, gap_lines, title_of
 
 
 class Ink:
@@ -54,7 +40,7 @@ class Ink:
         self.taken = Places()  # where glyphs and words are
         self.lanes = Places()  # where lines run
         self.gaps = [c.hidden[0] for c in self.scene.columns if c.hidden]
-        self.small = self.smaller()
+        self.small = grid.smaller()
         for i, column in enumerate(self.scene.columns):
             self.frame(column, grid.left[i])
         titles = len(self.labels)
@@ -67,7 +53,10 @@ class Ink:
             self.total(total, grid.top - TOTAL - 16 * i)
         for glyph in self.scene.glyphs():
             self.glyph(glyph)
-        self.labels[titles:titles] = self.name_scopes()
+        named = name_scopes(grid, self.boxes, self.labels, self.lines)
+        self.labels[titles:titles] = named
+        for label in named:
+            self.taken.add(label)
         for rail in self.scene.rails:
             self.step_notes(rail)
         for wire in self.scene.wires:
@@ -117,45 +106,6 @@ class Ink:
         self.say((x + wide / 2, t.top + 17), title, "quiet")
         for i, line in enumerate(gap_lines(column)):
             self.say((x + wide / 2, t.top + 36 + 15 * i), line, "quiet")
-
-    def name_scopes(self) -> list[Label]:
-        """Where there are several scopes, their names on the left of their states, past the wires
-        that come in there; those of stages above their first frame."""
-        found: list[Label] = []
-        for stage, t in self.grid.templates.items():
-            part, start = next(c.part for c in self.scene.columns if c.stage == stage), \
-                self.grid.start[stage]
-            if len(self.grid.templates) > 1 and part:
-                found.append(Label(start + 2, self.grid.top - 6, roman(clean(part)), "quiet",
-                                   anchor="start", bold=True))
-            names = t.grid.steps.names(part)
-            taken, lanes = self.before(start) if names else (Places(), Places())
-            for scope, key in names.items():
-                y = centre(t.rects[key])[1]
-                first = [r for r in (self.grid.rects[g] for g in self.scene.initial
-                                     if self.grid.stage_of(g) == stage) if r[1] < y < r[3]]
-                x = min([start - 18 - style.VAR, *(r[0] for r in first if r[0] < start)]) - 10
-                near: list[Spot] = [((x, y + d), "end") for d in (4, -8, 16, -20, 28)]
-                at, anchor = spots.best(near, roman(clean(scope)), taken, lanes)
-                found.append(Label(*at, roman(clean(scope)), "quiet", anchor=anchor))
-                taken.add(found[-1])
-        for label in found:
-            self.taken.add(label)
-        return found
-
-    def before(self, start: float) -> tuple[Places, Places]:
-        """What lies on the left of a stage, near it: boxes and words, and lines."""
-        taken, lanes = Places(), Places()
-        for box in self.boxes:
-            if start - ASIDE < box.x < start:
-                taken.add(box.sides)
-        for label in self.labels:
-            if start - ASIDE < label.x < start:
-                taken.add(label)
-        for line in self.lines:
-            if any(start - ASIDE < x < start for x, _ in line.points):
-                lanes.add(line)
-        return taken, lanes
 
     # --- wires ----------------------------------------------------------------------------------
 
@@ -282,18 +232,6 @@ class Ink:
         self.boxes.append(box)
 
     # --- glyphs ---------------------------------------------------------------------------------
-
-    def smaller(self) -> dict[Glyph, Rect]:
-        """What is drawn smaller than the place that all steps keep for it, since its own text needs
-        less; a cell fills the place."""
-        found = {}
-        for glyph in self.grid.column_of:
-            place = self.grid.rects[glyph]
-            size = glyph.size() if glyph.role != "cell" else (0.0, 0.0)
-            if size[0] and (size[0] < place[2] - place[0] - 0.01 or
-                            size[1] < place[3] - place[1] - 0.01):
-                found[glyph] = around(centre(place), glyph)
-        return found
 
     def glyph(self, glyph: Glyph) -> None:
         """A glyph as a box, with its number."""

@@ -9,14 +9,17 @@ The question this file answers: *who says where things stand?*
 
 from __future__ import annotations
 
-from . import engine
+from . import engine, style
 from .blocks import draw_block
 from .down import draw_down
-from .ink import roomy
+from .ink import Ink
 from .model import Drawing
 from .scene import Scene
+from .template import Room
+from .timegrid import HOPELESS, TimeGrid
 
 LAYOUTS, DIRECTIONS = ("auto", "own", "graphviz"), ("right", "down")
+TRIES, MORE = 3, 12.0  # how often rows and columns are moved apart, and how far
 
 
 def place(scene: Scene, layout: str = "auto", direction: str = "right") -> Drawing:
@@ -29,3 +32,15 @@ def place(scene: Scene, layout: str = "auto", direction: str = "right") -> Drawi
     if not scene.columns:
         return draw_block(scene, down)
     return draw_down(scene) if down else roomy(scene).drawing()
+
+
+def roomy(scene: Scene) -> Ink:
+    """A scene with time on its grid; rows and columns further apart, if wires or words find no
+    place between them."""
+    tried: list[Ink] = []
+    for tries in range(TRIES):
+        more = MORE * tries
+        tried.append(Ink(TimeGrid(scene, Room(column=style.GAP_X + more, row=style.GAP_Y + more))))
+        if not tried[-1].all_crowded or tried[-1].grid.crowded > HOPELESS:
+            break
+    return min(tried, key=lambda ink: ink.all_crowded)

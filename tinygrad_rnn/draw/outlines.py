@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from math import atan2, cos, dist, hypot, sin
 
 from .model import Point
-from .routing import Rect, centre
+from .routing import Rect, Way, centre
 from .scene import Glyph
 
 APART = 6.0  # how far the ends of two wires into one thing stand apart
@@ -64,6 +64,21 @@ def edge(glyph: Glyph, rect: Rect, toward: Point) -> Point:
     else:
         far = min(w / 2 / abs(dx) if dx else 1e9, h / 2 / abs(dy) if dy else 1e9)
     return x + dx * far, y + dy * far
+
+
+def onto(rect: Rect, end: Point, before: Point) -> Way:
+    """The end of a line, led on to the edge of a box that it stops short of: straight, or round to
+    the middle of the nearest side."""
+    (x, y), (left, top, right, bottom) = end, rect
+    if y == before[1]:
+        if top <= y <= bottom:
+            return ((left if x < left else right if x > right else x, y),)
+        middle = (left + right) / 2
+        return (middle, y), (middle, top if y < top else bottom)
+    if left <= x <= right:
+        return ((x, top if y < top else bottom if y > bottom else y),)
+    middle = (top + bottom) / 2
+    return (x, middle), (left if x < left else right, middle)
 
 
 def meets(p: Point, q: Point, rect: Rect, margin: float = 3.0) -> bool:

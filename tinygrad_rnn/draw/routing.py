@@ -154,21 +154,6 @@ class Field:
         return found
 
 
-def onto(rect: Rect, end: Point, before: Point) -> Way:
-    """The end of a line, led on to the edge of a box that it stops short of: straight, or round to
-    the middle of the nearest side."""
-    (x, y), (left, top, right, bottom) = end, rect
-    if y == before[1]:
-        if top <= y <= bottom:
-            return ((left if x < left else right if x > right else x, y),)
-        middle = (left + right) / 2
-        return (middle, y), (middle, top if y < top else bottom)
-    if left <= x <= right:
-        return ((x, top if y < top else bottom if y > bottom else y),)
-    middle = (top + bottom) / 2
-    return (x, middle), (left if x < left else right, middle)
-
-
 def plainly(way: Way) -> float:
     """What a way costs by itself: its length and its bends."""
     return sum(abs(p[0] - q[0]) + abs(p[1] - q[1]) for p, q in stretches(way)) + 24 * len(way)

@@ -196,6 +196,18 @@ class TimeGrid:
         wide = max(width(line, style.SMALL) for line in lines) / 2 + 2
         return middle - wide, top + 6, middle + wide, top + 24 + 15 * len(lines)
 
+    def smaller(self) -> dict[Glyph, Rect]:
+        """What is drawn smaller than the place that all steps keep for it, since its own text needs
+        less; a cell fills the place."""
+        found = {}
+        for glyph in self.column_of:
+            place = self.rects[glyph]
+            size = glyph.size() if glyph.role != "cell" else (0.0, 0.0)
+            if size[0] and (size[0] < place[2] - place[0] - 0.01 or
+                            size[1] < place[3] - place[1] - 0.01):
+                found[glyph] = around(centre(place), glyph)
+        return found
+
     @property
     def crowded(self) -> int:
         """How many wires found no place of their own."""

@@ -1,0 +1,58 @@
+"""Scopes: the names of layers and stages, beside what they name.
+
+The question this file answers: *which row is which layer?*
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from . import spots, style
+from .labels import clean, roman
+from .model import Box, Label, Line
+from .routing import centre
+from .spots import Places, Spot
+from .timegrid import TimeGrid
+
+ASIDE = 300.0  # what lies further on the left of a stage than this has nothing to do with it
+
+
+def name_scopes(grid: TimeGrid, boxes: Iterable[Box], labels: Iterable[Label],
+                lines: Iterable[Line]) -> list[Label]:
+    """Where there are several scopes, their names on the left of their states, past the wires that
+    come in there; those of stages above their first frame."""
+    found: list[Label] = []
+    for stage, t in grid.templates.items():
+        part = next(c.part for c in grid.scene.columns if c.stage == stage)
+        start = grid.start[stage]
+        if len(grid.templates) > 1 and part:
+            found.append(Label(start + 2, grid.top - 6, roman(clean(part)), "quiet",
+                               anchor="start", bold=True))
+        names = t.grid.steps.names(part)
+        taken, crossed = before(start, boxes, labels, lines) if names else (Places(), Places())
+        for scope, key in names.items():
+            y = centre(t.rects[key])[1]
+            first = [r for r in (grid.rects[g] for g in grid.scene.initial
+                                 if grid.stage_of(g) == stage) if r[1] < y < r[3]]
+            x = min([start - 18 - style.VAR, *(r[0] for r in first if r[0] < start)]) - 10
+            near: list[Spot] = [((x, y + d), "end") for d in (4, -8, 16, -20, 28)]
+            at, anchor = spots.best(near, roman(clean(scope)), taken, crossed)
+            found.append(Label(*at, roman(clean(scope)), "quiet", anchor=anchor))
+            taken.add(found[-1])
+    return found
+
+
+def before(start: float, boxes: Iterable[Box], labels: Iterable[Label],
+           lines: Iterable[Line]) -> tuple[Places, Places]:
+    """What lies on the left of a stage, near it: boxes and words, and lines."""
+    taken, crossed = Places(), Places()
+    for box in boxes:
+        if start - ASIDE < box.x < start:
+            taken.add(box.sides)
+    for label in labels:
+        if start - ASIDE < label.x < start:
+            taken.add(label)
+    for line in lines:
+        if any(start - ASIDE < x < start for x, _ in line.points):
+            crossed.add(line)
+    return taken, crossed
