@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
@@ -81,10 +82,18 @@ class Amounts:
 
     def in_view(self, x: Node) -> list[Node]:
         """The nodes in view that use `x`, oldest first: few, however many there are in all."""
-        found = self.found
-        users = [n for n in self.nodes if n not in found.shown and n not in found.slices
-                 and any(found.source(y) is x for _, y in walk.parents(n))]
-        return sorted(users, key=attrgetter("order"))
+        return self.viewed.get(x, [])
+
+    @cached_property
+    def viewed(self) -> dict[Node, list[Node]]:
+        """The same of every node that is used in view: a loss may read every step, so that all its
+        operands are gone through once only."""
+        found, users = self.found, dict[Node, dict[Node, None]]()
+        for n in sorted(self.nodes, key=attrgetter("order")):
+            if n not in found.shown and n not in found.slices:
+                for _, y in walk.parents(n):
+                    users.setdefault(found.source(y), {})[n] = None
+        return {x: list(nodes) for x, nodes in users.items()}
 
     def hidden_sum(self, x: Node) -> Any:
         """What the hidden steps contributed: their sum, or for very many of them the whole without
@@ -133,8 +142,10 @@ class Amounts:
     def joint(self, wire: Wire) -> float | None:
         """The norm of what runs back along a wire that may be several uses: what they send to one
         variable is added up, what goes to different ones counts as one long vector."""
-        sent: dict[Node | Wire, list[Wire]] = {}
-        for part in wire.parts():
+        whole, sent = list(wire.parts()), dict[Node | Wire, list[Wire]]()
+        if len(whole) == 1:
+            return self.of[whole[0]]
+        for part in whole:
             if self.of[part] is not None:
                 use = self.use(part)
                 x = part if use is None else self.found.source(use.node.operands[part.position])
