@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.core import ops
-from tinygrad_rnn.core.backprop import Totals, contributions, history, in_line
+from tinygrad_rnn.core.backprop import Totals, contributions, history
 from tinygrad_rnn.core.gradients import grad
+from tinygrad_rnn.core.in_line import in_line
 from tinygrad_rnn.core.place import no_grad, timestep
 from tinygrad_rnn.core.values import Tensor, Value
 from tinygrad_rnn.core.walk import nodes

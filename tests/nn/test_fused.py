@@ -166,10 +166,10 @@ def test_no_steps(fused):
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("layer", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("layer", LAYERS)
 def test_first_states_that_are_given(layer, reverse):
     kind, settings = LAYERS[layer]
-    model = kind(I, H, seed=1, return_state=True, reverse=reverse, **settings)
+    model = randomised(kind(I, H, seed=1, return_state=True, reverse=reverse, **settings))
     start = numbers((B, H)) if kind is not nn.LSTM else (numbers((B, H)), numbers((B, H), 1))
     agree(*(outcome(model, numbers((T, B, I)), start, fused) for fused in (False, True)))
 

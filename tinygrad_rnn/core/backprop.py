@@ -32,6 +32,7 @@ import numpy as np
 from . import hooks, together
 from .graph import Node, constant, leaf, operands_of
 from .guards import check_ends, plain_seed
+from .in_line import in_line, straight
 from .inplace import at_once, change
 from .place import at, here
 from .rules import fit, gradient_place, local, uses
@@ -76,29 +77,6 @@ def history(roots: Iterable[Node], until: Collection[Node] = (),
     found.sort(key=BY_ORDER, reverse=True)
     check_ends(ends, found)
     return found
-
-
-def in_line(root: Node) -> list[Node] | None:
-    """The same where no ways part: each node has one computed operand at most, and no order has to
-    be found. None for any other graph, and for one that is refused."""
-    way, newest, node = list[Node](), 0, root
-    while True:
-        way.append(node)
-        a, b, behind = node.a, node.b, None
-        for x in (a, b) if node.rest is None else (a, b, *node.rest.nodes):
-            if x is None or x is behind:
-                continue
-            op = x.op
-            if op is leaf or op is constant:
-                if x.order > newest:
-                    newest = x.order
-            elif behind is not None or not op.rules:
-                return None
-            else:
-                behind = x
-        if behind is None:
-            return way if newest <= node.order and node.op.rules else None
-        node = behind
 
 
 def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | None = None,
@@ -214,29 +192,30 @@ def backward(root: Node, seed: Any = None) -> None:
     A result that is not a single number needs a `seed` of its shape. All gradients are committed at
     the end, at once: an interrupt leaves all old ones or all new ones.
     """
-    arriving = Totals([(root, plain_seed(root, seed, "backward()"))], late=True)
-    if here().watchers:
-        deque(hooks.watched(contributions(arriving), arriving), maxlen=0)  # let them all pass
-    else:
-        for _ in contributions(arriving, tell=False, way=in_line(root)):
-            pass
+    start, watched = plain_seed(root, seed, "backward()"), here().watchers
+    way = None if watched else in_line(root)
+    arriving = None if way is None else straight(way, start)
+    if arriving is None:
+        arriving = Totals([(root, start)], late=True)
+        edges = contributions(arriving, tell=bool(watched), way=way)
+        deque(hooks.watched(edges, arriving), maxlen=0)  # let them all pass
     commit(arriving)
 
 
 def commit(totals: Totals) -> None:
     """Add the totals to `.grad`, each leaf's own contiguous array, all in one uninterruptible
     call."""
-    grads, calls, owned = [], [], totals.owned
+    grads, counted, counts, owned = [], [], [], totals.owned
     for node, g in totals.items():
         n = 1
         if node.hooks is not None and node.is_leaf:
             g = hooks.run(node, g, totals)
         if node.grad is not None:
             n, g = (node.calls or 0) + 1, node.grad + g
-        elif node in owned and node.hooks is None and g.flags.c_contiguous:
-            calls.append(1)
-            grads.append(g)
-            continue
-        calls.append(n)
-        grads.append(g if node.is_scalar else np.array(g, order="C"))
-    at_once(change(totals, "calls", calls), change(totals, "grad", grads))
+        if n > 1 or node not in owned or node.hooks is not None or not g.flags.c_contiguous:
+            g = g if node.is_scalar else np.array(g, order="C")  # somebody else may have it
+        grads.append(g)
+        if node.calls != n:
+            counted.append(node)
+            counts.append(n)
+    at_once(change(counted, "calls", counts), change(totals, "grad", grads))

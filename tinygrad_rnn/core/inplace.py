@@ -12,7 +12,6 @@ to otherwise.
 from __future__ import annotations
 
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
@@ -106,4 +105,4 @@ def change(things: Iterable[Any], attribute: str, values: Iterable[Any]) -> Iter
 def at_once(*changes: Iterable[Any]) -> None:
     """Make changes that are wholly made or not at all. Python lets an interrupt in between two
     instructions of its own, and this is one: the iterators must run in C, as those of `change`."""
-    deque(chain(*changes), maxlen=0)
+    any(chain(*changes))  # goes to the end: `setattr` gives None

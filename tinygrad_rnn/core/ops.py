@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from .graph import Op
+from .totals import to_each
 
 Array = Any  # in a rule: a float, an ndarray or a node
 Columns = tuple[Callable[..., Any] | None, Callable[..., Any]]
@@ -215,7 +216,7 @@ def scatter_into(total: Array, g: Array, index: Any) -> None:
 
 
 sum_ = primitive("sum", _sum, lambda g, y, x, axis=None, keepdims=False:
-                 repeated(spread(g, x.shape, axis, keepdims), x.shape), looks="a")
+                 repeated(spread(g, x.shape, axis, keepdims), x.shape), looks="a", sums=to_each)
 broadcast_to: Op = primitive("broadcast", _broadcast, lambda g, y, x, shape: g)
 cast = primitive("cast", lambda x, dtype: np.asarray(x).astype(dtype), lambda g, y, x, dtype: g)
 reshape: Op = primitive("reshape", lambda x, shape: np.reshape(x, shape),

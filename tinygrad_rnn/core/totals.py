@@ -31,7 +31,8 @@ class Totals(dict[Node, Any]):
     rows: dict[Node, list[Any]] | None
 
     def __init__(self, start: Iterable[tuple[Node, Any]] = (), late: bool = False) -> None:
-        self.update(start)
+        if start:
+            self.update(start)
         self.owned: set[Node] = set()  # `set[Node]()` would take five times as long
         self.past: set[Any] = set()  # the ways past many nodes that are taken: see together.py
         self.late, self.rows = ({}, {}) if late else (None, None)
@@ -136,3 +137,14 @@ def one_use(node: Node, g: Any) -> Any:
     """What `node` gives to the weight that is its second operand, when `g` arrives."""
     assert node.op.late is not None
     return node.op.late([g], [node.u]).astype(node.v.dtype, copy=False)
+
+
+def to_each(node: Node, g: Any, arriving: Totals) -> None:
+    """`Op.sums` of a sum: g for each entry of its operand."""
+    assert node.a is not None
+    if node.params is None and type(g) is np.ndarray:
+        c = np.empty(node.u.shape, g.dtype)
+        c.fill(g)  # the same as by the rule
+        arriving.give(node.a, c)
+    else:
+        arriving.add(node.a, node.op.rules[0](g, node.value, node.u, **node.params or {}))

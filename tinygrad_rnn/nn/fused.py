@@ -11,18 +11,13 @@ second derivative goes through them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ..core import ops
 from ..core.gradients import pull
 from ..core.graph import Node, Op, operands_of
-from ..core.inplace import LENT, settle
 from ..core.parts import Part
-from ..core.place import here
-from ..core.timeline import Sequence as Timed
 from ..core.totals import Totals
-from ..core.values import Tensor
 from .cells import AffineCell
 from .fused_pass import KERNELS, Pass
 from .fused_slopes import phi_of
@@ -69,25 +64,3 @@ def add_up(node: Any, g: Any, arriving: Totals) -> None:
 
 SEQUENCE = Op("sequence", rules=(through_time,), joint=True, sums=add_up, parts=step_by_step,
               doc="The states of a recurrent layer at all steps, as one node: see nn/fused.py.")
-
-
-def record(op: Op, value: Any, nodes: Sequence[Node | None], values: Sequence[Any], span: range,
-           params: dict[str, Any], name: str | None = None, times: Any = None) -> Any:
-    """The node of a value that was computed for all the steps of a span, from these operands (None
-    for a plain array) and their values; with `times`, as a sequence."""
-    place = here().over(span)
-    node = op.note(Tensor if times is None else Timed, place, value, nodes, values, params)
-    node.name = name
-    if times is not None:
-        node.times = times
-    for watch in place.watchers:
-        watch.node(node, op, tuple([v if x is None else x for x, v in zip(nodes, values)]))
-    return node
-
-
-def plain_values(operands: Sequence[Any]) -> list[Any]:
-    """The numbers of operands, as they are now."""
-    for x in operands:
-        if isinstance(x, Node) and x.params is LENT:  # the user may still hold its array
-            settle(x)
-    return [x.value if isinstance(x, Node) else x for x in operands]

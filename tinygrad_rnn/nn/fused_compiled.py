@@ -80,7 +80,7 @@ class CompiledRNN(RNNKernel):
         if not self.way.plain:
             return super().backward(g)
         lent, states = self.desk.lend(), self.desk.states.whole
-        d_h = np.zeros_like(states[0])
+        d_h = np.zeros(states.shape[1:], states.dtype)
         loops().rnn_back(np.ascontiguousarray(g), states, lent.delta.whole, d_h,
                          np.ascontiguousarray(self.W_hh), self.way.reverse)
         return Deltas(lent.delta.whole, lent.delta.whole, [d_h], [], lent)

@@ -25,11 +25,12 @@ FEW = 512  # steps whose views a gated layer keeps: it has a dozen of each, as m
 
 class RNNDesk(Desk):
     """Room for the states, the first one among them, where h_t is W_xh x_t + b_h at first (all of
-    them as `rows`), and for one W_hh h_{t-1}; lends a `RNNBack`."""
+    them as `rows`), and for one W_hh h_{t-1}; lends a `RNNBack`. `zero` says that the first state
+    is 0."""
 
     def __init__(self, T: int, B: int, H: int, dtype: Any, reverse: bool) -> None:
         self.size = T, B, H, dtype, reverse
-        self.states = Strip(T + 1, B, H, dtype, reverse)
+        self.states, self.zero = Strip(T + 1, B, H, dtype, reverse), False
         whole = self.states.whole
         super().__init__(whole)
         self.part = slice(T) if reverse else slice(1, None)  # of whole: the state after every step
@@ -43,6 +44,13 @@ class RNNDesk(Desk):
     def make(self) -> RNNBack:
         return RNNBack(*self.size)
 
+    def begin(self, state: Any) -> None:
+        """Put the first state in its place; None for zeros."""
+        if state is None and self.zero:
+            return
+        self.states.steps[0][...] = 0 if state is None else state
+        self.zero = state is None
+
     @property
     def value(self) -> Any:
         """The state after every step, in the order of time: a view that only this pass has."""
@@ -50,10 +58,11 @@ class RNNDesk(Desk):
 
 
 class RNNBack:
-    """Room for a pass backwards: δ_t at every step, and φ'(z_t) at as many as fit in the cache."""
+    """Room for a pass backwards: δ_t at every step, one W_hhᵀ δ_t, and φ'(z_t) at as many steps as
+    fit in the cache."""
 
     def __init__(self, T: int, B: int, H: int, dtype: Any, reverse: bool) -> None:
-        self.delta = Strip(T, B, H, dtype, reverse)
+        self.delta, self.carry = Strip(T, B, H, dtype, reverse), np.empty((B, H), dtype)
         size = block_of(T, B * H)
         self.slopes = Strip(size, B, H, dtype)
         self.ranges = [(max(0, end - size), end) for end in range(T, 0, -size)]

@@ -15,12 +15,13 @@ import numpy as np
 
 from ..core import ops
 from ..core.functions import checked, one_hot, softmax_
-from ..core.graph import Node, Op
-from ..core.inplace import LENT, settle
+from ..core.graph import Node, Op, constant, make
 from ..core.parts import Part
+from ..core.place import here
 from ..core.timeline import column, times_of
 from ..core.totals import Totals
-from .fused import record
+from ..core.values import Tensor
+from .fused_node import plain_values, record
 from .fused_rnn import begins, total
 from .fused_slopes import ones
 
@@ -40,7 +41,7 @@ def _affine(x: Any, W: Any, b: Any = None, *, span: range) -> Any:
     y = rows(x).dot(W.T)  # as one product: of three axes NumPy makes T of it
     if b is not None:
         y = np.add(y, b, y) if y.dtype is b.dtype else y + b
-    return y.reshape(*x.shape[:-1], len(W))
+    return y if x.ndim == 2 else y.reshape(x.shape[:-1] + W.shape[:1])
 
 
 def _affine_rule(g: Any, y: Any, x: Any, W: Any, *b: Any, span: range) -> list[Any]:
@@ -60,9 +61,10 @@ def _affine_parts(g: Any, y: Any, x: Any, W: Any, *b: Any, span: range) -> list[
 
 
 def _affine_sums(node: Any, g: Any, arriving: Totals) -> None:
-    nodes, b = ((), ()) if node.rest is None else (node.rest.nodes, node.rest.values)
-    arriving.give_all((node.a, node.b, *nodes),
-                      _affine_rule(g, node.value, node.u, node.v, *b, span=node.at.span))
+    flat, x, W = rows(g), node.u, node.v
+    arriving.give_all((node.a, node.b), (flat.dot(W).reshape(x.shape), flat.T.dot(rows(x))))
+    if node.rest is not None:
+        arriving.give_all(node.rest.nodes, (total(flat),))
 
 
 AFFINE = Op("linear", array=_affine, rules=(_affine_rule,), joint=True, sums=_affine_sums,
@@ -71,11 +73,8 @@ AFFINE = Op("linear", array=_affine, rules=(_affine_rule,), joint=True, sums=_af
 
 def affine(x: Any, W: Any, b: Any, span: range, name: str | None = None) -> Any:
     """y_t = W x_t + b at all steps that x (T, ..., I) covers: (T, ..., O)."""
-    operands, values = [x, W] if b is None else [x, W, b], []
-    for operand in operands:
-        if operand.params is LENT:  # the user may still hold its array
-            settle(operand)
-        values.append(operand.value)
+    operands = [x, W] if b is None else [x, W, b]
+    values = plain_values(operands)
     y, times = _affine(*values, span=span), times_of(x)
     if times is None or times.ndim != y.ndim:
         times = column(span, y.ndim)
@@ -88,19 +87,27 @@ def affine(x: Any, W: Any, b: Any, span: range, name: str | None = None) -> Any:
 class Softmax:
     """L_t = weight * the sum over the samples of -log softmax(y_t)[target_t], for all t.
 
-    Keeps exp(y - max y) and its sum, from which the gradient p - onehot is one product.
+    `at` says where the class of each row stands among all the entries of y. Keeps exp(y - max y)
+    and its sum, from which the gradient p - onehot is one product.
     """
 
-    __slots__ = ("at", "exp", "sum", "targets", "weight")
+    __slots__ = ("at", "exp", "shape", "sum", "weight")
 
-    def __init__(self, targets: Any, weight: float) -> None:
-        self.targets, self.weight = targets, weight
+    def __init__(self, y: Any, targets: Any, weight: float) -> None:
+        self.shape, self.weight = y.shape, weight
+        classes = targets.reshape(-1)
+        classes = classes.astype(int) if classes.dtype.kind == "u" else classes
+        self.at = np.add(begins(len(classes), y.shape[-1]), classes)
+
+    @property
+    def targets(self) -> Any:
+        """The classes (T, ...), as they were."""
+        return (self.at % self.shape[-1]).reshape(self.shape[:-1])
 
     def value(self, y: Any) -> Any:
         """L_t at every step: (T, ..., O) -> (T,)."""
         low = rows(y)
         low = np.subtract(low, np.maximum.reduce(low, 1, keepdims=True))
-        self.at = np.add(begins(*low.shape), self.targets.reshape(-1))  # where its class stands
         costs = low.take(self.at)
         self.exp = np.exp(low, low)
         self.sum = low.dot(ones(low.shape[1], low.dtype))
@@ -132,12 +139,21 @@ SOFTMAX = Op("cross entropy", array=lambda y, loss: loss.value(y),
 
 def softmax_losses(y: Any, targets: Any, weight: float, span: range) -> Any:
     """L_t for all steps that y (T, ..., O) covers; `targets` are classes (T, ...)."""
-    classes, n = targets.reshape(-1), y.value.shape[-1]
-    if classes.size > FEW or classes.dtype.kind not in "iu":
+    value, n = y.value, y.value.shape[-1]
+    few = targets.reshape(-1).tolist() if targets.size <= FEW else ()
+    if not few or targets.dtype.kind not in "iu" or min(few) < 0 or max(few) >= n:
         checked(targets, n, "cross_entropy")
+    loss = Softmax(value, targets, weight)
+    return record(SOFTMAX, loss.value(value), [y], [value], span, {"loss": loss}, "L")
+
+
+def summed(losses: Any) -> Any:
+    """L, the sum of the L_t in one node."""
+    place, each = here(), losses.value
+    if place.fast and losses.op is not constant:
+        L = make(Tensor, ops.sum_, each.dot(ones(len(each), each.dtype)), losses, None, each, None,
+                 place)
     else:
-        found = classes.tolist()
-        if min(found) < 0 or max(found) >= n:
-            checked(targets, n, "cross_entropy")  # has the words
-    loss = Softmax(targets.copy(), weight)
-    return record(SOFTMAX, loss.value(y.value), [y], [y.value], span, {"loss": loss}, "L")
+        L = ops.sum_(losses)
+    L.name = "L"
+    return L

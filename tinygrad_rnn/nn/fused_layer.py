@@ -18,7 +18,8 @@ from ..core import ops
 from ..core.graph import Node
 from ..core.inplace import plain
 from ..core.place import switch
-from .fused import SEQUENCE, record
+from .fused import SEQUENCE
+from .fused_node import record
 from .fused_pass import WEIGHTS, Pass, Settled
 from .masking import Masks
 from .sequence import Steps

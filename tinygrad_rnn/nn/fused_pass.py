@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from ..core.graph import constant
-from ..core.inplace import LENT, settle
 from ..core.parts import Part
 from ..core.place import switch
 from .cells import RNNCell
 from .fused_compiled import COMPILED
 from .fused_gru import GRUKernel
 from .fused_lstm import LSTMKernel
+from .fused_node import plain_values
 from .fused_rnn import RNNKernel
 from .fused_room import Room
 from .fused_slopes import PHI_OF
@@ -47,23 +47,26 @@ ALONE = frozenset(WEIGHTS) - {"W"}
 class Settled:
     """What is the same for every pass of a layer over sequences of one shape, from one place in the
     program: names of operands, kernel, direction, the steps. `only_h`: of a state of several parts
-    the graph gets the first one alone, since nobody asks for another."""
+    the graph gets the first one alone, since nobody asks for another. `dtype` is that of all
+    operands, if it is known to be the same."""
 
-    __slots__ = ("B", "T", "cell", "first", "given", "kernel", "names", "nothing", "only_h", "phis",
-                 "reverse", "room", "single", "span", "way")
+    __slots__ = ("B", "T", "cell", "dtype", "first", "given", "kernel", "names", "nothing",
+                 "only_h", "phis", "reverse", "room", "single", "span", "way")
 
     def __init__(self, cell: Any, names: Sequence[str], shape: tuple[int, ...], reverse: bool,
-                 room: Room, only_h: bool = False, backend: str = "numpy") -> None:
+                 room: Room, only_h: bool = False, backend: str = "numpy",
+                 dtype: Any = None) -> None:
         self.only_h = only_h and len(cell.state_names) > 1
         self.cell, self.names, self.reverse, self.room = cell, tuple(names), reverse, room
+        self.dtype = dtype
         self.T, self.single, self.first = shape[0], len(shape) == 2, first_step()
         self.B = 1 if self.single else shape[1]
         self.span = range(self.first, self.first + self.T)
         kernel, phis = KERNELS[type(cell).__call__]
         self.kernel = kernel if backend == "numpy" else COMPILED[kernel]
         self.phis = [PHI_OF[getattr(cell, name)] for name in phis]
-        self.way = Way(self.T, reverse, room)
         self.given, self.nothing = f"first {cell.state_names[0]}" in names, list[Any]()
+        self.way = Way(self.T, reverse, room, zero=not self.given)
 
     def zeros(self, dtype: Any) -> list[Any]:
         """The parts of a state of zeros, nobody's to write to."""
@@ -90,24 +93,14 @@ class Pass:
     def __init__(self, settled: Settled, operands: Sequence[Any], masks: Masks,
                  mask: Any = None) -> None:
         self.settled, self.masks, self.mask = settled, masks, mask
-        values: list[Any] = []
-        wanted: list[bool] = []
-        self.values, self.wanted = values, wanted
-        for x in operands:
-            if type(x) is np.ndarray:
-                values.append(x)
-                wanted.append(False)
-                continue
-            if x.params is LENT:  # the user may still hold its array
-                settle(x)
-            values.append(x.value)
-            wanted.append(x.op is not constant)
+        self.values = values = plain_values(operands)
+        self.wanted = [type(x) is not np.ndarray and x.op is not constant for x in operands]
         self.kernel = self.compute(values)
 
     def compute(self, values: list[Any]) -> Any:
         """Forward."""
         settled, masks, dtype = self.settled, self.masks, values[0].dtype
-        for v in values:
+        for v in values if settled.dtype is None else ():
             if v.dtype is not dtype:
                 dtype = np.result_type(*values)
                 values = [np.asarray(v, dtype) for v in values]

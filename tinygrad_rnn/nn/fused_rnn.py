@@ -61,7 +61,7 @@ class RNNKernel:
         self.x, self.weights, self.way, self.phi = x, weights, way, phis[0]
         self.W_hh, b = weights["W_hh"], weights.get("b_h")
         T, B, I = x.shape
-        self.desk = desk = way.room.desk(RNNDesk, T, B, len(self.W_hh), x.dtype, way.reverse)
+        self.desk = desk = way.desk(RNNDesk, T, B, len(self.W_hh), x.dtype, way.reverse)
         self.x_rows, z = x.reshape(T * B, I), desk.rows
         self.x_rows.dot(weights["W_xh"].T, z)
         if b is not None:
@@ -69,22 +69,24 @@ class RNNKernel:
         if self.phi.sign < 0:
             self.W_hh = -self.W_hh
             np.negative(z, z)
-        desk.states.steps[0][...] = first[0]
+        desk.begin(None if way.zero else first[0])
         self.seen = desk.before if way.same else np.empty((T, *desk.product.shape), x.dtype)
         if way.plain and self.phi.apply is np.tanh:
             self.forward()
         else:
             with np.errstate(over="ignore"):
                 (self.forward if way.plain else self.guarded)()
-        self.value = desk.states.whole[desk.part]
+        self.value = desk.value
 
     def forward(self) -> None:
         """All steps, each over its W_xh x_t + b_h."""
         desk, W_T, apply, add = self.desk, self.W_hh.T, self.phi.apply, np.add
         states, product = desk.states.steps, desk.product
+        if self.way.zero:  # h_1 = φ(z_1)
+            states = states[1:]
+            apply(states[0], states[0])
         for h, new in pairwise(states):
-            h.dot(W_T, product)
-            add(new, product, new)
+            add(new, h.dot(W_T, product), new)
             apply(new, new)
 
     def guarded(self) -> None:
@@ -102,24 +104,38 @@ class RNNKernel:
 
     def backward(self, g: Any) -> Deltas:
         """From dL/dh_t from outside, (T, B, H), to all δ_t."""
-        add, multiply = np.add, np.multiply
-        lent, way, W_hh, after = self.desk.lend(), self.way, self.W_hh, self.desk.after
-        delta, shape = lent.delta, g.shape[1:]
-        g, carry = g[::-1] if way.reverse else g, np.zeros(shape, delta.whole.dtype)
-        fresh = None if way.begins is None else np.zeros(shape, delta.whole.dtype)
+        add, multiply, lent, way, W_hh = np.add, np.multiply, self.desk.lend(), self.way, self.W_hh
+        delta, arriving = lent.delta, iter(g if way.reverse else g[::-1])
+        if not way.plain:
+            return self.guarded_back(lent, arriving)
+        carry = lent.carry
+        later: Any = None  # δ_{t+1}, which sends `carry` to h_t
         for start, end, slopes, steps in lent.known or lent.blocks():
-            self.phi.slope(after[start:end], slopes)
-            arriving = g[start:end][::-1]
-            if way.plain:
-                for g_k, (d_k, slope) in zip(arriving, steps):
+            self.phi.slope(self.desk.after[start:end], slopes)
+            for (d_k, slope), g_k in zip(steps, arriving):
+                if later is None:
+                    multiply(g_k, slope, d_k)
+                else:
+                    later.dot(W_hh, carry)
                     add(g_k, carry, d_k)
                     multiply(d_k, slope, d_k)
-                    d_k.dot(W_hh, carry)
-                continue
-            for k, g_k, (d_k, slope) in zip(range(end - 1, -1, -1), arriving, steps):
-                d_new, stays = way.split(k, add(g_k, carry, d_k))
-                multiply(d_new, slope, d_k)
-                carry = d_k.dot(W_hh)
+                later = d_k
+        first = [] if way.zero else [later.dot(W_hh)]
+        if self.phi.sign < 0:
+            np.negative(delta.rows, delta.rows)
+        return Deltas(delta.whole, delta.whole, first, [], lent)
+
+    def guarded_back(self, lent: Any, arriving: Any) -> Deltas:
+        """The same past masks, sequences that begin, and dropout."""
+        way, delta = self.way, lent.delta
+        carry = np.zeros(delta.whole.shape[1:], delta.whole.dtype)
+        fresh = None if way.begins is None else np.zeros_like(carry)
+        for start, end, slopes, steps in lent.known or lent.blocks():
+            self.phi.slope(self.desk.after[start:end], slopes)
+            for k, (d_k, slope), g_k in zip(range(end - 1, -1, -1), steps, arriving):
+                d_new, stays = way.split(k, np.add(g_k, carry, d_k))
+                np.multiply(d_new, slope, d_k)
+                carry = d_k.dot(self.W_hh)
                 carry = carry if way.mask is None else carry * way.mask
                 carry = way.back(k, carry if stays is None else carry + stays, fresh)
         if self.phi.sign < 0:

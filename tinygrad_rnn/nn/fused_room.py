@@ -75,11 +75,37 @@ def holders(desk: Desk) -> list[int]:
     return [sys.getrefcount(desk), *map(sys.getrefcount, desk.seen)]
 
 
+class Shelf:
+    """The desks of one size: `make(*size)` each."""
+
+    def __init__(self, make: Callable[..., Any], size: tuple[Any, ...]) -> None:
+        self.make, self.size, self.kept = make, size, list[Any]()
+
+    def desk(self) -> Any:
+        """A desk that was made before and that nobody else holds, or a new one. What is in it is
+        left over."""
+        kept = self.kept
+        for _ in range(len(kept)):
+            try:
+                desk = kept.pop(0)  # out of the list first: no other thread can find it now
+            except IndexError:
+                break
+            alone = holders(desk) == desk.alone
+            kept.append(desk)
+            if alone:
+                return desk
+        desk = self.make(*self.size)
+        desk.alone = holders(desk)
+        if len(kept) < EACH:
+            kept.append(desk)
+        return desk
+
+
 class Room:
     """The desks of the last passes of a layer."""
 
     def __init__(self) -> None:
-        self.kept: dict[tuple[Any, ...], list[Any]] = {}
+        self.shelves: dict[tuple[Any, ...], Shelf] = {}
 
     def __copy__(self) -> Room:
         return Room()
@@ -87,25 +113,16 @@ class Room:
     def __deepcopy__(self, memo: Any) -> Room:
         return Room()
 
+    def shelf(self, make: Callable[..., Any], *size: Any) -> Shelf:
+        """The desks of this size."""
+        found = self.shelves.get((make, size))
+        if found is None:
+            if len(self.shelves) >= MOST:
+                self.shelves.clear()
+            found = self.shelves[make, size] = Shelf(make, size)
+        return found
+
     def desk(self, make: Callable[..., D], *size: Any) -> D:
-        """`make(*size)`, or one that was made before and that nobody else holds. What is in it is
-        left over."""
-        kept = self.kept.get((make, size))
-        if kept is None:
-            if len(self.kept) >= MOST:
-                self.kept.clear()
-            kept = self.kept[make, size] = []
-        for _ in range(len(kept)):
-            try:
-                desk: D = kept.pop(0)  # out of the list first: no other thread can find it now
-            except IndexError:
-                break
-            alone = holders(desk) == desk.alone
-            kept.append(desk)
-            if alone:
-                return desk
-        desk = make(*size)
-        desk.alone = holders(desk)
-        if len(kept) < EACH:
-            kept.append(desk)
-        return desk
+        """One of them."""
+        found: D = self.shelf(make, *size).desk()
+        return found

@@ -12,21 +12,19 @@ are read each time.
 
 from __future__ import annotations
 
-from operator import attrgetter, is_
+from operator import is_
 from typing import Any
 
 from ..core.place import here
 from ..core.timeline import column
 from .cells import RNNCell
-from .fused import SEQUENCE, record
+from .fused import SEQUENCE
 from .fused_layer import FusedRun
+from .fused_node import record
 from .fused_pass import WEIGHTS, Pass, Settled
 from .gated import GRUCell, LSTMCell
 from .masking import Masks
 
-options = attrgetter(  # of a layer, those that matter without masks and a first state
-    "backend", "checkpoint_every", "reverse", "start", "return_sequences", "return_state",
-    "return_all_states", "room")
 CELLS = RNNCell, LSTMCell, GRUCell  # themselves: a class of a user's may compute its weights
 
 
@@ -35,25 +33,26 @@ class Usual:
 
     def __init__(self, layer: Any, xs: Any) -> None:
         cell, held = layer.cell, vars(layer.cell)
-        self.cell, self.held = cell, [*held.values()]
-        self.options = options(layer)
         self.place, self.shape, self.dtype = here(), xs.value.shape, xs.value.dtype
         names = [name for name in WEIGHTS if held.get(name) is not None]
         self.weights = [held[name] for name in names]
         self.settled = Settled(cell, ["x", *names], self.shape, layer.reverse, layer.room,
                                only_h=not (layer.return_state or layer.return_all_states),
-                               backend=layer.backend)
+                               backend=layer.backend,
+                               dtype=self.dtype if all(w.value.dtype is self.dtype
+                                                       for w in self.weights) else None)
         self.masks = Masks(self.settled.T)
         self.sequence = layer.return_sequences and not (
             layer.return_state or layer.return_all_states)
         self.times = column(self.settled.span, len(self.shape))
+        layer.usual = self
+        self.held = [*vars(layer).values(), *held.values()]
 
     def fits(self, layer: Any, xs: Any) -> bool:
         """Whether this call is like the first."""
-        value, held = xs.value, vars(self.cell)
+        value, held = xs.value, [*vars(layer).values(), *vars(layer.cell).values()]
         return (value.shape == self.shape and value.dtype is self.dtype and here() is self.place
-                and options(layer) == self.options and layer.cell is self.cell
-                and len(held) == len(self.held) and all(map(is_, held.values(), self.held)))
+                and len(held) == len(self.held) and all(map(is_, held, self.held)))
 
     def call(self, layer: Any, xs: Any) -> Any:
         """What the layer returns."""
@@ -74,5 +73,5 @@ def usual_call(layer: Any, xs: Any) -> Any:
             and layer.checkpoint_every is None
         if not plain or len(shape) not in (2, 3) or shape[-1] != layer.input_size or not shape[0]:
             return None
-        layer.usual = usual = Usual(layer, xs)
+        usual = Usual(layer, xs)
     return usual.call(layer, xs)

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core import functions, ops
 from ..errors import InputError
-from .fused_head import softmax_losses
+from .fused_head import softmax_losses, summed
 from .loss_frame import over_time
 from .steps_joined import span_of
 
@@ -49,9 +49,7 @@ def cross_entropy(outputs: Any, targets: Any, reduction: str = "batch", mask: An
         span = span_of(outputs)
         if span is not None and outputs.value.shape[:-1] == targets.shape and targets.size:
             # of a fused layer: the losses of all steps in one node
-            L = ops.sum_.of(softmax_losses(outputs, targets, len(span) / targets.size, span))
-            L.name = "L"
-            return L
+            return summed(softmax_losses(outputs, targets, len(span) / targets.size, span))
     return over_time(functions.cross_entropy, outputs, targets, reduction, mask, "cross_entropy")
 
 
