@@ -6,6 +6,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
+from tinygrad_rnn.nn.states import parts_of
 
 from .by_hand import (
     DEEP,
@@ -19,7 +20,7 @@ from .by_hand import (
     readout,
     vanilla,
 )
-from .test_fused import parts_of, randomised
+from .fused_cases import randomised
 
 T, B, I, H = 5, 2, 3, 4
 TIGHT = {"rtol": 1e-12, "atol": 1e-14}

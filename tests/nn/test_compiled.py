@@ -11,8 +11,8 @@ from tinygrad_rnn import nn
 from tinygrad_rnn.nn import compiled, fused_compiled, recurrent
 
 from . import test_golden as golden
+from .fused_cases import CALLS, B, H, I, T, agree, numbers, outcome, randomised
 from .reference import family
-from .test_fused import CALLS, B, H, I, T, agree, numbers, outcome, randomised
 
 KINDS = [nn.RNN, nn.LSTM, nn.GRU]
 ours = fused_compiled.backend
