@@ -212,7 +212,7 @@ def commit(totals: Totals) -> None:
             g = hooks.run(node, g, totals)
         if node.grad is not None:
             n, g = (node.calls or 0) + 1, node.grad + g
-        if n > 1 or node not in owned or node.hooks is not None or not g.flags.c_contiguous:
+        if node not in owned or node.hooks is not None or not g.flags.c_contiguous:
             g = g if node.is_scalar else np.array(g, order="C")  # somebody else may have it
         grads.append(g)
         if node.calls != n:
