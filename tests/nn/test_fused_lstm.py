@@ -9,7 +9,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.nn import fused_lstm_one, fused_way
 
-from .test_fused import EXACT, H, I, agree, numbers, outcome, randomised
+from .fused_cases import EXACT, H, I, agree, numbers, outcome, randomised
 
 BLOCKS = 4  # steps that pass over a bench together, here
 
