@@ -122,8 +122,8 @@ class Stamp:
         return way
 
     def framed(self, ways: Iterable[Way]) -> Iterable[Way]:
-        """The taps that do not begin on the left of the frame, where the weights are."""
-        return (way for way in ways if way[0][0] >= self.inside[0] - TRACK)
+        """The taps that do not begin on the far left of the frame, where the weights are."""
+        return (way for way in ways if way[0][0] >= -2 * TRACK)
 
     def on_rail(self, y: float) -> Iterable[End]:
         """Where a rail can be tapped, and the first point of the tap within the frame."""
