@@ -42,7 +42,7 @@ from .recording import Recording
 from .writing import Writer
 
 LONG = 100_000  # nodes: the outline of a longer graph is made while all of them are at hand
-ROOM = 10240  # numbers: what several steps give to a weight is built at once, up to so many
+ROOM = 131072  # numbers: what several steps give to a weight is built at once, up to so many
 
 
 class Turn(NamedTuple):
@@ -151,10 +151,10 @@ class Stride:
         """Past all nodes of a way."""
         way = turn.way
         assert way is not None
-        found = way.account(turn.steps, self.pending.pop(way))
-        if self.recording.norms:
-            self.recording.pieces.append(self.measured(found))
-        else:
+        for found in way.account(turn.steps, self.pending.pop(way)):
+            if self.recording.norms:
+                self.recording.pieces.append(self.measured(found))
+                continue
             for x in found.leaving():
                 if type(x) is Use:
                     self.add(x)

@@ -18,7 +18,7 @@ somebody looks (`lean`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -29,6 +29,7 @@ from .inplace import LENT
 from .place import Place, here
 from .totals import Totals
 
+STRETCH = 32768  # numbers: an array as large stays near the processor
 LEFT_OUT = ("value", "u", "v")
 SLOTS = [(vars(Node)[name], letter) for name, letter in zip(LEFT_OUT, "yab")]
 
@@ -62,10 +63,12 @@ class Bypass(Protocol):
     def oldest(self, joined: Sequence[Any]) -> Node | None:
         """The one that was made first; None where there is no account of what passes."""
 
-    def account(self, joined: Sequence[Any], g: Any) -> Account:
-        """What somebody would see who goes through the nodes: the same numbers, to the bit, all
-        steps in one array. That takes the very products of the steps, and costs a little more. What
-        arrived may be written over, if it may be written to."""
+    def account(self, joined: Sequence[Any], g: Any) -> Iterator[Account]:
+        """What somebody would see who goes through the nodes: the same numbers, to the bit, many
+        steps in one array: all of them, or the `stretches` of a way one after the other. That takes
+        the very products of the steps, and costs a little more. What arrived may be written over,
+        if it may be written to; and what no node keeps, as soon as the next stretch is asked for.
+        """
 
 
 class Use(NamedTuple):
@@ -90,8 +93,9 @@ class Passed(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What passes all the nodes of a way, the kinds of one step in the order in which they are gone
-    through; what arrives at `steps`, in their order; and at a node where the way begins."""
+    """What passes the nodes of a way, the kinds of one step in the order in which they are gone
+    through; what arrives at `steps`, in their order, and at a node where the way begins, which is
+    whole with the last stretch."""
 
     kinds: list[Passed]
     steps: Any = None
@@ -142,6 +146,13 @@ def send(steps: Sequence[Any], further: Bypass | None, g: Any, arriving: Totals)
     for x, row in zip(steps, g):
         if x.op is not constant:
             arriving.add(x, row)
+
+
+def stretches(a: Any) -> list[slice]:
+    """The steps of a (T, ...) in stretches as long as each other, of `STRETCH` numbers at most."""
+    T = len(a)
+    some = -(-T // max(1, -(-a.size // STRETCH)))
+    return [slice(t, min(t + some, T)) for t in range(0, T, some)]
 
 
 def each_times(g: Any, W: Any) -> Any:

@@ -14,7 +14,7 @@ layer: see `fused_rnn`, where the equations stand, and `core.together`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ from ..core.together import (
     lean,
     plain_tensors,
     send,
+    stretches,
     untouched,
 )
 from ..core.totals import Totals
@@ -182,27 +183,38 @@ class PastElman:
             node = node.a
         return node  # type: ignore[no-any-return]
 
-    def account(self, joined: Sequence[Any], g: Any) -> Account:
-        """The same, with a product for every step."""
+    def account(self, joined: Sequence[Any], g: Any) -> Iterator[Account]:
+        """The same, with a product for every step, one stretch of steps after the other: what is
+        only passed on stands in the same memory each time."""
         (first, W_xh, W_hh, *b), (h_0, W_x, W_h, *_) = self.leaves, self.values
-        way, known = 1 if self.reverse else -1, first.op is constant
+        way, T, known = 1 if self.reverse else -1, len(g), first.op is constant
         g, h, before, x = (a[::way] for a in (g, self.value, self.before, self.x))
-        arrived, deltas = g if g.flags.writeable else g.copy(), np.empty(h.shape, h_0.dtype)
-        carry, to_h = np.full(h_0.shape, -0.0, h_0.dtype), np.empty_like(deltas)  # -0.0 + x is x
-        for total, delta, sent in zip(arrived, self.phi.slope(h, deltas), to_h):
-            np.add(total, carry, total)
-            np.multiply(total, delta, delta)
-            carry = np.matmul(delta, W_h, sent)
-        to_x = each_times(deltas, W_x) if self.steps else None
-        nodes = list(joined[::way])
-        kinds = [Passed(nodes, arrived, (deltas,))]
-        for leaf in b:
-            nodes = [n.a for n in nodes]
-            kinds.append(Passed(nodes, deltas, (deltas, Use(leaf, deltas))))
-        nodes = [n.a for n in nodes]
-        kinds += [Passed(nodes, deltas, (deltas, deltas)),
-                  Passed([n.b for n in nodes], deltas,
-                         (to_h[: len(h) - known], Use(W_hh, deltas, before))),
-                  Passed([n.a for n in nodes], deltas, (to_x, Use(W_xh, deltas, x)))]
-        return Account(kinds, None if to_x is None else to_x[::way],
-                       () if known else ((first, carry),))
+        arrived, passed, parts = g if g.flags.writeable else g.copy(), self.behind(joined[::way]), \
+            stretches(h)
+        to_x = np.empty(x.shape, x.dtype) if self.steps else None
+        to_h, product = np.empty_like(h[parts[0]]), np.matmul if W_h.size == 1 else np.dot
+        carry = np.full(h_0.shape, -0.0, h_0.dtype)  # -0.0 + x is x
+        for at in parts:
+            d = self.phi.slope(h[at], np.empty(h[at].shape, h_0.dtype))
+            for total, delta, sent in zip(arrived[at], d, to_h):
+                np.add(total, carry, total)
+                np.multiply(total, delta, delta)
+                carry = product(delta, W_h, sent)
+            if to_x is not None:
+                to_x[at] = each_times(d, W_x)
+            sent = to_h[: min(at.stop, T - known) - at.start]
+            leaving = [(d,), *[(d, Use(leaf, d)) for leaf in b], (d, d),
+                       (sent, Use(W_hh, d, before[at])),
+                       (None if to_x is None else to_x[at], Use(W_xh, d, x[at]))]
+            kinds = [Passed(nodes[at], d, each) for nodes, each in zip(passed, leaving)]
+            kinds[0] = kinds[0]._replace(g=arrived[at])
+            yield Account(kinds, None if to_x is None else to_x[::way],
+                          () if known else ((first, carry),))
+
+    def behind(self, nodes: Sequence[Any]) -> list[list[Any]]:
+        """The nodes of each kind: h_t, z_t and what was added up in z_t, W_hh h_{t-1}, W_xh x_t."""
+        found = [list(nodes)]
+        for _ in self.leaves[2:]:
+            found.append([n.a for n in found[-1]])
+        z = found[-1]
+        return [*found, [n.b for n in z], [n.a for n in z]]

@@ -9,6 +9,7 @@ samples, their mean. How they get past T of them on the way back: see `core.toge
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -111,14 +112,14 @@ class PastHeads:
             return None
         return joined[0] if len(self.leaves) < 2 else joined[0].a
 
-    def account(self, joined: Any, g: Any) -> Account:
+    def account(self, joined: Any, g: Any) -> Iterator[Account]:
         """The same, with a product for every step."""
         (W, *b), nodes, d, kinds = self.leaves, joined[::-1], g[::-1], list[Passed]()
         for leaf in b:
             kinds.append(Passed(nodes, d, (d, Use(leaf, d))))
             nodes = [n.a for n in nodes]
         to_x = each_times(d, self.values[0])
-        return Account([*kinds, Passed(nodes, d, (to_x, Use(W, d, self.x[::-1])))], to_x[::-1])
+        yield Account([*kinds, Passed(nodes, d, (to_x, Use(W, d, self.x[::-1])))], to_x[::-1])
 
 
 # --- the loss -------------------------------------------------------------------------------------
@@ -221,7 +222,7 @@ class PastCosts:
             node = node.a
         return node
 
-    def account(self, joined: Any, g: Any) -> Account:
+    def account(self, joined: Any, g: Any) -> Iterator[Account]:
         """The same from node to node: g to the sum of the costs, from there to each of them."""
         nodes, g, kinds = joined[::-1], g[::-1], list[Passed]()
         if nodes[0].op is ops.mul:
@@ -234,4 +235,4 @@ class PastCosts:
             kinds.append(Passed(nodes, g, (each,)))
             nodes, g = [n.a for n in nodes], each
         to_y = self.softmax.slopes_of(g[::-1]).reshape(self.shape)
-        return Account([*kinds, Passed(nodes, g, (to_y[::-1],))], to_y)
+        yield Account([*kinds, Passed(nodes, g, (to_y[::-1],))], to_y)
