@@ -1,6 +1,8 @@
 """A flow that gets past many steps together records what one records that goes through every node:
 the same nodes in the same order, and the same numbers, to the bit."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.bptt import strides
 from tinygrad_rnn.bptt.pieces import Measured, Stacked
+from tinygrad_rnn.core import together
 
 
 def through(monkeypatch, loss, keep):
@@ -73,6 +76,10 @@ def network(rng, **given):
 
 @pytest.mark.parametrize("block", range(5))
 def test_the_same_to_the_bit(monkeypatch, block):
+    """Also where a layer is passed in several stretches, and what they give in several stacks."""
+    if block > 2:
+        monkeypatch.setattr(together, "STRETCH", 13 * (block - 2))
+        monkeypatch.setattr(strides, "ROOM", 20)
     found = [compare(monkeypatch, network(np.random.default_rng(seed))[0])
              for seed in range(20 * block, 20 * block + 20)]
     assert all(count >= 3 for count in found)  # losses, heads, a layer
@@ -165,6 +172,24 @@ def test_gradients_too_small_for_their_squares(monkeypatch):
     sizes = tg.gradient_flow(loss, keep="norms").norms("h")
     assert all(0 < size < 1e-160 for size in sizes.values())
     assert compare(monkeypatch, loss * 0.0) == 3
+
+
+def test_gradients_too_large_for_their_squares(monkeypatch):
+    rng = np.random.default_rng(8)
+    layer, head = nn.RNN(2, 3, seed=0, return_sequences=True), nn.Linear(3, 4, seed=1)
+    loss = nn.cross_entropy(head(layer(rng.normal(size=(6, 2, 2)))), rng.integers(0, 4, (6, 2)))
+    assert compare(monkeypatch, loss * 1e170) == 3
+    sizes = tg.gradient_flow(loss * 1e170, keep="norms").norms("h")
+    assert all(1e160 < size < math.inf for size in sizes.values())
+
+
+def test_stretches_are_as_long_as_each_other():
+    assert together.stretches(np.empty((10, 2))) == [slice(0, 10)]
+    for T, size in ((1, 9), (7, 3), (40_000, 2), (100_000, 8), (9, 100_000)):
+        parts = together.stretches(np.empty((T, size)))
+        assert [t for at in parts for t in range(T)[at]] == list(range(T))
+        assert max((at.stop - at.start) * size for at in parts) <= max(together.STRETCH, size)
+        assert parts[0].stop - parts[-1].stop + parts[-1].start < len(parts)
 
 
 def test_looked_at_after_release(monkeypatch):

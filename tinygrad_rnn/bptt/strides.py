@@ -5,7 +5,7 @@ any?*
 
 A plain backward pass gets past the nodes of a layer, a head or a loss in one product for all steps
 (`core/together.py`), and sees none of them. A recorded one may go the same way where the way gives
-an `account`: what arrives at each of its nodes, in arrays of all steps, with the very bits of a
+an `account`: what arrives at each of its nodes, in arrays of many steps, with the very bits of a
 walk through them. What each step gives to a weight is built here in stacks of bounded size, for its
 norm and for the total, which is their sum one after the other, as the walk has it.
 
@@ -42,7 +42,8 @@ from .recording import Recording
 from .writing import Writer
 
 LONG = 100_000  # nodes: the outline of a longer graph is made while all of them are at hand
-ROOM = 131072  # numbers: what several steps give to a weight is built at once, up to so many
+ROOM = 131072  # numbers: what several steps give to a weight is built at once, up to so many; and
+# the system takes back the pages of nothing that is smaller, which is slower than the products
 
 
 class Turn(NamedTuple):
@@ -168,6 +169,7 @@ class Stride:
         for x, g in found.first:
             self.totals.add(x, g)
 
+    @np.errstate(over="ignore", under="ignore", invalid="ignore")  # then the norm itself is taken
     def measured(self, found: Account) -> Measured:
         """An account in norms: a line for each array, since what leaves one node often is what
         arrives at the next."""

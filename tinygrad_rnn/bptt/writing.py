@@ -30,6 +30,7 @@ from .recording import WIDTH, Recording
 
 AT_ONCE = 512  # uses: their norms are computed together, before the collector looks at them
 ROOM = 1 << 20  # numbers in all: no more of them wait for that, or very few uses
+SAMPLE = 7  # as many of them are looked at once to say how large they are
 Edge = tuple[Node, int, Node, Any, Any]
 
 
@@ -91,16 +92,16 @@ class Writer:
             if self.again or self.spans:
                 for node, position, x, g, c in edges:
                     self.sum_again(Contribution(node, position, g, c), x)
-            nodes, _, _, arrived, leaving = map(list, zip(*edges))
+            nodes, _, _, g, c = zip(*edges)
+            arrived, leaving, start = dict(zip(nodes, g)), list(c), len(written.sizes)
             products = not_built(edges, leaving, totals)
-            found = numbers([*arrived, *leaving])
-            wide = sum([1 if type(c) is float else c.size for c in leaving]) // len(leaving)
-            some = min(AT_ONCE, max(8, ROOM // max(1, wide)))
-            written.passed.update(zip(nodes, found))
-            start = len(written.sizes)
-            written.sizes.extend(found[len(edges):])
+            found = numbers([*arrived.values(), *leaving])
+            written.passed.update(zip(arrived, found))
+            written.sizes.extend(found[len(arrived):])
             for i, n in products:
                 written.sizes[start + i] = n
+            wide = max([1 if type(c) is float else c.size for c in leaving[::SAMPLE]])
+            some = min(AT_ONCE, max(8, ROOM // max(1, wide)))
 
     def finish(self) -> None:
         """When all of it has passed: correct the totals, and note them."""

@@ -10,6 +10,8 @@ sum is what the rule gives.
 from __future__ import annotations
 
 import math
+from itertools import compress
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +20,7 @@ from . import ops
 from .backprop import fit
 
 SMALL, LARGE = 1e-280, 1e300  # squares within: no digit of the sum is lost
+SIZE, DTYPE = attrgetter("size"), attrgetter("dtype")
 SINGLE = 2048  # entries: the norm of a larger array is computed by itself
 TOUCHED = 1024  # arrays: so many are looked at again before they are out of the cache
 
@@ -78,16 +81,25 @@ def scaled_norm(g: Any) -> float:
 
 
 def norms(arrays: list[Any]) -> list[float]:
-    """The norm of each of many arrays."""
-    alike: dict[Any, list[int]] = {}
-    for i, a in enumerate(arrays):
-        alike.setdefault(a.shape, []).append(i)
-    found = np.empty(len(arrays))
-    for places in alike.values():
-        some = [arrays[i] for i in places]
-        stack = stacked(some) if some[0].size < SINGLE else None  # a copy of each
-        found[places] = list(map(norm, some)) if stack is None else sizes_of(stack)
+    """The norm of each of many arrays: of those that have as many entries, all at once."""
+    kinds = set(map(DTYPE, arrays))
+    if len(kinds) != 1:
+        return list(map(norm, arrays))
+    sizes, found = np.array(list(map(SIZE, arrays))), np.empty(len(arrays))
+    for n in set(sizes.tolist()):
+        there = sizes == n
+        some = list(compress(arrays, there.tolist()))
+        found[there] = sizes_of(in_rows(some, n)) if n < SINGLE else list(map(norm, some))
     return found.tolist()
+
+
+def in_rows(arrays: list[Any], n: int) -> Any:
+    """A copy of the entries of arrays of n each, one row after the other."""
+    try:  # for very many small arrays five times as fast as np.concatenate
+        flat = np.frombuffer(b"".join(arrays), arrays[0].dtype)
+    except TypeError:  # one is not contiguous
+        flat = np.array([a.reshape(-1) for a in arrays])
+    return flat.reshape(len(arrays), 1, n)
 
 
 def stacked(arrays: list[Any]) -> Any:
