@@ -67,8 +67,8 @@ SAYS = {
     "26_one_drawing_many_formats": [
         "w is weight recurrent; x0 is initial; t1.h.op is op; t1.h is state; t2.h.op is op; "
         "t2.h is state"],
-    "27_rolled": ["T = 3 and T = 300 are drawn alike: True", "┊ │ │ only t = T │ │ ┊",
-                  "┊ │ t < T ┊"],
+    "27_rolled": ["T = 3 and T = 300 are drawn alike: True", "┊ │ only t = T │ ┊",
+                  "┊ ││ t < T │ ┊"],
     "28_levels": ["layer 13 13", "cell 85 90", "op 217 239"],
     "29_which_mistake": ["0 pass", "1 FAIL x h0 Wx Wh b the gradient equals that of a tanh RNN "
                          "whose backward forgets dh_next",
@@ -89,7 +89,7 @@ SAYS = {
                    r"\frac{\partial L}{\partial W_{hh}} &= \sum_t \delta_t \, {h_{t-1}}^\top \\"],
     "19_watch": ["no warnings", "update 2, step 1: 69% of h_1's states are beyond ±0.99: its "
                  "slope is nearly 0",
-                 "update 2, step 10: the graph has 177 nodes, after 117 at first: linear still "
+                 "update 2, step 10: the graph has 177 nodes, after 117 at first: linear still",
                  "uses h_10 of an earlier update. Cut it: h.detach()"],
 }
 TABLE_ONLY = {"05_your_own_op", "07_hello", "08_five_patterns", "09_encoder_decoder",

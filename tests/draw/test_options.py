@@ -158,7 +158,7 @@ def test_callbacks_change_things():
     ({"edge": lambda node, line: {"width": -1}}, "a width in points"),
     ({"collapse": [3]}, "names of scopes"),
     ({"collapse": None}, "collapse to be a list of words"),
-    ({"show": None}, "show to be a list of words"),
+    ({"show": 3}, "show to be a list of words"),
     ({"palette": ["#ff0000"]}, "a dict of colours by role, got list"),
     ({"theme": "blue"}, "light, dark, print, auto"),
 ])
