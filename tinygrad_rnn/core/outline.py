@@ -11,13 +11,15 @@ its outline while it has all nodes at hand anyway, so that a drawing need not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 
 from .graph import Node, Op, constant, leaf
 from .place import Place
 from .walk import operands
 
 Note = Callable[[int], None]
+A, B, REST = attrgetter("a"), attrgetter("b"), attrgetter("rest")
 
 
 class Outline:
@@ -102,11 +104,18 @@ class Outline:
             if y in uses:
                 uses[y].append(i)
         for step, begin, end in self.stretches():
-            if step is not None and step not in wanted:
-                continue
-            for i, node in enumerate(nodes[begin:end], begin):
-                for z in (node.a, node.b) if node.rest is None else operands(node):
-                    if z in known and z is not None and (step is None or z.at is node.at):
-                        uses[z].append(i)
+            if step is None or step in wanted:
+                for i in self.readers(begin, end, known):
+                    for z in operands(nodes[i]):
+                        if z in known and z is not None and (step is None or z.at is nodes[i].at):
+                            uses[z].append(i)
         for found in {id(found): found for found in uses.values()}.values():
             found.sort()
+
+    def readers(self, begin: int, end: int, known: set[Node | None]) -> Iterable[int]:
+        """The places, between two, of the nodes that may read one of these. What stands outside of
+        all steps may be as many as they are, so it is looked through without a line for each."""
+        some = self.computed[begin:end]
+        found = [i for get in (A, B) for i, x in enumerate(map(get, some), begin) if x in known]
+        return dict.fromkeys(found + [
+            i for i, rest in enumerate(map(REST, some), begin) if rest is not None])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from operator import is_
+from operator import attrgetter, is_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ from .scene import Rail, Scene
 from .survey import Survey
 
 UNTIMED = np.iinfo(int).min
+A, B, OP = attrgetter("a"), attrgetter("b"), attrgetter("op")
 
 
 class Series(NamedTuple):
@@ -158,9 +159,8 @@ class Reckoner:
         nodes = picked(self.found.computed, at)
         names = {x, *[alias for alias, y in self.found.shown.items() if y is x]}
         op, position = nodes[0].op, 1 if nodes[0].b in names else 0
-        alike = [n for n in nodes if n.b in names and n.op is op] if position else \
-            [n for n in nodes if n.a in names and n.op is op]
-        d = self.stack(picked(self.arrived, at)) if len(alike) == len(nodes) else None
+        alike = set(map(OP, nodes)) == {op} and names.issuperset(map(B if position else A, nodes))
+        d = self.stack(picked(self.arrived, at)) if alike else None
         if d is None:
             return None
         if op is ops.linear and position == 1:

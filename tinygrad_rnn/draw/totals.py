@@ -66,15 +66,15 @@ def added_up(top: Node) -> tuple[set[Node], list[walk.Edge]]:
 def straight(node: Node, adders: set[Node], terms: list[walk.Edge]) -> Node:
     """Go down a chain that was made after the last step, as long as it goes total + term; where it
     does not. Once for every step, so it is kept plain."""
-    name, add = node.name, ops.add
+    name, add, at, found, note = node.name, ops.add, node.at, adders.add, terms.append
     while True:
         x, term = node.a, node.b
         if x is None or term is None or x.op is not add or term.op is add or not term.op.rules:
             return node
-        if x.at.step is not None or x in adders or not (x.name is None or x.name == name):
+        if x.at is not at and x.at.step is not None or not (x.name is None or x.name == name):
             return node
-        adders.add(x)
-        terms.append((term, 1, node))
+        found(x)
+        note((term, 1, node))
         node = x
 
 
