@@ -437,3 +437,14 @@ def test_a_layer_that_is_one_node_is_opened(kind, option):
 
     assert derived(**option) == derived()
     assert "inside one node" not in derived(**option)
+
+
+def test_sums_of_one_name_are_told_once():
+    """Each L_t, and each total of them, is called L where no step was named."""
+    head, rnn = nn.Linear(3, 5, seed=1), nn.RNN(4, 3, return_sequences=True, seed=0)
+    y = head(rnn(np.ones((4, 2, 4))))
+    losses = [nn.cross_entropy(y[t], np.zeros(2, int)) for t in range(4)]
+    flow = tg.gradient_flow(sum(losses[1:], losses[0]))
+    lines = flow.explain(rnn.cell.W_hh).text.splitlines()
+    assert [line for line in lines if line.startswith("  ∂L/∂L = 1")] == \
+        ["  ∂L/∂L = 1      the start"]

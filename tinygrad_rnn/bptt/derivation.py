@@ -127,7 +127,9 @@ class Derivation(Naming):
         lines.append(Line(Formula(f"term: {term.text}", rf"\text{{term: }} {term.latex}"), None,
                           self.worked(e)))
         lines = [*before, *lines, *self.chain(e)]
-        block.lines = [*self.intermediate(lines), *lines]
+        lines = [*self.intermediate(lines), *lines]
+        block.lines = [line for before, line in zip([None, *lines], lines)
+                       if before is None or line.sides() != before.sides()]  # sums of one name
         return block
 
     def definitions(self, step: int | None) -> list[Line]:
