@@ -25,8 +25,7 @@ from tinygrad_rnn.core.values import Tensor, Value
 Work = Callable[[], object]
 
 
-def interleaved(works: dict[str, Work], repeats: int, in_a_row: int = 1,
-                clock: Callable[[], float] = time.perf_counter) -> dict[str, float]:
+def interleaved(works: dict[str, Work], repeats: int, in_a_row: int = 1) -> dict[str, float]:
     """The median seconds of each work; all of them run in turn, so that noise meets all alike.
 
     A step of a training loop follows another one: with `in_a_row`, so many of them are timed as
@@ -38,10 +37,10 @@ def interleaved(works: dict[str, Work], repeats: int, in_a_row: int = 1,
     for _ in range(repeats):
         for name, work in works.items():
             gc.collect()
-            start = clock()
+            start = time.perf_counter()
             for _ in range(in_a_row):
                 work()
-            times[name].append((clock() - start) / in_a_row)
+            times[name].append((time.perf_counter() - start) / in_a_row)
     return {name: statistics.median(found) for name, found in times.items()}
 
 

@@ -31,7 +31,7 @@ def test_everything_has_its_own_place(name):
         assert faults(drawing) == [], view
 
 
-EVERY = 97  # of some 6,000 cases: the options of each model are taken in turn
+EVERY = 61  # of some 6,000 cases: the options of each model are taken in turn
 
 
 @pytest.mark.parametrize(("name", "make"), list(itertools.islice(cases(), 7, None, EVERY)),
@@ -59,7 +59,7 @@ def test_what_was_wrong_once(start):
 
 
 @pytest.mark.parametrize("seed", [
-    8, 18, 34, 54, 79, 97, 163, 179, 194, 351, 365, 1213,
+    4, 8, 18, 34, 54, 79, 97, 98, 138, 163, 179, 194, 351, 365, 1213,
     1280, 2064,  # wires ran through boxes where three states skip steps
     216, 520, 656,  # ends of wires met, and wires lay on one another
     1029,  # two boxes that use each other stood in one layer

@@ -338,15 +338,13 @@ def test_gradients_of_encoder_and_decoder(context, one, other, run):
 @pytest.mark.parametrize("steps", [1, 3, 9])
 def test_lengths_are_independent(steps):
     model = nn.EncoderDecoder(nn.RNN(I, H, seed=0), nn.RNN(O, H + 2, seed=1),
-                              head=nn.Linear(H + 2, O, seed=2))
+                              head=nn.Linear(H + 2, O, seed=17))  # no entry nearly cancels
     for Te in (1, 4):
         assert model(SOURCE[:Te], steps=steps).shape == (steps, B, O)
         assert model(SOURCE[:Te, 0], steps=steps).shape == (steps, O)
     both = model(SOURCE, steps=steps).numpy()
-    # products of other shapes round differently: half a unit in the last place of the terms (0.2),
-    # which is more than 1e-12 of an entry where they nearly cancel
-    np.testing.assert_allclose(both[:, 1], model(SOURCE[:, 1], steps=steps).numpy(), rtol=1e-12,
-                               atol=1e-15)
+    assert np.abs(both).min() > 1e-3  # products of other shapes round the terms differently
+    np.testing.assert_allclose(both[:, 1], model(SOURCE[:, 1], steps=steps).numpy(), rtol=1e-12)
 
 
 def test_scopes_steps_and_the_bridge():
