@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import ops
-from ..core.backprop import history
-from ..core.graph import Node, constant, operands_of
+from ..core.backprop import history, uses
+from ..core.graph import Node
 from ..core.keys import Rolled, keys
 from ..core.timeline import rows
 from ..core.walk import is_alias
@@ -66,7 +66,7 @@ class Graph:
         found: dict[Node, list[tuple[Node, int]]] = {}
         for node in self.nodes:
             if node not in self.aliases:
-                for position, x in operands(node):
+                for position, x in uses(node):
                     found.setdefault(self.shown(x), []).append((node, position))
         return found
 
@@ -123,7 +123,7 @@ class Graph:
 
     def carried_states(self) -> list[Node]:
         """Every state that is carried from its step to another one."""
-        return [x for node in self.nodes for _, x in operands(node) if self.carried(node, x)]
+        return [x for node in self.nodes for _, x in uses(node) if self.carried(node, x)]
 
     @cached_property
     def next_state(self) -> dict[tuple[int | None, Rolled], Node]:
@@ -132,7 +132,7 @@ class Graph:
         at = {(n.step, places[n].rolled): n for n in self.nodes}
         ports: dict[tuple[Rolled, int], Rolled] = {}
         for node in self.nodes:
-            for position, x in operands(node):
+            for position, x in uses(node):
                 if self.carried(node, x):
                     ports[places[node].rolled, position] = places[x].rolled
         found = {}
@@ -173,13 +173,7 @@ class Graph:
                 if (x.name, x.step, id(x.value)) in made}
 
 
-def operands(node: Node) -> list[tuple[int, Node]]:
-    """The operands of a node that want a gradient, with their positions."""
-    return [(i, x) for i, x in enumerate(operands_of(node))
-            if x is not None and x.op is not constant]
-
-
 def scaled(node: Node) -> bool:
     """Whether `node` is something times, or over, a constant."""
-    return node.op is ops.mul and len(operands(node)) == 1 or \
-        node.op is ops.div and [i for i, _ in operands(node)] == [0]
+    return node.op is ops.mul and len(uses(node)) == 1 or \
+        node.op is ops.div and [i for i, _ in uses(node)] == [0]

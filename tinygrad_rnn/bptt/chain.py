@@ -16,8 +16,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..core.graph import Node, constant
-from ..core.walk import edges, nodes, operands
+from ..core.graph import Node, constant, operands_of
+from ..core.walk import edges, nodes
 from ..core.words import describe
 from ..errors import InputError, ShapeError
 from ..nn.steps_joined import shape_of
@@ -130,7 +130,7 @@ def reached(links: Links) -> list[tuple[int, int]]:
     first: dict[Node, int] = {}
     last: dict[Node, int] = {}
     for node in nodes(*until):
-        used = [x for x in operands(node) if x is not None]
+        used = [x for x in operands_of(node) if x is not None]
         first[node] = min((until.get(x, first.get(x, NOWHERE)) for x in used), default=NOWHERE)
         last[node] = max((since.get(x, last.get(x, -1)) for x in used), default=-1)
     found, before = [], set[Node]()

@@ -22,8 +22,8 @@ import numpy as np
 
 from ..core import ops
 from ..core.backprop import local, uses
-from ..core.graph import Node, Op
-from ..core.walk import is_alias, operands
+from ..core.graph import Node, Op, operands_of
+from ..core.walk import is_alias
 from .rows import between
 
 Array = Any
@@ -82,7 +82,7 @@ def vanilla(before: Sequence[Node], after: Sequence[Node]) -> ClosedForm | str:
 def only_term(z: Node, leading: set[Node]) -> Node | None:
     """The one term of the sum z that depends on the past; None if there are several."""
     while z.op is ops.add:
-        terms = [x for x in operands(z) if x is not None and x in leading]
+        terms = [x for x in operands_of(z) if x is not None and x in leading]
         if len(terms) != 1:
             return None
         z = terms[0]
@@ -114,10 +114,10 @@ def place_in(x: Node | None, past: Node) -> slice | None:
     """Where h_{t-1} stands in the operand of the product: all of it, or its part of [x; h]."""
     if x is past:
         return slice(None)
-    if x is None or x.op is not ops.concatenate or sum(o is past for o in operands(x)) != 1:
+    if x is None or x.op is not ops.concatenate or sum(o is past for o in operands_of(x)) != 1:
         return None
     end = 0
-    for node, value in zip(operands(x), x.values):
+    for node, value in zip(operands_of(x), x.values):
         end += value.shape[-1]
         if node is past:
             return slice(end - value.shape[-1], end)
@@ -152,7 +152,7 @@ def direct(before: Sequence[Node], now: Node, k: int) -> tuple[Array, str] | Non
                 continue
             arriving[x] = arriving.get(x, 0.0) + local(node, position, g)
             if x is past and node.op is ops.mul:
-                gate = operands(node)[1 - position]
+                gate = operands_of(node)[1 - position]
                 gates[gate.name if gate is not None and gate.name else "factor"] = None
     if past not in arriving:
         return None

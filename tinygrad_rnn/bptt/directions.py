@@ -15,8 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..core import ops
-from ..core.graph import Node
-from ..core.walk import operands
+from ..core.graph import Node, operands_of
 from .chain import Chain, reached, read_chain
 from .given_states import Links, as_links, opened
 
@@ -97,6 +96,6 @@ def merged_from(y: Node) -> list[Node] | None:
         if x.scope.rpartition("/")[2] in WAYS:
             found[x] = None
         elif x.op in MERGES and x.scope == y.scope and x.step == y.step:
-            waiting += [o for o in operands(x) if o is not None and o.requires_grad]
+            waiting += [o for o in operands_of(x) if o is not None and o.requires_grad]
     ways = {x.scope.rpartition("/")[2] for x in found}
     return list(found) if len(found) == len(ways) == 2 else None

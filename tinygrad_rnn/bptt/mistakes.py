@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ..core import hooks, ops
-from ..core.backprop import Edge, local
+from ..core.backprop import Edge, local, uses
 from ..core.graph import Node, constant, operands_of
 from ..core.totals import Totals
 from . import bends
-from .carried import Graph, Use, operands
+from .carried import Graph, Use
 from .table import as_html
 
 
@@ -128,7 +128,7 @@ def add(graph: Graph, arriving: Totals, x: Node, c: Any) -> None:
 def ends(graph: Graph, node: Node, mistake: Mistake) -> list[tuple[int, Node]]:
     """The operands that get something."""
     if not mistake.attached:
-        return operands(node)
+        return uses(node)
     found = enumerate(operands_of(node))
     whole = [(i, graph.detached.get(x, x)) for i, x in found if x is not None]
     return [(i, x) for i, x in whole if x.op is not constant]
@@ -140,7 +140,7 @@ def as_they_come(roots: list[Node]) -> Iterator[Node]:
     while todo:
         node = todo.pop()
         yield node
-        for _, x in operands(node):
+        for _, x in uses(node):
             if x not in seen and x.op.rules:
                 seen.add(x)
                 todo.append(x)

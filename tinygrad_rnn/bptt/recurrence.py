@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import ops
-from ..core.graph import Node
+from ..core.graph import Node, operands_of
 from ..core.guards import refuse_released
 from ..core.reductions import sum_of
-from ..core.walk import edges, nodes, operands
+from ..core.walk import edges, nodes
 from ..core.words import describe
 from ..errors import InputError
 from .chain import Chain
@@ -85,8 +85,9 @@ def terms(total: Node) -> Losses:
     waiting = [(total, 1.0)]
     while waiting:
         node, factor = waiting.pop()
-        plain = [v for x, v in zip(operands(node), node.values) if x is None or not x.requires_grad]
-        parts = [x for x in operands(node) if x is not None and x.requires_grad]
+        used = operands_of(node)
+        plain = [v for x, v in zip(used, node.values) if x is None or not x.requires_grad]
+        parts = [x for x in used if x is not None and x.requires_grad]
         inner = node is total or node.name is None
         if inner and parts and node.op in (ops.add, sum_of) and \
                 all(np.size(x.value) == 1 for x in parts):
@@ -163,7 +164,7 @@ def refuse_mixed(graph: list[Node], carried: list[tuple[Node, Node]]) -> None:
                     where="truncation",
                     fix="Give the states of the part that is to be cut, of one layer and one "
                         "direction: states=[...], as return_all_states=True gives them")
-        used = [ways.get(x, set()) for x in operands(node) if x is not None]
+        used = [ways.get(x, set()) for x in operands_of(node) if x is not None]
         ways[node] = {way for _, way in mine}.union(*used)
 
 
@@ -174,7 +175,7 @@ def latest(roots: Losses, at: dict[Node, int]) -> list[int]:
         if node in at:
             continue  # also where it depends on later ones, by way of another recurrence
         step = as_step(node)  # outputs[t] of a layer's sequence looks at step t only
-        used = operands(node) if step is node else (step,)
+        used = operands_of(node) if step is node else (step,)
         known[node] = max((known.get(x, -1) for x in used if x is not None), default=-1)
     for loss, _ in roots:
         if known[loss] < 0:

@@ -19,9 +19,8 @@ import numpy as np
 
 from ..core import ops
 from ..core.backprop import local, uses
-from ..core.graph import Node, Op
+from ..core.graph import Node, Op, operands_of
 from ..core.guards import check_ends, refuse_released
-from ..core.walk import operands
 
 Array = Any
 Meter = Callable[[Node, int, int], None]  # told (node, position, rows) of every rule that is used
@@ -45,7 +44,7 @@ def between(starts: Collection[Node], ends: Sequence[Node]) -> list[Node]:
     seen, given = {*found, *starts}, [x for x in found if not x.op.rules]
     found = [x for x in found if x.op.rules]
     for node in found:  # the list grows while we read it
-        for x in operands(node):
+        for x in operands_of(node):
             if x is not None and x not in seen and x.order > floor:
                 seen.add(x)
                 (found if x.op.rules else given).append(x)
@@ -56,7 +55,7 @@ def between(starts: Collection[Node], ends: Sequence[Node]) -> list[Node]:
         refuse_released(given[0])
     leading = set(starts)
     for node in found:  # operands first
-        if any(x in leading for x in operands(node)):
+        if any(x in leading for x in operands_of(node)):
             leading.add(node)
     return [node for node in reversed(found) if node in leading]
 

@@ -19,7 +19,7 @@ from collections.abc import Hashable, Iterator
 from typing import NamedTuple
 
 from . import walk
-from .graph import Node, leaf
+from .graph import Node, leaf, operands_of
 
 ELSEWHERE = -1
 Rolled = tuple[str, str, int, int]
@@ -109,7 +109,7 @@ def structure(node: Node, step: int | None, found: dict[Node, Key], homes: Homes
 
 def operands(node: Node) -> Iterator[Node | None]:
     """The operands, None for a plain number or array."""
-    return iter(walk.operands(node)[: node.arity])
+    return iter(operands_of(node)[: node.arity])
 
 
 def place(x: Node | None, node: Node, step: int | None, found: dict[Node, Key],

@@ -14,9 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 
-from .graph import Node, Op, constant, leaf
+from .graph import Node, Op, constant, leaf, operands_of
 from .place import Place
-from .walk import operands
 
 Note = Callable[[int], None]
 A, B, REST = attrgetter("a"), attrgetter("b"), attrgetter("rest")
@@ -67,7 +66,7 @@ class Outline:
             at = node.at
             if at.step is None:
                 continue
-            for x in (node.a, node.b) if node.rest is None else operands(node):
+            for x in (node.a, node.b) if node.rest is None else operands_of(node):
                 if x is None or x.at is at:
                     continue
                 if x in note:
@@ -106,7 +105,7 @@ class Outline:
         for step, begin, end in self.stretches():
             if step is None or step in wanted:
                 for i in self.readers(begin, end, known):
-                    for z in operands(nodes[i]):
+                    for z in operands_of(nodes[i]):
                         if z in known and z is not None and (step is None or z.at is nodes[i].at):
                             uses[z].append(i)
         for found in {id(found): found for found in uses.values()}.values():

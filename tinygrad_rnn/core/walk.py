@@ -17,12 +17,11 @@ from .graph import Node, constant, leaf, operands_of, released
 from .ops import getitem, is_basic
 
 Edge = tuple[Node, int, Node]  # operand, position, node
-operands = operands_of
 
 
 def parents(node: Node) -> Iterator[tuple[int, Node]]:
     """The operands of a node that are nodes (constants too), with their positions."""
-    for position, operand in enumerate(operands(node)):
+    for position, operand in enumerate(operands_of(node)):
         if operand is not None:
             yield position, operand
 
@@ -39,7 +38,7 @@ def nodes(*roots: Node) -> list[Node]:
     ordered = list[Node]()
     note = ordered.append
     for node in sorted([n for n in found if n not in given], key=attrgetter("order")):
-        for x in (node.a, node.b) if node.rest is None else operands(node):
+        for x in (node.a, node.b) if node.rest is None else operands_of(node):
             if x in given:
                 given.remove(x)
                 note(x)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ import numpy as np
 from ..bptt.contribution import Contribution, accumulate
 from ..bptt.flow import GradientFlow
 from ..core import walk
-from ..core.graph import Node
+from ..core.graph import Node, operands_of
 from ..core.parts import norm
 from .scene import Glyph, Rail, Scene, Wire
 from .survey import Survey
@@ -50,7 +50,7 @@ class Amounts:
         if node is None or wire.kind == "result":
             return None
         if (node, position) not in self.known:
-            x = walk.operands(node)[position]
+            x = operands_of(node)[position]
             self.known[node, position] = None if x is None else \
                 self.flow.incoming.use(node, position, self.found.source(x))
         return self.known[node, position]

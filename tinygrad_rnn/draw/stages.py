@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..core import walk
-from ..core.graph import Node
+from ..core.graph import Node, operands_of
 
 Pair = tuple[str, str]
 
@@ -42,7 +42,7 @@ def find_leaps(nodes: list[Node]) -> dict[Pair, Leap]:
         at = node.at
         if at.step is None or not node.op.rules:
             continue
-        operands = (node.a, node.b) if node.rest is None else walk.operands(node)
+        operands = (node.a, node.b) if node.rest is None else operands_of(node)
         for x in operands:
             if x is None or x.at is at or x.at.step is None or not x.op.rules:
                 continue

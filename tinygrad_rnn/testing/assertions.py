@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..core import walk
-from ..core.graph import Node
+from ..core.graph import Node, operands_of
 from ..core.words import describe
 from ..errors import InputError
 from .check import check_gradients
@@ -108,7 +108,7 @@ def reaches(loss: Node, x: Node) -> list[Node]:
     if not way and walk.is_alias(x):
         source, part = region(x)
         for node, _ in walk.uses(loss, source):
-            if any(overlaps(source, part, operand) for operand in walk.operands(node)):
+            if any(overlaps(source, part, operand) for operand in operands_of(node)):
                 way = [x, *walk.path(node, loss)]
                 break
     return way[::-1] if all(n.requires_grad for n in way) else []
@@ -223,13 +223,13 @@ def leak(counts: list[int], fresh: list[Node]) -> str:
     """What stays, in words: how many nodes, and which of them nothing alive was made from."""
     grown = ", ".join(map(str, counts))
     held = [x for x in fresh if x.op.rules]
-    used = {id(operand) for x in held for operand in walk.operands(x) if operand is not None}
+    used = {id(operand) for x in held for operand in operands_of(x) if operand is not None}
     tops = [x for x in held if id(x) not in used]
     named = "; ".join(describe(x) for x in tops[:3])
     what = f" Held from outside: {named}." if named else ""
     new = {id(x) for x in fresh}
     older = any(operand is not None and operand.op.rules and id(operand) not in new
-                for x in held for operand in walk.operands(x))
+                for x in held for operand in operands_of(x))
     why = (" The new nodes are joined to those of the call before: a state is carried on with its "
            "history. Detach it: state.detach()") if older else \
         " Something keeps the result of every call, or it is part of a cycle"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core import backprop, ops, walk
-from ..core.graph import Node, leaf, tick
+from ..core.graph import Node, leaf, operands_of, tick
 from ..core.words import describe
 from ..errors import InputError
 from .complexstep import bare, complex_slope, has_subnormals, lifted, tracked
@@ -166,8 +166,8 @@ def replayed(loss: Node, known: dict[Node, Any]) -> Any:
     for node in walk.nodes(loss):
         if node in values or not node.op.rules:
             continue
-        if any(x in values for x in walk.operands(node) if x is not None):
-            nodes = walk.operands(node)[: node.arity]
+        if any(x in values for x in operands_of(node) if x is not None):
+            nodes = operands_of(node)[: node.arity]
             operands = [u if x is None else values.get(x, u) for x, u in zip(nodes, node.values)]
             compute: Any = ANALYTIC.get(node.op, node.op.array)
             values[node] = tracked(np.asarray(bare(compute(*operands, **(node.params or {})))))

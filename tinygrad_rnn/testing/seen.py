@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..core import walk
-from ..core.graph import Node
+from ..core.graph import Node, operands_of
 from .structure import leaves
 
 MOST = 40  # functions and objects that are looked into, and arrays that are kept
@@ -79,7 +79,7 @@ def constants_of(loss: Any) -> list[Any]:
         return []
     found = []
     for node in walk.nodes(loss):
-        for x, value in zip(walk.operands(node)[:node.arity], node.values):
+        for x, value in zip(operands_of(node)[:node.arity], node.values):
             if x is None and isinstance(value, np.ndarray) and value.ndim:
                 found.append(value)
     return found[:MOST]
