@@ -565,8 +565,8 @@ def test_the_table():
 def test_one_step_of_a_stack_costs_one_step(monkeypatch):
     """The walk does not go down into the layers below, and from there to the beginning of time."""
     from tinygrad_rnn.bptt import rows as module
-    looked, real = [], module.operands
-    monkeypatch.setattr(module, "operands", lambda node: looked.append(node) or real(node))
+    looked, real = [], module.operands_of
+    monkeypatch.setattr(module, "operands_of", lambda node: looked.append(node) or real(node))
     counts = []
     for steps in (10, 40):
         model = nn.Stacked([nn.RNN(I, H, seed=0, return_sequences=True),
