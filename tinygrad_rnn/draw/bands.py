@@ -13,7 +13,7 @@ from .labels import Run, Text, number, roman, width
 from .paper import Sheet
 
 CELLS = 16  # so many steps are drawn as circles
-ROW, BAND, HIGH = 34.0, 20.0, 38.0
+ROW, BAND, SHORT = 34.0, 20.0, 18.0
 
 
 class Span(NamedTuple):
@@ -55,7 +55,8 @@ class Bands:
         """The states, with inputs and losses, and the frames of the windows behind them."""
         for i, span in enumerate(spans):
             left, right = self.stretch(span.first, span.last)
-            rect = (left, -62.0 if self.cells else -14.0, right, 62.0 if self.cells else 14.0)
+            high = 62.0 if self.cells else BAND / 2
+            rect = (left, -high, right, high)
             if self.wide * (self.lag(span.first, span.last) + 1) >= 4:
                 self.sheet.frame(f"window{i + 1}", rect, "frame" if i % 2 == 0 else "gap",
                                  title=f"window {i + 1}: steps {span.first} to {span.last}")
@@ -90,12 +91,12 @@ class Bands:
                                  10 ** 9) if n * self.wide >= 34 or n >= count)
         for t in self.steps:
             if t % every == 0 or t == self.steps[0]:
-                self.sheet.say((self.x(t), 4.0), roman(f"{t:,}"), "quiet", style.TINY)
-        self.sheet.say((self.left - 8, 4.0), (Run("t", "i"),), "quiet", anchor="end")
+                self.sheet.say((self.x(t), -16.0), roman(f"{t:,}"), "quiet", style.TINY)
+        self.sheet.say((self.left - 16, -16.0), (Run("t", "i"),), "quiet", anchor="end")
         goes = " goes on as a value through all steps"
         name = (*(roman("← ") if self.way < 0 else ()), Run("h", "i"), Run("t", "_"), Run(goes),
                 *(roman(" →") if self.way > 0 else ()))
-        self.sheet.say((self.left, -22.0), name, "carried", style.SMALL, "start")
+        self.sheet.say((self.left, -34.0), name, "carried", style.SMALL, "start")
 
     def top(self, i: int) -> float:
         """The middle of band i."""
@@ -122,7 +123,7 @@ class Bands:
         self.sheet.say((self.right + 12 + aside, y + 4), self.words(span), "text", style.SMALL,
                        "start")
         name = roman(f"window {number_}")
-        aside = self.wide + 20 if self.cells and self.way > 0 else 8.0
+        aside = self.wide + 20 if self.cells and self.way > 0 else 8.0 if self.cells else 30.0
         self.sheet.say((self.left - aside, y + 4), name, "quiet", style.SMALL, "end")
 
     def part(self, name: str, ends: tuple[float, float], y: float, role: str, title: str,
@@ -134,7 +135,7 @@ class Bands:
 
     def gradient(self, number_: int, span: Span, y: float) -> None:
         """The arrow that runs back through a window; dashed from the cut on."""
-        end = self.x(span.reach) + self.inwards * 0.6
+        end = self.x(span.reach) + self.inwards * (0.6 if self.cells else 1.0)
         start = self.x(span.last) + self.outwards * 0.6
         title = f"the gradient of window {number_} runs back to step {span.reach}"
         self.sheet.line(((start, y), (end, y)), "gradient", width=2.4, title=title)
@@ -150,7 +151,7 @@ class Bands:
             cut = "; ".join(f"‖∂L/∂{name}‖ = {number(norm)}" for name, norm in span.cuts
                             if norm is not None) or "the gradient is cut here"
             start = end - 3 * self.way
-            short = min(self.wide, 60.0) * 0.5 * self.way
+            short = max(min(self.wide, 60.0) * 0.5, SHORT) * self.way
             self.sheet.line(((start, y), (start - short, y)), "gradient", width=1.6,
                             dash="4 3", title=f"cut: {cut}")
             x = self.x(span.reach) + self.inwards
@@ -174,13 +175,37 @@ class Bands:
                           Run(f"‖ = {number(norm)}")]
         return tuple(found)
 
-    def legend(self, count: int) -> None:
-        """What the looks mean."""
+    def legend(self, spans: Sequence[Span], count: int) -> None:
+        """What the looks mean that occur below the states of `count` bands."""
         y, x = self.top(count) + 2, self.left
-        for said, thick, dash in (("the gradient, back to the cut", 2.4, ""),
-                                  ("what would have gone further", 1.6, "4 3")):
-            ends = ((x + 26, y), (x, y))
-            self.sheet.line(ends[::self.way], "gradient", width=thick, dash=dash)
-            words = roman(said)
-            self.sheet.say((x + 34, y + 4), words, "quiet", style.TINY, "start")
-            x += 34 + width(words, style.TINY) + 24
+        cut = any(span.cuts for span in spans)
+        hollow = any(self.lag(span.first, span.reach) > 0 for span in spans)
+        again = any(self.lag(span.first, span.reach) < 0 for span in spans)
+        for said, there in (("the gradient, back to the cut" if cut else "the gradient", True),
+                            ("the cut, and what would have gone further", cut),
+                            ("a loss that is sent back", self.cells),
+                            ("one that is not: no step is left for it", self.cells and hollow),
+                            ("new steps of the window", again),
+                            ("steps that are run again", again)):
+            if there:
+                words = roman(said)
+                self.sample(said, x, y)
+                self.sheet.say((x + 34, y + 4), words, "quiet", style.TINY, "start")
+                x += 34 + width(words, style.TINY) + 24
+
+    def sample(self, said: str, x: float, y: float) -> None:
+        """A look, before the words that say what it means."""
+        ends = ((x + 26, y), (x, y))[::self.way]
+        if said.startswith("the gradient"):
+            self.sheet.line(ends, "gradient", width=2.4)
+        elif said.startswith("the cut"):
+            middle = x + 19 if self.way > 0 else x + 7
+            self.sheet.line(ends, "gradient", width=1.6, dash="4 3")
+            self.sheet.line(((middle, y - 9), (middle, y + 9)), "inf", width=2.0, arrow=False)
+        elif "steps" in said and "loss" not in said and "left" not in said:
+            self.sheet.box(f"legend {said}", (x + 13, y), (26.0, 14.0),
+                           "gap" if "again" in said else "value", shape="rect", width=0.8)
+        else:
+            fill = "paper" if said.startswith("one") else "gradient"
+            self.sheet.box(f"legend {said}", (x + 13, y), (7.0, 7.0), "line", shape="circle",
+                           fill=fill, stroke="gradient", width=1.0, title=said)

@@ -41,7 +41,8 @@ class Block:
             (0.0, style.GAP_Y) if i < len(entries) else exchanged(outer(g, down), down)
             for i, g in enumerate(everything)
         ]
-        layers = Layers(sizes, [(index[w.tail], index[w.head]) for w in self.wires], len(entries))
+        layers = Layers(sizes, [(index[w.tail], index[w.head]) for w in self.wires], len(entries),
+                        level=True)
         self.right = layers.edges[-1][1] if layers.edges else 0.0
         self.rects: dict[Glyph, Rect] = {}
         for glyph, i in index.items():

@@ -22,7 +22,7 @@ from .paper import framed, label_rect
 from .passages import PASSAGES
 from .routing import Way
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .spots import Places, Spot, beside
+from .spots import Places, Spot, at_start, beside
 from .template import Room
 from .timegrid import HOPELESS, TimeGrid, gap_lines, title_of
 
@@ -131,6 +131,10 @@ class Turned:
         for wire, way in zip(self.scene.wires, self.ways):
             if wire.note:
                 self.number(wire, way)
+        for wire, way in zip(self.scene.wires, self.ways):
+            if wire.arrives:
+                self.say(at_start(wire, way, width(wire.arrives, style.TINY)), wire.arrives,
+                         "quiet", style.TINY)
 
     def say(self, spots: list[Spot], text: Text, role: str = "text", size: float = style.SMALL,
             bold: bool = False, halo: bool = False) -> None:

@@ -34,6 +34,7 @@ class Dresser:
             unnamed_root(root, [*amounts.found.seen, *self.flow.totals])
         self.of = {wire: amounts.joint(wire) for wire in scene.uses()}
         self.scale = Scale(self.norms(), strips.norms())
+        self.stripped = bool(strips.weights)
         scene.backwards = True
         scene.caption = (
             Run("Gradient flow", "b"),
@@ -70,7 +71,7 @@ class Dresser:
         for glyph in self.scene.glyphs():
             glyph.note = ()
         for wire in self.scene.wires:
-            wire.note = ()
+            wire.note = wire.arrives = ()
         for rail in self.scene.rails:
             rail.step_notes, rail.note, rail.gap_note = {}, (), ()
         for column in self.scene.columns:
@@ -81,7 +82,10 @@ class Dresser:
         said = []
         if any(wire.kind == "carried" and wire.note for wire in self.scene.wires):
             said.append(roman("×: the factor by which a step changes the gradient on its way back"))
-        if any(rail.step_notes for rail in self.scene.rails):
+        if any(wire.arrives for wire in self.scene.wires):
+            said.append(roman("a number at an arrow head: what arrives there, where more than one "
+                              "gradient does"))
+        if self.stripped or any(rail.step_notes for rail in self.scene.rails):
             said.append((Run("Δ"), Run("t", "_"), Run(": what step "), Run("t", "i"),
                          Run(" adds to the gradient of a weight")))
             if any(x is not None and not x.is_scalar for x in (r.glyph.node for r in
@@ -147,6 +151,8 @@ class Dresser:
         around = glyph.when is None and not self.scene.columns
         if around and (glyph.role not in ("op", "function")):
             glyph.note = self.sequence_text(glyph, size) if glyph.steps else self.short(node)
+        elif glyph.shape == "box" and glyph.when is None:  # a weight beside the steps
+            glyph.note = self.norm_text(node, symbol(node.name or "w"), self.flow.gradient(node))
         if glyph.role != "state" and not (glyph.role == "initial" and node.requires_grad):
             return
         if not glyph.steps:

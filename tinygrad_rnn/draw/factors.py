@@ -28,8 +28,8 @@ def signed(node: Node, x: Any) -> Text:
 
 
 def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
-    """The factor of each passage, and where a state gets a gradient from above too, that one's
-    size. `of` are the wires that are drawn, and how much runs along each."""
+    """The factor of each passage, and where a state gets more than one gradient, the size of each
+    where it arrives. `of` are the wires that are drawn, and how much runs along each."""
     states: dict[tuple[Hashable, int | None], Glyph] = {
         (g.key, g.when): g for c in amounts.scene.columns for g in c.glyphs if g.role == "state"
     }
@@ -41,8 +41,8 @@ def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
             for part in wire.parts():
                 if amounts.of[part] is not None:
                     passages.setdefault((part.tail, wire.head.when), []).append((wire, part))
-        elif wire.kind == "inner" and counted[wire.tail] > 1:
-            wire.note = roman(number(amounts.together(wire.parts(), wire.tail)))
+        if wire.kind in ("carried", "inner") and counted[wire.tail] > 1:
+            wire.arrives = roman(number(amounts.together(wire.parts(), wire.tail)))
     for (tail, when), uses in passages.items():
         after = states.get((tail.key, when))
         if after is None or after.node is None:

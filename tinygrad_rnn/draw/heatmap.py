@@ -10,6 +10,7 @@ one row for each, with the size of every step's contribution.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -154,8 +155,12 @@ def names(sheet: Sheet, table: Table, down: list[tuple[int, int]], across: list[
 
 
 def titled(name: str) -> Text:
-    """The name of a row or column: W_hh as in the equations, anything else as it is."""
-    return symbol(name) if name[:1].isalpha() else roman(clean(name))
+    """The name of a row or column: W_hh as in the equations, also that of a scope or a module;
+    anything else as it is."""
+    within, own = re.fullmatch(r"(?s)(.*[/.])?(.*)", name).groups("")  # type: ignore[union-attr]
+    if not own[:1].isalpha():
+        return roman(clean(name))
+    return (*(roman(clean(within)) if within else ()), *symbol(own))
 
 
 def lines(table: Table, shades: Shades, title: str,

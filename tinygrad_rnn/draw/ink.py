@@ -6,18 +6,18 @@ The question this file answers: *what is put on the paper, and how does it look?
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
-from itertools import pairwise
 
 from . import spots, style
 from .blocks import box_of, line_of
 from .labels import Run, Text
 from .model import Box, Drawing, Label, Line, Point
 from .names import safe
+from .numbers import add_numbers
 from .outlines import onto
 from .outside import TOTAL
 from .paper import framed, label_rect
-from .passages import PASSAGES
 from .routing import Way, centre, shifted
 from .scene import Column, Glyph, Rail, Wire
 from .scopes import name_scopes
@@ -39,6 +39,7 @@ class Ink:
         self.crowded = 0
         self.taken = Places()  # where glyphs and words are
         self.lanes = Places()  # where lines run
+        self.edges = Places()  # the outlines of frames
         self.gaps = [c.hidden[0] for c in self.scene.columns if c.hidden]
         self.small = grid.smaller()
         for i, column in enumerate(self.scene.columns):
@@ -57,14 +58,7 @@ class Ink:
         self.labels[titles:titles] = named
         for label in named:
             self.taken.add(label)
-        for rail in self.scene.rails:
-            self.step_notes(rail)
-        for wire in self.scene.wires:
-            if wire.delay:
-                self.delay(wire)
-        for wire in self.scene.wires:
-            if wire.note:
-                self.number(wire)
+        add_numbers(self)
 
     @property
     def all_crowded(self) -> int:
@@ -94,9 +88,15 @@ class Ink:
         t, wide = self.grid.of(column), self.grid.column_width(column)
         part = f"{safe(column.part)}." if column.part else ""
         place = (x + wide / 2, (t.top + t.bottom) / 2, wide, t.bottom - t.top, "rect")
+        for side in (x, x + wide):
+            self.edges.add((side - 3, t.top, side + 3, t.bottom))
+        for level in (t.top, t.bottom):
+            self.edges.add((x, level - 2, x + wide, level + 2))
         if column.hidden is None:
             self.frames.append(Box(f"{part}t{column.step}.frame", *place, "frame"))
             self.say((x + 12, t.top + 17), title_of(column), "quiet", anchor="start")
+            left, top, right, bottom = label_rect(self.labels[-1])
+            self.taken.add((left, top, right + 10, bottom))  # nothing else goes on in its line
             return
         first, last = column.hidden
         name = f"{part}gap" if first == self.gaps[0] else f"{part}gap{first}"
@@ -109,39 +109,9 @@ class Ink:
 
     # --- wires ----------------------------------------------------------------------------------
 
-    def number(self, wire: Wire) -> None:
-        """The number of a wire, at the first place near it that is free."""
-        at, anchor = self.best(spots.for_number(wire, self.grid), wire.note)
-        passage = wire.kind in PASSAGES
-        label = Label(*at, wire.note, "text" if passage else "quiet",
-                      style.SMALL if passage else style.TINY, anchor)
-        self.put(replace(label, halo=passage or self.lanes.touch(label_rect(label))))
-
-    def delay(self, wire: Wire) -> None:
-        """The black square on the longest stretch of a delayed wire, where no other line crosses,
-        and the lag beside it."""
-        lag = Run("t", "i"), Run(f"−{wire.delay}" if wire.delay > 0 else f"+{-wire.delay}")
-        squares = sorted(spots.along(self.grid.way(wire)), key=lambda at: self.crowd(at, wire))
-        said = self.best([spot for at in squares for spot in spots.around_square(at)], lag)
-        x, y = next(at for at in squares if said in spots.around_square(at))
-        self.boxes.append(Box(f"{wire.tail.id}--{wire.head.id}.{wire.position}.delay", x, y, 8, 8,
-                              "rect", "delay", title="a delay"))
-        self.taken.add((x - 4, y - 4, x + 4, y + 4))
-        self.say(said[0], lag, "text", style.TINY, said[1], halo=True)
-
-    def crowd(self, at: Point, wire: Wire) -> int:
-        """How many lines other than `wire` run close to a point; a glyph counts for nine."""
-        x, y = at
-        name = f"{wire.tail.id}--{wire.head.id}"
-        near = sum(min(p[0], q[0]) < x + 9 and max(p[0], q[0]) > x - 9
-                   and min(p[1], q[1]) < y + 9 and max(p[1], q[1]) > y - 9
-                   for line in self.lines if not line.id.startswith(name)
-                   for p, q in pairwise(line.points))
-        return near + 9 * self.taken.touch((x - 8, y - 8, x + 8, y + 8))
-
-    def best(self, places: list[Spot], text: Text) -> Spot:
+    def best(self, places: Iterable[Spot], text: Text, *more: Places) -> Spot:
         """The best of some spots for words."""
-        spot = spots.best(places, text, self.taken, self.lanes)
+        spot = spots.best(places, text, self.taken, self.lanes, *more)
         self.crowded += self.taken.touch(said_at(spot, text))
         return spot
 
@@ -184,21 +154,6 @@ class Ink:
         self.dot(dot, way[0], wire.colour or wire.role)
         self.lay(line_of(wire, self.reaching(wire, way), self.ids, tail=dot))
         return way[0][0]
-
-    def step_notes(self, rail: Rail) -> None:
-        """What is said of each step, beside its last tap: one number, however many taps."""
-        t = self.grid.templates[rail.stage]
-        taps: dict[int | None, list[float]] = {}  # where each step taps the rail
-        for wire in rail.taps if rail.step_notes else ():
-            taps.setdefault(wire.head.when, []).append(t.tap(rail, wire).way[0][0])
-        for i, column in enumerate(self.scene.columns):
-            note = rail.step_notes.get(column.when) if column.step is not None else None
-            if note:
-                left, x = t.tap(rail, rail.taps[0]).note_left, self.grid.left[i]
-                ends = [x + end for end in sorted(taps[column.when])]
-                spot = self.best(spots.for_step(ends, t.rail_y[rail.glyph.id] - 6, left), note)
-                crossed = self.lanes.touch(said_at(spot, note))
-                self.say(spot[0], note, anchor=spot[1], halo=crossed)
 
     def total(self, total: Glyph, y: float) -> None:
         """The rail above all frames that gathers a term from each step."""
@@ -250,3 +205,5 @@ class Ink:
         (x, y), anchor = notes[glyph.key]
         label = Label(self.grid.left[column] + x, y, glyph.note, anchor=anchor, bold=True)
         self.put(replace(label, halo=self.lanes.touch(label_rect(label))))
+        left, top, right, bottom = label_rect(label)
+        self.taken.add((left - 8, top, right + 8, bottom))  # other numbers are told from it

@@ -17,18 +17,20 @@ from .model import Point
 
 GAP_X, GAP_Y, SLOT, SWEEPS = 34.0, 16.0, 6.0, 8
 MAIN = 12  # how much straighter the ways of results are kept than those of inputs
+CHAIN = 10_000  # and how much those where nothing else comes in
 
 
 class Layers:
     """`sizes` are (width, height) by number; `uses` are pairs (operand, user). The first `entries`
     items stay on the left edge: wires from elsewhere come in there. Where two items use each other,
-    one of the uses runs `back`."""
+    one of the uses runs `back`. `level`: chains are level."""
 
     def __init__(
         self,
         sizes: Sequence[tuple[float, float]],
         uses: Sequence[tuple[int, int]],
         entries: int = 0,
+        level: bool = False,
     ) -> None:
         self.sizes = list(sizes)
         place = in_order(len(sizes), uses)
@@ -49,6 +51,7 @@ class Layers:
             self.pairs += pairwise(way)
         computed = {user for _, user in self.uses} | set(range(len(sizes), len(self.sizes)))
         self.weights = [MAIN if i < entries or i in computed else 1 for i in range(len(self.sizes))]
+        self.entries, self.count, self.straight = entries, len(sizes), level
         self.rows: list[list[int]] = [[] for _ in range(max(self.layer, default=0) + 1)]
         for item, layer in enumerate(self.layer):
             self.rows[layer].append(item)
@@ -103,7 +106,33 @@ class Layers:
                         for i in row
                     },
                 )
+        chains = self.chains(y) if self.straight else {}
+        self.weights = [CHAIN if i in chains else 1 for i in range(len(y))]
+        for row in self.rows if chains else ():
+            self.pack(row, y, {i: chains.get(i, y[i]) for i in row})
         return y
+
+    def chains(self, y: list[float]) -> dict[int, float]:
+        """The height of everything in a chain, where each hears of one computed thing only, near
+        by, and is heard of by one: a chain is level. What hangs on the left edge stays there."""
+        before: list[list[int]] = [[] for _ in self.sizes]
+        after: list[list[int]] = [[] for _ in self.sizes]
+        for operand, user in self.pairs:
+            after[operand].append(user)
+            before[user].append(operand)
+        for i, there in enumerate(before):
+            far = any(operand >= self.count for operand in there)
+            before[i] = [] if far else [x for x in there if self.weights[x] == MAIN] or there
+        follows = {there[0]: i for i, there in enumerate(before)
+                   if len(there) == 1 and len(after[there[0]]) == 1}
+        level: dict[int, float] = {}
+        for first in sorted(set(follows) - set(follows.values())):
+            chain = [first]
+            while chain[-1] in follows:
+                chain.append(follows[chain[-1]])
+            height = y[first] if first < self.entries else sum(y[i] for i in chain) / len(chain)
+            level.update((i, height) for i in chain)
+        return level
 
     def pack(self, row: list[int], y: list[float], wanted: dict[int, float]) -> None:
         """Put a layer where it wants to be, in order, without overlaps: neighbours that press

@@ -74,7 +74,22 @@ def cell_groups(scene: Scene) -> dict[Glyph, Group]:
                     found[glyph] = (("cell", glyph.scope), name)
             elif is_op(glyph):
                 found[glyph] = (("ops", joined[glyph.key]), "")
-    return found
+    return {**found, **groups_around(scene)}
+
+
+def groups_around(scene: Scene) -> dict[Glyph, Group]:
+    """Outside of time, every operation together with the only one that uses it: a head that hears
+    of the last state is a linear map as one at every step is."""
+    ops = {glyph for glyph in scene.around if is_op(glyph)}
+    users: dict[Glyph, list[Glyph]] = {}
+    for wire in scene.wires:
+        if wire.tail in ops:
+            users.setdefault(wire.tail, []).append(wire.head)
+    last: dict[Glyph, Glyph] = {}
+    for glyph in reversed([glyph for glyph in scene.around if glyph in ops]):  # users first
+        only = users.get(glyph, [])
+        last[glyph] = last[only[0]] if len(only) == 1 and only[0] in last else glyph
+    return {glyph: (("ops", last[glyph].id), "") for glyph in scene.around if glyph in last}
 
 
 def cell_name(glyphs: list[Glyph]) -> str:

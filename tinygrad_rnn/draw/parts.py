@@ -18,7 +18,7 @@ import numpy as np
 
 from ..core.graph import Node, leaf
 from .labels import symbol
-from .scene import Scene, Wire
+from .scene import Glyph, Scene, Wire
 
 Key = Hashable
 LOSSES = {"l", "loss", "e", "j", "cost", "error", "nll"}
@@ -156,9 +156,11 @@ def assign_roles(scene: Scene) -> None:
         for glyph in column.glyphs:
             if glyph.role == "value":
                 glyph.role = variable_role(glyph.node, glyph.key, steps)
+    after = afterwards(scene)
     for glyph in scene.around:
-        if glyph.role == "value" and lossy(glyph.node):
-            glyph.role = "loss"
+        if glyph.role == "value":
+            glyph.role = "loss" if lossy(glyph.node) else \
+                "output" if glyph in after and steps.leaves else "value"
     taken: set[str] = set()
     stage = 0
     for rail in sorted(scene.rails, key=lambda rail: rail.stage):
@@ -196,6 +198,15 @@ def assign_roles(scene: Scene) -> None:
             wire.role, wire.width = "carried", 2.0
         elif wire.kind == "fed":
             wire.role, wire.width = "weight output", 1.6
+
+
+def afterwards(scene: Scene) -> set[Glyph]:
+    """What is made of the steps, outside of time."""
+    found: set[Glyph] = set(scene.totals)
+    for wire in scene.wires:  # in the order of the program
+        if wire.head.when is None and (wire.tail.when is not None or wire.tail in found):
+            found.add(wire.head)
+    return found
 
 
 def base_name(x: Node) -> str | None:

@@ -157,6 +157,8 @@ class Circuit:
         if len(own) == 1 and node.arity == 2:
             i, x = own[0]
             sign = f"{number(x)} {sign}" if i == 0 else f"{sign} {number(x)}"
+            if node.name and "names" in self.show:  # the other operand is on the wire
+                sign = f"{sign} ( )" if i == 0 else f"( ) {sign}"
         if node.name and "names" in self.show:
             return (*symbol(node.name, node.step), Run(f" = {sign}"))
         return roman(sign)

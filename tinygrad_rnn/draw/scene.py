@@ -79,6 +79,7 @@ class Wire:
     role: str = "line"
     title: str = ""
     note: Text = ()
+    arrives: Text = ()  # what is said at its tail, where a gradient ends
     backwards: bool = False
     colour: str | None = None
     width: float = 1.2

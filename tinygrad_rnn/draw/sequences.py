@@ -12,6 +12,7 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
+from ..core.graph import Node
 from .labels import Run, clean, plain
 from .names import Names, safe
 from .scene import Glyph, Scene, Wire
@@ -37,7 +38,7 @@ class Sequences:
         for key, glyphs in ends.items():
             self.one[key] = self.whole_of(glyphs)
             self.of.update((glyph, self.one[key]) for glyph in glyphs)
-        self.of.update((glyph, glyph) for glyph in scene.around)
+        self.around = self.with_weights()
 
     def whole_of(self, glyphs: list[Glyph]) -> Glyph:
         """The sequence of which these are the steps; or the layer, of which they are the cells."""
@@ -58,6 +59,25 @@ class Sequences:
                        weights=tuple(weights), steps=tuple(steps),
                        shape="pill" if first.shape == "circle" and len(glyphs) > 1 else first.shape)
 
+    def with_weights(self) -> list[Glyph]:
+        """What stands outside of time: a box there knows its weights too, and they are not drawn
+        beside it."""
+        users: dict[Glyph, set[Glyph]] = {}
+        for wire in self.whole.wires:
+            users.setdefault(wire.tail, set()).add(wire.head)
+        boxes = {glyph for glyph in self.whole.around if glyph.role == "function"
+                 and glyph.node is None}
+        inside: dict[Glyph, list[Node]] = {}
+        for glyph in self.whole.around:
+            own = users.get(glyph, set())
+            if glyph.shape == "box" and glyph.node is not None and len(own) == 1 and own <= boxes:
+                inside.setdefault(next(iter(own)), []).append(glyph.node)
+            else:
+                self.of[glyph] = glyph
+        for box, weights in inside.items():
+            self.of[box] = replace(box, weights=tuple(weights))
+        return [self.of[glyph] for glyph in self.whole.around if glyph in self.of]
+
     def scene(self) -> Scene:
         """All of it as a graph without time."""
         wires: dict[Hashable, Wire] = {}
@@ -76,7 +96,7 @@ class Sequences:
                 head = self.of[wire.head]
                 joined(wires, (tail, head), wire, tail=tail, head=head, kind="free", role="line",
                        width=1.2, note=())
-        order = [*self.one.values(), *self.whole.around]
+        order = [*self.one.values(), *self.around]
         return Scene(self.whole.title, [], around=sorted_by_use(order, list(wires.values())),
                      wires=in_order(order, list(wires.values())), caption=())
 

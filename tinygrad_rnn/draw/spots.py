@@ -9,7 +9,8 @@ only.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise
 
 from . import style
 from .labels import Text, width
@@ -42,8 +43,9 @@ class Places:
             if isinstance(thing, Label):
                 self.put(label_rect(thing))
             elif isinstance(thing, Line):
-                for p, q in pairwise(thing.points):
-                    self.put((min(p[0], q[0]), min(p[1], q[1]), max(p[0], q[0]), max(p[1], q[1])))
+                by = thing.width / 2
+                for (x, y), (x2, y2) in pairwise(thing.points):
+                    self.put((min(x, x2) - by, min(y, y2) - by, max(x, x2) + by, max(y, y2) + by))
             else:
                 self.put(thing)
         self.new.clear()
@@ -72,11 +74,22 @@ def said_at(spot: Spot, text: Text) -> Rect:
     return label_rect(Label(*spot[0], text, size=style.SMALL, anchor=spot[1]))
 
 
-def best(spots: list[Spot], text: Text, taken: Places, lanes: Places) -> Spot:
-    """The first spot where words would lie on nothing; if there is none, on lines only."""
-    free = [spot for spot in spots if not taken.touch(said_at(spot, text))]
-    clear = (spot for spot in free if not lanes.touch(said_at(spot, text)))
-    return next(clear, next(iter(free), spots[0]))
+def best(spots: Iterable[Spot], text: Text, taken: Places, *lanes: Places) -> Spot:
+    """The first spot where words would lie on nothing; if there is none, on lines only, on those of
+    the last `lanes` first."""
+    spots = iter(spots)
+    first, free = next(spots), list[tuple[Spot, Rect]]()
+    for spot in chain([first], spots):
+        said = said_at(spot, text)
+        if not taken.touch(said):
+            if not any(lane.touch(said) for lane in lanes):
+                return spot
+            free.append((spot, said))
+    for count in range(len(lanes) - 1, 0, -1):
+        for spot, said in free:
+            if not any(lane.touch(said) for lane in lanes[:count]):
+                return spot
+    return free[0][0] if free else first
 
 
 # --- which spots there are ----------------------------------------------------------------------
@@ -84,10 +97,7 @@ def best(spots: list[Spot], text: Text, taken: Places, lanes: Places) -> Spot:
 
 def for_number(wire: Wire, grid: TimeGrid) -> list[Spot]:
     """On a passage between two steps above its middle, else beside where the wire starts."""
-    way = grid.way(wire)
-    (x, y), (_, y2) = way[0], way[1]
-    wide = width(wire.note, style.SMALL)
-    spots: list[Spot] = []
+    way, spots = grid.way(wire), list[Spot]()
     if wire.kind in PASSAGES:
         middle = (way[0][0] + way[-1][0]) / 2
         if wire.head in grid.column_of and wire.tail not in grid.scene.initial:
@@ -95,8 +105,16 @@ def for_number(wire: Wire, grid: TimeGrid) -> list[Spot]:
             middle = grid.left[max(ends)] - grid.between / 2
         spots = [((middle, level + dy), "middle") for level in dict.fromkeys(p[1] for p in way)
                  for dy in (-7, 14, -20, 27)]
-    near = y - 7 if y2 < y else y + 14
-    spots += [((x + 8, near), "start"), ((x - 8, near), "end")]
+    return spots + at_start(wire, way, width(wire.note, style.SMALL))
+
+
+def at_start(wire: Wire, way: Way, wide: float) -> list[Spot]:
+    """For words of a width: beside where a wire starts, clear of an arrow head there."""
+    (x, y), (_, y2) = way[0], way[1]
+    half = style.head(wire.width)[1]
+    near = y - 7 if y2 < y else y + 14 if y2 > y else y + max(14.0, half + 9.5)
+    aside = max(8.0, half + 3.0)
+    spots: list[Spot] = [((x + aside, near), "start"), ((x - aside, near), "end")]
     spots += [((x + 28, near), "start"), ((x - 28, near), "end")]  # past a tap that runs by
     for dy in (-22, -28, 32, -40, 46, -54):
         spots += [((x + side, y + dy), anchor) for side, anchor in
@@ -104,13 +122,17 @@ def for_number(wire: Wire, grid: TimeGrid) -> list[Spot]:
     return spots
 
 
-def for_step(ends: list[float], y: float, left: bool) -> list[Spot]:
-    """For what a step gives to a weight: beside its taps, which end on the rail at `ends`; on the
-    `left` of them first, if there is more room."""
-    spots: list[Spot] = [((ends[0] - 9, y), "end"), ((ends[-1] + 8, y), "start")]
-    spots += [((end + d, y), "start") for d in (8, 32, 56, 80, 104) for end in ends[::-1]]
-    spots += [((x, y_ + 20), end) for (x, y_), end in spots]  # below the rail
-    return spots if left else spots[1:] + spots[:1]
+def for_step(ends: list[float], y: float, left: bool, head: float) -> Iterator[Spot]:
+    """For what a step gives to a weight: beside its taps, which end on the rail at `ends` in arrow
+    heads half as wide as `head`; on the `left` of them first, if there is more room. Never below
+    the rail, where it would be read as what stands on the next one."""
+    near = max(8.0, head + 3.5)
+    before: Spot = (ends[0] - near - 1, y), "end"
+    after: Spot = (ends[-1] + near, y), "start"
+    yield from (before, after) if left else (after, before)
+    for d in range(8, 112, 8):
+        yield (ends[-1] + near + d, y), "start"
+        yield (ends[0] - near - d, y), "end"
 
 
 def around_square(at: Point) -> list[Spot]:

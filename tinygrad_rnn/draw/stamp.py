@@ -9,7 +9,7 @@ over) does always: each kind of step has a stamp of its own, on the one grid of 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from itertools import chain, product
+from itertools import chain, pairwise, product
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import style
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Key = Hashable
 LABEL = 15.0  # the room for a line of words
+NARROW = 0.8  # words are narrower than the widest font makes them
 ASIDE, NEXT = 30, 14  # how far from its middle a cell is tapped first, and then from tap to tap
 
 
@@ -150,17 +151,24 @@ class Stamp:
                 wide = width(glyph.note, style.SMALL) * BOLD
                 widest[glyph.key] = max(widest.get(glyph.key, 0.0), wide)
         for key, wide in widest.items():
-            spots = list(note_spots(self.rects[key], wide, self.template.width))
-            clear = next((spot for spot in spots if self.free(spot, wide)), None)
+            near = list(note_spots(self.rects[key], wide))
+            clear = next(chain(
+                (spot for spot in near if self.free(spot, wide)),
+                (spot for spot in near if self.free(spot, NARROW * wide)),
+                (spot for spot in far_spots(self.rects[key], 10, 40) if self.free(spot, wide)),
+                (spot for spot in near if self.free(spot, wide, across=True)),
+                (spot for spot in far_spots(self.rects[key], 40, 130) if self.free(spot, wide)),
+            ), None)
             self.crowded += clear is None
-            spot = clear or spots[0]
+            spot = clear or near[0]
             rect = note_rect(spot, wide)
             self.notes[key] = spot
             self.template.width = max(self.template.width, rect[2] + 6)
             self.field.boxes.append(rect)
 
-    def free(self, spot: tuple[Point, str], wide: float) -> bool:
-        """Whether a note would stand clear."""
+    def free(self, spot: tuple[Point, str], wide: float, across: bool = False) -> bool:
+        """Whether a note would stand clear; or `across` wires that run up or down, which go on
+        behind it."""
         t = self.template
         left, top, right, bottom = rect = note_rect(spot, wide)
         around = Field([rect])
@@ -168,7 +176,9 @@ class Stamp:
             not (left < b[2] and right > b[0] and top < b[3] and bottom > b[1])
             for b in (*self.field.boxes, (8.0, t.top + 2, 100.0, t.top + 24))  # and the title
         )
-        return inside and all(around.clear(way) for way in self.field.wires)
+        wires = [stretch for way in self.field.wires for stretch in pairwise(way)
+                 if stretch[0][0] != stretch[1][0]] if across else self.field.wires
+        return inside and all(around.clear(way) for way in wires)
 
 
 def tap_ways(rect: Rect, y: float, left_only: bool = False) -> Iterable[Way]:
@@ -194,8 +204,8 @@ def round_taps(rect: Rect, y: float, xs: Iterable[float], ys: Iterable[float]) -
         yield (x, y), (x, level), (middle, level), (middle, rect[1 if level < rect[1] else 3])
 
 
-def note_spots(rect: Rect, wide: float, frame: float) -> Iterable[tuple[Point, str]]:
-    """Places for a note near a box, the best first: (baseline point, anchor)."""
+def note_spots(rect: Rect, wide: float) -> Iterable[tuple[Point, str]]:
+    """Places for a note beside a box, the best first: (baseline point, anchor)."""
     left, top, right, bottom = rect
     for y in (bottom + 14, top - 6, bottom + 28, top - 20):
         yield (max(right + 10, wide + 8), y), "end"
@@ -204,13 +214,21 @@ def note_spots(rect: Rect, wide: float, frame: float) -> Iterable[tuple[Point, s
         yield (right + 3, y), "start"
     for y in (bottom + 14, top - 6):
         yield (right + 4, y), "start"
-        for distance in (10, 20, 30):  # past taps that run by
+
+
+def far_spots(rect: Rect, first: int, last: int) -> Iterable[tuple[Point, str]]:
+    """Places further away, where a step is crowded; the first of them past a tap that runs by."""
+    left, top, right, bottom = rect
+    levels = [bottom + 14, top - 6]
+    if first < 40:
+        for y, distance in product(levels, range(first, last, 10)):
             yield (left - distance, y), "end"
             yield (right + distance, y), "start"
-    for distance in range(40, 130, 10):  # further away, where a step is crowded
-        for y in (bottom + 14, top - 6, bottom + 28, top - 20, (top + bottom) / 2 + 4):
-            yield (left - distance, y), "end"
-            yield (right + distance, y), "start"
+        return
+    levels += [bottom + 28, top - 20, (top + bottom) / 2 + 4]
+    for distance, y in product(range(first, last, 10), levels):
+        yield (left - distance, y), "end"
+        yield (right + distance, y), "start"
 
 
 def note_rect(spot: tuple[Point, str], wide: float) -> Rect:

@@ -172,6 +172,11 @@ THEMES = {
 }
 THEMES["print"] = printable(THEMES["light"])
 
+def head(width: float) -> tuple[float, float]:
+    """How long the arrow head of a line of a width is, and half how wide."""
+    return 5.0 + 1.9 * width, 2.4 + 1.15 * width
+
+
 # Op names as they are written on paper; an op that is not here shows its own name.
 SYMBOLS = {"linear": "@", "*": "×", "-": "−", "neg": "−", "/": "÷", "**": "^", "power": "^",
            "sigmoid": "σ", "sqrt": "√", "abs": "|·|", "T": "ᵀ", "sum": "Σ", "outer": "⊗",

@@ -144,8 +144,8 @@ def line(n: Line, paint: Painter) -> str:
     look, fill = paint.pen(n.role, n.colour, n.width, n.dash)
     points, head = n.points, ""
     if n.arrow:
-        long = 5.0 + 1.9 * n.width
-        corners = arrow(points[-2], points[-1], long, 2.4 + 1.15 * n.width)
+        long, half = style.head(n.width)
+        corners = arrow(points[-2], points[-1], long, half)
         head = f'<polygon points="{corners}" {fill}/>'
         points = (*points[:-1], toward(points[-1], points[-2], long - 1))
     title = f"<title>{xml(n.title)}</title>" if n.title else ""

@@ -16,6 +16,7 @@ from .scene import Column, Glyph, Rail, Scene, Wire
 from .template import Room, Template
 
 GAP = 118.0  # the width of a gap
+BETWEEN = 14.0  # below a first state, where the wire of the next one comes out
 HOPELESS = 8  # a tangle of so many wires stays one, however far things stand apart
 
 
@@ -147,7 +148,8 @@ class TimeGrid:
                 rect = moved(rect, self.beside_weights(stage) - rect[2])
             rect = self.beside_others(rect, glyph.note, placed, stage)
             self.rects[glyph] = rect
-            placed += [rect, note_below(rect, glyph.note)] if glyph.note else [rect]
+            placed.append(note_below(rect, glyph.note) if glyph.note else moved(rect, 0.0, BETWEEN))
+            placed.append(rect)
 
     def beside_weights(self, stage: int) -> float:
         """Where there is room on the left of the weights of a stage."""

@@ -76,7 +76,7 @@ def banded(spans: list[Span], which: str = "") -> Drawing:
     shown = spans if len(spans) <= MOST else [*spans[:MOST // 2], *spans[-MOST // 2:]]
     for i, span in enumerate(shown):
         paper.band(i, span, spans.index(span) + 1)
-    paper.legend(len(shown))
+    paper.legend(shown, len(shown))
     left_out = roman(f", {len(spans) - len(shown):,} windows in the middle are not drawn") \
         if len(shown) < len(spans) else ()
     caption = (Run(f"Truncated backpropagation{which}", "b"),
