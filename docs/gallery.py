@@ -6,7 +6,7 @@ Open it in a browser after a change of the drawings, and look at each picture, o
 """
 
 import runpy
-import sys
+from argparse import ArgumentParser
 from contextlib import chdir, redirect_stdout
 from html import escape
 from io import StringIO
@@ -108,7 +108,9 @@ def page(theme="auto"):
 
 
 if __name__ == "__main__":
-    path, theme, *_ = [*sys.argv[1:], *("gallery.html", "auto")[len(sys.argv) - 1:]]
-    path = Path(path)
-    path.write_text(page(theme), encoding="utf-8")
-    print(f"wrote {path}")
+    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path", nargs="?", type=Path, default=Path("gallery.html"))
+    parser.add_argument("theme", nargs="?", choices=NIGHT, default="auto")
+    asked = parser.parse_args()
+    asked.path.write_text(page(asked.theme), encoding="utf-8")
+    print(f"wrote {asked.path}")

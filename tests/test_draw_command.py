@@ -1,9 +1,14 @@
 """`tinygrad-rnn draw`: every pattern and view, the user's own, and one line when it cannot be."""
 
+import json
+
 import pytest
 
+import tinygrad_rnn as tg
+from tinygrad_rnn import draw
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.draw import VIEWS
+from tinygrad_rnn.cli.models import model
 from tinygrad_rnn.cli.patterns import PATTERNS
 
 
@@ -94,3 +99,46 @@ def test_the_views_that_the_help_names_are_those_that_there_are(capsys):
     assert main(["draw", "--help"]) == 0
     said = " ".join(capsys.readouterr().out.split()).replace("- ", "-")  # it breaks at hyphens
     assert all(view in said for view in VIEWS)
+
+
+@pytest.mark.parametrize("view", ["unrolled", "gradient-flow", "rolled"])
+def test_fewer_and_larger_boxes_on_request(view, place):
+    counts = []
+    for more in ((), ("--level", "cell"), ("--collapse", "encoder", "--collapse", "decoder")):
+        assert main(["draw", "encoder-decoder", "--view", view, *more, "-o", "out.json"]) == 0
+        counts.append(len(json.loads((place / "out.json").read_text("utf-8"))["boxes"]))
+    assert counts[2] < counts[1] < counts[0]
+
+
+def test_a_flow_of_whole_layers_is_the_one_of_the_library(place):
+    assert main(["draw", "lstm", "--view", "gradient-flow", "--level", "layer", "--steps", "3",
+                 "-o", "out.svg"]) == 0
+    flow = tg.gradient_flow(model("lstm", 3).loss)
+    assert (place / "out.svg").read_text("utf-8") == draw.gradient_flow(
+        flow, level="layer", first=3, last=0).svg()
+
+
+@pytest.mark.parametrize(("more", "says"), [
+    (("--view", "heatmap", "--level", "cell"), "--level: the view 'heatmap' has one level"),
+    (("--view", "cell-level", "--level", "op"), "has one level"),
+    (("--view", "api", "--collapse", "encoder"), "--collapse: the view 'api' has one level"),
+    (("--view", "rolled", "--level", "layer"), "layer"),
+    (("--collapse", "nothing"), "there is no scope 'nothing' to collapse"),
+])
+def test_levels_that_cannot_be_are_refused_in_a_line(more, says, capsys):
+    assert main(["draw", "many-to-many", *more]) == 2
+    problem = capsys.readouterr().err
+    assert says in problem
+    assert problem.count("\n") == 1
+
+
+def test_a_sketch_is_cut_where_a_terminal_ends_and_whole_in_a_file(capsys, monkeypatch):
+    assert main(["draw", "many-to-many"]) == 0
+    whole = capsys.readouterr().out
+    assert max(map(len, whole.splitlines())) > 150
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["draw", "many-to-many"]) == 0
+    short = capsys.readouterr().out
+    assert max(map(len, short.splitlines())) == 80
+    assert "cut at 80 columns" in short

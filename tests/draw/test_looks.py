@@ -8,6 +8,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw
 from tinygrad_rnn.cli.models import model
+from tinygrad_rnn.draw import escapes, style
 from tinygrad_rnn.draw.labels import number, plain
 from tinygrad_rnn.draw.paper import label_rect
 
@@ -198,3 +199,29 @@ def test_a_weight_outside_of_time_tells_its_gradient():
     said = [plain(n.text) for n in draw.gradient_flow(flow).drawing.labels]
     W_hy = next(w for name, w in found.weights.items() if "W_hy" in name)
     assert f"‖∂L/∂W_hy‖ = {number(np.linalg.norm(flow.gradient(W_hy)))}" in said
+
+
+@pytest.mark.parametrize(("colours", "found"), [
+    (1 << 24, r"\x1b\[48;2;(\d+);(\d+);(\d+);38;2;\d+;\d+;\d+m"),
+    (256, r"\x1b\[48;5;(\d+);38;5;\d+m")])
+def test_a_terminal_shows_the_colours_that_it_has_and_explains_them(colours, found):
+    picture = draw.text("abc", [-1.0, 0.0, 1.0])
+    text, words = picture.ansi(colours).splitlines()[:2]
+    assert len(re.findall(found, text)) == 3
+    assert re.findall(found, words) == re.findall(found, text)  # -1, 0 and 1 are the ends
+    assert re.sub(r"\x1b\[[\d;]*m", "", words).split() == ["−1", "0", "1"]
+    with pytest.raises(tg.errors.InputError, match="16,777,216 or 256"):
+        picture.ansi(16)
+
+
+@pytest.mark.parametrize(("row", "scale"), [(escapes.SIGNED, style.SIGNED),
+                                            (escapes.SIZES, style.SIZES)])
+def test_the_256_colours_go_as_the_others_do(row, scale):
+    """Each is near the one that is meant, and darker the further it is from the pale end."""
+    meant = [style.between(scale, i / (len(row) - 1)) for i in range(len(row))]
+    shown = [escapes.meant(n) for n in row]
+    assert all(style.apart(a, b) < 130 for a, b in zip(meant, shown))
+    bright = [style.brightness(c) for c in shown]
+    pale = bright.index(max(bright))
+    assert bright == sorted(bright[:pale]) + sorted(bright[pale:], reverse=True)
+    assert meant.index(max(meant, key=style.brightness)) == pale

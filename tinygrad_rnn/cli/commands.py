@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -102,9 +103,11 @@ def run_draw(options: argparse.Namespace) -> None:
     """A picture, or its sketch."""
     from .draw import draw
 
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print(draw(options.model, options.view, options.output, steps=options.steps, cell=options.cell,
                seed=options.seed, first=options.first, last=options.last, theme=options.theme,
-               direction=options.direction), end="")
+               direction=options.direction, level=options.level, collapse=options.collapse,
+               width=width), end="")
 
 
 def run_check(options: argparse.Namespace) -> int:
@@ -159,6 +162,12 @@ COMMANDS = (
             Option("--first", {"metavar": "K", "type": seed,
                                "help": "draw the first K steps (default: all of a few, else 3)"}),
             Option("--last", {"metavar": "K", "type": seed, "help": "and the last K"}),
+            Option("--level", {"choices": ("op", "cell", "layer"),
+                               "help": "of unrolled, rolled and gradient-flow: every operation, a "
+                                       "box for each cell, or one for each layer (default: op)"}),
+            Option("--collapse", {"metavar": "SCOPE", "action": "append", "default": [],
+                                  "help": "of the same views: a scope as one box a step; may be "
+                                          "given several times"}),
             Option("--direction", {"choices": ("right", "down"), "default": "right",
                                    "help": "which way time runs (default: %(default)s)"}),
             Option("--theme", {"choices": ("auto", "light", "dark", "print"), "default": "auto",

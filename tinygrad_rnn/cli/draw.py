@@ -6,7 +6,7 @@ The question this file answers: *how do I get a picture without writing a progra
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,16 @@ from .outside import attribute, blamed
 from .patterns import CELLS, PATTERNS, B, H, I, O
 
 TIMED = ("unrolled", "cell-level", "layer-level", "rolled", "gradient-flow")
+LEVELLED = ("unrolled", "rolled", "gradient-flow")  # those that can have fewer, larger boxes
 WIDTH = 8  # steps that are all drawn, if nothing is said
 
 
 def draw(name: str, view: str = "unrolled", out: str | None = None, *, steps: int = 4,
          cell: str = "rnn", seed: int = 0, first: int | None = None, last: int | None = None,
-         theme: str = "auto", direction: str = "right") -> str:
+         theme: str = "auto", direction: str = "right", level: str | None = None,
+         collapse: Sequence[str] = (), width: int | None = None) -> str:
     """Draw `name` and write the picture to `out`; returns what to print: where it is, or without
-    `out` the sketch.
+    `out` the sketch, of which a terminal shows `width` columns.
 
     Raises `InputError` for a name, view or file that cannot be.
     """
@@ -39,6 +41,10 @@ def draw(name: str, view: str = "unrolled", out: str | None = None, *, steps: in
     if direction != "right" and view not in TIMED:
         raise InputError(f"the view {view!r} has one direction; those of {', '.join(TIMED)} can "
                          "be chosen", where="--direction")
+    boxes = {**({"level": level} if level else {}), **({"collapse": collapse} if collapse else {})}
+    if boxes and view not in LEVELLED:
+        raise InputError(f"the view {view!r} has one level; those of {', '.join(LEVELLED)} can be "
+                         "chosen", where=f"--{next(iter(boxes))}")
     if view == "api":
         picture = views.api(outside(name, cell, seed),
                             None if ":" in name or name == "encoder-decoder" else steps,
@@ -49,10 +55,10 @@ def draw(name: str, view: str = "unrolled", out: str | None = None, *, steps: in
         raise InputError("the player is a page, and cannot be printed", where="--view player",
                          fix="-o player.html")
     else:
-        window = {**shown(steps, first, last), "direction": direction}
+        window = {**shown(steps, first, last), "direction": direction, **boxes}
         picture = VIEWS[view](model(name, steps, cell, seed), window, theme)
     if out is None:
-        return picture.text()
+        return picture.text(width)
     return f"wrote {picture.save(out)}\n"
 
 
@@ -107,7 +113,7 @@ VIEWS: dict[str, Callable[[Any, dict[str, Any], str], Any]] = {
     "layer-level": lambda found, window, theme: views.unrolled(
         found.loss, **window, level="layer", theme=theme),
     "rolled": lambda found, window, theme: views.rolled(
-        found.loss, direction=window["direction"], theme=theme),
+        found.loss, theme=theme, **{k: v for k, v in window.items() if k not in ("first", "last")}),
     "gradient-flow": lambda found, window, theme: views.gradient_flow(
         gradient_flow(found.loss), **window, theme=theme),
     "scalar": lambda found, window, theme: views.scalar(found.loss, theme=theme),

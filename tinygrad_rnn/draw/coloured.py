@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core.graph import Node
 from ..errors import InputError, ShapeError
-from . import style
+from . import escapes, style
 from .asked import options_of
 from .html import page
 from .labels import Run, cells, clean, number, roman, visible
@@ -174,16 +174,17 @@ class Coloured(Picture):
         look = f"background:{paint};color:{style.ink_on(paint)}"
         return f'<span style="{look}" title="{escape(self.told(i, x))}">{c}</span>'
 
-    def ansi(self) -> str:
-        """The text for a terminal that shows colours (24 bits)."""
-        return "".join(self.terminal(True))
+    def ansi(self, colours: int = escapes.ALL) -> str:
+        """The text for a terminal that shows colours, 16,777,216 of them (24 bits) or 256. Raises
+        `InputError` for another number."""
+        return "".join(self.terminal(escapes.checked(colours)))
 
     def text(self, width: int | None = None) -> str:
         """The text for a terminal without colours: below each line the activations as bars."""
-        return "".join(self.terminal(False))
+        return "".join(self.terminal(0))
 
-    def terminal(self, colours: bool) -> Sequence[str]:
-        """The lines of all blocks."""
+    def terminal(self, colours: int) -> Sequence[str]:
+        """The lines of all blocks, in so many colours."""
         found = []
         for k, (name, x) in enumerate(self.series.items()):
             found += [f"{name}\n"] * bool(name)
@@ -191,13 +192,14 @@ class Coloured(Picture):
             for row in self.rows:
                 signs = [shown(self.words[i]) or " " for i in row]
                 if colours:
-                    found.append("".join(
-                        painted(c, shades.paint(float(x[i]))) for c, i in zip(signs, row)) + "\n")
+                    found.append("".join(escapes.painted(c, float(x[i]), shades, colours)
+                                         for c, i in zip(signs, row)) + "\n")
                 else:
                     bars = "".join(shades.sign(float(x[i])) * max(1, cells(c))
                                    for c, i in zip(signs, row))
                     found += ["".join(signs) + "\n", bars + "\n"]
-            found += [shades.words() + "\n", "\n"]
+            words = escapes.legend(shades, colours) if colours else shades.words()
+            found += [words + "\n", "\n"]
         return [*found, *([self.note + "\n"] if self.note else [])]
 
     def __rich__(self) -> Any:
@@ -205,14 +207,6 @@ class Coloured(Picture):
         from rich.text import Text
 
         return Text.from_ansi(self.ansi())
-
-
-def painted(c: str, colour: str) -> str:
-    """A character on a colour, in the escape codes of terminals."""
-    paint = colour if colour.startswith("#") else style.THEMES["light"][colour].stroke
-    back, ink = (";".join(str(int(p[i:i + 2], 16)) for i in (1, 3, 5))
-                 for p in (paint, style.ink_on(paint)))
-    return f"\x1b[48;2;{back};38;2;{ink}m{c}\x1b[0m"
 
 
 def shown(c: str) -> str:

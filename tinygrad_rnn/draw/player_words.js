@@ -81,9 +81,9 @@ function leaving(facts, use, m) {
     const rule = use.rule.map((part) => (typeof part === "string" ? part
       : part[0] === "o" ? m.operands[part[1]]?.name || m.operands[part[1]]?.value : part[0]));
     facts.append(...item(`rule for ${name}`, rule.join(""), "rule"));
-    const numbers = inNumbers(use, m);
-    if (numbers) facts.append(...item("in numbers", `${numbers} = ${written(use.x, sent)}`, "number"));
-    else for (const [symbol, value] of meant(use, m)) facts.append(...item(`with ${symbol}`, value, "number"));
+    const numbers = inNumbers(use, m), result = written(use.x, sent);
+    if (numbers && numbers !== result) facts.append(...item("in numbers", `${numbers} = ${result}`, "number"));
+    else if (!numbers) for (const [symbol, value] of meant(use, m)) facts.append(...item(`with ${symbol}`, value, "number"));
   }
   const several = use.count > 1 ? ` (the sum of ${use.count} uses)` : "";
   facts.append(...item(`leaves to ${name}`, written(use.x, sent) + several, "number"));

@@ -9,10 +9,11 @@ outputs that a mask leaves; and in a scope that reads from the end it is the oth
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Hashable, Mapping
 
-from .labels import Run, Text, roman
+from .labels import Run, Text
 from .parts import Steps
 from .scene import Column, Glyph, Scene, Wire
 
@@ -102,5 +103,11 @@ def lag(wire: Wire) -> int:
 
 
 def timed(before: str, after: str) -> Text:
-    """Words around a t."""
-    return (*roman(before), Run("t", "i"), *roman(after))
+    """Words around a t; the T in them is a number too."""
+    return (*lettered(before), Run("t", "i"), *lettered(after))
+
+
+def lettered(words: str) -> Text:
+    """Words with every T slanted."""
+    parts = re.split("(T)", words)
+    return tuple(Run(part, "i" if part == "T" else "") for part in parts if part)
