@@ -69,22 +69,24 @@ def test_what_a_step_adds_stands_above_the_rail_of_its_weight_and_clear_of_heads
 
 
 @pytest.mark.parametrize("level", ["op", "cell"])
-def test_every_gradient_that_arrives_at_a_state_is_told_and_they_add_up(level):
-    """What is dhnext, why is it added to dh? Both are numbers at h_t, in a network of numbers."""
-    a, b = tg.Value(0.7, name="a"), tg.Value(0.4, name="b")
+@pytest.mark.parametrize("T", [3, 9])
+def test_every_gradient_that_arrives_at_a_state_is_told_and_they_add_up(T, level):
+    """What is dhnext, why is it added to dh? Both are numbers at h_t, in a network of numbers; also
+    where what comes next is not drawn."""
+    a, b = tg.Value(-0.3, name="a"), tg.Value(0.4, name="b")
     h, loss = tg.Value(0.1, name="h0"), 0.0
-    for t in (1, 2, 3):
+    for t in range(1, T + 1):
         with tg.timestep(t):
             h = tg.tanh(a * h + b).named("h")
             loss = loss + (h * 2.0).named("y") ** 2
     flow = tg.gradient_flow(loss)
-    picture = draw.gradient_flow(flow, level=level)
+    picture = draw.gradient_flow(flow, 3, 2, level=level)
     told = [float(plain(n.text).replace("−", "-")) for n in picture.drawing.labels
             if n.role == "quiet" and re.fullmatch(r"−?[\d.]+(e−?\d+)?", plain(n.text))]
-    for t in (1, 2):
+    for t in (1, 2, *([3, T - 1] if T > 3 else ())):
         whole = float(flow.gradient(next(x for x in flow.incoming if x.name == "h"
                                          and x.step == t)))
-        assert any(abs(p + q - whole) < 2e-3 * abs(whole) for p in told for q in told), t
+        assert any(abs(p + q - whole) < 4e-3 * abs(whole) for p in told for q in told), t
 
 
 def test_what_comes_after_the_last_state_is_drawn_as_it_is_at_every_step():
@@ -225,3 +227,10 @@ def test_the_256_colours_go_as_the_others_do(row, scale):
     pale = bright.index(max(bright))
     assert bright == sorted(bright[:pale]) + sorted(bright[pale:], reverse=True)
     assert meant.index(max(meant, key=style.brightness)) == pale
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_of_finite_gradients_nothing_says_nan(name):
+    drawing = draw.gradient_flow(tg.gradient_flow(model(name, 10).loss)).drawing
+    assert any(frame.role == "gap" for frame in drawing.frames)
+    assert not [n for n in drawing.labels if "NaN" in plain(n.text)]

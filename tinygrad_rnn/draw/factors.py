@@ -42,7 +42,7 @@ def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
                 if amounts.of[part] is not None:
                     passages.setdefault((part.tail, wire.head.when), []).append((wire, part))
         if wire.kind in ("carried", "inner") and counted[wire.tail] > 1:
-            wire.arrives = roman(number(amounts.together(wire.parts(), wire.tail)))
+            wire.arrives = arriving(wire, amounts)
     for (tail, when), uses in passages.items():
         after = states.get((tail.key, when))
         if after is None or after.node is None:
@@ -51,6 +51,16 @@ def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
         if factor is not None:  # two states may leave a box by one way
             before = (*first.note, Run(", ")) if first.note else ()
             first.note = (*before, *roman(f"×{number(factor)}"))
+
+
+def arriving(wire: Wire, amounts: Amounts) -> Text:
+    """What comes along one of several wires: what its uses send, or all that hidden steps do."""
+    uses = [part for part in wire.parts() if amounts.use(part) is not None]
+    if uses:
+        return roman(number(amounts.together(uses, wire.tail)))
+    node = wire.tail.node
+    hidden = None if node is None else amounts.hidden_sum(node)
+    return () if node is None or hidden is None else signed(node, hidden)
 
 
 def say_gap(scene: Scene, amounts: Amounts) -> None:
