@@ -81,19 +81,133 @@ def test_gradients_enter_through_outputs_and_states(facts, arrays, monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 def test_which_loop_runs(kind, monkeypatch):
     """The one that was asked for, at each call; and the one of NumPy past a mask."""
-    taken = []
-    monkeypatch.setattr(fused_compiled, "loops", lambda: taken.append(1) or compiled)
+    taken = noted(monkeypatch)
     layer, x = kind(I, H, seed=1, fused=True, backend="numba"), tg.Tensor(numbers((T, B, I)))
     assert "backend=numba" in repr(layer)
-    for backend, call, times in (("numba", {}, 2), ("numpy", {}, 0), ("numba", {}, 2),
-                                 ("numba", {"lengths": np.full(B, T)}, 0)):
+    both = {nn.RNN: ["few_ahead", "few_back"], nn.LSTM: ["lstm_ahead", "lstm_back"],
+            nn.GRU: ["gru_ahead", "gru_back"]}[kind]
+    for backend, call, found in (("numba", {}, both), ("numpy", {}, []), ("numba", {}, both),
+                                 ("numba", {"lengths": np.full(B, T)}, [])):
         layer.backend = backend
         (layer(x, **call) ** 2).sum().backward()
-        assert len(taken) == times, (backend, call)
+        assert taken == found, (backend, call)
         taken.clear()
     layer.fused = False
     layer(x)
     assert not taken
+
+
+def noted(monkeypatch):
+    """The names of the compiled functions, as they are asked for."""
+    taken = []
+
+    class Noted:
+        def __getattr__(self, name):
+            taken.append(name)
+            return getattr(compiled, name)
+
+    monkeypatch.setattr(fused_compiled, "loops", Noted)
+    return taken
+
+
+HEAD = "head_ahead", "loss_ahead", "loss_back", "head_back"
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_few_numbers_head_and_loss_are_compiled_too(kind, monkeypatch):
+    taken = noted(monkeypatch)
+    x, classes = tg.Tensor(numbers((T, B, I))), np.arange(T * B).reshape(T, B) % I
+    layer = kind(I, H, seed=1, fused=True, backend="numba", return_sequences=True)
+    head = nn.Linear(H, I, seed=2)
+    products = {nn.RNN: T * B * H * H, nn.LSTM: T * B * I * 4 * H, nn.GRU: T * B * I * 3 * H}[kind]
+    for most, few in ((products, True), (products - 1, False)):
+        monkeypatch.setattr(fused_compiled, "FEW", most)
+        nn.cross_entropy(head(layer(x)), classes).backward()
+        assert {name for name in taken if name in HEAD} == (set(HEAD) if few else set())
+        assert kind is not nn.RNN or ("few_ahead" in taken) == ("few_back" in taken) == few
+        taken.clear()
+    nn.cross_entropy(head(kind(I, H, seed=1, fused=True, return_sequences=True)(x)), classes)
+    assert not taken
+
+
+CASES = {  # x, bias, kind of class, reduction
+    "a batch": ((T, B, I), True, "i8", "batch"),
+    "one sequence": ((T, I), True, "i8", "batch"),
+    "no bias": ((T, B, I), False, "u1", "batch"),
+    "a sum": ((T, B, I), True, "i4", "sum"),
+    "one step": ((1, 1, I), True, "i8", "mean"),
+}
+
+
+def top(case, backend, dtype="float64", mixed=False):
+    """A loss on a head on a layer: all numbers and gradients that come of it."""
+    shape, bias, kind, reduction = CASES[case]
+    x = tg.Tensor(numbers(shape).astype(dtype), requires_grad=True)
+    classes = (np.arange(np.prod(shape[:-1])).reshape(shape[:-1]) % I).astype(kind)
+    layer = nn.RNN(I, H, seed=1, fused=backend is not None, backend=backend or "numpy",
+                   return_sequences=True, dtype=dtype, bias=bias)
+    head = nn.Linear(H, I, seed=2, dtype="float64" if mixed else dtype, bias=bias)
+    h = layer(x)
+    y = head(h)
+    loss = nn.cross_entropy(y, classes, reduction)
+    first = tg.grad(loss, x, create_graph=True)
+    second = tg.grad((first ** 2).sum(), head.W)
+    rows = tg.gradient_flow(loss).ledger(head.W)
+    y.retain_grad()
+    (3 * loss + (h[-1] ** 2).sum()).backward()
+    return [loss.numpy(), y.numpy(), first.numpy(), second.numpy(), x.grad,
+            *(p.grad for p in layer.cell.parameters()), *(p.grad for p in head.parameters()),
+            *(row.contribution for row in rows), *([] if backend is None else [y.grad])]
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("case", CASES)
+def test_a_compiled_head_and_loss_give_the_same(case):
+    for dtype, rtol, atol in (("float64", 1e-12, 1e-14), ("float32", 2e-5, 2e-6)):
+        found = top(case, "numba", dtype)
+        for rival in (None, "numpy"):  # op by op, y as a whole has no gradient
+            for one, other in zip(top(case, rival, dtype), found):
+                assert one.dtype == other.dtype
+                np.testing.assert_allclose(other, one, rtol, atol)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_head_of_another_type():
+    for one, other in zip(top("a batch", "numpy", "float32", True),
+                          top("a batch", "numba", "float32", True), strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_allclose(other, one, 2e-5, 2e-6)
+
+
+@pytest.mark.usefixtures("numba")
+def test_a_head_and_a_loss_as_numba_compiles_them():
+    for case in ("a batch", "no bias"):
+        for one, other in zip(top(case, "numpy"), top(case, "numba"), strict=True):
+            np.testing.assert_allclose(other, one, 1e-12, 1e-14)
+
+
+@pytest.mark.usefixtures("plain")
+def test_classes_that_are_not_there_and_later_writes():
+    layer = nn.RNN(I, H, seed=1, fused=True, backend="numba", return_sequences=True)
+    classes = np.zeros((T, B), int)
+    y = nn.Linear(H, I, seed=2)(layer(tg.Tensor(numbers((T, B, I)))))
+    for wrong in (-1, I):
+        classes[-1, -1] = wrong
+        with pytest.raises(tg.InputError, match=f"classes must lie in 0 .. {I - 1}"):
+            nn.cross_entropy(y, classes)
+    with pytest.raises(tg.DTypeError, match="whole numbers"):
+        nn.cross_entropy(y, np.zeros((T, B), bool))
+    classes[-1, -1] = 0
+    found = []
+    for after in (0, 1):  # what is written to them later changes nothing
+        loss = nn.cross_entropy(y, classes)
+        classes[...] = after
+        layer.cell.W_hh.zero_grad()
+        loss.backward()
+        found.append(layer.cell.W_hh.grad)
+        classes[...] = 0
+    np.testing.assert_array_equal(*found)
 
 
 @pytest.mark.usefixtures("plain")

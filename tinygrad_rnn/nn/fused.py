@@ -34,7 +34,7 @@ def obstacle(cell: Any) -> str:
     return ""
 
 
-def through_time(g: Any, y: Any, *operands: Any, run: Pass) -> list[Any]:
+def through_time(g: Any, y: Any, *operands: Any, run: Pass, loops: Any = None) -> list[Any]:
     """The rule: by hand; and where a graph of the gradient is wanted, through the operations."""
     if not isinstance(y, Node):
         return run.shares(g)
@@ -50,7 +50,8 @@ def through_time(g: Any, y: Any, *operands: Any, run: Pass) -> list[Any]:
     return [totals.get(x) if isinstance(x, Node) else None for x in operands]
 
 
-def step_by_step(g: Any, y: Any, *operands: Any, run: Pass) -> list[list[Part] | None]:
+def step_by_step(g: Any, y: Any, *operands: Any, run: Pass,
+                 loops: Any = None) -> list[list[Part] | None]:
     """What each step gave to each operand."""
     deltas = run.deltas(g)
     return [run.parts(name, deltas) if wanted else None
@@ -63,4 +64,5 @@ def add_up(node: Any, g: Any, arriving: Totals) -> None:
 
 
 SEQUENCE = Op("sequence", rules=(through_time,), joint=True, sums=add_up, parts=step_by_step,
-              doc="The states of a recurrent layer at all steps, as one node: see nn/fused.py.")
+              doc="The states of a recurrent layer at all steps, as one node: see nn/fused.py. "
+              "`loops` are the compiled functions for a head and a loss, if there are few numbers.")

@@ -8,6 +8,11 @@ function, and neither peepholes nor a reset before the product: a layer that nee
 when it is made. A pass with a mask, with sequences that begin in it or with recurrent dropout goes
 through NumPy, as without the option.
 
+Where few numbers are computed, it is the calls that cost: a compiled one with ten arrays takes as
+long as three of NumPy. So a small vanilla layer is one call each way, its products and the
+gradients of its weights included, and on any small compiled layer a `Linear` and `cross_entropy`
+are compiled as well (`loops` among the parameters of a node says so).
+
 Numba is an extra (`pip install "tinygrad-rnn[compiled]"`), imported when the first pass asks for
 it. It compiles for each type of numbers once in a process, and keeps nothing on the disk.
 """
@@ -30,19 +35,27 @@ from .fused_rnn import Deltas, RNNKernel, inputs
 from .options import one_of
 
 BACKENDS = "numpy", "numba"
-LOOPS = "rnn_ahead", "rnn_back", "lstm_ahead", "lstm_back", "gru_ahead", "gru_back"
+FEW = 1 << 13  # products of two numbers: up to so many cost less than a call of NumPy does
 
 
 @cache
 def loops() -> Any:
     """The functions of `compiled` as Numba has them: each compiled at its first call for the types
-    it gets, and calling the compiled product, not the one of Python."""
+    it gets, and calling the compiled ones, not those of Python."""
     from numba import njit
 
     make = njit(error_model="numpy", fastmath={"contract"})  # contract: a b + c rounded once
-    names = {**vars(compiled), "add_product": make(compiled.add_product)}
-    return SimpleNamespace(**{name: make(FunctionType(names[name].__code__, names, name))
-                              for name in LOOPS})
+    names = dict(vars(compiled))  # where they find each other
+    made = {name: make(FunctionType(f.__code__, names, name))
+            for name, f in names.items() if isinstance(f, FunctionType)}
+    names.update(made)
+    return SimpleNamespace(**made)
+
+
+def few(x: Any, W: Any) -> Any:
+    """The compiled functions, where so little is computed from x (..., I) with a matrix W (G, I)
+    that NumPy had better not be called at all; else None."""
+    return loops() if x.size * len(W) <= FEW else None
 
 
 def backend(given: Any, cell: Any, obstacle: str, where: str) -> str:
@@ -71,19 +84,38 @@ def backend(given: Any, cell: Any, obstacle: str, where: str) -> str:
 
 
 class CompiledRNN(RNNKernel):
-    """The vanilla recurrence, its loops compiled."""
+    """The vanilla recurrence, its loops compiled; of few numbers all of it, in one call each way:
+    there a call of NumPy costs more than what it computes."""
+
+    __slots__ = ("loops",)
 
     def forward(self) -> None:
-        loops().rnn_ahead(self.desk.states.whole, turned(self.W_hh), self.way.reverse)
+        desk, W, reverse = self.desk, self.W_hh, self.way.reverse
+        W_xh, b = self.weights["W_xh"], self.weights.get("b_h")
+        self.loops = few(self.x, W_xh) and few(desk.rows, W)
+        if self.loops is not None:
+            self.loops.few_ahead(desk.states.whole, self.x, W_xh, b, W, reverse)
+        else:
+            self.from_x()
+            loops().rnn_ahead(desk.states.whole, turned(W), reverse)
 
     def backward(self, g: Any) -> Deltas:
         if not self.way.plain:
             return super().backward(g)
-        lent, states = self.desk.lend(), self.desk.states.whole
+        lent, W, way, found = self.desk.lend(), self.W_hh, self.way, None
+        delta, states, g = lent.delta.whole, self.desk.states.whole, np.ascontiguousarray(g)
         d_h = np.zeros(states.shape[1:], states.dtype)
-        loops().rnn_back(np.ascontiguousarray(g), states, lent.delta.whole, d_h,
-                         np.ascontiguousarray(self.W_hh), self.way.reverse)
-        return Deltas(lent.delta.whole, lent.delta.whole, [d_h], [], lent)
+        if self.loops is not None:
+            d_x = np.zeros(self.weights["W_xh"].shape, W.dtype)
+            d_W, d_b = np.zeros(W.shape, W.dtype), np.zeros(len(W), W.dtype)
+            self.loops.few_back(g, states, self.x, W, way.reverse, delta, d_h, d_x, d_W, d_b)
+            found = {"W_xh": d_x, "W_hh": d_W, "b_h": d_b}
+        else:
+            loops().rnn_back(g, states, delta, d_h, np.ascontiguousarray(W), way.reverse)
+        return Deltas(delta, delta, [d_h], [], lent, found)
+
+    def gradient(self, name: str, deltas: Deltas) -> Any:
+        return super().gradient(name, deltas) if deltas.weights is None else deltas.weights[name]
 
 
 class CompiledLSTM(LSTMKernel):
@@ -91,6 +123,7 @@ class CompiledLSTM(LSTMKernel):
 
     def forward(self, lent: Any) -> None:
         desk = self.desk
+        self.loops = few(self.x, self.W_xh)
         inputs(self.x, self.W_xh, self.b_h, lent.delta.rows)
         loops().lstm_ahead(desk.whole, lent.delta.whole, desk.gates, desk.shown, turned(self.W_hh),
                            self.way.reverse)
@@ -115,6 +148,7 @@ class CompiledGRU(GRUKernel):
         if not way.plain:
             super().forward(lent)
             return
+        self.loops = few(self.x, self.W_xh)
         T, _, B, H = desk.gates.shape
         b_hn = self.weights.get("b_hn", np.zeros(H, desk.gates.dtype))
         loops().gru_ahead(desk.states.whole, lent.from_x.reshape(T, B, 3 * H), desk.gates,

@@ -46,8 +46,6 @@ class RNNDesk(Desk):
 
     def begin(self, state: Any) -> None:
         """Put the first state in its place; None for zeros."""
-        if state is None and self.zero:
-            return
         self.states.steps[0][...] = 0 if state is None else state
         self.zero = state is None
 

@@ -50,6 +50,8 @@ class GRUKernel:
     (T, B, H) in the order of time.
     """
 
+    loops: Any = None  # the compiled functions, for a head and a loss of few numbers
+
     def __init__(self, x: Any, first: list[Any], weights: dict[str, Any], phis: list[Phi],
                  way: Way, cell: Any) -> None:
         self.x, self.weights, self.way, reset_after = x, weights, way, cell.reset_after

@@ -15,12 +15,13 @@ import numpy as np
 
 from ..core import ops
 from ..core.functions import checked, one_hot, softmax_
-from ..core.graph import Node, Op, constant, make
+from ..core.graph import Node, Op, constant, make, operands_of
 from ..core.parts import Part
 from ..core.place import here
 from ..core.timeline import column, times_of
 from ..core.totals import Totals
 from ..core.values import Tensor
+from .fused_compiled import few
 from .fused_node import plain_values, record
 from .fused_rnn import begins, total
 from .fused_slopes import ones
@@ -30,55 +31,68 @@ FEW = 64  # classes that are looked at one by one: below, a reduction takes long
 
 def rows(a: Any) -> Any:
     """(..., n) -> (N, n)."""
-    n = a.shape[-1]
-    return a.reshape(a.size // n, n)
+    return a.reshape(-1, a.shape[-1])
 
 
 # --- the head -----------------------------------------------------------------------------------
 
 
-def _affine(x: Any, W: Any, b: Any = None, *, span: range) -> Any:
+def _affine(x: Any, W: Any, b: Any = None, *, span: range, loops: Any = None) -> Any:
+    if loops is not None:
+        y = np.empty((x.size // x.shape[-1], len(W)), x.dtype)
+        loops.head_ahead(rows(x), W, b, y)
+        return y.reshape(x.shape[:-1] + W.shape[:1])
     y = rows(x).dot(W.T)  # as one product: of three axes NumPy makes T of it
     if b is not None:
         y = np.add(y, b, y) if y.dtype is b.dtype else y + b
     return y if x.ndim == 2 else y.reshape(x.shape[:-1] + W.shape[:1])
 
 
-def _affine_rule(g: Any, y: Any, x: Any, W: Any, *b: Any, span: range) -> list[Any]:
+def _affine_rule(g: Any, y: Any, x: Any, W: Any, *b: Any, span: range,
+                 loops: Any = None) -> list[Any]:
     if isinstance(g, Node):
         return [g @ W, ops.outer_sum(g, x), *(g for _ in b)]  # the engine sums g to the shape of b
-    flat = rows(g)
-    shares = [flat.dot(W).reshape(x.shape), flat.T.dot(rows(x))]
-    if b:
-        shares.append(total(flat))
-    return shares
+    return [*shares(g, x, W, loops)][:2 + len(b)]
 
 
-def _affine_parts(g: Any, y: Any, x: Any, W: Any, *b: Any, span: range) -> list[Any]:
+def _affine_parts(g: Any, y: Any, x: Any, W: Any, *b: Any, span: range,
+                  loops: Any = None) -> list[Any]:
     backwards = range(len(span) - 1, -1, -1)
     return [None, [Part(span[t], g[t], x[t], op="linear") for t in backwards],
             *([Part(span[t], g[t], op="+") for t in backwards] for _ in b)]
 
 
 def _affine_sums(node: Any, g: Any, arriving: Totals) -> None:
-    flat, x, W = rows(g), node.u, node.v
-    arriving.give_all((node.a, node.b), (flat.dot(W).reshape(x.shape), flat.T.dot(rows(x))))
-    if node.rest is not None:
-        arriving.give_all(node.rest.nodes, (total(flat),))
+    arriving.give_all(operands_of(node), shares(g, node.u, node.v, node.params.get("loops")))
+
+
+def shares(g: Any, x: Any, W: Any, loops: Any) -> tuple[Any, Any, Any]:
+    """What leaves through x, W and b."""
+    flat = rows(g)
+    if loops is None:
+        return flat.dot(W).reshape(x.shape), flat.T.dot(rows(x)), total(flat)
+    found = np.zeros(x.shape, W.dtype), np.zeros(W.shape, W.dtype), np.zeros(len(W), W.dtype)
+    loops.head_back(flat, rows(x), W, rows(found[0]), *found[1:])
+    return found
 
 
 AFFINE = Op("linear", array=_affine, rules=(_affine_rule,), joint=True, sums=_affine_sums,
-            parts=_affine_parts, doc="y_t = W x_t + b for all steps of a sequence in one node.")
+            parts=_affine_parts, doc="y_t = W x_t + b for all steps of a sequence in one node. "
+            "`loops` are the compiled functions, on a compiled layer with few numbers.")
 
 
 def affine(x: Any, W: Any, b: Any, span: range, name: str | None = None) -> Any:
     """y_t = W x_t + b at all steps that x (T, ..., I) covers: (T, ..., O)."""
     operands = [x, W] if b is None else [x, W, b]
     values = plain_values(operands)
-    y, times = _affine(*values, span=span), times_of(x)
+    params: dict[str, Any] = {"span": span}
+    if x.params is not None and x.params.get("loops") is not None \
+            and values[0].dtype is values[1].dtype is values[-1].dtype:
+        params["loops"] = few(*values[:2])
+    y, times = _affine(*values, **params), times_of(x)
     if times is None or times.ndim != y.ndim:
         times = column(span, y.ndim)
-    return record(AFFINE, y, operands, values, span, {"span": span}, name, times)
+    return record(AFFINE, y, operands, values, span, params, name, times)
 
 
 # --- softmax cross-entropy ------------------------------------------------------------------------
@@ -130,6 +144,38 @@ class Softmax:
         return found.reshape(x.shape)
 
 
+class CompiledSoftmax(Softmax):
+    """The same by compiled functions, on a compiled layer with few numbers."""
+
+    __slots__ = ("classes", "loops")
+
+    def __init__(self, y: Any, targets: Any, weight: float, loops: Any) -> None:
+        self.shape, self.weight, self.loops = y.shape, weight, loops
+        self.classes = targets.copy().reshape(-1)
+
+    @property
+    def targets(self) -> Any:
+        """The classes (T, ...), as they were."""
+        return self.classes.reshape(self.shape[:-1])
+
+    def value(self, y: Any) -> Any:
+        """L_t at every step; raises `InputError` for a class that is not there."""
+        losses, y = np.zeros(len(y), y.dtype), rows(y)
+        self.exp, self.sum = np.empty(y.shape, y.dtype), np.empty(len(y), y.dtype)
+        if not self.loops.loss_ahead(y, self.classes, self.weight, self.exp, self.sum, losses):
+            checked(self.classes, y.shape[1], "cross_entropy")
+        return losses
+
+    def rule(self, g: Any, x: Any) -> Any:
+        """dL_t/dy_t; of nodes as without a compiler."""
+        if isinstance(g, Node):
+            return super().rule(g, x)
+        found = np.empty(x.shape, x.dtype)
+        self.loops.loss_back(np.ascontiguousarray(g), self.classes, self.weight, self.exp,
+                             self.sum, rows(found))
+        return found
+
+
 SOFTMAX = Op("cross entropy", array=lambda y, loss: loss.value(y),
              rules=(lambda g, y, x, loss: [loss.rule(g, x)],), joint=True,
              sums=lambda node, g, arriving: arriving.give(
@@ -140,8 +186,12 @@ SOFTMAX = Op("cross entropy", array=lambda y, loss: loss.value(y),
 def softmax_losses(y: Any, targets: Any, weight: float, span: range) -> Any:
     """L_t for all steps that y (T, ..., O) covers; `targets` are classes (T, ...)."""
     value, n = y.value, y.value.shape[-1]
-    few = targets.reshape(-1).tolist() if targets.size <= FEW else ()
-    if not few or targets.dtype.kind not in "iu" or min(few) < 0 or max(few) >= n:
+    loops = y.params.get("loops") if y.params else None
+    if loops is not None and targets.dtype.kind in "iu":
+        loss: Softmax = CompiledSoftmax(value, targets, weight, loops)
+        return record(SOFTMAX, loss.value(value), [y], [value], span, {"loss": loss}, "L")
+    given = targets.reshape(-1).tolist() if targets.size <= FEW else ()
+    if not given or targets.dtype.kind not in "iu" or min(given) < 0 or max(given) >= n:
         checked(targets, n, "cross_entropy")
     loss = Softmax(value, targets, weight)
     return record(SOFTMAX, loss.value(value), [y], [value], span, {"loss": loss}, "L")

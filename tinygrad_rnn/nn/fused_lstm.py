@@ -49,6 +49,8 @@ class LSTMKernel:
     `value` is (2, T, B, H): h_t and c_t in the order of time.
     """
 
+    loops: Any = None  # the compiled functions, for a head and a loss of few numbers
+
     def __init__(self, x: Any, first: list[Any], weights: dict[str, Any], phis: list[Phi],
                  way: Way, cell: Any) -> None:
         self.x, self.weights, self.way = x, weights, way

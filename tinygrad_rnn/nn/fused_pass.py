@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from ..core.graph import constant
+from ..core.inplace import LENT, settle
 from ..core.parts import Part
 from ..core.place import switch
 from .cells import RNNCell
 from .fused_compiled import COMPILED
 from .fused_gru import GRUKernel
 from .fused_lstm import LSTMKernel
-from .fused_node import plain_values
 from .fused_rnn import RNNKernel
 from .fused_room import Room
 from .fused_slopes import PHI_OF
@@ -48,10 +48,11 @@ class Settled:
     """What is the same for every pass of a layer over sequences of one shape, from one place in the
     program: names of operands, kernel, direction, the steps. `only_h`: of a state of several parts
     the graph gets the first one alone, since nobody asks for another. `dtype` is that of all
-    operands, if it is known to be the same."""
+    operands, if it is known to be the same. `ready` says that a kernel can take them as they are:
+    of one type, each weight by itself, and the state before the first step 0."""
 
     __slots__ = ("B", "T", "cell", "dtype", "first", "given", "kernel", "names", "nothing",
-                 "only_h", "phis", "reverse", "room", "single", "span", "way")
+                 "only_h", "phis", "ready", "reverse", "room", "single", "span", "way")
 
     def __init__(self, cell: Any, names: Sequence[str], shape: tuple[int, ...], reverse: bool,
                  room: Room, only_h: bool = False, backend: str = "numpy",
@@ -67,6 +68,9 @@ class Settled:
         self.phis = [PHI_OF[getattr(cell, name)] for name in phis]
         self.given, self.nothing = f"first {cell.state_names[0]}" in names, list[Any]()
         self.way = Way(self.T, reverse, room, zero=not self.given)
+        self.ready = dtype is not None and not self.given and "W" not in names
+        if self.ready:
+            self.zeros(dtype)
 
     def zeros(self, dtype: Any) -> list[Any]:
         """The parts of a state of zeros, nobody's to write to."""
@@ -93,14 +97,27 @@ class Pass:
     def __init__(self, settled: Settled, operands: Sequence[Any], masks: Masks,
                  mask: Any = None) -> None:
         self.settled, self.masks, self.mask = settled, masks, mask
-        self.values = values = plain_values(operands)
-        self.wanted = [type(x) is not np.ndarray and x.op is not constant for x in operands]
-        self.kernel = self.compute(values)
+        values: list[Any] = []
+        wanted: list[bool] = []
+        self.values, self.wanted = values, wanted
+        for x in operands:
+            node = type(x) is not np.ndarray
+            if node and x.params is LENT:  # the user may still hold its array
+                settle(x)
+            values.append(x.value if node else x)
+            wanted.append(node and x.op is not constant)
+        self.kernel: Any
+        if settled.ready and masks.valid is masks.reset is mask is None:
+            self.kernel = settled.kernel(values[0][:, None] if settled.single else values[0],
+                                         settled.nothing, dict(zip(settled.names, values)),
+                                         settled.phis, settled.way, settled.cell)
+        else:
+            self.kernel = self.compute(values)
 
     def compute(self, values: list[Any]) -> Any:
-        """Forward."""
+        """Forward, whatever there is to see to."""
         settled, masks, dtype = self.settled, self.masks, values[0].dtype
-        for v in values if settled.dtype is None else ():
+        for v in values:
             if v.dtype is not dtype:
                 dtype = np.result_type(*values)
                 values = [np.asarray(v, dtype) for v in values]

@@ -38,13 +38,16 @@ class Deltas:
 
     `x` (T, B, G): δ by what W_xh x_t + b_h gives; `h` the same by what W_hh gives (often the same
     array); `states` the gradients of the parts of the first state, `fresh` of those of the state
-    that samples start anew from, each (B, H). `lent` is the room they are in.
+    that samples start anew from, each (B, H). `lent` is the room they are in. `weights` are the
+    gradients of the weights by name, where they were found on the way.
     """
 
-    __slots__ = ("fresh", "h", "lent", "states", "x")
+    __slots__ = ("fresh", "h", "lent", "states", "weights", "x")
 
-    def __init__(self, x: Any, h: Any, states: list[Any], fresh: list[Any], lent: Any) -> None:
+    def __init__(self, x: Any, h: Any, states: list[Any], fresh: list[Any], lent: Any,
+                 weights: Any = None) -> None:
         self.x, self.h, self.states, self.fresh, self.lent = x, h, states, fresh, lent
+        self.weights = weights
 
 
 class RNNKernel:
@@ -54,32 +57,41 @@ class RNNKernel:
     time.
     """
 
+    loops: Any = None  # the compiled functions, where they do all the work
+
     __slots__ = ("W_hh", "desk", "phi", "seen", "value", "way", "weights", "x", "x_rows")
 
     def __init__(self, x: Any, first: list[Any], weights: dict[str, Any], phis: list[Phi],
                  way: Way, cell: Any) -> None:
         self.x, self.weights, self.way, self.phi = x, weights, way, phis[0]
-        self.W_hh, b = weights["W_hh"], weights.get("b_h")
-        T, B, I = x.shape
-        self.desk = desk = way.desk(RNNDesk, T, B, len(self.W_hh), x.dtype, way.reverse)
-        self.x_rows, z = x.reshape(T * B, I), desk.rows
-        self.x_rows.dot(weights["W_xh"].T, z)
-        if b is not None:
-            np.add(z, b, z)
-        if self.phi.sign < 0:
-            self.W_hh = -self.W_hh
-            np.negative(z, z)
-        desk.begin(None if way.zero else first[0])
-        self.seen = desk.before if way.same else np.empty((T, *desk.product.shape), x.dtype)
+        self.W_hh = weights["W_hh"]
+        if way.shelf is None:
+            way.shelf = way.room.shelf(RNNDesk, *x.shape[:2], len(self.W_hh), x.dtype, way.reverse)
+        self.desk = desk = way.shelf.desk()
+        if not (way.zero and desk.zero):
+            desk.begin(None if way.zero else first[0])
+        self.seen = desk.before if way.same else np.empty(desk.before.shape, x.dtype)
         if way.plain and self.phi.apply is np.tanh:
             self.forward()
         else:
             with np.errstate(over="ignore"):
                 (self.forward if way.plain else self.guarded)()
-        self.value = desk.value
+        self.value = desk.states.whole[desk.part]
+
+    def from_x(self) -> None:
+        """W_xh x_t + b_h at all steps, where h_t will stand."""
+        z, b = self.desk.rows, self.weights.get("b_h")
+        self.x_rows = rows(self.x)
+        self.x_rows.dot(self.weights["W_xh"].T, z)
+        if b is not None:
+            np.add(z, b, z)
+        if self.phi.sign < 0:
+            self.W_hh = -self.W_hh
+            np.negative(z, z)
 
     def forward(self) -> None:
         """All steps, each over its W_xh x_t + b_h."""
+        self.from_x()
         desk, W_T, apply, add = self.desk, self.W_hh.T, self.phi.apply, np.add
         states, product = desk.states.steps, desk.product
         if self.way.zero:  # h_1 = φ(z_1)
@@ -91,6 +103,7 @@ class RNNKernel:
 
     def guarded(self) -> None:
         """The same past masks, sequences that begin, and dropout."""
+        self.from_x()
         way, W_T, apply, states = self.way, self.W_hh.T, self.phi.apply, self.desk.states.steps
         seen = way.turned(self.seen)
         for k, (h, new) in enumerate(pairwise(states)):

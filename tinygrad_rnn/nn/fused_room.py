@@ -28,6 +28,8 @@ class Strip:
     `steps` are the views of the single ones, in the order in which they are taken.
     """
 
+    __slots__ = ("rows", "steps", "whole")
+
     def __init__(self, T: int, B: int, n: int, dtype: Any, reverse: bool = False,
                  most: int = VIEWS) -> None:
         self.whole = np.empty((T, B, n), dtype)
@@ -70,32 +72,29 @@ class Desk:
         raise NotImplementedError
 
 
-def holders(desk: Desk) -> list[int]:
-    """How many hold this desk, and each of its arrays that can be seen."""
-    return [sys.getrefcount(desk), *map(sys.getrefcount, desk.seen)]
-
-
 class Shelf:
     """The desks of one size: `make(*size)` each."""
+
+    __slots__ = ("kept", "make", "size")
 
     def __init__(self, make: Callable[..., Any], size: tuple[Any, ...]) -> None:
         self.make, self.size, self.kept = make, size, list[Any]()
 
     def desk(self) -> Any:
-        """A desk that was made before and that nobody else holds, or a new one. What is in it is
-        left over."""
-        kept = self.kept
+        """A desk that was made before and that nobody else holds, nor one of its arrays that can
+        be seen; or a new one. What is in it is left over."""
+        kept, holders = self.kept, sys.getrefcount
         for _ in range(len(kept)):
             try:
                 desk = kept.pop(0)  # out of the list first: no other thread can find it now
             except IndexError:
                 break
-            alone = holders(desk) == desk.alone
+            alone = [holders(desk), *map(holders, desk.seen)] == desk.alone
             kept.append(desk)
             if alone:
                 return desk
         desk = self.make(*self.size)
-        desk.alone = holders(desk)
+        desk.alone = [holders(desk), *map(holders, desk.seen)]
         if len(kept) < EACH:
             kept.append(desk)
         return desk

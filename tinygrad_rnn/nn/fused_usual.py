@@ -31,6 +31,9 @@ CELLS = RNNCell, LSTMCell, GRUCell  # themselves: a class of a user's may comput
 class Usual:
     """What the first call settled, and what it looked at."""
 
+    __slots__ = ("dtype", "held", "masks", "place", "sequence", "settled", "shape", "times",
+                 "weights")
+
     def __init__(self, layer: Any, xs: Any) -> None:
         cell, held = layer.cell, vars(layer.cell)
         self.place, self.shape, self.dtype = here(), xs.value.shape, xs.value.dtype
@@ -48,30 +51,26 @@ class Usual:
         layer.usual = self
         self.held = [*vars(layer).values(), *held.values()]
 
-    def fits(self, layer: Any, xs: Any) -> bool:
-        """Whether this call is like the first."""
-        value, held = xs.value, [*vars(layer).values(), *vars(layer.cell).values()]
-        return (value.shape == self.shape and value.dtype is self.dtype and here() is self.place
-                and len(held) == len(self.held) and all(map(is_, held, self.held)))
-
-    def call(self, layer: Any, xs: Any) -> Any:
-        """What the layer returns."""
-        operands, settled = [xs, *self.weights], self.settled
-        run = Pass(settled, operands, self.masks)
-        if not self.sequence:
-            return layer.results(FusedRun(run, operands), None)
-        return record(SEQUENCE, run.value, operands, run.values, settled.span, {"run": run}, "h",
-                      self.times)
-
 
 def usual_call(layer: Any, xs: Any) -> Any:
     """What a fused layer returns for `xs` and nothing else; None if it has to be looked at."""
     usual: Usual | None = layer.usual
-    if usual is None or not usual.fits(layer, xs):
-        shape = xs.value.shape
+    value, held = xs.value, [*vars(layer).values(), *vars(layer.cell).values()]
+    if usual is None or value.shape != usual.shape or value.dtype is not usual.dtype \
+            or here() is not usual.place or len(held) != len(usual.held) \
+            or not all(map(is_, held, usual.held)):
+        shape = value.shape
         plain = type(layer.cell) in CELLS and layer.start == "zeros" \
             and layer.checkpoint_every is None
         if not plain or len(shape) not in (2, 3) or shape[-1] != layer.input_size or not shape[0]:
             return None
         usual = Usual(layer, xs)
-    return usual.call(layer, xs)
+    operands, settled = [xs, *usual.weights], usual.settled
+    run = Pass(settled, operands, usual.masks)
+    if not usual.sequence:
+        return layer.results(FusedRun(run, operands), None)
+    params: dict[str, Any] = {"run": run}
+    if run.kernel.loops is not None:  # for what stands on top of it
+        params["loops"] = run.kernel.loops
+    return record(SEQUENCE, run.value, operands, run.values, settled.span, params, "h",
+                  usual.times)

@@ -38,20 +38,17 @@ class Way:
     None; `fresh` the state parts (B, H) that a sample starts anew from; `room` has the desks.
     `zero` says that the state before the first step is 0."""
 
+    __slots__ = ("T", "begins", "fresh", "mask", "plain", "reverse", "room", "same", "shelf",
+                 "valid", "zero")
+
     def __init__(self, T: int, reverse: bool, room: Room, valid: Any = None, begins: Any = None,
                  mask: Any = None, fresh: list[Any] | None = None, zero: bool = False) -> None:
         self.T, self.reverse, self.mask, self.fresh = T, reverse, mask, fresh or []
         self.room, self.zero = room, zero
-        self.shelf: Any = None
+        self.shelf: Any = None  # of the desks for a pass this way, always of the same size
         self.valid, self.begins = self.turned(valid), self.turned(begins)
         self.plain = valid is None and begins is None and mask is None
         self.same = begins is None and mask is None  # W_hh sees the state before, as it is
-
-    def desk(self, make: Any, *size: Any) -> Any:
-        """A desk for a pass this way, always of the same size."""
-        if self.shelf is None:
-            self.shelf = self.room.shelf(make, *size)
-        return self.shelf.desk()
 
     def turned(self, a: Any) -> Any:
         """An array (T, ...) in the order in which the steps are taken; and back again."""
