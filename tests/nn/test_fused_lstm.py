@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
-from tinygrad_rnn.nn import fused_lstm_one, fused_way
+from tinygrad_rnn.nn import fused_apart, fused_way
 
 from .fused_cases import EXACT, H, I, agree, numbers, outcome, randomised
 
@@ -31,7 +31,7 @@ def alone(monkeypatch):
         return call
 
     for name in calls:
-        monkeypatch.setattr(fused_lstm_one, name, counted(name, getattr(fused_lstm_one, name)))
+        monkeypatch.setattr(fused_apart, name, counted(name, getattr(fused_apart, name)))
     return calls
 
 

@@ -100,6 +100,11 @@ class LSTMDesk(Desk):
         self.three, self.last_three = views(self.gates[:, :3]), views(self.gates[:, 1:3])
         self.shown = np.empty((T, B, H), dtype)
         self.shown_steps = views(self.shown)
+        if B == 1:  # as `fused_lstm_one` wants it
+            h, c = (part[:, 0, :, None] for part in taken)
+            self.first = taken[:, 0].swapaxes(1, 2)
+            self.lane = {"h": h[1:], "c": c[1:], "c_before": c[:-1]}
+            self.kept = self.gates.reshape(T, 4 * H), self.shown[:, 0]
         self.back(self.make())
 
     def make(self) -> LSTMBack:
@@ -124,9 +129,18 @@ class LSTMBack:
             views(self.gates[part]) for part in (np.s_[:], np.s_[:, 0], np.s_[:, 1:]))
         self.block = block_of(T, B * H)
         self.factors = np.empty((self.block, 5, B, H), dtype)
-        self.bench = Bench(T, H, dtype) if B == 1 else None
+        self.lane = turned[:, 0, :, None]
+        self.benches: dict[tuple[int, int], Bench] = {}
         self.by_o, self.by_c, self.by_others = (
             views(self.factors[:, k]) for k in (0, 4, slice(1, 4)))
+
+    def bench(self, lanes: int, I: int) -> Bench:
+        """Room for the steps of a single sequence, or of so many pieces of it."""
+        found = self.benches.get((lanes, I))
+        if found is None:
+            T, _, _, H = self.gates.shape
+            found = self.benches[lanes, I] = Bench(T, H, I, self.gates.dtype, lanes)
+        return found
 
 
 class GRUDesk(Desk):

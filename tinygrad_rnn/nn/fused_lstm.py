@@ -27,13 +27,14 @@ dL/dc_t as well. And they are rows of -z where σ is the logistic function (see 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from . import fused_lstm_one
+from . import fused_apart
 from .fused_desks import LSTMBack, LSTMDesk, by_gates
-from .fused_lstm_one import USUAL
+from .fused_lstm_one import USUAL, Stretch
 from .fused_rnn import Deltas, inputs, over_rows, rows, spread
 from .fused_slopes import Phi
 from .fused_way import Way
@@ -66,9 +67,8 @@ class LSTMKernel:
         self.peepholes = [self.gate.sign * weights[f"p_{k}"] for k in "oif"] \
             if "p_o" in weights else None
         desk.h[0][...], desk.c[0][...] = first
-        self.seen, self.before_c = desk.before[0], desk.c_before
-        if not way.same:
-            self.seen, self.before_c = np.empty((2, T, B, H), x.dtype)
+        seen: Any = (desk.before[0], desk.c_before) if way.same else np.empty((2, T, B, H), x.dtype)
+        self.seen, self.before_c = seen
         self.extra = np.empty((B, H), x.dtype)
         self.one = way.plain and self.peepholes is None and B == 1 and phis == USUAL
         with np.errstate(over="ignore"):
@@ -79,13 +79,13 @@ class LSTMKernel:
     def forward(self, lent: LSTMBack) -> None:
         """All steps: gates, cells and states."""
         if self.one:
-            fused_lstm_one.ahead(self, lent)
+            self.taken = fused_apart.ahead(partial(Stretch, self, lent), self.way.T,
+                                           self.desk.first)
             return
         desk, W_T, add, multiply, extra = self.desk, self.W_T, np.add, np.multiply, self.extra
         from_h = np.empty(lent.delta.whole.shape[1:], self.x.dtype)
         σ_z, g_z = by_gates(from_h, 4)[:3], from_h[:, -extra.shape[1]:]
-        sigma, phi, shown, sign = self.gate.apply, self.phi.apply, self.phi_out.apply, \
-            self.phi_out.sign
+        sigma, phi, (shown, _, sign) = self.gate.apply, self.phi.apply, self.phi_out
         steps = zip(self.from_inputs(lent), desk.three, *desk.parts, desk.h, desk.c, desk.h[1:],
                     desk.c[1:], desk.shown_steps)
         for from_x, three, o, i, f, g, h, c, h_k, c_k, shown_k in steps:
@@ -142,17 +142,18 @@ class LSTMKernel:
             way.after(k, c_k, c)
 
     def backward(self, g: Any) -> Deltas:
-        """From what arrives at h_t and c_t from outside, (2, T, B, H), or at h_t alone, (T, B, H),
-        to all δ_t."""
+        """From what arrives at h_t and c_t from outside, (2, T, B, H), or at h_t alone, to δ_t."""
         way, lent, W_hh, peep = self.way, self.desk.lend(), self.W_hh, self.peepholes
         T, shape, dtype = way.T, g.shape[-2:], lent.delta.whole.dtype
-        add, multiply, extra = np.add, np.multiply, np.empty(shape, dtype)
         g_h, g_c = (g, None) if g.ndim == 3 else (g[0], g[1] if g[1].any() else None)
         g_h, g_c = way.turned(g_h), way.turned(g_c)
-        d_h, d_c = np.zeros(shape, dtype), np.zeros(shape, dtype)
         if self.one and g_c is None:
-            states = fused_lstm_one.back(self, lent, g_h)
-            return Deltas(lent.delta.whole, lent.delta.whole, [*states], [], lent)
+            states = fused_apart.back(partial(Stretch, self, lent, g=g_h), T, self.taken,
+                                      np.zeros((2, shape[1], 1), dtype))
+            return Deltas(lent.delta.whole, lent.delta.whole, [*states.swapaxes(1, 2)], [], lent)
+        if self.one:
+            self.taken = fused_apart.in_order(self.taken, *self.desk.kept)
+        add, multiply, (d_h, d_c, extra) = np.add, np.multiply, np.zeros((3, *shape), dtype)
         wide = way.plain and peep is None
         fresh = [np.zeros(shape, dtype) for _ in range(2)] if way.begins is not None else []
         δ, first, others, forget = lent.delta.steps, lent.first, lent.others, self.desk.parts[2]

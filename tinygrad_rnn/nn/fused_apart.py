@@ -1,0 +1,169 @@
+"""A long sequence taken apart in time: pieces of it side by side, and every border verified.
+
+The question this file answers: *must step t wait for step t - 1?*
+
+It must, if the network remembers. But most networks forget: after W steps nothing of a state is
+left but what was computed since. Then the sequence may be cut into pieces. Each piece begins W
+steps before its own first step, from a state of zeros, and all pieces pass over one bench side by
+side, as a batch would (multiple shooting: Nievergelt 1964). One call of NumPy then does a step of
+each piece, and the product of a matrix and a vector becomes one of two matrices.
+
+Nothing is taken on trust. One of the lanes, which has nothing else to do before the pieces begin,
+takes the same steps as another one from a state far away: W is enough when the two are one. And
+afterwards every border is verified: the state with which a piece entered its own steps has to be
+the one with which the piece before it ended, up to `ROUNDINGS` units in the last place of its
+largest entry. By as much the product of a step may be wrong anyway. So the equation of every step
+holds to rounding, the measured one at a border like any other, and the result is one that the plain
+loop might have given. If a border does not hold, the piece behind it is taken again from the true
+end of the one before: no step stays that was not verified.
+
+Back it is the same. (dL/dh, dL/dc) at step t hang on those at t + 1 linearly, through the same
+derivatives, and a piece begins W steps after its own last one, where they are zero. The border is
+verified relative to what crosses it, not to the largest gradient anywhere. So a gradient that
+vanishes on its long way is not cut off: where nothing arrives near the borders, as with a loss at
+the last step alone, the pieces are taken one after the other.
+
+All of this is decided from the numbers of the pass itself. Of a network that remembers the two
+lanes do not come closer, which is seen after some steps and costs a few hundredths of the plain
+loop.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+LONG = 1000    # steps from which on a sequence is taken apart
+STRIDE = 8     # steps between two looks at how far it has forgotten
+MOST = 512     # steps that may go by until it has forgotten
+ROUNDINGS = 4  # how far apart, in units of the last place, the same number may be
+
+
+class Apart(NamedTuple):
+    """How a sequence was taken: `lanes` pieces of `n` steps side by side, after `warm` steps each.
+    What is left over at the end, fewer than `lanes` steps, comes after them."""
+
+    lanes: int
+    n: int
+    warm: int
+
+
+def ahead(stretch: Any, T: int, first: Any) -> Apart:
+    """All T steps from the state `first` (parts, H, 1), in pieces where that can be verified.
+
+    `stretch(first, n, lanes)` gives the loops over `lanes` pieces of n steps, from step `first` on:
+    see `fused_lstm_one.Stretch`.
+    """
+    lanes = lanes_of(T)
+    if lanes > 1:
+        taken = side_by_side(stretch, T, lanes, first)
+        if taken is not None:
+            return taken
+    stretch(0, T, 1).ahead(first, 0, T)
+    return Apart(1, T, 0)
+
+
+def lanes_of(T: int) -> int:
+    """Into how many pieces a sequence is cut."""
+    return 1 if T < LONG else 8 if T < 2 * LONG else 16
+
+
+def side_by_side(stretch: Any, T: int, lanes: int, first: Any) -> Apart | None:
+    """The same in so many pieces; None if the network does not forget. A piece whose first state
+    is not the last one of the piece before is taken again, from that."""
+    n = T // lanes
+    pieces = stretch(0, n, lanes)
+    warm, before = warmed(pieces, (*first.shape[:2], lanes), first.dtype)
+    if not warm:
+        return None
+    start = np.concatenate([first, before[..., :-1]], 2)
+    end = np.stack(pieces.ahead(start, 0, n))
+    for k in range(1, lanes):
+        last, lane = end[..., k - 1:k], slice(k, k + 1)
+        if roundings(start[..., lane], last) > ROUNDINGS:
+            end[..., lane] = pieces.lane(k).ahead(last, 0, n)
+    if n * lanes < T:
+        stretch(n * lanes, T - n * lanes, 1).ahead(end[..., -1:], 0, T - n * lanes)
+    return Apart(lanes, n, warm)
+
+
+def warmed(pieces: Any, shape: tuple[int, ...], dtype: Any) -> tuple[int, Any]:
+    """How many steps before its own a piece has to begin, and the states (parts, H, lanes) in which
+    all of them are after the steps before those of the next one. 0 steps if the network does not
+    forget in the length of a piece.
+
+    The last piece has none behind it. Its lane takes the steps of another one, from a state far
+    away from zeros: the two have to meet.
+    """
+    most, twin = min(pieces.n, MOST) // STRIDE * STRIDE, shape[2] // 2
+    warm = min(most, 7 * np.finfo(dtype).nmant // 4 // STRIDE * STRIDE)
+    while True:
+        steps, far = pieces.twins(warm, twin), [1 / float(np.finfo(dtype).eps)]
+        state = np.zeros(shape, dtype)
+        state[..., -1] = np.resize([1, -1], shape[1])
+        for k in range(STRIDE, warm + 1, STRIDE):
+            state = np.stack(steps.ahead(state, k - STRIDE, k, keep=False))
+            far.append(roundings(state[..., -1:], state[..., twin:twin + 1]))
+            needs = STRIDE * reach(far)
+            if k > STRIDE and needs > 1.5 * most:
+                return 0, state
+        if far[-1] <= ROUNDINGS:
+            return warm, state
+        tried, warm = warm, min(most, int(1.4 * needs) // STRIDE * STRIDE)
+        if warm <= tried:
+            return 0, state
+
+
+def reach(far: list[float]) -> float:
+    """After how many strides two states will be the same that were so many roundings apart after
+    each: if they go on as in the last one. Infinite if they did not come closer."""
+    before, now = far[-2:]
+    if now <= ROUNDINGS:
+        return len(far) - 1
+    if not now < before:
+        return np.inf
+    return len(far) - 1 + float(np.log(ROUNDINGS / now) / np.log(now / before))
+
+
+def roundings(one: Any, other: Any) -> float:
+    """How far apart two states (parts, H, lanes) are at most: in each part and lane the largest
+    difference, in units of the last place of the largest entry. Infinite if an entry is not a
+    number, or is infinite itself."""
+    with np.errstate(all="ignore"):
+        far, size = (np.abs(a).max(1) for a in (one - other, other))
+        found = float(np.where(far == 0, 0, far / size).max() / np.finfo(one.dtype).eps)
+    return found if found < np.inf else np.inf
+
+
+def back(stretch: Any, T: int, taken: Apart, carry: Any) -> Any:
+    """All δ_t, from `carry`, what the last state gets from behind it (parts, H, 1), which may be
+    written over: the same for the first one. `stretch` as above, with what arrives at the
+    steps."""
+    lanes, n, warm = taken
+    if lanes == 1:
+        return stretch(0, T, 1).back(carry, 0, T)
+    if n * lanes < T:
+        carry = stretch(n * lanes, T - n * lanes, 1).back(carry, 0, T - n * lanes)
+    pieces = stretch(0, n, lanes)
+    if pieces.g[:STRIDE, :, 1:].any((0, 1)).all():
+        start = np.zeros((*carry.shape[:2], lanes), carry.dtype)
+        after = pieces.back(start, 0, warm, keep=False)  # the steps after those of the lane before
+        start = np.concatenate([after[..., 1:], carry], 2)
+        end = pieces.back(start.copy(), 0, n)
+    else:  # nothing arrives near a border: what crosses it comes from far away
+        start = end = np.full((*carry.shape[:2], lanes), np.nan, carry.dtype)
+    for k in reversed(range(lanes)):
+        fits = roundings(start[..., k:k + 1], carry) <= ROUNDINGS
+        carry = end[..., k:k + 1] if fits else pieces.lane(k).back(carry.copy(), 0, n)
+    return carry
+
+
+def in_order(taken: Apart, *kept: Any) -> Apart:
+    """What was kept in the order of the pieces, (T, numbers) each, put into that of the steps: for
+    loops that know nothing of pieces."""
+    n = taken.n * taken.lanes
+    for a in kept if taken.lanes > 1 else ():
+        part = a[:n]
+        part[...] = part.reshape(taken.n, -1, taken.lanes).transpose(2, 0, 1).reshape(part.shape)
+    return Apart(1, n, 0)
