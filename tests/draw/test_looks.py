@@ -1,6 +1,7 @@
 """Faults that were seen by eye, each with what tells it from the drawing alone."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -234,3 +235,9 @@ def test_of_finite_gradients_nothing_says_nan(name):
     drawing = draw.gradient_flow(tg.gradient_flow(model(name, 10).loss)).drawing
     assert any(frame.role == "gap" for frame in drawing.frames)
     assert not [n for n in drawing.labels if "NaN" in plain(n.text)]
+
+
+def test_no_paper_shines_through_between_slim_rows():
+    strips = draw.heatmap(np.arange(300.0 * 900).reshape(300, 900)).drawing.strips[:-1]
+    assert len(strips) == 64
+    assert all(a.y + a.h > b.y + 0.3 for a, b in pairwise(strips))

@@ -29,6 +29,7 @@ from .tables import Table, table_of, warning
 
 ROWS, COLUMNS = 64, 160  # more than so many share cells
 WRITTEN_ROWS, WRITTEN_COLUMNS = 16, 14  # so many are written as numbers
+SLIM, LAP = 8.0, 0.4  # rows so slim overlap a little: no paper shines through
 TICKS, SCALES = 12, ("auto", "signed", "sizes")
 
 
@@ -83,7 +84,8 @@ def draw_table(table: Table, shades: Shades, title: str) -> tuple[Drawing, list[
                       Cell(1.0, shades.paint(float(table.numbers[at])), told(table, *at))
                       for at in row)
         name = f"{table.down} {table.rows[down[i][0]]}"
-        sheet.strip(f"row {i}", (0.0, i * tall), (broad * len(across), tall), cells, name)
+        deep = tall + (LAP if i + 1 < len(places) and tall < SLIM else 0.0)
+        sheet.strip(f"row {i}", (0.0, i * tall), (broad * len(across), deep), cells, name)
     names(sheet, table, down, across, (broad, tall))
     bottom = len(down) * tall
     sheet.say((-6.0, bottom + 13), roman(f"{table.across} →"), "quiet", style.TINY, "end", True)
