@@ -82,6 +82,20 @@ def test_where_a_gradient_arrives(kind, steps, alone, taken):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_what_crosses_a_border_is_judged_by_its_own_size(kind, taken):
+    """Little arrives near the borders, and as little comes from the large one at the end."""
+    def loss_of(out):
+        return at(T - 1)(out) + 1e-24 * at(N, 2 * N, 3 * N)(out)
+
+    one, other = both(layer_of(kind), numbers((T, 1, I)), loss_of=loss_of)
+    agree(one, other)
+    sizes = [np.linalg.norm(found[1]["x"], axis=(1, 2)) for found in (one, other)]
+    np.testing.assert_allclose(sizes[1], sizes[0], rtol=1e-8)
+    assert sizes[0].min() < 1e-30
+    assert taken["alone"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_state_that_is_given(kind, taken):
     for reverse in (False, True):
         layer = layer_of(kind, reverse=reverse)
