@@ -162,7 +162,7 @@ class Ink:
             return
         starts = []
         for i, wire in enumerate(terms, 1):
-            way = self.grid.wires.term_way(wire, y)
+            way = self.grid.way(wire)
             starts.append(way[-1][0])
             self.dot(f"{total.id}.term{i}", way[-1], "line")
             self.lay(line_of(wire, self.reaching(wire, way), self.ids,

@@ -94,11 +94,11 @@ def below(rect: Rect, others: list[Rect]) -> Rect:
 
 
 def above(rect: Rect, others: list[Rect]) -> Rect:
-    """The rectangle, moved up until it is clear of the others, with room for a note of its own."""
+    """The rectangle, moved up until it is clear of the others."""
     left, top, right, bottom = rect
     for other in sorted(others, key=lambda r: -r[3]):
         if left < other[2] and right > other[0] and top < other[3] + 6 and bottom > other[1] - 6:
-            top, bottom = other[1] - 22 - (bottom - top), other[1] - 22
+            top, bottom = other[1] - 6 - (bottom - top), other[1] - 6
     return left, top, right, bottom
 
 
@@ -106,3 +106,16 @@ def note_below(rect: Rect, note: Text) -> Rect:
     """Where the note of a state from before the first step stands."""
     middle, wide = centre(rect)[0], width(note, style.SMALL)
     return middle - wide / 2, rect[3] + 3, middle + wide / 2, rect[3] + 16
+
+
+def with_note(rect: Rect, note: Text) -> Rect:
+    """The box of a state from before the first step, and of its note."""
+    if not note:
+        return rect
+    words = note_below(rect, note)
+    return min(rect[0], words[0]), rect[1], max(rect[2], words[2]), words[3]
+
+
+def high_of(weight: Glyph) -> float:
+    """How high the box of a weight is: low enough for rails that run close together."""
+    return weight.size()[1] if weight.turned else 20.0

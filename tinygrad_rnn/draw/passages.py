@@ -14,10 +14,11 @@ from collections.abc import Hashable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .outside import TOTAL, note_below
+from .outside import note_below
 from .routing import Field, Rect, Way, centre, moved, shifted
 from .scene import Glyph, Wire
-from .search import AWAY, route
+from .search import AWAY, doors, route
+from .terms import Terms
 
 if TYPE_CHECKING:
     from .timegrid import TimeGrid
@@ -32,7 +33,7 @@ class Ways:
     def __init__(self, grid: TimeGrid) -> None:
         self.grid = grid
         self.known: dict[Hashable, Way] = {}  # those that were laid elsewhere
-        self.up: dict[Hashable, Way] = {}  # from terms to their totals, by what steps share
+        self.terms = Terms(grid)
         self.tried: dict[Hashable, list[Way]] = {}  # of wires that run alike, by what they share
         self.over: dict[int, dict[Wire, None]] = {}  # by column: the wires from step to step
         self.led_out: list[Way] = []  # those to what stands outside
@@ -41,7 +42,8 @@ class Ways:
     @property
     def all_crowded(self) -> int:
         """How many wires found no place of their own, when all are laid."""
-        return self.crowded if self.passages or self.known else 0
+        laid = bool(self.passages or self.known)
+        return self.crowded + self.terms.crowded if laid else 0
 
     def put(self, wire: Wire, way: Way) -> None:
         """Keep the way of a wire that was laid elsewhere."""
@@ -58,8 +60,7 @@ class Ways:
             way = ways[wire.tail.key, wire.head.key, wire.position]
             return shifted(way, self.grid.left[i])
         if wire.kind == "term":
-            which = self.grid.scene.totals.index(wire.head)
-            return self.term_way(wire, self.grid.top - TOTAL - 16 * which)
+            return self.terms.way(wire)
         if wire.kind == "free" and wire.head not in self.grid.column_of:
             passages = self.passages
             laid = [passages[w] for w in self.across(*self.span(wire))]
@@ -174,7 +175,7 @@ class Ways:
                 stamp = t.stamp(column.when)
                 boxes += [moved(rect, x) for rect in stamp.words]
                 wires += [shifted(way, x) for way in stamp.field.wires]
-                wires += [self.term_way(w, grid.top - TOTAL) for w in self.terms.get(i, ())]
+                wires += self.terms.beside(i)
                 xs += [x + at for at in t.xs]
             boxes.append(grid.words_of(i))
         self.add_outside(boxes, wires, xs)
@@ -184,7 +185,8 @@ class Ways:
         field = Field([r for r in boxes if r[2] > r[0]], wires, rails)
         levels = [*dict.fromkeys(ys), grid.top - 6, grid.top - 10]
         way = route(field, a, b, sorted(dict.fromkeys(xs)), levels, limits, wire.kind == "fed")
-        self.crowded += field.crowded(way) or not field.clear(way, (a, b))
+        own = [end.point for end in doors(a)]
+        self.crowded += field.crowded(way, own) or not field.clear(way, (a, b))
         return way
 
     def limits(self, a: Rect, b: Rect, first: int, last: int) -> Rect:
@@ -218,34 +220,6 @@ class Ways:
         """The column beside something that stands outside of all columns."""
         x = (rect[0] + rect[2]) / 2
         return bisect_right(self.grid.left, x) - 1
-
-    @cached_property
-    def terms(self) -> dict[int, list[Wire]]:
-        """The terms of totals, by column."""
-        found: dict[int, list[Wire]] = {}
-        for wire in self.grid.scene.wires:
-            if wire.kind == "term":
-                found.setdefault(self.grid.column_of[wire.tail], []).append(wire)
-        return found
-
-    def term_way(self, wire: Wire, y: float) -> Way:
-        """From a term up to the rail of its total at height `y`."""
-        i = self.grid.column_of[wire.tail]
-        t, x = self.grid.of(self.grid.scene.columns[i]), self.grid.left[i]
-        rect = t.rects[wire.tail.key]
-        key = ("term", self.grid.scene.columns[i].stage, t.kinds[wire.tail.when], wire.tail.key, y)
-        if key not in self.up:
-            middle, level = centre(rect)
-            ways: list[Way] = [((middle, rect[1]), (middle, y))]
-            for d in (10.0, 16.0, 22.0):
-                ways.append(((rect[0], level), (rect[0] - d, level), (rect[0] - d, y)))
-                ways.append(((rect[2], level), (rect[2] + d, level), (rect[2] + d, y)))
-            inside = t.stamp(wire.tail.when).field
-            field = Field([*inside.boxes, moved(self.grid.words_of(i), -x)], inside.wires)
-            clear = field.best(ways, (rect,))
-            self.crowded += clear is None
-            self.up[key] = clear or ways[0]
-        return shifted(self.up[key], x)
 
 
 def wire_key(wire: Wire) -> Hashable:

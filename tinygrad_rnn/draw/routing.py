@@ -10,7 +10,7 @@ straight lines between centres (Graphviz) shows the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain, pairwise
 from operator import itemgetter
@@ -59,7 +59,7 @@ def stretches(way: Sequence[Point]) -> Iterable[tuple[Point, Point]]:
 
 class Field:
     """The boxes that are in the way, and the wires that are already laid; `rails` are crossed
-    freely."""
+    freely, and not run along."""
 
     def __init__(self, boxes: Iterable[Rect] = (), wires: Iterable[Way] = (),
                  rails: Iterable[Way] = ()) -> None:
@@ -80,21 +80,24 @@ class Field:
                 return False
         return True
 
-    def overlap(self, way: Way, apart: float = 6.0) -> float:
+    def overlap(self, way: Way, apart: float = 6.0, own: Iterable[Point] = ()) -> float:
         """How much of a way would lie on top of a wire, or too near beside it; wires that leave a
-        box at the same point may go together at first."""
-        return sum(self.beside(p, q, way[0], apart) for p, q in stretches(way))
+        box at the same point, or at another of its `own`, may go together at first."""
+        begins = {way[0], *own}
+        return sum(self.beside(p, q, begins, apart) for p, q in stretches(way))
 
-    def beside(self, p: Point, q: Point, begin: Point, apart: float) -> float:
-        """How much of a stretch would, of a way that begins at a point."""
+    def beside(self, p: Point, q: Point, begins: Collection[Point], apart: float) -> float:
+        """How much of a stretch would, of a way that begins at one of some points."""
         level = p[1] == q[1]
         axis = 1 if level else 0
-        return sum(shared(p, q, r, s, axis, apart) for other in self.wires if other[0] != begin
+        laid = [*self.wires, *self.rails] if self.rails else self.wires
+        return sum(shared(p, q, r, s, axis, apart) for other in laid if other[0] not in begins
                    for r, s in stretches(other) if (r[1] == s[1]) == level)
 
-    def crowded(self, way: Way) -> bool:
-        """Whether a way cannot be told from another wire somewhere."""
-        return self.meetings(way) > 0 or self.overlap(way, 2.0) > SEEN
+    def crowded(self, way: Way, own: Iterable[Point] = ()) -> bool:
+        """Whether a way cannot be told from another wire somewhere, but those that leave its own
+        box, at one of some points."""
+        return self.meetings(way) > 0 or self.overlap(way, 2.0, own) > SEEN
 
     def crossings(self, p: Point, q: Point) -> int:
         """How many wires a stretch crosses."""
@@ -123,7 +126,7 @@ class Field:
         once."""
         meetings = cache(lambda begin, end: self.coming(end) + self.leaving(begin))
         passes = cache(lambda p, q: self.passes(p, q, ends))
-        beside = cache(lambda p, q, begin: self.beside(p, q, begin, 6.0))
+        beside = cache(lambda p, q, begin: self.beside(p, q, (begin,), 6.0))
         crossings = cache(self.crossings)
         found, lowest = None, float("inf")
         for cost, way in sorted(((plainly(way), way) for way in ways), key=first)[:MOST]:

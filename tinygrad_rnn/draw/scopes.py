@@ -6,10 +6,12 @@ The question this file answers: *which row is which layer?*
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from . import spots, style
 from .labels import clean, roman
 from .model import Box, Label, Line
+from .paper import label_rect
 from .routing import centre
 from .spots import Places, Spot
 from .timegrid import TimeGrid
@@ -26,8 +28,10 @@ def name_scopes(grid: TimeGrid, boxes: Iterable[Box], labels: Iterable[Label],
         part = next(c.part for c in grid.scene.columns if c.stage == stage)
         start = grid.start[stage]
         if len(grid.templates) > 1 and part:
-            found.append(Label(start + 2, grid.top - 6, roman(clean(part)), "quiet",
-                               anchor="start", bold=True))
+            name = Label(start + 2, grid.top - 6, roman(clean(part)), "quiet", anchor="start",
+                         bold=True)
+            found.append(placed(name, [((name.x + d, name.y), "start") for d in range(0, 120, 8)],
+                                Places(), above(name, lines)))
         names = t.grid.steps.names(part)
         taken, crossed = before(start, boxes, labels, lines) if names else (Places(), Places())
         for scope, key in names.items():
@@ -35,11 +39,29 @@ def name_scopes(grid: TimeGrid, boxes: Iterable[Box], labels: Iterable[Label],
             first = [r for r in (grid.rects[g] for g in grid.scene.initial
                                  if grid.stage_of(g) == stage) if r[1] < y < r[3]]
             x = min([start - 18 - style.VAR, *(r[0] for r in first if r[0] < start)]) - 10
-            near: list[Spot] = [((x, y + d), "end") for d in (4, -8, 16, -20, 28)]
-            at, anchor = spots.best(near, roman(clean(scope)), taken, crossed)
-            found.append(Label(*at, roman(clean(scope)), "quiet", anchor=anchor))
+            near: list[Spot] = [((x - left, y + d), "end") for left in (0, 24, 60, 100)
+                                for d in (4, -8, 16, -20, 28)]
+            name = Label(x, y, roman(clean(scope)), "quiet")
+            found.append(placed(name, near, taken, crossed))
             taken.add(found[-1])
     return found
+
+
+def placed(name: Label, near: list[Spot], taken: Places, crossed: Places) -> Label:
+    """A name at the first of some spots where it lies on nothing; where that is on a line, it
+    clears what is behind it."""
+    (x, y), anchor = spots.best(near, name.text, taken, crossed)
+    found = replace(name, x=x, y=y, anchor=anchor)
+    return replace(found, halo=crossed.touch(label_rect(found)))
+
+
+def above(name: Label, lines: Iterable[Line]) -> Places:
+    """The lines that run above the first frame of a stage, where its name stands."""
+    crossed = Places()
+    for line in lines:
+        if min(y for _, y in line.points) < name.y + 4:
+            crossed.add(line)
+    return crossed
 
 
 def before(start: float, boxes: Iterable[Box], labels: Iterable[Label],

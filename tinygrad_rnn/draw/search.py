@@ -66,15 +66,20 @@ def route(field: Field, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[floa
         if wide is not None and field.clear(wide, (a, b)) and not field.crowded(wide):
             return wide
     found = search(field.boxes, wires, limits, starts, stops)
-    return better(field, usual, found, (a, b)) or (centre(a), centre(b))
+    return better(field, usual, found, (a, b), [end.point for end in starts]) or \
+        (centre(a), centre(b))
 
 
-def better(field: Field, usual: Way | None, found: Way | None, ends: Sequence[Rect]) -> Way | None:
-    """Of a usual way and one that was searched for, the one that can be told from all others; if
-    none can, the cheaper one."""
+def better(field: Field, usual: Way | None, found: Way | None, ends: Sequence[Rect],
+           own: Sequence[Point] = ()) -> Way | None:
+    """Of a usual way and one that was searched for, the one that can be told from all others, or
+    from all but those that leave its `own` box; if none can, the cheaper one."""
     ways = [way for way in (usual, found) if way is not None]
-    alone = (way for way in ways if field.clear(way, ends) and not field.crowded(way))
-    return next(alone, None) or field.best(ways, ends) or next(reversed(ways), None)
+    clear = [way for way in ways if field.clear(way, ends)]
+    alone = (way for way in clear if not field.crowded(way))
+    together = (way for way in reversed(clear) if not field.crowded(way, own))
+    return next(alone, None) or next(together, None) or field.best(ways, ends) or \
+        next(reversed(ways), None)
 
 
 def further(end: End) -> End:

@@ -158,12 +158,14 @@ class Stamp:
                 (spot for spot in far_spots(self.rects[key], 10, 40) if self.free(spot, wide)),
                 (spot for spot in near if self.free(spot, wide, across=True)),
                 (spot for spot in far_spots(self.rects[key], 40, 130) if self.free(spot, wide)),
+                (spot for spot in next_line(self.rects[key]) if self.free(spot, wide, across=True)),
             ), None)
             self.crowded += clear is None
             spot = clear or near[0]
             rect = note_rect(spot, wide)
             self.notes[key] = spot
             self.template.width = max(self.template.width, rect[2] + 6)
+            self.template.bottom = max(self.template.bottom, rect[3] + 6)
             self.field.boxes.append(rect)
 
     def free(self, spot: tuple[Point, str], wide: float, across: bool = False) -> bool:
@@ -229,6 +231,16 @@ def far_spots(rect: Rect, first: int, last: int) -> Iterable[tuple[Point, str]]:
     for distance, y in product(range(first, last, 10), levels):
         yield (left - distance, y), "end"
         yield (right + distance, y), "start"
+
+
+def next_line(rect: Rect) -> Iterable[tuple[Point, str]]:
+    """Places below a box, or above it, clear of the words of others in its row."""
+    left, top, right, bottom = rect
+    for y in (bottom + 30, top - 22):
+        yield ((left + right) / 2, y), "middle"
+        for distance in range(-60, 130, 10):
+            yield (left - distance, y), "end"
+            yield (right + distance, y), "start"
 
 
 def note_rect(spot: tuple[Point, str], wide: float) -> Rect:

@@ -7,16 +7,15 @@ Linear in the number of steps: what depends on the step is only where its column
 
 from __future__ import annotations
 
-from . import style
+from . import firsts, style
 from .labels import Run, Text, roman, width
-from .outside import above, around, below, note_below, place_around
+from .outside import around, high_of, place_around
 from .passages import PASSAGES, Ways
 from .routing import Rect, Way, centre, moved
 from .scene import Column, Glyph, Rail, Scene, Wire
 from .template import Room, Template
 
 GAP = 118.0  # the width of a gap
-BETWEEN = 14.0  # below a first state, where the wire of the next one comes out
 HOPELESS = 8  # a tangle of so many wires stays one, however far things stand apart
 
 
@@ -35,7 +34,7 @@ class TimeGrid:
         self.wires = Ways(self)
         self.align()
         self.place_columns()
-        self.place_initial()
+        firsts.place(self)
         self.place_rails()
         place_around(self)
 
@@ -70,7 +69,8 @@ class TimeGrid:
         for i, column in enumerate(self.scene.columns):
             if column.stage != stage:
                 stage = column.stage
-                x = self.start[stage] = x + self.room_before(stage)
+                x += firsts.room_after(self, i - 1) + self.room_before(stage)
+                self.start[stage] = x
             self.left.append(x)
             wide = self.column_width(column)
             self.column_of.update(dict.fromkeys(column.glyphs, i))
@@ -110,7 +110,7 @@ class TimeGrid:
         found: list[Rect] = []
         for glyph in column.glyphs:
             rect = self.gap_rect(glyph, x, self.of(column))
-            found.append(self.beside_others(rect, (), found, column.stage))
+            found.append(firsts.beside_others(self, rect, (), found, column.stage))
         return found
 
     def gap_rect(self, glyph: Glyph, x: float, t: Template) -> Rect:
@@ -125,54 +125,6 @@ class TimeGrid:
         known = any(key in t.rects for key in t.grid.steps.leaves)
         level = centre(rect)[1] if rect else t.level() if known else t.bottom - 40.0
         return around((x, level), glyph)
-
-    def place_initial(self) -> None:
-        """The states before the first step, in the rows of the states; for a sequence that is read
-        from its end, those after the last one."""
-        placed: list[Rect] = []
-        for glyph in self.scene.initial:
-            head = next(wire.head for wire in self.scene.wires if wire.tail is glyph)
-            i = self.column_of[head]
-            stage = self.scene.columns[i].stage
-            own = [k for k, column in enumerate(self.scene.columns) if column.stage == stage]
-            last = len(own) > 1 and i == own[-1]
-            note = width(glyph.note, style.SMALL) + 20 if glyph.note else 0.0
-            wide = max(glyph.size()[0] + 16, note)  # clear of the frame, and of wires past a note
-            end = self.left[i] + self.column_width(self.scene.columns[i])
-            x = end + max(40, wide / 2 + 6) if last else self.left[i] + min(-6 - wide / 2, -40.0)
-            rects = self.templates[stage].rects
-            y = centre(rects.get(glyph.key) or rects[head.key])[1]
-            rect = around((x, y), glyph)
-            if not last and self.on_rail(rect, glyph.note, stage) and \
-                    rect[3] - rect[1] > 2 * style.VAR:  # on its side: beside the weights
-                rect = moved(rect, self.beside_weights(stage) - rect[2])
-            rect = self.beside_others(rect, glyph.note, placed, stage)
-            self.rects[glyph] = rect
-            placed.append(note_below(rect, glyph.note) if glyph.note else moved(rect, 0.0, BETWEEN))
-            placed.append(rect)
-
-    def beside_weights(self, stage: int) -> float:
-        """Where there is room on the left of the weights of a stage."""
-        wide = [rail.glyph.size()[0] + width(rail.note, style.SMALL) + 8
-                for rail in self.scene.rails if rail.stage == stage]
-        return self.start[stage] - 30.0 - max(wide, default=0.0)
-
-    def beside_others(self, rect: Rect, note: Text, placed: list[Rect], stage: int) -> Rect:
-        """A place near a given one that is clear of those taken: below them, or above where a rail
-        runs; or wherever there is room above or below."""
-        ways = [below(rect, placed), above(rect, placed)]
-        ways += [moved(rect, 0.0, dy) for k in range(1, 60) for dy in (-6.0 * k, 6.0 * k)]
-        free = (way for way in ways if not self.on_rail(way, note, stage) and way in
-                (below(way, placed), above(way, placed)))
-        return next(free, ways[0])
-
-    def on_rail(self, rect: Rect, note: Text, stage: int) -> bool:
-        """Whether something beside the steps of a stage, or its note, would lie at the height of a
-        rail."""
-        low = note_below(rect, note)[3] if note else rect[3]
-        rails = [rail.glyph for rail in self.scene.rails if rail.stage == stage]
-        high = 2.0 + max((high_of(glyph) / 2 for glyph in rails), default=0.0)
-        return any(rect[1] - high < y < low + high for y in self.templates[stage].rail_y.values())
 
     def place_rails(self) -> None:
         """The box of each weight, on the left of its stage at the height of its rail."""
@@ -229,8 +181,3 @@ def title_of(column: Column) -> Text:
 def gap_lines(column: Column) -> tuple[Text, ...]:
     """What stands in a gap: how many steps, and what the view has to say."""
     return ((Run(f"{column.count:,} steps", "b"),), *column.lines)
-
-
-def high_of(weight: Glyph) -> float:
-    """How high the box of a weight is: low enough for rails that run close together."""
-    return weight.size()[1] if weight.turned else 20.0
