@@ -79,6 +79,7 @@ def dangling(drawing):
 
 
 NEAR, ALONG = 3.0, 8.0  # from here on two ends are one, and two lines are seen as one
+WIDE, SLANTING = 1.2, 20.0  # and two slanting ones, which may cross: so near for so long
 
 
 def forwards(line):
@@ -105,16 +106,53 @@ def meeting(drawing):
 
 def merged(drawing):
     """Two lines from different things that run on one another."""
-    stretches = {}
+    stretches, slanting = {}, []
     for line in drawing.lines:
         tail, _, points = forwards(line)
+        whose = tail.removesuffix(".rail"), line.id
         for p, q in itertools.pairwise(points):
+            if p[0] != q[0] and p[1] != q[1]:
+                slanting.append((p, q, *whose))
             for axis in (0, 1):
                 if p[axis] == q[axis]:
                     low, high = sorted((p[1 - axis], q[1 - axis]))
-                    stretches.setdefault((axis, round(p[axis])), []).append(
-                        (low, high, tail.removesuffix(".rail"), line.id))
+                    stretches.setdefault((axis, round(p[axis])), []).append((low, high, *whose))
     for those in stretches.values():
         for a, b in itertools.combinations(those, 2):
             if a[2] != b[2] and min(a[1], b[1]) - max(a[0], b[0]) > ALONG:
                 yield f"{a[3]} and {b[3]} run on one another"
+    level = [(p, q, tail.removesuffix(".rail"), line.id) for line in drawing.lines if slanting
+             for tail, _, points in [forwards(line)] for p, q in itertools.pairwise(points)
+             if p[0] == q[0] or p[1] == q[1]]
+    for i, a in enumerate(slanting):
+        for b in near(a, [*slanting[i + 1:], *level]):
+            if a[2] != b[2] and (far := together(a, b)) > SLANTING:
+                yield f"{a[3]} and {b[3]} run on one another for {far:.0f}"
+
+
+def near(a, others):
+    """Those of some stretches whose boxes touch that of `a`."""
+    left, right = sorted((a[0][0], a[1][0]))
+    top, bottom = sorted((a[0][1], a[1][1]))
+    for b in others:
+        (x1, y1), (x2, y2) = b[0], b[1]
+        if not (max(x1, x2) < left - 1 or min(x1, x2) > right + 1 or max(y1, y2) < top - 1
+                or min(y1, y2) > bottom + 1):
+            yield b
+
+
+def together(a, b):
+    """How much of a stretch is nearer to another than the width of a line."""
+    (ax, ay), (bx, by) = a[0], a[1]
+    long = math.dist(a[0], a[1]) or 1.0
+    u, v = (bx - ax) / long, (by - ay) / long
+    s, t = [((x - ax) * u + (y - ay) * v, (y - ay) * u - (x - ax) * v) for x, y in b[:2]]
+    if s[0] == t[0]:
+        return 0.0
+    # b lies s[1] + slope * (x - s[0]) beside a
+    slope = (t[1] - s[1]) / (t[0] - s[0])
+    low, high = max(0.0, min(s[0], t[0])), min(long, max(s[0], t[0]))
+    if slope == 0.0:
+        return high - low if abs(s[1]) < WIDE else 0.0
+    ends = sorted(s[0] + (d - s[1]) / slope for d in (-WIDE, WIDE))
+    return min(high, ends[1]) - max(low, ends[0])

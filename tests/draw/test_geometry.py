@@ -10,6 +10,7 @@ import pytest
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
 
+from . import generic
 from .crossed import cases, drawn
 from .faults import dangling, faults, meeting, merged, things
 from .graphs import GRAPHS, both_ways, layer, unstamped
@@ -67,11 +68,23 @@ def test_what_was_wrong_once(start):
     214, 1015, 1021, 128,  # words stood on boxes and words
     264, 1533,  # wires struck through numbers and words
     2046,  # two boxes had one id
+    1022, 1709,  # a wire lay on a rail, and on another that left elsewhere
+    1057, 1931, 235,  # terms of totals lay on wires and ran through boxes
+    506, 673, 1026,  # first states stood on notes and on weights
+    58, 1602, 1637,  # notes lay on one another, wires struck through the names of layers
 ])
 def test_models_that_nobody_has_drawn_before(seed):
     """More of them: python -m pytest tests/benchmarks/test_invented.py"""
     picture = invented(seed)
     assert picture is None or faults(picture.drawing) == []
+
+
+@pytest.mark.parametrize("sizes", [
+    ((3, 8, 20), 6, (6,), (2, 3)), ((40, 80), 2, (20,), (4,)), ((150,), 1, (40,), ())])
+def test_graphs_without_time_have_places_of_their_own(sizes):
+    """More of them: python -m pytest tests/benchmarks/test_layered.py"""
+    found = {name: faults(picture.drawing) for name, picture in generic.pictures(*sizes)}
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
 def test_every_wire_into_a_bidirectional_head_has_an_end_of_its_own():
@@ -177,6 +190,20 @@ def test_the_check_sees_ends_that_meet_and_lines_on_one_another():
     assert [*merged(replace(drawing, lines=tuple(same if n is a else n for n in drawing.lines)))]
     short = replace(a, points=(*a.points[:-1], (a.points[-1][0], a.points[-1][1] + 7)))
     assert [*dangling(replace(drawing, lines=tuple(short if n is a else n for n in drawing.lines)))]
+
+
+@pytest.mark.parametrize(("aside", "turn", "seen"), [
+    (0.0, 0.0, True), (1.0, 0.0, True), (2.0, 0.0, False), (0.0, 0.05, True), (0.0, 0.2, False)])
+def test_the_check_sees_slanting_lines_on_one_another(aside, turn, seen):
+    """Nearer than a line is wide, or crossing at three degrees: not at eleven."""
+    drawing = draw.unrolled(GRAPHS["neuron"]()).drawing
+    a, b = [n for n in drawing.lines if n.tail != n.head][:2]
+    x, y, long, at = 10.0, 20.0, 100.0, 0.6
+    points = [tuple((x + far * long * math.cos(way) - up * math.sin(way),
+                     y + far * long * math.sin(way) + up * math.cos(way)) for far in (-1, 1))
+              for way, up in ((at, 0.0), (at + turn, aside))]
+    lines = replace(a, points=points[0]), replace(b, points=points[1])
+    assert bool([*merged(replace(drawing, lines=lines))]) == seen
 
 
 @pytest.mark.parametrize("name", GRAPHS)

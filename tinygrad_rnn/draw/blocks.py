@@ -7,19 +7,20 @@ The question this file answers: *where do glyphs without a time step stand?*
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import pairwise, product
 
 from . import style
 from .labels import Text, width
 from .layered import Layers
 from .model import Box, Drawing, Label, Line, Point
-from .outlines import apart, edge, meets
+from .outlines import apart, edge, leaving, meets, through
 from .paper import framed, label_rect
 from .routing import Rect, Way, centre
 from .scene import Glyph, Scene, Wire
+from .slanting import SQUARE, Laid, other_ways, squares, tight, told_apart
 
-NEAR = 80.0  # what is near is looked up by stretches of x
 NOTE, ASIDE = 13.0, 4.0  # what a number below a glyph takes; how far beside one it stands
 
 
@@ -55,6 +56,8 @@ class Block:
             self.way(layers, i, wire.tail, wire.head) if not layers.back[i] else
             self.way(layers, i, wire.head, wire.tail)[::-1] for i, wire in enumerate(self.wires)]
         self.part_ends()
+        laid = Laid(self.ways, [wire.tail for wire in self.wires])
+        self.ways = told_apart(laid, lambda i: self.other_ways(layers, i, laid))
         if down:
             self.rects = {glyph: turned(rect) for glyph, rect in self.rects.items()}
             self.ways = [tuple((y, x) for x, y in way) for way in self.ways]
@@ -66,7 +69,8 @@ class Block:
         p, q = centre(a), centre(b)
         if self.clear(p, q, a, b):
             return edge(tail, a, q), edge(head, b, p)
-        start, *inner, end = self.tight(list(fitted(layers.way(i), a, b)), a, b)
+        start, *inner, end = tight(
+            fitted(layers.way(i), a, b), lambda p, q: self.clear(p, q, a, b))
         if inner and self.clear(p, inner[0], a, b):
             start = edge(tail, a, inner[0])
         if inner and self.clear(inner[-1], q, a, b):
@@ -85,33 +89,38 @@ class Block:
             for i, end in zip(these, ends):
                 self.ways[i] = (*self.ways[i][:-1], end)
 
-    def tight(self, points: list[Point], a: Rect, b: Rect) -> list[Point]:
-        """A way without the bends that nothing makes necessary."""
-        found, i = [points[0]], 0
-        while i < len(points) - 1:
-            j = i + 1
-            while j + 1 < len(points) and self.clear(points[i], points[j + 1], a, b):
-                j += 1
-            found.append(points[j])
-            i = j
-        return found
+    def other_ways(self, layers: Layers, i: int, laid: Laid) -> Iterator[Way]:
+        """Other ways of a wire, the straightest first; it comes in where it did."""
+        wire, way, back = self.wires[i], laid.ways[i], layers.back[i]
+        tail, head = self.rects[wire.tail], self.rects[wire.head]
+        inner = list(fitted(layers.way(i), *((head, tail) if back else (tail, head))))[1:-1]
+        inner = inner[::-1] if back else inner
+        begins = [way[0], *leaving(wire.tail, tail, back)]
+
+        clear = cache(lambda p, q: self.clear(p, q, tail, head))
+        free = cache(lambda p, q: clear(p, q) and not laid.upon(i, (p, q)))
+
+        return (tuple(found) for found in other_ways(way, begins, inner, free)
+                if all(clear(p, q) for p, q in pairwise(found))
+                and not through(wire.tail, tail, *found[:2])
+                and not through(wire.head, head, *found[:-3:-1]))
 
     def clear(self, p: Point, q: Point, a: Rect, b: Rect) -> bool:
         """Whether the straight line between two points touches nothing but its ends, `a` and
         `b`."""
-        low, high = sorted((p[0], q[0]))
-        near = {thing for k in range(int((low - 4) // NEAR), int((high + 4) // NEAR) + 1)
-                for thing in self.near.get(k, ())}
+        near = {thing for square in squares((p, q)) for thing in self.near.get(square, ())}
         return not any(meets(p, q, rect, margin) for rect, margin in near
                        if rect not in (a, b) or margin < 3)
 
-    def by_place(self) -> dict[int, list[tuple[Rect, float]]]:
-        """Everything that a wire keeps clear of, and how far, by stretches of x."""
-        found: dict[int, list[tuple[Rect, float]]] = {}
+    def by_place(self) -> dict[tuple[int, int], list[tuple[Rect, float]]]:
+        """Everything that a wire keeps clear of, and how far, by squares of the paper."""
+        found: dict[tuple[int, int], list[tuple[Rect, float]]] = {}
         things = [*((rect, 3.0) for rect in self.rects.values()), *((r, 1.0) for r in self.words)]
         for rect, margin in things:
-            for k in range(int((rect[0] - 4) // NEAR), int((rect[2] + 4) // NEAR) + 1):
-                found.setdefault(k, []).append((rect, margin))
+            left, top, right, bottom = [int((side + d) // SQUARE) for side, d in
+                                        zip(rect, (-4, -4, 4, 4))]
+            for square in product(range(left, right + 1), range(top, bottom + 1)):
+                found.setdefault(square, []).append((rect, margin))
         return found
 
 

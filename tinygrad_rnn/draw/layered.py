@@ -16,6 +16,7 @@ from itertools import pairwise
 from .model import Point
 
 GAP_X, GAP_Y, SLOT, SWEEPS = 34.0, 16.0, 6.0, 8
+STEEP, WIDEST = 4.0, 500.0  # how steep wires may be between two layers, and how far these stand
 MAIN = 12  # how much straighter the ways of results are kept than those of inputs
 CHAIN = 10_000  # and how much those where nothing else comes in
 
@@ -56,8 +57,8 @@ class Layers:
         for item, layer in enumerate(self.layer):
             self.rows[layer].append(item)
         self.order()
-        self.x, self.edges = self.columns()
         self.y = self.heights()
+        self.x, self.edges = self.columns()
 
     def order(self) -> None:
         """Sort each layer by the mean place of its neighbours, to and fro."""
@@ -78,13 +79,18 @@ class Layers:
                 place.update((item, float(i)) for i, item in enumerate(row))
 
     def columns(self) -> tuple[list[float], list[Point]]:
-        """The middle of every layer, and its left and right edge."""
+        """The middle of every layer, and its left and right edge; between two of them the more room
+        the further wires go up or down there."""
+        spans = [0.0] * len(self.rows)
+        for operand, user in self.pairs:
+            before = self.layer[operand]
+            spans[before] = max(spans[before], abs(self.y[operand] - self.y[user]))
         middles, edges, x = [], [], 0.0
-        for row in self.rows:
+        for row, span in zip(self.rows, spans):
             wide = max(self.sizes[i][0] for i in row)
             middles.append(x + wide / 2)
             edges.append((x, x + wide))
-            x += wide + GAP_X
+            x += wide + min(max(GAP_X, span / STEEP), WIDEST)
         return middles, edges
 
     def heights(self) -> list[float]:

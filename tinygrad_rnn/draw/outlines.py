@@ -13,6 +13,7 @@ from .model import Point
 from .routing import Rect, Way, centre
 from .scene import Glyph
 
+TURNS = (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75)  # in which directions a wire may leave
 APART = 6.0  # how far the ends of two wires into one thing stand apart
 
 
@@ -64,6 +65,24 @@ def edge(glyph: Glyph, rect: Rect, toward: Point) -> Point:
     else:
         far = min(w / 2 / abs(dx) if dx else 1e9, h / 2 / abs(dy) if dy else 1e9)
     return x + dx * far, y + dy * far
+
+
+def leaving(glyph: Glyph, rect: Rect, back: bool) -> list[Point]:
+    """Points of an outline at which a wire may leave to the right, or to the left if it runs
+    `back`."""
+    x, y = centre(rect)
+    return [edge(glyph, rect, (x + (-cos(turn) if back else cos(turn)), y + sin(turn)))
+            for turn in TURNS]
+
+
+def through(glyph: Glyph, rect: Rect, end: Point, before: Point) -> bool:
+    """Whether a line to a point of an outline comes from within: it does if it is within just
+    before its end."""
+    far = 1.5 / max(dist(end, before), 1.5)
+    x, y = end[0] + (before[0] - end[0]) * far, end[1] + (before[1] - end[1]) * far
+    if glyph.shape == "circle":
+        return dist((x, y), centre(rect)) < (rect[2] - rect[0]) / 2 - 0.1
+    return rect[0] + 0.1 < x < rect[2] - 0.1 and rect[1] + 0.1 < y < rect[3] - 0.1
 
 
 def onto(rect: Rect, end: Point, before: Point) -> Way:

@@ -11,6 +11,8 @@ what its edges bring. A node of arrays is opened into the products and sums of i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from ..core import walk
@@ -23,11 +25,12 @@ from .asked import options_of
 from .callbacks import NodeCallback, change_glyph, change_wire
 from .labels import Run, Text, clean, number, plain, roman, symbol, width
 from .layered import Layers
-from .model import Box, Point
+from .model import Box, Label, Line, Point
 from .names import Names
 from .opened import opened
 from .options import Options
-from .paper import Sheet
+from .outlines import meets
+from .paper import Sheet, label_rect
 from .picture import Picture
 from .scene import Glyph, Wire
 from .written import written
@@ -130,6 +133,8 @@ class Circuit:
             self.edge(boxes[a], boxes[b], self.nodes[b], position, layers.way(i))
         caption = (Run("Scalar graph", "b"), Run(": on each edge the local derivative · the "
                                                  "gradient that arrives = what is sent back"))
+        self.sheet.labels = [replace(label, halo=label.halo or struck(label, self.sheet.lines))
+                             for label in self.sheet.labels]
         return self.sheet.drawing(caption)
 
     # --- nodes ------------------------------------------------------------------------------------
@@ -227,6 +232,12 @@ class Circuit:
             self.sheet.say((end[0] - 9, y - 4), wire.note, "gradient", style.TINY, "end")
         self.sheet.line(points, wire.role, tail, head, title=wire.title, width=wire.width,
                         dash=wire.dash, colour=wire.colour)
+
+
+def struck(label: Label, lines: Iterable[Line]) -> bool:
+    """Whether a line runs through words."""
+    rect = label_rect(label)
+    return any(meets(p, q, rect, -1.0) for line in lines for p, q in pairwise(line.points))
 
 
 def called(node: Node) -> str:
