@@ -1,5 +1,6 @@
 """Long sequences: linear in T, nothing recurses, elided pictures are small."""
 
+import math
 import sys
 
 import numpy as np
@@ -7,8 +8,13 @@ import pytest
 
 from tinygrad_rnn import draw
 from tinygrad_rnn.bptt.flow import gradient_flow
-from tinygrad_rnn.core.values import Value
+from tinygrad_rnn.core import ops
+from tinygrad_rnn.core.place import timestep
+from tinygrad_rnn.core.values import Tensor, Value
+from tinygrad_rnn.draw import reckoning
 from tinygrad_rnn.draw.labels import number, plain
+from tinygrad_rnn.draw.series import Series
+from tinygrad_rnn.draw.strips import binned
 
 from . import graphs
 
@@ -43,13 +49,61 @@ def test_a_strip_has_at_most_a_thousand_cells_and_tells_what_each_of_them_is(flo
     assert "a cell stands for up to 3 steps, and shows the largest of them" in said
 
 
-def test_the_bars_of_a_weight_are_the_norms_of_its_ledger():
-    flow = gradient_flow(graphs.vanilla(40))
+def in_turn(*uses):
+    """A weight that every step uses in another way: what the ways give, one after the other."""
+    def made(T):
+        w, h = Value(0.7, name="w"), Value(0.3, name="h0")
+        for t in range(1, T + 1):
+            with timestep(t):
+                h = ops.tanh(uses[t % len(uses)](w, h)).named("h")
+        return h
+    return made
+
+
+def twice(T):
+    """One matrix, read as it is at some steps, and turned round at others."""
+    W = Tensor(np.random.default_rng(0).normal(size=(3, 3)) / 2, name="W", requires_grad=True)
+    h = Tensor(np.ones((1, 3)), name="h0")
+    for t in range(1, T + 1):
+        with timestep(t):
+            z = ops.linear(h, W) if t % 3 else h + ops.linear(W, h).reshape((1, 3))
+            h = ops.tanh(z).named("h")
+    return ops.sum_(h * h)
+
+
+USED = {
+    "in one way": graphs.vanilla,
+    "by two operations": in_turn(lambda w, h: w * h, lambda w, h: w + h),
+    "on two sides": in_turn(lambda w, h: w * h, lambda w, h: h * w),
+    "by itself and others": in_turn(lambda w, h: h - w, lambda w, h: w - h, lambda w, h: h / w),
+    "as the weight and as the input": twice,
+}
+
+
+@pytest.mark.parametrize("stretch", [8192, 7])
+@pytest.mark.parametrize("name", USED)
+def test_the_bars_of_a_weight_are_the_norms_of_its_ledger(name, stretch, monkeypatch):
+    monkeypatch.setattr(reckoning, "STRETCH", stretch)
+    flow = gradient_flow(USED[name](40))
     strips = draw.gradient_flow(flow).drawing.strips
     for x in flow.totals:
-        strip = next(s for s in strips if f"of {x.name}" in s.title)
-        told = {f"t = {e.step}: {number(e.norm())}" for e in flow.ledger(x).entries}
-        assert {cell.title for cell in strip.cells} == told
+        strip = next((s for s in strips if f"of {x.name}" in s.title), None)
+        assert (strip is None) == (x.name == "h0")
+        if strip is not None:
+            told = {f"t = {e.step}: {number(e.norm())}" for e in flow.ledger(x).entries}
+            assert {cell.title for cell in strip.cells} == told
+
+
+@pytest.mark.parametrize("steps", [[1, 2, 3, 4, 5, 6, 7], [1, 4, 6]])
+def test_a_nan_is_the_largest_in_its_cell_and_what_is_empty_says_so(steps):
+    norms = np.array([0.5, math.inf, math.nan, 2.0, 1.0, 4.0, 3.0])[np.array(steps) - 1]
+    found = binned(Series(np.array(steps), norms), np.arange(1, 8), np.array([0, 1, 3, 5, 7]))
+    if len(steps) == 7:
+        assert [three and three[0] for three in found[2:]] == [2.0, 4.0]
+        assert math.isnan(found[1][0])
+        assert found[3] == [4.0, 3.0, math.sqrt(12.5)]
+    else:
+        assert found == [[0.5] * 3, None, [2.0] * 3, [4.0] * 3]
 
 
 @pytest.fixture

@@ -1,16 +1,30 @@
 """What a drawing knows from an outline that was made before is what it finds by itself."""
 
+import numpy as np
 import pytest
 
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt import strides
 from tinygrad_rnn.bptt.flow import gradient_flow
-from tinygrad_rnn.core import walk
+from tinygrad_rnn.core import ops, outline, walk
 from tinygrad_rnn.core.outline import Outline
+from tinygrad_rnn.core.place import timestep
+from tinygrad_rnn.core.values import Tensor
 from tinygrad_rnn.draw.survey import survey
 from tinygrad_rnn.draw.window import Window
 
 from . import graphs
+
+
+def joined(T):
+    """Every step joins three results, of which the next step reads the last."""
+    w, h = Tensor(np.array([0.5]), name="w", requires_grad=True), Tensor(np.ones(1), name="h0")
+    for t in range(1, T + 1):
+        with timestep(t):
+            h = ops.tanh(w * h).named("h")
+            y = ops.sum_(ops.stack(ops.exp(h), ops.sin(h), h)).named("y")
+    return ops.sum_(h) + y
+
 
 MADE = {
     "a loop": graphs.vanilla, "a total with steps": lambda T: graphs.vanilla(T, total="timed"),
@@ -20,14 +34,15 @@ MADE = {
     "made before": graphs.prepared, "twice in a step": graphs.used_twice,
     "a step in parts": graphs.entered_again, "tied": graphs.tied, "deep": graphs.deep,
     "layers in both directions": lambda T: graphs.both_ways(T, nn.GRU),
-    "encoder and decoder": graphs.seq2seq, "padded": graphs.padded,
+    "encoder and decoder": graphs.seq2seq, "padded": graphs.padded, "joined in a step": joined,
 }
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_an_outline_of_the_whole_has_the_uses_that_a_search_finds(name):
+def test_an_outline_of_the_whole_has_the_uses_that_a_search_finds(name, monkeypatch):
     root = MADE[name](9)
-    for window in (Window(), Window(1, 0), Window(steps=slice(4, 7))):
+    for window, at_once in ((Window(), 1024), (Window(1, 0), 1), (Window(steps=slice(4, 7)), 1)):
+        monkeypatch.setattr(outline, "AT_ONCE", at_once)
         known, found = (survey(root, window, Outline(walk.computed(root), whole)
                                ) for whole in (True, False))
         assert known.outline.given is not None

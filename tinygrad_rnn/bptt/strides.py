@@ -65,7 +65,7 @@ def record(recording: Recording, totals: InOrder) -> None:
         writer = Writer(recording, totals, nodes)
     if len(nodes) > LONG and not recording.norms and not turns:
         recording.outline = Outline(nodes[::-1], whole=True)
-    stride, orders, done = Stride(writer, turns), [-n.order for n in nodes], 0
+    stride, orders, done = Stride(writer, turns), [-n.order for n in nodes] if turns else [], 0
     for turn in turns:
         reached = bisect_left(orders, -turn.order)
         if reached > done:

@@ -60,8 +60,11 @@ class Writer:
 
     def __init__(self, recording: Recording, totals: InOrder, nodes: Sequence[Node]) -> None:
         self.recording, self.totals = recording, totals
-        self.again = recording.see_through(nodes)
-        self.spans = [n for n in nodes if n.op.parts is not None]
+        self.kinds = {n.op for n in nodes}  # few: what none of them can do, no node is asked for
+        some = any(op.alias for op in self.kinds)
+        self.again = recording.see_through(nodes) if some else set[Node]()
+        some = any(op.parts is not None for op in self.kinds)
+        self.spans = [n for n in nodes if n.op.parts is not None] if some else []
         if recording.norms:
             self.again |= {x for n in self.spans for _, x in uses(n) if x.is_leaf}
         self.sums = {x: RunningSum() for x in self.again}
@@ -75,7 +78,7 @@ class Writer:
         if isinstance(self.totals, Sized):
             self.write_norms(edges, written, self.totals)
             return
-        own = {op for op in {n.op for n in nodes} if op.joint or hasattr(op, "__wrapped__")}
+        own = {op for op in self.kinds if op.joint or hasattr(op, "__wrapped__")}
         if own:
             for node, position, _, g, c in edges:
                 written.passed[node] = g

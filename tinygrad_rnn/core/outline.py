@@ -11,14 +11,18 @@ its outline while it has all nodes at hand anyway, so that a drawing need not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 
+import numpy as np
+
 from .graph import Node, Op, constant, leaf, operands_of
-from .place import Place
 
 Note = Callable[[int], None]
 A, B, REST = attrgetter("a"), attrgetter("b"), attrgetter("rest")
+NONE = {None}
+AT_ONCE = 1024  # nodes: so many are looked at again before they are out of the cache
 
 
 class Outline:
@@ -35,73 +39,71 @@ class Outline:
         self.computed = computed
         self.kinds, self.scopes = set[Op](), set[str]()
         self.begins, self.during = list[int](), list[int | None]()
-        self.given: dict[Node, list[int]] | None = None
-        self.handed, self.takers = list[Node](), list[int]()
-        self.named = dict[str, list[int]]()
-        self.find_places()
-        if whole:
-            self.given = self.find_given()
-            self.find_names()
+        self.given: dict[Node, array[int]] | None = {} if whole else None
+        self.handed, self.takers = list[Node](), array("q")
+        self.named: dict[str, array[int]] = {}
+        self.look(self.given)
 
-    def find_places(self) -> None:
-        """Fill `kinds`, `scopes`, `begins` and `during`. One pass over the whole graph, so it is
-        kept plain."""
-        kinds, scopes, begin, note = self.kinds, self.scopes, self.begins.append, self.during.append
-        here: Place | None = None
-        for i, node in enumerate(self.computed):
-            if node.at is not here:
-                here = node.at
-                begin(i)
-                note(here.step)
-                if here.scope not in scopes:
-                    scopes.add(here.scope)
-            if node.op not in kinds:
-                kinds.add(node.op)
-
-    def find_given(self) -> dict[Node, list[int]]:
-        """Fill `handed` and `takers`; the uses of what was given."""
-        note, hand, take = dict[Node, Note](), self.handed.append, self.takers.append
-        given = dict[Node, list[int]]()
+    def look(self, given: dict[Node, array[int]] | None) -> None:
+        """Fill all of it. One pass over the whole graph, so it is kept plain."""
+        kinds, scopes, begin, during = self.kinds, self.scopes, self.begins.append, self.during
+        named, notes, unknown = self.named, dict[Node, Note](), self.note_for
+        here, step = None, None
         for i, node in enumerate(self.computed):
             at = node.at
-            if at.step is None:
+            if at is not here:
+                here, step = at, at.step
+                begin(i)
+                during.append(step)
+                if at.scope not in scopes:
+                    scopes.add(at.scope)
+            if node.op not in kinds:
+                kinds.add(node.op)
+            if given is None:
                 continue
-            for x in (node.a, node.b) if node.rest is None else operands_of(node):
-                if x is None or x.at is at:
-                    continue
-                if x in note:
-                    note[x](i)
-                elif x.op is leaf or x.op is constant or x.at.step is None:
-                    given[x] = [i]
-                    note[x] = given[x].append
-                else:
-                    hand(x)
-                    take(i)
-        return given
-
-    def find_names(self) -> None:
-        """Fill `named`."""
-        for i, node in enumerate(self.computed):
             if node.name is not None:
-                if node.name in self.named:
-                    self.named[node.name].append(i)
+                if node.name in named:
+                    named[node.name].append(i)
                 else:
-                    self.named[node.name] = [i]
+                    named[node.name] = array("q", (i,))
+            if step is None:
+                continue
+            x = node.a
+            if x is not None and x.at is not at:
+                (notes.get(x) or unknown(x, given, notes))(i)
+            x = node.b
+            if x is not None and x.at is not at:
+                (notes.get(x) or unknown(x, given, notes))(i)
+            for x in () if node.rest is None else node.rest.nodes:
+                if x is not None and x.at is not at:
+                    (notes.get(x) or unknown(x, given, notes))(i)
+
+    def note_for(self, x: Node, given: dict[Node, array[int]], notes: dict[Node, Note]) -> Note:
+        """Where a use of this node is noted, if it was made at another place than its user."""
+        if x.op is leaf or x.op is constant or x.at.step is None:
+            given[x] = array("q")
+            notes[x] = given[x].append
+            return notes[x]
+        self.handed.append(x)
+        return self.takers.append
 
     def stretches(self) -> Iterator[tuple[int | None, int, int]]:
         """The nodes that were made one after the other at one place: the step, the first, and the
         first of the next."""
         return zip(self.during, self.begins, [*self.begins[1:], len(self.computed)])
 
-    def add_uses(self, uses: dict[Node, list[int]]) -> None:
-        """Add the uses of these nodes, in order; two of them may share a list."""
+    def add_uses(self, uses: dict[Node, array[int]]) -> None:
+        """Add the uses of these nodes, in order; two of them may share an array."""
         assert self.given is not None
         nodes, wanted, known = self.computed, {x.at.step for x in uses}, set[Node | None](uses)
         for x, found in uses.items():
-            found += self.given.get(x, ())
-        for y, i in zip(self.handed, self.takers):
-            if y in uses:
-                uses[y].append(i)
+            found.extend(self.given.get(x, ()))
+        for start in range(0, len(self.handed), AT_ONCE):
+            some = self.handed[start:start + AT_ONCE]
+            if not known.isdisjoint(some):
+                for i, y in enumerate(some, start):
+                    if y in uses:
+                        uses[y].append(self.takers[i])
         for step, begin, end in self.stretches():
             if step is None or step in wanted:
                 for i in self.readers(begin, end, known):
@@ -109,12 +111,17 @@ class Outline:
                         if z in known and z is not None and (step is None or z.at is nodes[i].at):
                             uses[z].append(i)
         for found in {id(found): found for found in uses.values()}.values():
-            found.sort()
+            np.frombuffer(found, found.typecode).sort(kind="stable")
 
-    def readers(self, begin: int, end: int, known: set[Node | None]) -> Iterable[int]:
+    def readers(self, begin: int, end: int, known: set[Node | None]) -> Iterator[int]:
         """The places, between two, of the nodes that may read one of these. What stands outside of
-        all steps may be as many as they are, so it is looked through without a line for each."""
-        some = self.computed[begin:end]
-        found = [i for get in (A, B) for i, x in enumerate(map(get, some), begin) if x in known]
-        return dict.fromkeys(found + [
-            i for i, rest in enumerate(map(REST, some), begin) if rest is not None])
+        all steps may be as many as they are, and few of them do: most are passed over many at
+        once."""
+        for start in range(begin, end, AT_ONCE):
+            some = self.computed[start:min(start + AT_ONCE, end)]
+            if known.isdisjoint(map(A, some)) and known.isdisjoint(map(B, some)) \
+                    and NONE.issuperset(map(REST, some)):
+                continue
+            for i, node in enumerate(some, start):
+                if node.a in known or node.b in known or node.rest is not None:
+                    yield i

@@ -91,8 +91,9 @@ class Amounts:
         found, users = self.found, dict[Node, dict[Node, None]]()
         for n in sorted(self.nodes, key=attrgetter("order")):
             if n not in found.shown and n not in found.slices:
-                for _, y in walk.parents(n):
-                    users.setdefault(found.source(y), {})[n] = None
+                for y in [found.source(y) for _, y in walk.parents(n)]:
+                    if y in found.uses:
+                        users.setdefault(y, {})[n] = None
         return {x: list(nodes) for x, nodes in users.items()}
 
     def hidden_sum(self, x: Node) -> Any:

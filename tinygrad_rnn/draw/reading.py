@@ -10,6 +10,8 @@ state, what was given for one step is an input, and what has no step stands arou
 from __future__ import annotations
 
 from collections.abc import Hashable
+from itertools import filterfalse, islice
+from operator import attrgetter
 
 import numpy as np
 
@@ -49,14 +51,11 @@ class Reader:
         found, total = self.found, self.total
         top = {total.node} if total is not None else set[Node]()
         adders = total.adders - top if total is not None else set[Node]()
-        chosen: list[Node] = []
-        around: list[Node] = []
-        for node in dict.fromkeys([n for n in (*found.seen, *top) if n not in adders]):
-            if node in found.shown or node in found.slices:
-                continue
-            untimed = node in top or found.when(node) is None
-            (around if untimed else chosen).append(node)
-        for node in sorted([*chosen, *around[-MOST_AROUND:]], key=lambda n: n.order):
+        shown = [n for n in (*found.timed, *top) if n not in adders and not found.stands_for(n)]
+        around = (n for n in filterfalse(adders.__contains__, reversed(found.untimed))
+                  if not found.stands_for(n))
+        chosen = dict.fromkeys([*shown, *islice(around, MOST_AROUND)])
+        for node in sorted(chosen, key=attrgetter("order")):
             self.add(node)
         self.gaps.leave()
         self.gaps.settle()

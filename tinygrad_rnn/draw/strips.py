@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -161,22 +160,19 @@ def cells_of(series: Series, whens: Any, names: Any, scale: Scale,
 
 
 @np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
-def binned(series: Series, steps: Any, ends: Any) -> list[tuple[float, float, float] | None]:
+def binned(series: Series, steps: Any, ends: Any) -> list[list[float] | None]:
     """The largest, the smallest and the rms of the norms in each stretch of steps, from one of the
     `ends` to the next; None where there is none. A NaN is larger than all others."""
     at = np.minimum(np.searchsorted(series.steps, steps), len(series.steps) - 1)
     there = series.steps[at] == steps
-    sizes = series.norms[at]
-    begins = ends[:-1]
-    order = np.where(there, np.where(np.isnan(sizes), math.inf, sizes), -1.0)
+    sizes, begins = series.norms[at], ends[:-1]
+    most = np.maximum.reduceat(np.where(there, sizes, -1.0), begins)
     least = np.minimum.reduceat(np.where(there, sizes, math.inf), begins)
     squares = np.add.reduceat(np.where(there, sizes * sizes, 0.0), begins)
-    rms = np.sqrt(squares / np.add.reduceat(there, begins, dtype=float))
-    found: list[tuple[float, float, float] | None] = []
-    for i, (a, b) in enumerate(pairwise(ends.tolist())):
-        k = a + int(order[a:b].argmax())
-        found.append((float(sizes[k]), float(least[i]), float(rms[i])) if there[k] else None)
-    return found
+    count = np.add.reduceat(there, begins, dtype=float)
+    rms = np.sqrt(squares / count)
+    return [three if known else None for known, *three in zip(
+        count.tolist(), most.tolist(), least.tolist(), rms.tolist())]
 
 
 def bar_height(low: float, high: float) -> Height:
@@ -208,7 +204,7 @@ def ticks(steps: list[int]) -> list[tuple[int, Text]]:
     """The steps whose numbers stand beside a strip: where they are, and what is said. Where another
     stage begins, its first step is one of them."""
     count = len(steps)
-    begins = [i for i in range(1, count) if steps[i] <= steps[i - 1]]
+    begins = [i + 1 for i in np.flatnonzero(np.diff(steps) <= 0).tolist()]
     places = {0, count - 1, *(round(i * count / TICKS) - 1 for i in range(1, TICKS))}
     near = {i for i in places for k in begins if abs(i - k) * 2 * TICKS < count}
     return [(i, roman(f"{steps[i]:,}")) for i in sorted({*(places - near), *begins})

@@ -9,6 +9,7 @@ looks closer looks at the steps in view only.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,9 +29,10 @@ from .window import Window, columns_of
 class Survey:
     """What the passes over all nodes found.
 
-    `outline` is that of all computed nodes. `seen` are those of the steps in view and those without
-    a step; `columns` are the steps in view. `shown` maps an alias (a transpose, reshape or slice of
-    a given node) to what it shows; `slices` holds those that are one step's part of a sequence.
+    `outline` is that of all computed nodes. `timed` are those of the steps in view, `untimed` all
+    those without a step; `columns` are the steps in view. `shown` maps an alias (a transpose,
+    reshape or slice of a given node) to what it shows; `slices` holds those that are one step's
+    part of a sequence.
     `uses` has, of everything in view, the places in `computed` of the nodes that use it, those of
     the same node side by side, and `named` those of all nodes that are called what a step in view
     reads of another. `shared` are the nodes from outside of time (or an earlier stage) that two or
@@ -47,9 +49,10 @@ class Survey:
     whens: dict[Node, int] = field(default_factory=dict)
     shown: dict[Node, Node] = field(default_factory=dict)
     slices: set[Node] = field(default_factory=set)
-    seen: list[Node] = field(default_factory=list)
-    uses: dict[Node, list[int]] = field(default_factory=dict)
-    named: dict[str, list[int]] = field(default_factory=dict)
+    timed: list[Node] = field(default_factory=list)
+    untimed: list[Node] = field(default_factory=list)
+    uses: dict[Node, array[int]] = field(default_factory=dict)
+    named: dict[str, array[int]] = field(default_factory=dict)
     shared: set[Node] = field(default_factory=set)
     leaving: dict[Node, Node] = field(default_factory=dict)
 
@@ -57,6 +60,11 @@ class Survey:
     def computed(self) -> list[Node]:
         """The computed nodes, oldest first."""
         return self.outline.computed
+
+    @property
+    def seen(self) -> list[Node]:
+        """Those of the steps in view, and those without a step."""
+        return [*self.timed, *self.untimed]
 
     @cached_property
     def nodes(self) -> list[Node]:
@@ -83,6 +91,10 @@ class Survey:
     def source(self, x: Node) -> Node:
         """What `x` stands for: itself, or what it is an alias of."""
         return self.shown.get(x, x)
+
+    def stands_for(self, x: Node) -> bool:
+        """Whether `x` is no box of its own, but an alias, or a step's slice of a sequence."""
+        return x in self.shown or x in self.slices
 
     def given(self, x: Node) -> bool:
         """Whether the picture ends at `x`: a leaf, a constant, a step's slice of a sequence."""
@@ -121,14 +133,17 @@ def survey(root: Node, window: Window, outline: Outline | None = None) -> Survey
 
 
 def see(found: Survey) -> None:
-    """Fill `seen`: the nodes of the steps in view, and those without a step."""
+    """Fill `timed` and `untimed`."""
     nodes, view = found.computed, found.view
     if found.whens:
-        found.seen = [n for n in nodes if n.at.step is None or found.whens[n] in view]
+        found.timed = [n for n in nodes if n.at.step is not None and found.whens[n] in view]
+        found.untimed = [n for n in nodes if n.at.step is None]
         return
     for step, begin, end in found.outline.stretches():
-        if step in view or step is None:
-            found.seen += nodes[begin:end]
+        if step is None:
+            found.untimed += nodes[begin:end]
+        elif step in view:
+            found.timed += nodes[begin:end]
 
 
 def place_columns(found: Survey) -> None:

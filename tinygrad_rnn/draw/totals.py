@@ -5,11 +5,19 @@ The question this file answers: *which chain of + is really one long sum?*
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import repeat
+from operator import attrgetter, is_, itemgetter
 
 from ..core import ops, walk
 from ..core.graph import Node
 from .survey import Survey
+
+A, B, OP, NAME, ORDER = map(attrgetter, ("a", "b", "op", "name", "order"))
+FIRST, STEP = itemgetter(0), attrgetter("at.step")
+ADD = {ops.add}
+AT_ONCE = 1024  # sums: so many are looked at again before they are out of the cache
 
 
 @dataclass(slots=True)
@@ -32,9 +40,9 @@ def running_total(found: Survey) -> Total | None:
         top = next((x for _, x in walk.parents(top) if x.op.rules), None)
     if top is None or top.op is not ops.add:
         return None
-    adders, terms = added_up(top)
+    adders, terms = added_up(found, top)
     if not found.whens:
-        steps = {x.at.step for x, _, _ in terms}
+        steps = set(map(STEP, map(FIRST, terms)))
     else:
         steps = {found.when(x) for x, _, _ in terms}
     if len(steps) < 2 or None in steps or len(steps) < len(terms):
@@ -45,11 +53,11 @@ def running_total(found: Survey) -> Total | None:
     return Total(top, sorted(terms, key=lambda use: use[0].order), adders)
 
 
-def added_up(top: Node) -> tuple[set[Node], list[walk.Edge]]:
+def added_up(found: Survey, top: Node) -> tuple[set[Node], list[walk.Edge]]:
     """The chain of + that ends in `top`, and the uses of its terms."""
     adders, name = {top}, top.name
     terms: list[walk.Edge] = []
-    todo = [straight(top, adders, terms)] if top.at.step is None else [top]
+    todo = [straight(found, top, adders, terms)] if top.at.step is None else [top]
     for node in todo:
         for position, x in enumerate((node.a, node.b)):
             if x is None or not x.op.rules:
@@ -63,19 +71,32 @@ def added_up(top: Node) -> tuple[set[Node], list[walk.Edge]]:
     return adders, terms
 
 
-def straight(node: Node, adders: set[Node], terms: list[walk.Edge]) -> Node:
-    """Go down a chain that was made after the last step, as long as it goes total + term; where it
-    does not. Once for every step, so it is kept plain."""
-    name, add, at, found, note = node.name, ops.add, node.at, adders.add, terms.append
-    while True:
-        x, term = node.a, node.b
-        if x is None or term is None or x.op is not add or term.op is add or not term.op.rules:
-            return node
-        if x.at is not at and x.at.step is not None or not (x.name is None or x.name == name):
-            return node
-        found(x)
-        note((term, 1, node))
-        node = x
+def straight(found: Survey, top: Node, adders: set[Node], terms: list[walk.Edge]) -> Node:
+    """Go down a chain that was made after the last step, as long as it goes total + term, many
+    sums at once; where it does not."""
+    made, names = found.untimed, {None, top.name}
+    end = bisect_left(made, top.order, key=ORDER)
+    if end == len(made) or made[end] is not top:
+        return top
+    while end > 0:
+        begin = max(end - AT_ONCE, 0)
+        totals, sums = made[begin:end], made[begin + 1:end + 1]
+        added = list(map(B, sums))
+        if not (all(map(is_, map(A, sums), totals)) and ADD.issuperset(map(OP, totals))
+                and names.issuperset(map(NAME, totals)) and all_computed(added)):
+            break
+        adders.update(totals)
+        terms += zip(added, repeat(1), sums)
+        end = begin
+    return made[end]
+
+
+def all_computed(added: list[Node | None]) -> bool:
+    """Whether all terms are computed, and none is a sum itself."""
+    if None in set(added):  # a plain number
+        return False
+    kinds = set(map(OP, added))
+    return ops.add not in kinds and all(op.rules for op in kinds)
 
 
 def carries_on(x: Node, node: Node) -> bool:

@@ -5,8 +5,8 @@ The question this file answers: *what do all steps share, and what do hidden ste
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..core import walk
@@ -21,18 +21,24 @@ MOST_AROUND = 60  # untimed nodes drawn beside a recurrence; older ones are left
 def find_uses(found: Survey) -> None:
     """Fill `uses` for what is in view and what it is made from, and `named` for the names of
     what one step in view reads of another."""
-    shown, slices, uses = found.shown, found.slices, found.uses
-    timed = [n for n in found.seen if n.at.step is not None]
-    latest = islice((n for n in reversed(found.seen) if n.at.step is None), MOST_AROUND)
-    for node in [*timed, *[*latest][::-1]]:
-        if node not in shown and node not in slices:
-            uses.setdefault(node, [])
-            for _, x in walk.parents(node):
-                uses.setdefault(shown.get(x, x), [])
+    shown, slices, uses, view = found.shown, found.slices, found.uses, found.view
+    stages = found.stages
+
+    def out_of_view(x: Node) -> bool:
+        """Whether `x` is the result of a hidden step: a loss may read those of all steps."""
+        when = x.at.step
+        return when is not None and when not in view and not stages and bool(x.op.rules)
+
+    for node in [*found.timed, *found.untimed[-MOST_AROUND:]]:
+        if not found.stands_for(node):
+            uses.setdefault(node, array("q"))
+            for x in [shown.get(x, x) for _, x in walk.parents(node)]:
+                if x not in uses and not (node.at.step is None and out_of_view(x)):
+                    uses[x] = array("q")
     for alias, x in shown.items():
         if x in uses:
             uses[alias] = uses[x]  # to use one is to use the other
-    found.named = {x.name: [] for node in timed for _, x in walk.parents(node)
+    found.named = {x.name: array("q") for node in found.timed for _, x in walk.parents(node)
                    if x.name is not None and x.op.rules and x.at.step not in (None, node.at.step)}
     if found.outline.given is not None:
         found.outline.add_uses(uses)
@@ -42,7 +48,8 @@ def find_uses(found: Survey) -> None:
     if shown or slices:  # to show is not to use
         for users in {id(users): users for users in uses.values()}.values():
             nodes = found.computed
-            users[:] = [i for i in users if nodes[i] not in shown and nodes[i] not in slices]
+            users[:] = array("q", [i for i in users
+                                   if nodes[i] not in shown and nodes[i] not in slices])
 
 
 def search(found: Survey) -> None:
