@@ -9,7 +9,7 @@ arrays of all steps, of which a table is made when somebody looks. In norms, a u
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
@@ -18,11 +18,11 @@ from ..core.graph import Node
 
 
 class Piece(Protocol):
-    """What was noted of a part of the walk: `passed` is what arrived at each node, in the order of
-    the walk; `kept` what is not computed twice; `sizes`, of norms, has one for every use."""
+    """What was noted of a part of the walk: `pairs` are the nodes, and what arrived at each, in the
+    order of the walk; `kept` what is not computed twice; `sizes`, of norms, has one for every
+    use."""
 
-    @property
-    def passed(self) -> dict[Node, Any]: ...
+    def pairs(self) -> Iterable[tuple[Node, Any]]: ...
     @property
     def kept(self) -> dict[tuple[Node, int], Any]: ...
     @property
@@ -36,6 +36,10 @@ class Walked(NamedTuple):
     kept: dict[tuple[Node, int], Any]
     sizes: array[float]
 
+    def pairs(self) -> Iterable[tuple[Node, Any]]:
+        """The nodes, and what arrived there."""
+        return self.passed.items()
+
 
 class Stacked:
     """What was noted of the nodes of a way: for each kind its nodes, and what arrived there."""
@@ -45,10 +49,9 @@ class Stacked:
         self.kept = dict[tuple[Node, int], Any]()
         self.sizes = array("d")
 
-    @cached_property
-    def passed(self) -> dict[Node, Any]:
-        """The same as a table, in the order of a walk through the nodes."""
-        return dict(zip(by_step(self.nodes), by_step(list(map(list, self.arrived)))))
+    def pairs(self) -> Iterable[tuple[Node, Any]]:
+        """The same, in the order of a walk through the nodes."""
+        return zip(by_step(self.nodes), by_step(list(map(list, self.arrived))))
 
 
 class Measured:
@@ -61,11 +64,10 @@ class Measured:
         self.given, self.short = given, short
         self.kept = dict[tuple[Node, int], Any]()
 
-    @cached_property
-    def passed(self) -> dict[Node, Any]:
-        """The same as a table, in the order of a walk through the nodes."""
+    def pairs(self) -> Iterable[tuple[Node, Any]]:
+        """The same, in the order of a walk through the nodes."""
         lines = self.lines.tolist()
-        return dict(zip(by_step(self.nodes), by_step([lines[i] for i in self.arrived])))
+        return zip(by_step(self.nodes), by_step([lines[i] for i in self.arrived]))
 
     @cached_property
     def sizes(self) -> array[float]:

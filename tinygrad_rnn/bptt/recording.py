@@ -14,6 +14,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..core.graph import Node, constant
 from ..core.outline import Outline
 from ..core.walk import is_alias
 from .contribution import Contribution
-from .pieces import Arrived, Piece
+from .pieces import Arrived, Piece, Walked
 from .uses import Uses, Way
 
 WIDTH = 5  # node, position, operand, g, c
@@ -63,12 +64,9 @@ class Recording(Mapping[Node, list[Contribution]]):
     @cached_property
     def passed(self) -> dict[Node, Any]:
         """What arrived at each of the computed nodes, in the order of the walk."""
-        if len(self.pieces) == 1:
+        if len(self.pieces) == 1 and isinstance(self.pieces[0], Walked):
             return self.pieces[0].passed
-        found = dict[Node, Any]()
-        for piece in self.pieces:
-            found.update(piece.passed)
-        return found
+        return dict(chain.from_iterable(piece.pairs() for piece in self.pieces))
 
     @cached_property
     def kept(self) -> dict[tuple[Node, int], Any]:
