@@ -2,19 +2,21 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
-from tinygrad_rnn.nn import compiled, fused_compiled, recurrent
+from tinygrad_rnn.nn import compiled, compiled_few, fused_compiled, recurrent
 
 from . import test_golden as golden
 from .fused_cases import CALLS, B, H, I, T, agree, numbers, outcome, randomised
 from .reference import family
 
 KINDS = [nn.RNN, nn.LSTM, nn.GRU]
+AS_WRITTEN = SimpleNamespace(**{**vars(compiled), **vars(compiled_few)})
 ours = fused_compiled.backend
 
 
@@ -34,7 +36,7 @@ def numba():
 @pytest.fixture
 def plain(monkeypatch):
     """The loops as Python runs them: no compiler is needed to see whether they are right."""
-    monkeypatch.setattr(fused_compiled, "loops", lambda: compiled)
+    monkeypatch.setattr(fused_compiled, "loops", lambda: AS_WRITTEN)
     monkeypatch.setattr(fused_compiled, "find_spec", lambda name: name)
 
 
@@ -104,7 +106,7 @@ def noted(monkeypatch):
     class Noted:
         def __getattr__(self, name):
             taken.append(name)
-            return getattr(compiled, name)
+            return getattr(AS_WRITTEN, name)
 
     monkeypatch.setattr(fused_compiled, "loops", Noted)
     return taken

@@ -6,9 +6,7 @@ For a batch of one, a step of NumPy is a dozen calls that compute little each. H
 loops: a product, and what happens to every unit. Numba makes machine code of them, and a long
 sequence takes half the time or a quarter of it; for larger batches the products of NumPy are
 faster. The equations, the order of the gates and the signs are those of `fused_rnn`, `fused_lstm`
-and `fused_gru`; what is computed before the loops and after them stays there as well, but for a few
-numbers (`fused_compiled.FEW`): of a vanilla layer so small, and of the head and loss on it, all is
-here.
+and `fused_gru`; what is computed before the loops and after them stays there as well.
 
 These are plain functions: without Numba they run too, slowly. `one` is 1 in the type of the
 numbers: beside a whole number Numba would compute in double precision.
@@ -65,104 +63,6 @@ def rnn_back(g: Any, states: Any, delta: Any, d_h: Any, W: Any, reverse: bool) -
                 delta[t, b, i] = (g[t, b, i] + d_h[b, i]) * (one - h * h)
             d_h[b, :] = 0
             add_product(d_h[b], delta[t, b], W)
-
-
-def few_ahead(states: Any, x: Any, W_xh: Any, b_h: Any, W_hh: Any, reverse: bool) -> None:
-    """The same from x (T, B, I), with z_t = W_xh x_t + b_h; `b_h` may be None."""
-    T, B, I = x.shape
-    H = len(W_hh)
-    for k in range(T):
-        t = T - 1 - k if reverse else k
-        before, after = (t + 1, t) if reverse else (t, t + 1)
-        for b in range(B):
-            for i in range(H):
-                z = W_hh[i, 0] * states[before, b, 0]
-                for j in range(1, H):
-                    z += W_hh[i, j] * states[before, b, j]
-                for j in range(I):
-                    z += W_xh[i, j] * x[t, b, j]
-                if b_h is not None:
-                    z += b_h[i]
-                states[after, b, i] = np.tanh(z)
-
-
-def few_back(g: Any, states: Any, x: Any, W: Any, reverse: bool, delta: Any, d_h: Any,
-             d_W_xh: Any, d_W_hh: Any, d_b: Any) -> None:
-    """The same with the gradients of the weights, which begin at 0, as does `d_h`."""
-    T, B, H = g.shape
-    one = g.dtype.type(1)
-    for k in range(T - 1, -1, -1):
-        t = T - 1 - k if reverse else k
-        before, after = (t + 1, t) if reverse else (t, t + 1)
-        for b in range(B):
-            for i in range(H):
-                h = states[after, b, i]
-                δ = (g[t, b, i] + d_h[b, i]) * (one - h * h)
-                delta[t, b, i] = δ
-                d_b[i] += δ
-                for j in range(x.shape[2]):
-                    d_W_xh[i, j] += δ * x[t, b, j]
-                for j in range(H):
-                    d_W_hh[i, j] += δ * states[before, b, j]
-            for j in range(H):
-                d = W[0, j] * delta[t, b, 0]
-                for i in range(1, H):
-                    d += W[i, j] * delta[t, b, i]
-                d_h[b, j] = d
-
-
-# --- what stands on top of a few steps: y = W x + b, and the softmax cross-entropy ---------------
-
-
-def head_ahead(x: Any, W: Any, b: Any, y: Any) -> None:
-    """`y` (N, O) from x (N, I); `b` may be None."""
-    for n in range(x.shape[0]):
-        for i in range(W.shape[0]):
-            z = W[i, 0] * x[n, 0]
-            for j in range(1, W.shape[1]):
-                z += W[i, j] * x[n, j]
-            y[n, i] = z if b is None else z + b[i]
-
-
-def head_back(g: Any, x: Any, W: Any, d_x: Any, d_W: Any, d_b: Any) -> None:
-    """The three gradients, which begin at 0."""
-    for n in range(x.shape[0]):
-        for i in range(W.shape[0]):
-            d = g[n, i]
-            d_b[i] += d
-            for j in range(W.shape[1]):
-                d_x[n, j] += d * W[i, j]
-                d_W[i, j] += d * x[n, j]
-
-
-def loss_ahead(y: Any, classes: Any, weight: float, exp: Any, total: Any, losses: Any) -> bool:
-    """`exp` (N, O) and its sums `total` (N,) of y less its largest entry, and the `losses` (T,) of
-    N / T samples each, which begin at 0; False if a class is not there."""
-    N, O = y.shape
-    zero, w = y.dtype.type(0), y.dtype.type(weight)
-    for n in range(N):
-        k, largest, whole = classes[n], y[n, 0], zero
-        if not 0 <= k < O:
-            return False
-        for i in range(1, O):
-            largest = max(largest, y[n, i])
-        for i in range(O):
-            exp[n, i] = np.exp(y[n, i] - largest)
-            whole += exp[n, i]
-        total[n] = whole
-        losses[n // (N // len(losses))] += w * (np.log(whole) - (y[n, k] - largest))
-    return True
-
-
-def loss_back(g: Any, classes: Any, weight: float, exp: Any, total: Any, d_y: Any) -> None:
-    """`d_y` (N, O) = g_t weight (softmax(y) - onehot)."""
-    N, O = exp.shape
-    w = exp.dtype.type(weight)
-    for n in range(N):
-        each = g[n // (N // len(g))] * w
-        for i in range(O):
-            d_y[n, i] = exp[n, i] * (each / total[n])
-        d_y[n, classes[n]] -= each
 
 
 # --- LSTM: gates o, i, f, g; the first three of -z ---------------------------------------------

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from . import compiled
+from . import compiled, compiled_few
 from .activations import ACTIVATIONS
 from .fused_gru import GRUKernel
 from .fused_lstm import LSTMKernel
@@ -40,12 +40,12 @@ FEW = 1 << 13  # products of two numbers: up to so many cost less than a call of
 
 @cache
 def loops() -> Any:
-    """The functions of `compiled` as Numba has them: each compiled at its first call for the types
-    it gets, and calling the compiled ones, not those of Python."""
+    """The functions of `compiled` and `compiled_few` as Numba has them: each compiled at its first
+    call for the types it gets, and calling the compiled ones, not those of Python."""
     from numba import njit
 
     make = njit(error_model="numpy", fastmath={"contract"})  # contract: a b + c rounded once
-    names = dict(vars(compiled))  # where they find each other
+    names = {**vars(compiled), **vars(compiled_few)}  # where they find each other
     made = {name: make(FunctionType(f.__code__, names, name))
             for name, f in names.items() if isinstance(f, FunctionType)}
     names.update(made)
