@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import GradientError, InputError, ShapeError
 from .graph import Node, Op, constant, operands_of, released
 from .inplace import plain
+from .totals import ones
 from .words import describe
 
 ORDER, OP = attrgetter("order"), attrgetter("op")
@@ -50,9 +51,7 @@ def seeded(root: Node, seed: Any, call: str) -> Any:
             raise GradientError(f"{describe(root)} is not a single number", where=call,
                                 fix="Reduce it, for instance with .sum(), or give a seed of shape "
                                     f"{value.shape}")
-        start = np.empty(value.shape, value.dtype)
-        start.fill(1)
-        return start
+        return np.ones(value.shape, value.dtype) if value.shape else ones((), value.dtype)
     shape = np.shape(seed.value if isinstance(seed, Node) else seed)
     if shape != np.shape(value):
         raise ShapeError(f"expected a seed of shape {np.shape(value)}, that of {describe(root)}, "

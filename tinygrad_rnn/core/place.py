@@ -86,7 +86,7 @@ class Place:
     def over(self, span: range) -> Place:
         """This place, for a node that covers the steps of a span; asked for again, the same."""
         known = getattr(self, "known", None)
-        if known is None or known.span != span:
+        if known is None or known.span is not span and known.span != span:
             known = self.known = self.but(span=span, step=None)
         return known
 

@@ -9,12 +9,14 @@ that `Totals` made itself are ever written to: they are in `owned`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from .graph import Node, Op, constant
 
+FEW = 1024  # ones that are kept, to be used again
 Late = Callable[..., Any]
 
 
@@ -139,10 +141,22 @@ def one_use(node: Node, g: Any) -> Any:
     return node.op.late([g], [node.u]).astype(node.v.dtype, copy=False)
 
 
+@lru_cache(maxsize=16)
+def ones(n: int | tuple[int, ...], dtype: Any) -> Any:
+    """(n,), or () for a single one; nobody's to write to. A product with it sums the columns of a
+    matrix, or its rows: on a small matrix that takes a third of the time of a reduction."""
+    found = np.ones(n, dtype)
+    found.flags.writeable = False
+    return found
+
+
 def to_each(node: Node, g: Any, arriving: Totals) -> None:
     """`Op.sums` of a sum: g for each entry of its operand."""
     assert node.a is not None
     if node.params is None and type(g) is np.ndarray:
+        if g is ones((), g.dtype) and node.u.size <= FEW:  # what arrives at a loss
+            arriving.add(node.a, ones(node.u.shape, g.dtype))
+            return
         c = np.empty(node.u.shape, g.dtype)
         c.fill(g)  # the same as by the rule
         arriving.give(node.a, c)

@@ -19,12 +19,11 @@ from ..core.graph import Node, Op, constant, make, operands_of
 from ..core.parts import Part
 from ..core.place import here
 from ..core.timeline import column, times_of
-from ..core.totals import Totals
+from ..core.totals import Totals, ones
 from ..core.values import Tensor
 from .fused_compiled import few
 from .fused_node import plain_values, record
 from .fused_rnn import begins, total
-from .fused_slopes import ones
 
 FEW = 64  # classes that are looked at one by one: below, a reduction takes longer
 

@@ -28,8 +28,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.totals import ones
 from .activations import ACTIVATIONS
-from .fused_slopes import PHI_OF, ones
+from .fused_slopes import PHI_OF
 from .fused_way import block_of
 
 USUAL = [PHI_OF[ACTIVATIONS[name]] for name in ("tanh", "sigmoid", "tanh")]

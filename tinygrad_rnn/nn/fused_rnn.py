@@ -28,8 +28,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.totals import ones
 from .fused_desks import RNNDesk
-from .fused_slopes import Phi, ones
+from .fused_slopes import Phi
 from .fused_way import Way
 
 
