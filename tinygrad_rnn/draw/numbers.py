@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from . import spots, style
-from .labels import Run, width
+from .labels import Run, Text, width
 from .model import Box, Label, Point
 from .paper import label_rect
 from .passages import PASSAGES
@@ -31,9 +31,15 @@ def add_numbers(ink: Ink) -> None:
     for wire in ink.scene.wires:
         if wire.note:
             number(ink, wire)
-    for wire in ink.scene.wires:
-        if wire.arrives:
-            arrival(ink, wire)
+    arriving = [wire for wire in ink.scene.wires if wire.arrives]
+    room = max((wire.arrives for wire in arriving), key=wide, default=())
+    for wire in arriving:
+        arrival(ink, wire, room)
+
+
+def wide(text: Text) -> float:
+    """How much room words take."""
+    return width(text, style.SMALL)
 
 
 def step_notes(ink: Ink, rail: Rail) -> None:
@@ -43,12 +49,13 @@ def step_notes(ink: Ink, rail: Rail) -> None:
     for wire in rail.taps if rail.step_notes else ():
         taps.setdefault(wire.head.when, []).append(t.tap(rail, wire).way[0][0])
     head = max((style.head(wire.width)[1] for wire in rail.taps), default=0.0)
+    room = max(rail.step_notes.values(), key=wide, default=())  # all steps look for the same place
     for i, column in enumerate(ink.scene.columns):
         note = rail.step_notes.get(column.when) if column.step is not None else None
         if note:
             left, x = t.tap(rail, rail.taps[0]).note_left, ink.grid.left[i]
             ends = [x + end for end in sorted(taps[column.when])]
-            spot = ink.best(spots.for_step(ends, t.rail_y[rail.glyph.id] - 6, left, head), note,
+            spot = ink.best(spots.for_step(ends, t.rail_y[rail.glyph.id] - 6, left, head), room,
                             ink.edges)
             crossed = ink.lanes.touch(said_at(spot, note))
             ink.say(spot[0], note, anchor=spot[1], halo=crossed)
@@ -63,10 +70,11 @@ def number(ink: Ink, wire: Wire) -> None:
     ink.put(replace(label, halo=passage or ink.lanes.touch(label_rect(label))))
 
 
-def arrival(ink: Ink, wire: Wire) -> None:
-    """What arrives at the start of a wire, beside the arrow head there."""
-    places = spots.at_start(wire, ink.grid.way(wire), width(wire.arrives, style.TINY))
-    at, anchor = ink.best(places, wire.arrives)
+def arrival(ink: Ink, wire: Wire, room: Text) -> None:
+    """What arrives at the start of a wire, beside the arrow head there; at a place where there is
+    `room` for what arrives elsewhere too, so that all steps look alike."""
+    places = spots.at_start(wire, ink.grid.way(wire), width(room, style.TINY))
+    at, anchor = ink.best(places, room)
     label = Label(*at, wire.arrives, "quiet", style.TINY, anchor)
     ink.put(replace(label, halo=ink.lanes.touch(label_rect(label))))
 
