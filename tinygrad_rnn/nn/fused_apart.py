@@ -30,7 +30,8 @@ loop.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from copy import copy
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -38,6 +39,7 @@ LONG = 1000    # steps from which on a sequence is taken apart
 STRIDE = 8     # steps between two looks at how far it has forgotten
 MOST = 512     # steps that may go by until it has forgotten
 ROUNDINGS = 4  # how far apart, in units of the last place, the same number may be
+S = TypeVar("S", bound="Lanes")
 
 
 class Apart(NamedTuple):
@@ -47,6 +49,27 @@ class Apart(NamedTuple):
     lanes: int
     n: int
     warm: int
+
+
+class Lanes:
+    """What the loops of a cell know of their pieces: n steps of each, and what comes in,
+    x (n, I, lanes)."""
+
+    n: int
+    lanes: int
+    x: Any
+
+    def twins(self: S, n: int, lane: int) -> S:
+        """The last n steps of each piece, for a look ahead; in the last lane those of another."""
+        found = copy(self)
+        found.x = np.ascontiguousarray(self.x[self.n - n:])
+        found.x[..., -1] = found.x[..., lane]
+        return found
+
+
+def pieces(a: Any, lanes: int) -> Any:
+    """(n lanes, numbers, 1) as (n, numbers, lanes): a view, each piece of n steps in a lane."""
+    return a.reshape(lanes, len(a) // lanes, a.shape[1]).transpose(1, 2, 0)
 
 
 def ahead(stretch: Any, T: int, first: Any) -> Apart:
@@ -73,22 +96,22 @@ def side_by_side(stretch: Any, T: int, lanes: int, first: Any) -> Apart | None:
     """The same in so many pieces; None if the network does not forget. A piece whose first state
     is not the last one of the piece before is taken again, from that."""
     n = T // lanes
-    pieces = stretch(0, n, lanes)
-    warm, before = warmed(pieces, (*first.shape[:2], lanes), first.dtype)
+    whole = stretch(0, n, lanes)
+    warm, before = warmed(whole, (*first.shape[:2], lanes), first.dtype)
     if not warm:
         return None
     start = np.concatenate([first, before[..., :-1]], 2)
-    end = np.stack(pieces.ahead(start, 0, n))
+    end = np.stack(whole.ahead(start, 0, n))
     for k in range(1, lanes):
         last, lane = end[..., k - 1:k], slice(k, k + 1)
         if roundings(start[..., lane], last) > ROUNDINGS:
-            end[..., lane] = pieces.lane(k).ahead(last, 0, n)
+            end[..., lane] = whole.lane(k).ahead(last, 0, n)
     if n * lanes < T:
         stretch(n * lanes, T - n * lanes, 1).ahead(end[..., -1:], 0, T - n * lanes)
     return Apart(lanes, n, warm)
 
 
-def warmed(pieces: Any, shape: tuple[int, ...], dtype: Any) -> tuple[int, Any]:
+def warmed(whole: Any, shape: tuple[int, ...], dtype: Any) -> tuple[int, Any]:
     """How many steps before its own a piece has to begin, and the states (parts, H, lanes) in which
     all of them are after the steps before those of the next one. 0 steps if the network does not
     forget in the length of a piece.
@@ -96,10 +119,10 @@ def warmed(pieces: Any, shape: tuple[int, ...], dtype: Any) -> tuple[int, Any]:
     The last piece has none behind it. Its lane takes the steps of another one, from a state far
     away from zeros: the two have to meet.
     """
-    most, twin = min(pieces.n, MOST) // STRIDE * STRIDE, shape[2] // 2
+    most, twin = min(whole.n, MOST) // STRIDE * STRIDE, shape[2] // 2
     warm = min(most, 7 * np.finfo(dtype).nmant // 4 // STRIDE * STRIDE)
     while True:
-        steps, far = pieces.twins(warm, twin), [1 / float(np.finfo(dtype).eps)]
+        steps, far = whole.twins(warm, twin), [1 / float(np.finfo(dtype).eps)]
         state = np.zeros(shape, dtype)
         state[..., -1] = np.resize([1, -1], shape[1])
         for k in range(STRIDE, warm + 1, STRIDE):
@@ -145,17 +168,17 @@ def back(stretch: Any, T: int, taken: Apart, carry: Any) -> Any:
         return stretch(0, T, 1).back(carry, 0, T)
     if n * lanes < T:
         carry = stretch(n * lanes, T - n * lanes, 1).back(carry, 0, T - n * lanes)
-    pieces = stretch(0, n, lanes)
-    if pieces.g[:STRIDE, :, 1:].any((0, 1)).all():
+    whole = stretch(0, n, lanes)
+    if whole.g[:STRIDE, :, 1:].any((0, 1)).all():
         start = np.zeros((*carry.shape[:2], lanes), carry.dtype)
-        after = pieces.back(start, 0, warm, keep=False)  # the steps after those of the lane before
+        after = whole.back(start, 0, warm, keep=False)  # the steps after those of the lane before
         start = np.concatenate([after[..., 1:], carry], 2)
-        end = pieces.back(start.copy(), 0, n)
+        end = whole.back(start.copy(), 0, n)
     else:  # nothing arrives near a border: what crosses it comes from far away
         start = end = np.full((*carry.shape[:2], lanes), np.nan, carry.dtype)
     for k in reversed(range(lanes)):
         fits = roundings(start[..., k:k + 1], carry) <= ROUNDINGS
-        carry = end[..., k:k + 1] if fits else pieces.lane(k).back(carry.copy(), 0, n)
+        carry = end[..., k:k + 1] if fits else whole.lane(k).back(carry.copy(), 0, n)
     return carry
 
 

@@ -30,6 +30,7 @@ import numpy as np
 
 from ..core.totals import ones
 from .activations import ACTIVATIONS
+from .fused_apart import Lanes, pieces
 from .fused_slopes import PHI_OF
 from .fused_way import block_of
 
@@ -79,7 +80,7 @@ def flat(a: Any) -> Any:
     return a.reshape(len(a), a.shape[1] * a.shape[2])
 
 
-class Stretch:
+class Stretch(Lanes):
     """`lanes` pieces of n steps each, the first beginning at step `first`: the arrays of their
     steps as (n, numbers, lanes), in the order in which the steps are taken. `g` (T, 1, H) is what
     arrives at h_t, on the way back.
@@ -88,7 +89,6 @@ class Stretch:
     (n, numbers lanes).
     """
 
-    x: Any
     h: Any
     c: Any
     c_before: Any
@@ -123,13 +123,6 @@ class Stretch:
         found.gates, found.shown = (a.reshape(self.n, -1, self.lanes)[..., k]
                                     for a in (self.gates, self.shown))
         found.__dict__ |= {name: a[..., k:k + 1] for name, a in self.steps.items()}
-        return found
-
-    def twins(self, n: int, lane: int) -> Stretch:
-        """The last n steps of each piece, for a look ahead; in the last lane those of another."""
-        found = copy(self)
-        found.x = np.ascontiguousarray(self.x[self.n - n:])
-        found.x[..., -1] = found.x[..., lane]
         return found
 
     def bench(self) -> Bench:
@@ -189,11 +182,6 @@ class Stretch:
                 self.delta[part] = bench.delta[:m, :4 * H]
         state[1] = d_c
         return carry
-
-
-def pieces(a: Any, lanes: int) -> Any:
-    """(n lanes, numbers, 1) as (n, numbers, lanes): a view, each piece of n steps in a lane."""
-    return a.reshape(lanes, len(a) // lanes, a.shape[1]).transpose(1, 2, 0)
 
 
 def along(bench: Bench, W: Any, n: int) -> None:

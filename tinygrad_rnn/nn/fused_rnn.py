@@ -22,14 +22,16 @@ and then, in one product each over all steps,
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..core.totals import ones
+from . import fused_apart
 from .fused_desks import RNNDesk
+from .fused_rnn_lanes import Stretch
 from .fused_slopes import Phi
 from .fused_way import Way
 
@@ -60,7 +62,8 @@ class RNNKernel:
 
     loops: Any = None  # the compiled functions, where they do all the work
 
-    __slots__ = ("W_hh", "desk", "phi", "seen", "value", "way", "weights", "x", "x_rows")
+    __slots__ = ("W_hh", "desk", "phi", "seen", "taken", "value", "way", "weights",
+                 "x", "x_rows")
 
     def __init__(self, x: Any, first: list[Any], weights: dict[str, Any], phis: list[Phi],
                  way: Way, cell: Any) -> None:
@@ -91,7 +94,11 @@ class RNNKernel:
             np.negative(z, z)
 
     def forward(self) -> None:
-        """All steps, each over its W_xh x_t + b_h."""
+        """All steps, each over its W_xh x_t + b_h, or in pieces."""
+        self.taken = self.apart()
+        if self.taken is not None:
+            self.x_rows = rows(self.x)
+            return
         self.from_x()
         desk, W_T, apply, add = self.desk, self.W_hh.T, self.phi.apply, np.add
         states, product = desk.states.steps, desk.product
@@ -101,6 +108,13 @@ class RNNKernel:
         for h, new in pairwise(states):
             add(new, h.dot(W_T, product), new)
             apply(new, new)
+
+    def apart(self) -> Any:
+        """All steps in pieces; None if they do not come to that."""
+        T, B = self.x.shape[:2]
+        lanes = fused_apart.lanes_of(T) if B == 1 and self.phi.apply is np.tanh else 1
+        return None if lanes == 1 else fused_apart.side_by_side(
+            partial(Stretch, self, None), T, lanes, self.desk.states.steps[0][..., None])
 
     def guarded(self) -> None:
         """The same past masks, sequences that begin, and dropout."""
@@ -122,6 +136,10 @@ class RNNKernel:
         delta, arriving = lent.delta, iter(g if way.reverse else g[::-1])
         if not way.plain:
             return self.guarded_back(lent, arriving)
+        if self.taken is not None:
+            states = fused_apart.back(partial(Stretch, self, lent, g=g), len(g), self.taken,
+                                      np.zeros((1, len(W_hh), 1), delta.whole.dtype))
+            return Deltas(delta.whole, delta.whole, [states[..., 0]], [], lent)
         carry = lent.carry
         later: Any = None  # δ_{t+1}, which sends `carry` to h_t
         for start, end, slopes, steps in lent.known or lent.blocks():
