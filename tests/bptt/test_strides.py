@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
-from tinygrad_rnn.bptt import strides
+from tinygrad_rnn.bptt import strides, sums
 from tinygrad_rnn.bptt.pieces import Measured, Stacked
 from tinygrad_rnn.core import together
 
@@ -79,7 +79,7 @@ def test_the_same_to_the_bit(monkeypatch, block):
     """Also where a layer is passed in several stretches, and what they give in several stacks."""
     if block > 2:
         monkeypatch.setattr(together, "STRETCH", 13 * (block - 2))
-        monkeypatch.setattr(strides, "ROOM", 20)
+        monkeypatch.setattr(sums, "ROOM", 20)
     found = [compare(monkeypatch, network(np.random.default_rng(seed))[0])
              for seed in range(20 * block, 20 * block + 20)]
     assert all(count >= 3 for count in found)  # losses, heads, a layer

@@ -22,7 +22,7 @@ from ..core.graph import Node, released
 from ..core.guards import plain_seed, refuse_other
 from ..core.parts import norm
 from ..core.place import contained
-from ..core.totals import InOrder, Totals
+from ..core.totals import Totals
 from ..core.words import describe
 from ..errors import GradientError, InputError
 from ..nn.fused_open import INSIDE, open_fused
@@ -31,7 +31,7 @@ from .contribution import KEEP
 from .ledger import Ledger
 from .recording import Recording
 from .strides import record
-from .writing import Sized, write_as_is
+from .writing import write_as_is
 
 OPEN = "Ask the graph of the operations: tg.gradient_flow(tg.open_fused(loss))"
 NEAR = 50  # how many nodes are looked at to say where a gradient came from
@@ -220,10 +220,8 @@ def recorded(root: Node, seed: Any, keep: str) -> tuple[Totals, Recording]:
         totals, recording = Totals([(root, seed)]), Recording(root, seed, as_is=True)
         write_as_is(recording, hooks.watched(contributions(totals), totals), totals)
         return totals, recording
-    ordered = Sized([(root, seed)]) if keep == "norms" else InOrder([(root, seed)])
     recording = Recording(root, seed, keep == "norms")
-    record(recording, ordered)
-    return ordered, recording
+    return record(recording), recording
 
 
 def opened(flow: GradientFlow) -> GradientFlow:

@@ -14,7 +14,14 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from ..core.graph import Node
+from ..core.parts import SIZE, norm, norms
+
+WEIGHT = -1  # in place of a number of an array: the use of a weight
+AT_ONCE = 64  # arrays that are measured together: the processor still has them at hand
+ROOM = 1 << 20  # numbers in all: no more of them wait for that, or very few arrays
 
 
 class Piece(Protocol):
@@ -39,6 +46,41 @@ class Walked(NamedTuple):
     def pairs(self) -> Iterable[tuple[Node, Any]]:
         """The nodes, and what arrived there."""
         return self.passed.items()
+
+
+class Sizes:
+    """The same in norms: `found` are those of the different arrays. Which of them was that of what
+    `arrived` at each of the `nodes`, and which that of what was `given` by each use; those of
+    `weights`, which nobody else gets, stand by themselves."""
+
+    def __init__(self) -> None:
+        self.nodes = list[Node]()
+        self.found, self.weights = array("d"), array("d")
+        self.arrived, self.given = array("q"), array("q")
+        self.kept = dict[tuple[Node, int], Any]()
+
+    def measure(self, waiting: list[Any]) -> int:
+        """Note the norms of these, numbers as they are; how many may wait until the next time."""
+        some = AT_ONCE
+        if float in set(map(type, waiting)):
+            self.found.extend([g if type(g) is float else norm(g) for g in waiting])
+        elif waiting:
+            self.found.extend(norms(waiting))
+            some = min(AT_ONCE, max(8, ROOM // max(1, *map(SIZE, waiting))))
+        waiting.clear()
+        return some
+
+    def pairs(self) -> Iterable[tuple[Node, Any]]:
+        """What arrived at each node, in the order of the walk."""
+        return zip(self.nodes, map(self.found.__getitem__, self.arrived))
+
+    @cached_property
+    def sizes(self) -> array[float]:
+        """What each use gave, in that order."""
+        given, weights = np.frombuffer(self.given, np.int64), np.frombuffer(self.weights)
+        sizes = np.frombuffer(self.found)[given] if len(self.found) else np.empty(0)
+        sizes[given == WEIGHT] = weights
+        return array("d", sizes.tobytes())
 
 
 class Stacked:

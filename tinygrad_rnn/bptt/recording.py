@@ -51,10 +51,11 @@ class Recording(Mapping[Node, list[Contribution]]):
 
     def see_through(self, nodes: Iterable[Node]) -> set[Node]:
         """Find the aliases of leaves; the leaves that have any."""
-        aliases = [n for n in nodes if n.op.alias and n is not self.root and is_alias(n)]
+        aliases = [n for n in nodes if n.op.alias and n.a is not None
+                   and (n.a.op.given or n.a.op.alias) and n is not self.root]
         for node in sorted(aliases, key=attrgetter("order")):  # operands first
             x = node.a
-            if x is not None and (x.is_leaf or x in self.shown):
+            if x is not None and (x.is_leaf or x in self.shown) and is_alias(node):
                 leaf, way = self.shown.get(x, (x, ()))
                 self.shown[node] = (leaf, (*way, node))
         return {leaf for leaf, _ in self.shown.values()}

@@ -15,7 +15,6 @@ made when somebody looks: it is no computation, but takes a Python object for ev
 
 from __future__ import annotations
 
-import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ from ..core import hooks, ops
 from ..core.backprop import history
 from ..core.graph import Node
 from ..core.outline import Outline
-from ..core.parts import LARGE, SMALL, norm, outer_norm, sizes_of, squares
+from ..core.parts import norm, roots, sizes_of, squares
 from ..core.place import here
 from ..core.together import (
     Account,
@@ -39,11 +38,10 @@ from ..core.together import (
 from ..core.totals import InOrder
 from .pieces import Measured, Stacked, Walked
 from .recording import Recording
+from .sums import Sized, Stacks, norm_at
 from .writing import Writer
 
 LONG = 100_000  # nodes: the outline of a longer graph is made while all of them are at hand
-ROOM = 131072  # numbers: what several steps give to a weight is built at once, up to so many; and
-# the system takes back the pages of nothing that is smaller, which is slower than the products
 
 
 class Turn(NamedTuple):
@@ -55,9 +53,10 @@ class Turn(NamedTuple):
     steps: Sequence[Any] = ()
 
 
-def record(recording: Recording, totals: InOrder) -> None:
+def record(recording: Recording) -> InOrder:
     """The walk back from the root of a recording that is still empty, taking every stride there
-    is."""
+    is: the totals."""
+    totals = (Sized if recording.norms else InOrder)([(recording.root, recording.seed)])
     nodes, turns = planned(recording.root)
     writer = Writer(recording, totals, nodes)
     if turns and crossed(turns, writer):
@@ -65,9 +64,9 @@ def record(recording: Recording, totals: InOrder) -> None:
         writer = Writer(recording, totals, nodes)
     if len(nodes) > LONG and not recording.norms and not turns:
         recording.outline = Outline(nodes[::-1], whole=True)
-    stride, orders, done = Stride(writer, turns), [-n.order for n in nodes] if turns else [], 0
+    stride, done = Stride(writer, turns), 0
     for turn in turns:
-        reached = bisect_left(orders, -turn.order)
+        reached = bisect_left(nodes, -turn.order, key=newest_first)
         if reached > done:
             writer.walk(nodes[done:reached])
         done = reached
@@ -79,6 +78,7 @@ def record(recording: Recording, totals: InOrder) -> None:
     if len(nodes) > done:
         writer.walk(nodes[done:])
     writer.finish()
+    return totals
 
 
 def planned(root: Node) -> tuple[list[Node], list[Turn]]:
@@ -96,14 +96,18 @@ def planned(root: Node) -> tuple[list[Node], list[Turn]]:
         while way is not None and way in past and way not in ways:
             ways[way] = steps
             steps, way = way.steps, way.further
-    orders = [-n.order for n in nodes]
     for way, steps in ways.items():
         oldest, newest = way.oldest(steps), way.newest(steps).order
-        following = bisect_left(orders, -newest)
+        following = bisect_left(nodes, -newest, key=newest_first)
         if oldest is None or following < len(nodes) and nodes[following].order >= oldest.order:
             return history([root]), []
         turns.append(Turn(newest, None, way, steps))
     return nodes, sorted(turns, key=lambda turn: -turn.order)
+
+
+def newest_first(node: Node) -> int:
+    """A key that rises on the way back."""
+    return -node.order
 
 
 def crossed(turns: list[Turn], writer: Writer) -> bool:
@@ -127,7 +131,7 @@ class Stride:
         self.recording, self.totals = writer.recording, writer.totals
         self.ways = {turn.way for turn in turns if turn.way is not None}
         self.pending: dict[Bypass, Any] = {}
-        self.scratch = np.empty(0)
+        self.stacks = Stacks()
 
     def enter(self, node: Node) -> None:
         """From a node that joins steps to all of them: each gets its row of what arrived there, or
@@ -139,7 +143,8 @@ class Stride:
         rows = np.broadcast_to(g, g.shape if node.op is ops.stack else (count, *np.shape(g)))
         self.wait(way, rows)  # read-only: others hold them too
         if self.recording.norms:
-            piece = Walked({node: norm(g)}, {}, array("d", sizes_of(rows).tobytes()))
+            sizes = sizes_of(rows) if node.op is ops.stack else np.full(count, norm(g))
+            piece = Walked({node: norm(g)}, {}, array("d", sizes.tobytes()))
         else:
             piece = Walked({node: g}, {(node, i): row for i, row in enumerate(rows)}, array("d"))
         self.recording.pieces.append(piece)
@@ -183,68 +188,12 @@ class Stride:
                 squares(x, line[: len(x)])
         at = {key: i for i, key in enumerate(unique)}
         short = {at[id(x)] for x in leaving if type(x) is not Use and len(x) < len(lines[0])}
+        arrays = list(unique.values())
         return Measured([kind.nodes for kind in found.kinds],
-                        to_norms(lines, list(unique.values())),
+                        roots(lines, lambda i, t: norm_at(arrays[i], t)),
                         [at[id(g)] for g in arrived], [at[id(x)] for x in leaving], short)
 
     def add(self, use: Use, line: Any = None) -> None:
-        """Add what the steps give to a leaf, one after the other; its squares go to `line`."""
-        x, n = use.leaf, len(use.d)
-        total, some = self.totals.get(x), min(n, max(1, ROOM // x.value.size))
-        rows = self.room((some + 1, *x.value.shape), x.value.dtype)  # the first for what is there
-        flat = rows.reshape(some + 1, 1, x.value.size)
-        d = use.d.reshape(n, -1, use.d.shape[-1])
-        u = d if use.x is None else use.x.reshape(n, d.shape[1], use.x.shape[-1])
-        turned = d.transpose(0, 2, 1)
-        for start in range(0, n, some):
-            end = min(start + some, n)
-            size = end - start + 1
-            if use.x is None and use.d.ndim == rows.ndim:  # nothing to sum: a zero keeps its sign
-                rows[1:size] = use.d[start:end]
-            elif use.x is None:
-                np.add.reduce(d[start:end], 1, out=rows[1:size])
-            elif x.value.size == 1:  # a product of numbers has a sign of its own for its zero
-                rows[1:size] = [np.dot(*pair) for pair in zip(turned[start:end], u[start:end])]
-            else:
-                np.matmul(turned[start:end], u[start:end], rows[1:size])
-            if total is not None:
-                rows[0] = total
-            total = in_order(rows[0 if total is not None else 1 : size])
-            if line is not None:
-                squares(flat[1:size], line[start:end])
-        self.totals[x] = total
-        self.totals.owned.add(x)
-
-    def room(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """An array to be written to, in the same memory each time: fresh memory costs as much as
-        the products."""
-        size = math.prod(shape)
-        if self.scratch.size < size or self.scratch.dtype != dtype:
-            self.scratch = np.empty(max(size, ROOM), dtype)
-        return self.scratch[:size].reshape(shape)
-
-
-def in_order(rows: Any) -> Any:
-    """The sum of rows, one after the other. (NumPy adds up numbers in a row in pairs; and -0.0 is
-    the zero that changes no other.)"""
-    if rows[0].size == 1:
-        return np.add.accumulate(rows.reshape(-1))[-1:].reshape(rows.shape[1:])
-    return np.add.reduce(rows, 0, initial=-0.0)
-
-
-def to_norms(squares: Any, arrays: Sequence[Any]) -> Any:
-    """The roots. Where a square is too small for a float, or too large, the norm itself."""
-    norms = np.sqrt(squares)
-    if not SMALL < squares.min() <= squares.max() < LARGE:
-        for i, t in zip(*(~((squares > SMALL) & (squares < LARGE))).nonzero()):
-            norms[i, t] = norm_at(arrays[i], t)
-    return norms
-
-
-def norm_at(x: Any, t: int) -> float:
-    """The norm at step t."""
-    if type(x) is Use and x.x is not None:
-        return outer_norm(x.d[t], x.x[t]) if x.x[t].any() else 0.0 * norm(x.d[t])
-    if type(x) is Use:
-        return norm(x.d[t].reshape(-1, x.d.shape[-1]).sum(0))
-    return norm(np.asarray(x[t]))
+        """Add what the steps give to a leaf; its squares go to `line`."""
+        self.totals[use.leaf] = self.stacks.add(self.totals.get(use.leaf), use, line)
+        self.totals.owned.add(use.leaf)

@@ -12,9 +12,7 @@ the walk.
 from __future__ import annotations
 
 from array import array
-from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from operator import itemgetter
 from typing import Any
 
@@ -22,33 +20,14 @@ from ..core import hooks
 from ..core.backprop import contributions, history, local, uses
 from ..core.graph import Node
 from ..core.ops import is_basic
-from ..core.parts import norm, norms
-from ..core.totals import InOrder, Totals, one_use
+from ..core.parts import norm
+from ..core.totals import InOrder, Totals
 from .contribution import Contribution, RunningSum, accumulate
-from .pieces import Walked
+from .pieces import WEIGHT, Sizes, Walked
 from .recording import WIDTH, Recording
+from .sums import Sized
 
-AT_ONCE = 512  # uses: their norms are computed together, before the collector looks at them
-ROOM = 1 << 20  # numbers in all: no more of them wait for that, or very few uses
-SAMPLE = 7  # as many of them are looked at once to say how large they are
 Edge = tuple[Node, int, Node, Any, Any]
-
-
-class Sized(InOrder):
-    """Totals that note how large each use of a weight is, while it is there."""
-
-    def __init__(self, start: Iterable[tuple[Node, Any]]) -> None:
-        super().__init__(start)
-        self.sizes = deque[float]()
-
-    def collect(self, node: Node, x: Node, g: Any) -> bool:
-        """Add the use of a weight, and note its norm."""
-        if node.op.late is None:
-            return False
-        c = one_use(node, g)
-        self.sizes.append(norm(c))
-        self.add(x, c)
-        return True
 
 
 class Writer:
@@ -73,11 +52,12 @@ class Writer:
     def walk(self, nodes: Sequence[Node]) -> None:
         """Go through these nodes, newest first."""
         edges = hooks.watched(contributions(self.totals, way=nodes), self.totals)
+        if isinstance(self.totals, Sized):
+            edges = map(self.sum_again, edges) if self.again or self.spans else edges
+            self.recording.pieces.append(sized(edges, self.totals))
+            return
         written = Walked({}, {}, array("d"))
         self.recording.pieces.append(written)
-        if isinstance(self.totals, Sized):
-            self.write_norms(edges, written, self.totals)
-            return
         own = {op for op in self.kinds if op.joint or hasattr(op, "__wrapped__")}
         if own:
             for node, position, _, g, c in edges:
@@ -86,25 +66,6 @@ class Writer:
                     written.kept[node, position] = c
         else:
             written.passed.update(map(itemgetter(0, 3), edges))
-
-    def write_norms(self, walk: Iterable[Edge], written: Walked, totals: Sized) -> None:
-        """The same, with a number in place of each array; the totals of the leaves in `again` are
-        summed in passing, and uses by an op that spans many steps told apart."""
-        walk, some = iter(walk), 32
-        while edges := list(islice(walk, some)):
-            if self.again or self.spans:
-                for node, position, x, g, c in edges:
-                    self.sum_again(Contribution(node, position, g, c), x)
-            nodes, _, _, g, c = zip(*edges)
-            arrived, leaving, start = dict(zip(nodes, g)), list(c), len(written.sizes)
-            products = not_built(edges, leaving, totals)
-            found = numbers([*arrived.values(), *leaving])
-            written.passed.update(zip(arrived, found))
-            written.sizes.extend(found[len(arrived):])
-            for i, n in products:
-                written.sizes[start + i] = n
-            wide = max([1 if type(c) is float else c.size for c in leaving[::SAMPLE]])
-            some = min(AT_ONCE, max(8, ROOM // max(1, wide)))
 
     def finish(self) -> None:
         """When all of it has passed: correct the totals, and note them."""
@@ -125,15 +86,18 @@ class Writer:
             totals[x] = accumulate(x, recording[x])
         recording.ends = dict(totals)
 
-    def sum_again(self, e: Contribution, x: Node) -> None:
-        """Add a use to the total that is summed in the order of the rows."""
-        shown, steps = self.recording.shown, self.tell_apart(e)
+    def sum_again(self, edge: Edge) -> Edge:
+        """Add a use to the total that is summed in the order of the rows, as it passes."""
+        node, position, x, g, c = edge
+        e, shown = Contribution(node, position, g, c), self.recording.shown
+        steps = self.tell_apart(e)
         if steps is not None:
-            self.recording.steps[e.node, e.position] = [use.reduced() for use in steps]
+            self.recording.steps[node, position] = [use.reduced() for use in steps]
         leaf, way = shown.get(x, (x, ()))
-        if leaf in self.sums and e.node not in shown:  # an alias is no use
+        if leaf in self.sums and node not in shown:  # an alias is no use
             for use in steps or [e]:
                 self.sums[leaf].add(use.through(way))
+        return edge
 
     def tell_apart(self, e: Contribution) -> list[Contribution] | None:
         """A use by an op that spans many steps, as one for every step."""
@@ -157,35 +121,55 @@ def write_as_is(recording: Recording, walk: Iterable[Edge], totals: Totals) -> N
     recording.ends = dict(totals)
 
 
-def not_built(edges: list[Edge], leaving: list[Any], totals: Sized) -> list[tuple[int, float]]:
-    """Fill in what was added up without being built; of the uses of a weight only the norm."""
-    weights = list[tuple[int, float]]()
-    for i, c in enumerate(leaving):
+def sized(walk: Iterable[Edge], totals: Sized) -> Sizes:
+    """A walk in norms. Of an array, the norm is taken once: what leaves one node often is what
+    arrives at the next. Some wait until they are measured together, not so many that they leave
+    the cache."""
+    written, waiting, some = Sizes(), list[Any](), 8
+    sent, known = dict[Node, Any](), dict[Node, int]()  # what a node got last, and which that is
+    last, here, count = None, 0, 0
+    note, arrive, give, wait = (written.nodes.append, written.arrived.append,
+                                written.given.append, waiting.append)
+    for node, position, x, g, c in walk:  # every use in the graph: kept plain
+        if node is not last:
+            last, here = node, known.pop(node, 0)
+            if sent.pop(node, None) is not g:
+                here, count = count, count + 1
+                wait(g)
+            note(node)
+            arrive(here)
         if c is None:
-            node, position, _, g, _ = edges[i]
-            if position == 1 and node.op.late is not None:
-                weights.append((i, totals.sizes.popleft()))
-                leaving[i] = g
-            else:
-                leaving[i] = g if plain_slice(node) else local(node, position, g)
-    return weights
+            c = not_built(node, position, g)
+        if c is g:
+            give(here)
+            sent[x], known[x] = g, here
+        elif c is None:
+            give(WEIGHT)
+        else:
+            give(count)
+            sent[x], known[x] = c, count
+            count += 1
+            wait(c)
+        if len(waiting) >= some:
+            some = written.measure(waiting)
+    written.measure(waiting)
+    totals.build_all()
+    written.weights.extend(totals.sizes)
+    totals.sizes.clear()
+    return written
+
+
+def not_built(node: Node, position: int, g: Any) -> Any:
+    """What was added up without being built, or an array as large; None for the use of a weight,
+    whose norm is known."""
+    if position == 1 and node.op.late is not None:
+        return None
+    return g if plain_slice(node) else local(node, position, g)
 
 
 def number(g: Any) -> Any:
     """A number as it is; of an array, its norm."""
     return g if type(g) is float else norm(g)
-
-
-def numbers(arrays: list[Any]) -> list[Any]:
-    """The numbers of many. What leaves one node often is what arrives at the next, and is measured
-    once."""
-    keys = list(map(id, arrays))
-    once = dict(zip(keys, arrays))
-    if float in set(map(type, arrays)):
-        found = {key: number(a) for key, a in once.items()}
-    else:
-        found = dict(zip(once, norms(list(once.values()))))
-    return list(map(found.__getitem__, keys))
 
 
 def plain_slice(node: Node) -> bool:

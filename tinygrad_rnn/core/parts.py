@@ -10,7 +10,8 @@ sum is what the rule gives.
 from __future__ import annotations
 
 import math
-from itertools import compress
+from collections.abc import Callable
+from itertools import accumulate
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -80,26 +81,36 @@ def scaled_norm(g: Any) -> float:
     return largest * math.sqrt(np.vdot(g, g))
 
 
+@np.errstate(over="ignore", under="ignore", invalid="ignore")  # then the largest is taken out
 def norms(arrays: list[Any]) -> list[float]:
-    """The norm of each of many arrays: of those that have as many entries, all at once."""
-    kinds = set(map(DTYPE, arrays))
-    if len(kinds) != 1:
+    """The norm of each of many arrays. Small ones are put into one array for that."""
+    sizes = list(map(SIZE, arrays))
+    if len(set(map(DTYPE, arrays))) > 1 or not 0 < min(sizes) <= max(sizes) < SINGLE:
         return list(map(norm, arrays))
-    sizes, found = np.array(list(map(SIZE, arrays))), np.empty(len(arrays))
-    for n in set(sizes.tolist()):
-        there = sizes == n
-        some = list(compress(arrays, there.tolist()))
-        found[there] = sizes_of(in_rows(some, n)) if n < SINGLE else list(map(norm, some))
-    return found.tolist()
+    flat = joined(arrays).astype(np.float64, copy=False)
+    begins = [0, *accumulate(sizes[:-1])]
+    found = roots(np.add.reduceat(flat * flat, begins), lambda i: norm(arrays[i]))
+    return found.tolist()  # type: ignore[no-any-return]
 
 
-def in_rows(arrays: list[Any], n: int) -> Any:
-    """A copy of the entries of arrays of n each, one row after the other."""
+def joined(arrays: list[Any]) -> Any:
+    """The entries of arrays of one type, one array after the other."""
     try:  # for very many small arrays five times as fast as np.concatenate
-        flat = np.frombuffer(b"".join(arrays), arrays[0].dtype)
+        return np.frombuffer(b"".join(arrays), arrays[0].dtype)
     except TypeError:  # one is not contiguous
-        flat = np.array([a.reshape(-1) for a in arrays])
-    return flat.reshape(len(arrays), 1, n)
+        return np.concatenate([a.reshape(-1) for a in arrays])
+
+
+def roots(squares: Any, again: Callable[..., float]) -> Any:
+    """The norms of which these are the squares. Where a square is too small for a float, or too
+    large, `again` says the norm itself, when it is called with the place."""
+    if squares.size and np.minimum.reduce(squares, None) > SMALL and \
+            np.maximum.reduce(squares, None) < LARGE:
+        return np.sqrt(squares)
+    found = np.sqrt(squares)
+    for at in zip(*(~((squares > SMALL) & (squares < LARGE))).nonzero()):
+        found[at] = again(*at)
+    return found
 
 
 def stacked(arrays: list[Any]) -> Any:
@@ -128,11 +139,7 @@ def sizes_of(stack: Any) -> Any:
         return np.abs(stack).astype(np.float64, copy=False)
     found = np.empty(len(stack))
     squares(stack, found)
-    lost = np.flatnonzero(~((found > SMALL) & (found < LARGE)))
-    found = np.sqrt(found)
-    for i in lost:
-        found[i] = scaled_norm(stack[i].astype(np.float64, copy=False))
-    return found
+    return roots(found, lambda i: scaled_norm(stack[i].astype(np.float64, copy=False)))
 
 
 def squares(stack: Any, out: Any) -> None:
@@ -142,19 +149,6 @@ def squares(stack: Any, out: Any) -> None:
     if rows.dtype != np.float64:
         rows = rows.astype(np.float64)
     np.matmul(rows, rows.transpose(0, 2, 1), out.reshape(-1, 1, 1))
-
-
-def outer_norms(uses: list[tuple[Any, Any]]) -> list[float]:
-    """`outer_norm` of many pairs, those of the same shapes at once."""
-    alike: dict[Any, list[int]] = {}
-    for i, (d, x) in enumerate(uses):
-        alike.setdefault((d.shape, x.shape), []).append(i)
-    found = [0.0] * len(uses)
-    for places in alike.values():
-        d, x = (np.array([uses[i][k] for i in places], np.float64) for k in (0, 1))
-        for i, n in zip(places, outer_sizes(d, x).tolist()):
-            found[i] = n
-    return found
 
 
 @np.errstate(over="ignore", under="ignore", invalid="ignore")  # then the largest is taken out
