@@ -78,11 +78,10 @@ class LSTMKernel:
 
     def forward(self, lent: LSTMBack) -> None:
         """All steps: gates, cells and states."""
-        if self.one:
-            self.taken = fused_apart.ahead(partial(Stretch, self, lent), self.way.T,
-                                           self.desk.first)
-            return
         desk, W_T, add, multiply, extra = self.desk, self.W_T, np.add, np.multiply, self.extra
+        if self.one:
+            self.taken = fused_apart.ahead(partial(Stretch, self, lent), self.way.T, desk.first)
+            return
         from_h = np.empty(lent.delta.whole.shape[1:], self.x.dtype)
         σ_z, g_z = by_gates(from_h, 4)[:3], from_h[:, -extra.shape[1]:]
         sigma, phi, (shown, _, sign) = self.gate.apply, self.phi.apply, self.phi_out
@@ -248,5 +247,4 @@ class LSTMKernel:
 
 def block(rows: Any, k: int) -> Any:
     """The rows of the k-th gate of four."""
-    H = len(rows) // 4
-    return rows[k * H:(k + 1) * H]
+    return rows[k * len(rows) // 4:(k + 1) * len(rows) // 4]
