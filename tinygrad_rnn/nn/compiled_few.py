@@ -88,31 +88,32 @@ def head_back(g: Any, x: Any, W: Any, d_x: Any, d_W: Any, d_b: Any) -> None:
                 d_W[i, j] += d * x[n, j]
 
 
-def loss_ahead(y: Any, classes: Any, weight: float, exp: Any, total: Any, losses: Any) -> bool:
-    """`exp` (N, O) and its sums `total` (N,) of y less its largest entry, and the `losses` (T,) of
-    N / T samples each, which begin at 0; False if a class is not there."""
+def loss_ahead(y: Any, classes: Any, weight: float, p: Any, losses: Any) -> bool:
+    """`p` (N, O) = softmax(y), and the `losses` (T,) of N / T samples each, which begin at 0; False
+    if a class is not there."""
     N, O = y.shape
     zero, w = y.dtype.type(0), y.dtype.type(weight)
     for n in range(N):
-        k, largest, whole = classes[n], y[n, 0], zero
+        k, largest, total = classes[n], y[n, 0], zero
         if not 0 <= k < O:
             return False
         for i in range(1, O):
             largest = max(largest, y[n, i])
         for i in range(O):
-            exp[n, i] = np.exp(y[n, i] - largest)
-            whole += exp[n, i]
-        total[n] = whole
-        losses[n // (N // len(losses))] += w * (np.log(whole) - (y[n, k] - largest))
+            p[n, i] = np.exp(y[n, i] - largest)
+            total += p[n, i]
+        for i in range(O):
+            p[n, i] /= total
+        losses[n // (N // len(losses))] += w * (np.log(total) - (y[n, k] - largest))
     return True
 
 
-def loss_back(g: Any, classes: Any, weight: float, exp: Any, total: Any, d_y: Any) -> None:
-    """`d_y` (N, O) = g_t weight (softmax(y) - onehot)."""
-    N, O = exp.shape
-    w = exp.dtype.type(weight)
+def loss_back(g: Any, classes: Any, weight: float, p: Any, d_y: Any) -> None:
+    """`d_y` (N, O) = g_t weight (p - onehot)."""
+    N, O = p.shape
+    w = p.dtype.type(weight)
     for n in range(N):
         each = g[n // (N // len(g))] * w
         for i in range(O):
-            d_y[n, i] = exp[n, i] * (each / total[n])
+            d_y[n, i] = each * p[n, i]
         d_y[n, classes[n]] -= each

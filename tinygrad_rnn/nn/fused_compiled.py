@@ -52,10 +52,10 @@ def loops() -> Any:
     return SimpleNamespace(**made)
 
 
-def few(x: Any, W: Any) -> Any:
-    """The compiled functions, where so little is computed from x (..., I) with a matrix W (G, I)
-    that NumPy had better not be called at all; else None."""
-    return loops() if x.size * len(W) <= FEW else None
+def few(products: int) -> Any:
+    """The compiled functions, where so little is computed that NumPy had better not be called at
+    all; else None. `products` are those of two numbers, in the largest product of matrices."""
+    return loops() if products <= FEW else None
 
 
 def backend(given: Any, cell: Any, obstacle: str, where: str) -> str:
@@ -91,9 +91,9 @@ class CompiledRNN(RNNKernel):
 
     def forward(self) -> None:
         desk, W, reverse = self.desk, self.W_hh, self.way.reverse
-        W_xh, b = self.weights["W_xh"], self.weights.get("b_h")
-        self.loops = few(self.x, W_xh) and few(desk.rows, W)
+        self.loops = few(desk.rows.size * max(self.x.shape[2], len(W)))
         if self.loops is not None:
+            W_xh, b = self.weights["W_xh"], self.weights.get("b_h")
             self.loops.few_ahead(desk.states.whole, self.x, W_xh, b, W, reverse)
         else:
             self.from_x()
@@ -123,7 +123,7 @@ class CompiledLSTM(LSTMKernel):
 
     def forward(self, lent: Any) -> None:
         desk = self.desk
-        self.loops = few(self.x, self.W_xh)
+        self.loops = few(self.x.size * len(self.W_xh))
         inputs(self.x, self.W_xh, self.b_h, lent.delta.rows)
         loops().lstm_ahead(desk.whole, lent.delta.whole, desk.gates, desk.shown, turned(self.W_hh),
                            self.way.reverse)
@@ -148,7 +148,7 @@ class CompiledGRU(GRUKernel):
         if not way.plain:
             super().forward(lent)
             return
-        self.loops = few(self.x, self.W_xh)
+        self.loops = few(self.x.size * len(self.W_xh))
         T, _, B, H = desk.gates.shape
         b_hn = self.weights.get("b_hn", np.zeros(H, desk.gates.dtype))
         loops().gru_ahead(desk.states.whole, lent.from_x.reshape(T, B, 3 * H), desk.gates,

@@ -87,7 +87,7 @@ def affine(x: Any, W: Any, b: Any, span: range, name: str | None = None) -> Any:
     params: dict[str, Any] = {"span": span}
     if x.params is not None and x.params.get("loops") is not None \
             and values[0].dtype is values[1].dtype is values[-1].dtype:
-        params["loops"] = few(*values[:2])
+        params["loops"] = few(values[0].size * len(values[1]))
     y, times = _affine(*values, **params), times_of(x)
     if times is None or times.ndim != y.ndim:
         times = column(span, y.ndim)
@@ -146,7 +146,7 @@ class Softmax:
 class CompiledSoftmax(Softmax):
     """The same by compiled functions, on a compiled layer with few numbers."""
 
-    __slots__ = ("classes", "loops")
+    __slots__ = ("classes", "loops", "p")
 
     def __init__(self, y: Any, targets: Any, weight: float, loops: Any) -> None:
         self.shape, self.weight, self.loops = y.shape, weight, loops
@@ -160,8 +160,8 @@ class CompiledSoftmax(Softmax):
     def value(self, y: Any) -> Any:
         """L_t at every step; raises `InputError` for a class that is not there."""
         losses, y = np.zeros(len(y), y.dtype), rows(y)
-        self.exp, self.sum = np.empty(y.shape, y.dtype), np.empty(len(y), y.dtype)
-        if not self.loops.loss_ahead(y, self.classes, self.weight, self.exp, self.sum, losses):
+        self.p = np.empty(y.shape, y.dtype)
+        if not self.loops.loss_ahead(y, self.classes, self.weight, self.p, losses):
             checked(self.classes, y.shape[1], "cross_entropy")
         return losses
 
@@ -170,8 +170,8 @@ class CompiledSoftmax(Softmax):
         if isinstance(g, Node):
             return super().rule(g, x)
         found = np.empty(x.shape, x.dtype)
-        self.loops.loss_back(np.ascontiguousarray(g), self.classes, self.weight, self.exp,
-                             self.sum, rows(found))
+        self.loops.loss_back(np.ascontiguousarray(g), self.classes, self.weight, self.p,
+                             rows(found))
         return found
 
 
