@@ -67,11 +67,11 @@ def test_what_was_wrong_once(start):
     912, 1416, 1608,  # first states stood on weights; dots on words and rails
     214, 1015, 1021, 128,  # words stood on boxes and words
     264, 1533,  # wires struck through numbers and words
-    2046,  # two boxes had one id
+    297, 2046,  # two boxes had one id
     1022, 1709,  # a wire lay on a rail, and on another that left elsewhere
     1057, 1931, 235,  # terms of totals lay on wires and ran through boxes
     506, 673, 1026,  # first states stood on notes and on weights
-    58, 1602, 1637,  # notes lay on one another, wires struck through the names of layers
+    58, 420, 1602, 1637,  # notes lay on one another, wires struck through the names of layers
 ])
 def test_models_that_nobody_has_drawn_before(seed):
     """More of them: python -m pytest tests/benchmarks/test_invented.py"""

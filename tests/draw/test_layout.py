@@ -8,6 +8,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.cli.draw import draw as drawn
+from tinygrad_rnn.core import walk
 from tinygrad_rnn.draw import engine, render
 from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.draw.layout import place
@@ -100,6 +101,27 @@ def test_large_graphs_without_time_go_to_graphviz_where_there_is_one(monkeypatch
     monkeypatch.setattr(engine, "there", lambda: False)
     assert place(scene).boxes
     assert len(asked) == 1
+
+
+def test_the_graph_of_a_gradient_follows_the_same_rule(monkeypatch, require):
+    """Small ones in layers of our own, large ones by Graphviz; where there is none, the error names
+    the ways out, and with layout="own" it is drawn."""
+    require("dot")
+    root = graphs.vanilla(2)
+    leaf = next(node for node in walk.nodes(root) if node.name == "W_hh")
+    gradient = tg.grad(root, leaf, create_graph=True)
+    own = draw.backward_graph(gradient).drawing
+    monkeypatch.setattr(engine, "LARGE", 40)
+    large = draw.backward_graph(gradient).drawing
+    assert faults(large, ends=False) == []
+    assert [b.id for b in large.boxes] == [b.id for b in own.boxes]
+    assert [b.x for b in large.boxes] != [b.x for b in own.boxes]
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert draw.backward_graph(gradient).drawing == own
+    monkeypatch.setattr(engine, "HUGE", 40)
+    with pytest.raises(render.RenderError, match="Three ways out"):
+        draw.backward_graph(gradient)
+    assert draw.backward_graph(gradient, layout="own").drawing == own
 
 
 def test_without_graphviz_the_error_names_three_ways_out(monkeypatch):

@@ -32,8 +32,6 @@ from .scene import Glyph, Scene, Wire
 from .wording import name_of, worth
 from .written import written
 
-MOST = 300
-
 
 @options_of
 def backward_graph(gradient: Any, *, show: Iterable[str] = ("names", "values"),
@@ -44,9 +42,9 @@ def backward_graph(gradient: Any, *, show: Iterable[str] = ("names", "values"),
     """Draw the graph of a gradient, the result of `tg.grad(y, x, create_graph=True)`, or of a list
     of them.
 
-    Forward nodes are plain, backward nodes red. The options are those of `draw.unrolled`. Raises
-    `InputError` for a node that is no result of `create_graph=True`, and for a graph of more than
-    300 nodes.
+    Forward nodes are plain, backward nodes red. The options are those of `draw.unrolled`; a graph
+    of many hundreds of nodes is laid out by Graphviz. Raises `InputError` for a node that is no
+    result of `create_graph=True`, and `render.RenderError` where Graphviz is needed and missing.
     """
     chosen = Options("draw.backward_graph()", show=show, palette=palette, font=font, size=size,
                      node=node, edge=edge, direction=direction, layout=layout).checked()
@@ -61,9 +59,6 @@ def backward_graph(gradient: Any, *, show: Iterable[str] = ("names", "values"),
         raise InputError("this node is no gradient: nothing in its graph was made by a backward "
                          "pass", where="draw.backward_graph()",
                          fix="slope = tg.grad(y, x, create_graph=True)")
-    if len(nodes) > MOST:
-        raise InputError(f"expected at most {MOST} nodes, got {len(nodes):,}",
-                         where="draw.backward_graph()", fix="Take fewer steps, or a smaller part")
     scene = scene_of(nodes, roots, set(chosen.show))
     drawing = replace(chosen, show=["names"]).placed(scene)
     drawing = with_legend(drawing, len(nodes) - len(behind), len(behind))

@@ -25,12 +25,12 @@ from .outlines import edge
 from .routing import Rect, Way, centre
 from .scene import Column, Glyph, Scene, Wire
 
-LARGE = 500  # glyphs without time from which on Graphviz is taken, where there is one
+LARGE, HUGE = 500, 1000  # so many glyphs without time go to Graphviz: if it is there, in any case
 WHERE = 'layout="graphviz"'
 HASTE = ", nslimit=0.2, nslimit1=1, mclimit=0.1"  # 2,000 nodes in 8 seconds, not in 70
 FIX = ('Three ways out: install Graphviz, so that `dot` is on the PATH; layout="own", which needs '
        'no program; or save(".dot") of that one, for a machine that has Graphviz')
-SMALLER = 'Draw fewer steps (first=, last=), or layout="own"'
+SMALLER = 'Draw fewer steps (first=, last=) or a smaller part, or layout="own"'
 
 
 class Placed:
@@ -128,8 +128,8 @@ def answer_of(text: str) -> Any:
     """What `dot` says. Raises `render.RenderError` if it is not there, fails, or takes too long."""
     found = shutil.which("dot")
     if found is None:
-        raise render.RenderError("Graphviz was asked for a layout, and `dot` was not found",
-                                 where=WHERE, fix=FIX)
+        raise render.RenderError("a layout by Graphviz is asked for or needed, and `dot` was not "
+                                 "found", where=WHERE, fix=FIX)
     said = render.run([found, "-Tjson"], text, WHERE, FIX, SMALLER)
     try:
         return json.loads(said)

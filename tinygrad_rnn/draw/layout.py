@@ -2,8 +2,9 @@
 
 The question this file answers: *who says where things stand?*
 
-    layout     "auto": our own, and Graphviz (where there is one) for large graphs without time;
-               "own": no program is ever run; "graphviz": `dot` is asked
+    layout     "auto": our own, and Graphviz for large graphs without time: above 500 things where
+               there is one, above 1,000 in any case; "own": no program is ever run, however long
+               it takes; "graphviz": `dot` is asked
     direction  "right" or "down": which way time runs, and inputs become results
 """
 
@@ -23,11 +24,12 @@ TRIES, MORE = 3, 12.0  # how often rows and columns are moved apart, and how far
 
 
 def place(scene: Scene, layout: str = "auto", direction: str = "right") -> Drawing:
-    """The finished drawing of a scene. Raises `render.RenderError` if Graphviz is asked for, and is
-    not there or fails."""
+    """The finished drawing of a scene. Raises `render.RenderError` if Graphviz is asked for, or
+    needed for a graph without time, and is not there or fails."""
     down = direction == "down"
-    large = not scene.columns and len(scene.around) > engine.LARGE
-    if layout == "graphviz" or layout == "auto" and large and engine.there():
+    count = 0 if scene.columns else len(scene.around)
+    theirs = count > engine.LARGE and engine.there() or count > engine.HUGE
+    if layout == "graphviz" or layout == "auto" and theirs:
         return engine.draw_by_graphviz(scene, down)
     if not scene.columns:
         return draw_block(scene, down)

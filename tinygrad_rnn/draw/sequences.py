@@ -35,6 +35,10 @@ class Sequences:
         for column in scene.columns:
             for glyph in column.glyphs if column.step is not None else ():
                 ends.setdefault((column.stage, glyph.key), []).append(glyph)
+        steps = {glyph for glyphs in ends.values() for glyph in glyphs}
+        for glyph in scene.glyphs():
+            if glyph not in steps:
+                self.names.unique(glyph.id)  # which stays what it is called
         for key, glyphs in ends.items():
             self.one[key] = self.whole_of(glyphs)
             self.of.update((glyph, self.one[key]) for glyph in glyphs)

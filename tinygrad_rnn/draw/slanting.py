@@ -18,7 +18,7 @@ from .routing import Way
 
 Part = tuple[Point, Point]  # a straight part of a way
 WIDE, PARALLEL, SLANTED = 1.5, 6.0, 18.0  # so near for so long, two lines are one; if they cross
-SQUARE, ROUNDS = 80.0, 3
+SQUARE, ROUNDS, TRIES = 160.0, 3, 3000  # so many other ways are looked at in all
 KNEES = (0.3, 0.7, 0.15, 0.85, 0.5)  # where a straight part may bend, if nothing else is free
 SHIFTS = (0.0, 5.0, -5.0, 9.0, -9.0)  # how far its slots may be left
 
@@ -68,13 +68,14 @@ class Laid:
 def told_apart(laid: Laid, others: Callable[[int], Iterable[Way]]) -> list[Way]:
     """The ways, those that lie on another exchanged for the first of the `others` of theirs that
     lies on none; if all do, for the one that does least."""
+    tries = 0
     for _ in range(ROUNDS):
         changed = False
         for i, way in enumerate(laid.ways):
             least = laid.all_upon(i, way)
             found = None
-            for other in others(i) if least else ():
-                now = laid.all_upon(i, other)
+            for other in others(i) if least and tries < TRIES else ():
+                now, tries = laid.all_upon(i, other), tries + 1
                 if now < least:
                     found, least = other, now
                 if not least:
@@ -121,16 +122,20 @@ def kneed(way: Way, free: Callable[[Point, Point], bool]) -> Iterator[Way]:
 
 def squares(part: Part) -> list[tuple[int, int]]:
     """The squares of the paper that a straight line passes."""
-    (ax, ay), (bx, by) = sorted(part)
-    first, last = int((ax - WIDE) // SQUARE), int((bx + WIDE) // SQUARE)
+    (ax, ay), (bx, by) = part if part[0] <= part[1] else part[::-1]
+    steep = (by - ay) / (bx - ax) if bx > ax else 0.0
+    up, down = (ay, by) if ay <= by else (by, ay)
+    more = WIDE * (1.0 + abs(steep))
     found = []
-    for k in range(first, last + 1):
-        left, right = max(ax, k * SQUARE - WIDE), min(bx, (k + 1) * SQUARE + WIDE)
-        slope = (by - ay) / (bx - ax) if bx > ax else 0.0
-        ends = (ay + slope * (left - ax), ay + slope * (right - ax)) if bx > ax else (ay, by)
-        low, high = sorted(ends)
-        found += [(k, j) for j in range(int((low - WIDE) // SQUARE),
-                                        int((high + WIDE) // SQUARE) + 1)]
+    for k in range(int((ax - WIDE) // SQUARE), int((bx + WIDE) // SQUARE) + 1):
+        low, high = up, down
+        if steep:
+            y = ay + steep * (k * SQUARE - ax)
+            z = y + steep * SQUARE
+            low, high = (y, z) if y <= z else (z, y)
+            low, high = max(low - more, up), min(high + more, down)
+        for j in range(int((low - WIDE) // SQUARE), int((high + WIDE) // SQUARE) + 1):
+            found.append((k, j))
     return found
 
 

@@ -154,7 +154,7 @@ class Stamp:
             near = list(note_spots(self.rects[key], wide))
             clear = next(chain(
                 (spot for spot in near if self.free(spot, wide)),
-                (spot for spot in near if self.free(spot, NARROW * wide)),
+                (spot for spot in near if self.free(spot, max(NARROW * wide, wide - 2.0))),
                 (spot for spot in far_spots(self.rects[key], 10, 40) if self.free(spot, wide)),
                 (spot for spot in near if self.free(spot, wide, across=True)),
                 (spot for spot in far_spots(self.rects[key], 40, 130) if self.free(spot, wide)),
