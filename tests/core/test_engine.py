@@ -462,3 +462,16 @@ def test_a_gradient_that_was_summed_the_other_way_round():
     loss.backward()
     assert is_own(x)
     np.testing.assert_array_equal(x.grad, 3.0 * A.T)
+
+
+def test_what_a_sum_sends_back_is_what_arrived_and_no_array_of_ours():
+    """Also where 1 arrives, which is sent on in ones that are kept: they stay ones."""
+    x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    for seed, expected in ((None, 1.0), (3.0, 3.0), (1.0, 1.0), (None, 1.0)):
+        x.zero_grad()
+        ops.sum_(x).backward(seed)
+        np.testing.assert_array_equal(x.grad, np.full(3, expected))
+        x.grad *= 7  # the user's own
+    x.zero_grad()
+    (3 * ops.sum_(x)).backward()
+    np.testing.assert_array_equal(x.grad, np.full(3, 3.0))
