@@ -117,6 +117,11 @@ class Softmax:
         """The classes (T, ...), as they were."""
         return (self.at % self.shape[-1]).reshape(self.shape[:-1])
 
+    def target(self, t: int) -> Any:
+        """Those of step t alone."""
+        n = len(self.at) // self.shape[0]
+        return (self.at[t * n : (t + 1) * n] % self.shape[-1]).reshape(self.shape[1:-1])[()]
+
     def value(self, y: Any) -> Any:
         """L_t at every step: (T, ..., O) -> (T,)."""
         low = rows(y)

@@ -179,7 +179,7 @@ class Opening:
             return y + operands[2] if len(operands) > 2 else y
         if node.op is SOFTMAX:
             loss = (node.params or {})["loss"]
-            costs = functions.cross_entropy(operands[0], loss.targets[t])
+            costs = functions.cross_entropy(operands[0], loss.target(t))
             summed = ops.sum_(costs) if costs.shape else costs
             return summed if loss.weight == 1 else summed * loss.weight
         params = {key: self.step_param(node, key, value, t)
