@@ -112,7 +112,9 @@ class Ink:
     def best(self, places: Iterable[Spot], text: Text, *more: Places) -> Spot:
         """The best of some spots for words."""
         spot = spots.best(places, text, self.taken, self.lanes, *more)
-        self.crowded += self.taken.touch(said_at(spot, text))
+        if self.taken.touch(said_at(spot, text)):
+            self.crowded += 1
+            return spots.further(spot, text, self.taken)
         return spot
 
     def lay(self, line: Line) -> None:

@@ -87,7 +87,7 @@ def delay(ink: Ink, wire: Wire) -> None:
     squares = sorted(crowds, key=lambda at: crowds[at])
     squares = [at for at in squares if crowds[at] < 9] or squares  # on no glyph
     said = ink.best([spot for at in squares for spot in spots.around_square(at)], lag, ink.edges)
-    x, y = next(at for at in squares if said in spots.around_square(at))
+    x, y = next((at for at in squares if said in spots.around_square(at)), squares[0])
     ink.boxes.append(Box(f"{wire.tail.id}--{wire.head.id}.{wire.position}.delay", x, y, 8, 8,
                          "rect", "delay", title="a delay"))
     ink.taken.add((x - 4, y - 4, x + 4, y + 4))

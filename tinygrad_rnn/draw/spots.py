@@ -92,6 +92,14 @@ def best(spots: Iterable[Spot], text: Text, taken: Places, *lanes: Places) -> Sp
     return free[0][0] if free else first
 
 
+def further(spot: Spot, text: Text, taken: Places) -> Spot:
+    """The nearest spot above or below one where words would lie on no others, however crowded it
+    is."""
+    (x, y), anchor = spot
+    near: Iterator[Spot] = (((x, y + dy), anchor) for k in range(1, 25) for dy in (-6 * k, 6 * k))
+    return next((at for at in near if not taken.touch(said_at(at, text))), spot)
+
+
 # --- which spots there are ----------------------------------------------------------------------
 
 
