@@ -7,6 +7,7 @@ reaches what it joins, has an end of its own there, and lies on no other wire.
 import itertools
 import math
 
+from tinygrad_rnn.draw import style
 from tinygrad_rnn.draw.outlines import meets
 from tinygrad_rnn.draw.paper import label_rect
 
@@ -35,7 +36,8 @@ def faults(drawing, ends=True):
                 if not own and meets(p, q, box.sides, -0.5):
                     found.append(f"{line.id} runs through {box.id}")
     found += [*dangling(drawing), *(meeting(drawing) if ends else ()),
-              *(merged(drawing) if ends else ())]
+              *(merged(drawing) if ends else ()),
+              *(covered(drawing) if ends and drawing.frames else ())]  # not of graphs without time
     paper = (drawing.left, drawing.top, drawing.left + drawing.width, drawing.top + drawing.height)
     strips = [((s.x, s.y, s.x + s.w, s.y + s.h), s.id) for s in drawing.strips]
     for rect, what in [
@@ -128,6 +130,46 @@ def merged(drawing):
         for b in near(a, [*slanting[i + 1:], *level]):
             if a[2] != b[2] and (far := together(a, b)) > SLANTING:
                 yield f"{a[3]} and {b[3]} run on one another for {far:.0f}"
+
+
+def covered(drawing):
+    """Arrow heads that another line comes over, and those with a shaft that is shorter than they
+    are. Lines that have become one before their common head have one shaft. Slanting ones
+    come to their ends from all sides; dotted ones, along which no gradient runs, are not asked."""
+    for line in drawing.lines:
+        long, half = style.head(line.width)
+        tip, back = line.points[-1], line.points[-2]
+        if not line.arrow or line.dash or tip[0] != back[0] and tip[1] != back[1]:
+            continue
+        shaft = math.dist(tip, back)
+        if shaft < 0.85 * long:  # its corner is round
+            yield f"the shaft of {line.id} is {shaft:.1f}, its head {long:.1f}"
+        rect = head_rect(tip, back, long, half)
+        rail = f"{(line.head or '').partition('.tap')[0]}.rail"
+        for other in drawing.lines:
+            if other is line or other.id == rail:
+                continue
+            points = other.points
+            if math.dist(points[-1], tip) < 0.5 and other.arrow and \
+                    turn(points[-2], points[-1]) == turn(back, tip):
+                points = points[:-1]
+            if any(meets(p, q, rect, -0.5) for p, q in itertools.pairwise(points)):
+                yield f"{other.id} runs over the head of {line.id}"
+
+
+def turn(p, q):
+    """In which direction a stretch runs, in degrees."""
+    return round(math.degrees(math.atan2(q[1] - p[1], q[0] - p[0])))
+
+
+def head_rect(tip, back, long, half):
+    """The rectangle around an arrow head."""
+    (x, y), far = tip, math.dist(tip, back) or 1.0
+    u, v = (back[0] - x) / far, (back[1] - y) / far
+    corners = [tip, *((x + long * u - side * half * v, y + long * v + side * half * u)
+                      for side in (-1, 1))]
+    return (min(x for x, _ in corners), min(y for _, y in corners),
+            max(x for x, _ in corners), max(y for _, y in corners))
 
 
 def near(a, others):

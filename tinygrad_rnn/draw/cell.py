@@ -19,7 +19,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 from .parts import Steps
-from .scene import Scene
+from .scene import Scene, Wire
 
 Key = Hashable
 
@@ -58,6 +58,11 @@ class Grid:
                 self.uppers.append(True)
                 self.place_upper(parts["upper"])
         self.settle()
+
+    def comes_back_low(self, wires: Iterable[Wire]) -> bool:
+        """Whether a state of another step comes back to the lowest row, where nothing is below."""
+        heads = (self.spots.get(wire.head.key) for wire in wires if wire.delay)
+        return any(spot is not None and spot.band == spot.row == 0 for spot in heads)
 
     @property
     def band(self) -> int:

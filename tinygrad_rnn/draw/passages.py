@@ -14,10 +14,12 @@ from collections.abc import Hashable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from .heads import SHAFT, head_of
 from .outside import note_below
+from .routes import route
 from .routing import Field, Rect, Way, centre, moved, shifted
 from .scene import Glyph, Wire
-from .search import AWAY, doors, route
+from .search import AWAY, doors
 from .terms import Terms
 
 if TYPE_CHECKING:
@@ -121,7 +123,7 @@ class Ways:
         like it has elsewhere, if it is free here."""
         laid = [*beside]
         for wire in wires:
-            x, field = self.grid.rects[wire.head][0], Field((), laid)
+            x, field = self.grid.rects[wire.head][0], Field((), laid, (), self.grid.scene.backwards)
             like = self.tried.setdefault(self.way_key(wire), [])
             ways = (shifted(way, x) for way in like)
             free = next((way for way in ways if not field.crowded(way)), None)
@@ -182,8 +184,11 @@ class Ways:
         limits = self.limits(a, b, max(min(ends), 0), min(max(ends), len(grid.left) - 1))
         rails = [((limits[0], y), (limits[2], y)) for t in grid.templates.values()
                  for y in t.rail_y.values()]
-        field = Field([r for r in boxes if r[2] > r[0]], wires, rails)
+        field = Field([r for r in boxes if r[2] > r[0]], wires, rails, grid.scene.backwards)
         levels = [*dict.fromkeys(ys), grid.top - 6, grid.top - 10]
+        lefts = [(grid.rects[g][0], centre(grid.rects[g])[1]) for g in grid.scene.totals
+                 if g in grid.rects]  # where their rails come in
+        field.expected = [head_of(((x - 2 * SHAFT[0], y), (x, y)), False) for x, y in lefts]
         way = route(field, a, b, sorted(dict.fromkeys(xs)), levels, limits, wire.kind == "fed")
         own = [end.point for end in doors(a)]
         self.crowded += field.crowded(way, own) or not field.clear(way, (a, b))

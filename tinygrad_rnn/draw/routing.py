@@ -2,8 +2,7 @@
 
 The question this file answers: *how does a wire get there?*
 
-A few shapes are tried (straight, one bend, two, and round through the channels between rows and
-columns, which are always free) and the best is taken: clear of boxes, not on top of another wire,
+The best of some ways is taken: clear of boxes, not on top of another wire nor over an arrow head,
 few bends, short. Lines leave and enter at the middle of a side, so that a program that draws
 straight lines between centres (Graphviz) shows the same.
 """
@@ -12,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
-from itertools import chain, pairwise
+from itertools import pairwise
 from operator import itemgetter
 
+from .heads import Head, head_of, over, under
 from .model import Point
 
 Rect = tuple[float, float, float, float]  # left, top, right, bottom
@@ -25,6 +25,7 @@ PORT, CORNER = 9.0, 12.0  # how far ends of wires stand apart, and how far from 
 MOST = 600  # so many ways are looked at, the shortest ones
 SEEN = 7.0  # two lines that lie on one another for so long are taken for one
 SHARED = 400.0  # what it costs to end where another wire ends
+HIDDEN = 200.0  # what it costs to run over an arrow head, or to leave one no room
 
 
 def centre(rect: Rect) -> Point:
@@ -59,11 +60,24 @@ def stretches(way: Sequence[Point]) -> Iterable[tuple[Point, Point]]:
 
 class Field:
     """The boxes that are in the way, and the wires that are already laid; `rails` are crossed
-    freely, and not run along."""
+    freely, and not run along. `expected` are the heads of wires that
+    are laid later; with `back`, the
+    arrows stand where wires begin."""
 
     def __init__(self, boxes: Iterable[Rect] = (), wires: Iterable[Way] = (),
-                 rails: Iterable[Way] = ()) -> None:
+                 rails: Iterable[Way] = (), back: bool = False) -> None:
         self.boxes, self.wires, self.rails = list(boxes), list(wires), list(rails)
+        self.back, self.expected = back, list[Head]()
+
+    def heads(self) -> list[Head]:
+        """The arrow heads of the wires."""
+        return [*self.expected, *[head_of(way, self.back) for way in self.wires]]
+
+    def hidden(self, way: Way) -> int:
+        """How many arrow heads a way runs over; and whether its own has no room, and over it."""
+        own, heads = head_of(way, self.back), self.heads()
+        return int(own.short) + sum(over(p, q, heads) for p, q in stretches(way)) + \
+            under(own, [part for other in self.wires for part in stretches(other)])
 
     def clear(self, way: Way, ends: Iterable[Rect] = ()) -> bool:
         """Whether a way touches no box; it may touch its `ends` where it begins and stops."""
@@ -97,7 +111,8 @@ class Field:
     def crowded(self, way: Way, own: Iterable[Point] = ()) -> bool:
         """Whether a way cannot be told from another wire somewhere, but those that leave its own
         box, at one of some points."""
-        return self.meetings(way) > 0 or self.overlap(way, 2.0, own) > SEEN
+        return self.meetings(way) > 0 or self.overlap(way, 2.0, own) > SEEN or \
+            self.hidden(way) > 0
 
     def crossings(self, p: Point, q: Point) -> int:
         """How many wires a stretch crosses."""
@@ -115,11 +130,13 @@ class Field:
 
     def coming(self, end: Point) -> int:
         """How many wires begin or end where one would come in."""
-        return sum([near(other[-1], end) + near(other[0], end) for other in self.wires])
+        return sum([near(other[-1], end) + near(other[0], end) for other in self.wires]) + \
+            sum([near(head.tip, end) for head in self.expected])
 
     def leaving(self, begin: Point) -> int:
         """How many wires end where one would go out."""
-        return sum([near(other[-1], begin) for other in self.wires])
+        return sum([near(other[-1], begin) for other in self.wires]) + \
+            sum([near(head.tip, begin) for head in self.expected])
 
     def best(self, ways: Iterable[Way], ends: Sequence[Rect]) -> Way | None:
         """The best of some ways, or None if none is clear. What ways have in common is looked at
@@ -128,6 +145,8 @@ class Field:
         passes = cache(lambda p, q: self.passes(p, q, ends))
         beside = cache(lambda p, q, begin: self.beside(p, q, (begin,), 6.0))
         crossings = cache(self.crossings)
+        heads, parts = self.heads(), [part for way in self.wires for part in stretches(way)]
+        hidden, bare = cache(lambda p, q: over(p, q, heads)), cache(lambda head: under(head, parts))
         found, lowest = None, float("inf")
         for cost, way in sorted(((plainly(way), way) for way in ways), key=first)[:MOST]:
             if cost >= lowest:
@@ -139,21 +158,12 @@ class Field:
             if cost >= lowest:
                 continue
             cost += 12 * sum(crossings(p, q) for p, q in stretches(way))
+            if cost >= lowest:
+                continue
+            own = head_of(way, self.back)
+            cost += HIDDEN * (own.short + bare(own) + sum(hidden(p, q) for p, q in stretches(way)))
             if cost < lowest:
                 found, lowest = way, cost
-        return found
-
-    def route(self, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float],
-              every: bool = False) -> Way | None:
-        """The best of the usual ways from `a` to `b`, if one is clear; `xs` and `ys` are the free
-        channels. A long way round is taken where every short one meets a box or lies on a wire;
-        with `every`, wherever it is better. Every wire has an end of its own: beside the middle of
-        a side, if that is taken."""
-        found = self.best(simple_ways(a, b, xs, ys), (a, b))
-        if every or found is None or self.overlap(found) > 1 or self.meetings(found):
-            ways = chain(round_ways(a, b, xs, ys), chain.from_iterable(
-                simple_ways(a, port, xs, ys) for port in (b, *ports(b))))
-            found = self.best(ways, (a, b))
         return found
 
 
@@ -193,52 +203,3 @@ def shared(p: Point, q: Point, r: Point, s: Point, axis: int, apart: float) -> f
     low = max(min(p[along], q[along]), min(r[along], s[along]))
     high = min(max(p[along], q[along]), max(r[along], s[along]))
     return max(0.0, high - low)
-
-
-def simple_ways(a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float]) -> Iterator[Way]:
-    """No bend, one, or two."""
-    (ax, ay), (bx, by) = centre(a), centre(b)
-    right, down = bx >= ax, by >= ay
-    out_x, in_x = (a[2], b[0]) if right else (a[0], b[2])
-    out_y, in_y = (a[3], b[1]) if down else (a[1], b[3])
-    if abs(ay - by) < 0.01:
-        yield (out_x, ay), (in_x, by)
-    elif abs(ax - bx) < 0.01:
-        yield (ax, out_y), (bx, in_y)
-    else:
-        yield (out_x, ay), (bx, ay), (bx, in_y)
-        yield (ax, out_y), (ax, by), (in_x, by)
-    for x in xs:
-        if min(out_x, in_x) < x < max(out_x, in_x) and right == (in_x > out_x):
-            yield (out_x, ay), (x, ay), (x, by), (in_x, by)
-    for y in ys:
-        if min(out_y, in_y) < y < max(out_y, in_y) and down == (in_y > out_y):
-            yield (ax, out_y), (ax, y), (bx, y), (bx, in_y)
-        elif y < min(a[1], b[1]):
-            yield (ax, a[1]), (ax, y), (bx, y), (bx, b[1])
-        elif y > max(a[3], b[3]):
-            yield (ax, a[3]), (ax, y), (bx, y), (bx, b[3])
-
-
-def round_ways(a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float]) -> Iterator[Way]:
-    """Out on a side, along the channels, in from a side."""
-    (_, ay), (bx, by) = centre(a), centre(b)
-    near = {
-        "a right": [x for x in xs if x > a[2]][:2],
-        "a left": [x for x in xs if x < a[0]][-2:],
-        "b right": [x for x in xs if x > b[2]][:2],
-        "b left": [x for x in xs if x < b[0]][-2:],
-    }
-    middle = (ay + by) / 2
-    levels = sorted(ys, key=lambda y: abs(y - middle))
-    for leave, out_x in (("a right", a[2]), ("a left", a[0])):
-        for enter, in_x in (("b left", b[0]), ("b right", b[2])):
-            for x1 in near[leave]:
-                for x2 in near[enter]:
-                    for y in levels:
-                        yield (out_x, ay), (x1, ay), (x1, y), (x2, y), (x2, by), (in_x, by)
-        for x1 in near[leave]:  # in from above or below
-            for in_y, y in ((b[3], y) for y in levels if y > b[3]):
-                yield (out_x, ay), (x1, ay), (x1, y), (bx, y), (bx, in_y)
-            for in_y, y in ((b[1], y) for y in levels if y < b[1]):
-                yield (out_x, ay), (x1, ay), (x1, y), (bx, y), (bx, in_y)

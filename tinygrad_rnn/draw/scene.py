@@ -157,7 +157,8 @@ class Scene:
         initial = {w.tail for w in wires} & set(self.initial)
         return Scene(self.title, columns, self.steps,
                      [rail for rail in self.rails if rail.stage == stage],
-                     [glyph for glyph in self.initial if glyph in initial], [], [], wires)
+                     [glyph for glyph in self.initial if glyph in initial], [], [], wires,
+                     backwards=self.backwards)
 
     def uses(self) -> list[Wire]:
         """Every wire, the taps of rails too."""

@@ -13,14 +13,15 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .heads import LONG, SHAFT, Head, head_of, under
 from .model import Point
-from .routing import CLEAR, SHARED, Field, Rect, Way, centre, ports
+from .routing import CLEAR, HIDDEN, SHARED, Field, Rect, Way, centre, ports
 
 Part = tuple[Point, Point]  # a straight part of a way
 Node = tuple[int, int, int]  # a crossing of two lines, and the axis along which a way came there
@@ -50,41 +51,17 @@ class End(NamedTuple):
         return int(self.out[0] == 0)
 
 
-def route(field: Field, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float], limits: Rect,
-          every: bool = False) -> Way:
-    """A way from `a` to `b`: a usual one along the channels `xs` and `ys`, if one is free; else the
-    cheapest of all within `limits`. From a box to itself it goes round a corner."""
-    usual = field.route(a, b, xs, ys, every) if a != b else None
-    if usual is not None and not field.crowded(usual):
-        return usual
-    starts = [end._replace(cost=end.cost + SHARED * field.leaving(end.point)) for end in doors(a)]
-    stops, wires = doors_left(field, b), [*field.wires, *field.rails]
-    if a == b:
-        starts = [end for end in starts if end.out[0] > 0]
-        stops = [end for end in stops if end.out[0] <= 0]
-        wide = search(field.boxes, wires, limits, [*map(further, starts)], [*map(further, stops)])
-        if wide is not None and field.clear(wide, (a, b)) and not field.crowded(wide):
-            return wide
-    found = search(field.boxes, wires, limits, starts, stops)
-    return better(field, usual, found, (a, b), [end.point for end in starts]) or \
-        (centre(a), centre(b))
-
-
-def better(field: Field, usual: Way | None, found: Way | None, ends: Sequence[Rect],
-           own: Sequence[Point] = ()) -> Way | None:
-    """Of a usual way and one that was searched for, the one that can be told from all others, or
-    from all but those that leave its `own` box; if none can, the cheaper one."""
-    ways = [way for way in (usual, found) if way is not None]
-    clear = [way for way in ways if field.clear(way, ends)]
-    alone = (way for way in clear if not field.crowded(way))
-    together = (way for way in reversed(clear) if not field.crowded(way, own))
-    return next(alone, None) or next(together, None) or field.best(ways, ends) or \
-        next(reversed(ways), None)
-
-
-def further(end: End) -> End:
-    """An end with a longer step into the open: a loop of a size that can be seen."""
-    return end._replace(out=(3 * end.out[0], 3 * end.out[1]))
+def shafts(ends: Iterable[End], back: bool, parts: Sequence[Part]) -> list[End]:
+    """Ends with a step into the open that is longer than an arrow head. Where other wires would run
+    over that, they cost more."""
+    found = []
+    for end, (long, more) in product(ends, ((SHAFT[back], 0.0), (LONG[back], HIDDEN / 4))):
+        (dx, dy), far = end.out, sum(map(abs, end.out))
+        step = max(far, long)
+        longer = end._replace(out=(dx / far * step, dy / far * step))
+        head = head_of((longer.outside, end.point), False)
+        found.append(longer._replace(cost=end.cost + more + HIDDEN * under(head, parts)))
+    return found
 
 
 def doors_left(field: Field, rect: Rect) -> list[End]:
@@ -111,25 +88,27 @@ def doors(rect: Rect) -> Iterable[End]:
 
 
 def search(boxes: Sequence[Rect], wires: Iterable[Way], limits: Rect, starts: Sequence[End],
-           stops: Sequence[End]) -> Way | None:
+           stops: Sequence[End], heads: Iterable[Head] = ()) -> Way | None:
     """The best way from any of some `starts` to any of some `stops` within `limits`, or None if
-    there is none (or the crowd is too large to look through)."""
+    there is none (or the crowd is too large to look through); best not over some `heads`."""
     begins = {end.point for end in starts}
+    rects = [head.rect for head in heads if head.tip not in begins]
     parts = [part for way in wires if way[0] not in begins for part in pairwise(way)]
     lines = [lines_of(axis, boxes, parts, limits, [*starts, *stops]) for axis in (0, 1)]
     if len(lines[0]) * len(lines[1]) > MOST:
         return None
-    return Search(lines, boxes, parts, stops).way(starts)
+    return Search(lines, boxes, parts, stops, rects).way(starts)
 
 
 class Search:
     """The ways through a grid, as they grow."""
 
     def __init__(self, lines: list[list[float]], boxes: Sequence[Rect], parts: Sequence[Part],
-                 stops: Sequence[End]) -> None:
+                 stops: Sequence[End], heads: Sequence[Rect]) -> None:
         self.xs, self.ys = lines
         x, y = map(np.array, lines)
-        self.costs = costs(x, y, 0, boxes, parts).tolist(), costs(y, x, 1, boxes, parts).tolist()
+        self.costs = (costs(x, y, 0, boxes, parts, heads).tolist(),
+                      costs(y, x, 1, boxes, parts, heads).tolist())
         self.stops = stops
         self.goals: dict[tuple[int, int], list[int]] = {}  # numbers of stops, by place
         for k, stop in enumerate(stops):
@@ -214,9 +193,10 @@ def lines_of(axis: int, boxes: Iterable[Rect], parts: Iterable[Part], limits: Re
 
 
 def costs(along: NDArray[np.float64], across: NDArray[np.float64], axis: int,
-          boxes: Iterable[Rect], parts: Iterable[Part]) -> NDArray[np.float64]:
+          boxes: Iterable[Rect], parts: Iterable[Part],
+          heads: Iterable[Rect] = ()) -> NDArray[np.float64]:
     """What the stretches of all lines along an axis cost: a row for each line, a number from each
-    crossing to the next. Where a box is, no wire can pass."""
+    crossing to the next. Where a box is, no wire can pass; over an arrow head it should not."""
     low, high, other = along[:-1], along[1:], 1 - axis
     found = np.tile(high - low, (len(across), 1))
     for p, q in parts:
@@ -231,6 +211,9 @@ def costs(along: NDArray[np.float64], across: NDArray[np.float64], axis: int,
             begin, end = sorted((p[other], q[other]))
             rows = np.flatnonzero((across > begin - 0.01) & (across < end + 0.01))
             found[np.ix_(rows, np.flatnonzero((low < p[axis]) & (p[axis] <= high)))] += CROSSING
+    for head in heads:
+        rows = np.flatnonzero((across > head[other]) & (across < head[other + 2]))
+        found[np.ix_(rows, np.flatnonzero((low < head[axis + 2]) & (high > head[axis])))] += HIDDEN
     own = high - low
     for box in boxes:  # what runs along a box closely costs twice its length
         rows = np.flatnonzero((across > box[other] - CLOSE) & (across < box[other + 2] + CLOSE))

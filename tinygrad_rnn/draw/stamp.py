@@ -13,16 +13,21 @@ from itertools import chain, pairwise, product
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import style
+from .heads import Head, head_of
 from .labels import width
 from .model import Point
+from .noting import far_spots, next_line, note_rect, note_spots
 from .paper import BOLD
+from .routes import better, route
 from .routing import Field, Rect, Way, moved, ports, shifted
-from .search import AWAY, TRACK, End, better, doors_left, route, search
+from .search import AWAY, TRACK, End, doors_left, search
 
 if TYPE_CHECKING:
+    from .scene import Glyph
     from .template import Template
 
 Key = Hashable
+STEP_AWAY = 20.0  # more than an arrow head and its shaft take
 LABEL = 15.0  # the room for a line of words
 NARROW = 0.8  # words are narrower than the widest font makes them
 ASIDE, NEXT = 30, 14  # how far from its middle a cell is tapped first, and then from tap to tap
@@ -44,7 +49,8 @@ class Stamp:
                        for glyph in column.glyphs]
         self.rects = {glyph.key: template.rects[glyph.key] for glyph in self.glyphs}
         rails = [((0.0, y), (template.width, y)) for y in template.rail_y.values()]
-        self.field = Field(self.rects.values(), rails=rails)
+        self.field = Field(self.rects.values(), rails=rails, back=template.scene.backwards)
+        self.field.expected = self.states_to_come()
         self.crowded = 0  # how many wires found no place of their own
         self.ways = self.lay_wires()
         self.taps = self.lay_taps()
@@ -89,6 +95,27 @@ class Stamp:
             self.field.wires.append(ways[use])
         return ways
 
+    def states_to_come(self) -> list[Head]:
+        """The arrow heads of the wires from step to step: on the side that the state comes from.
+        Where a gradient goes back, it leaves there, and its head is at the other end."""
+        ends: dict[tuple[Key, int], Head] = {}
+        for wire in self.template.scene.wires:
+            tail, head = wire.tail, wire.head
+            if wire.kind == "carried" and tail.when is not None and head.when is not None:
+                side = 1 if tail.when > head.when else -1
+                self.reserve(ends, head, side)
+                if self.field.back:
+                    self.reserve(ends, tail, -side)
+        return [*ends.values()]
+
+    def reserve(self, ends: dict[tuple[Key, int], Head], glyph: Glyph, side: int) -> None:
+        """Keep the middle of a side free for the head of a level wire: the left is -1."""
+        if glyph.when in self.whens and glyph.key in self.rects and (glyph.key, side) not in ends:
+            left, top, right, bottom = self.rects[glyph.key]
+            x, y = right if side > 0 else left, (top + bottom) / 2
+            way = (x, y), (x + side * STEP_AWAY, y)
+            ends[glyph.key, side] = head_of(way if self.field.back else way[::-1], self.field.back)
+
     def lay_taps(self) -> dict[tuple[str, Key, int], Tap]:
         """The ways from the rails: straight up where that is free, else beside the column and
         in."""
@@ -124,7 +151,8 @@ class Stamp:
 
     def framed(self, ways: Iterable[Way]) -> Iterable[Way]:
         """The taps that do not begin on the far left of the frame, where the weights are."""
-        return (way for way in ways if way[0][0] >= -2 * TRACK)
+        left = 0.0 if self.field.back else -2 * TRACK  # there a rail ends in an arrow head
+        return (way for way in ways if way[0][0] >= left)
 
     def on_rail(self, y: float) -> Iterable[End]:
         """Where a rail can be tapped, and the first point of the tap within the frame."""
@@ -204,47 +232,3 @@ def round_taps(rect: Rect, y: float, xs: Iterable[float], ys: Iterable[float]) -
     levels = [level for level in ys if level < rect[1] or level > rect[3]]
     for x, level in product(xs, levels):
         yield (x, y), (x, level), (middle, level), (middle, rect[1 if level < rect[1] else 3])
-
-
-def note_spots(rect: Rect, wide: float) -> Iterable[tuple[Point, str]]:
-    """Places for a note beside a box, the best first: (baseline point, anchor)."""
-    left, top, right, bottom = rect
-    for y in (bottom + 14, top - 6, bottom + 28, top - 20):
-        yield (max(right + 10, wide + 8), y), "end"
-        yield ((left + right) / 2, y), "middle"
-        yield (left, y), "start"
-        yield (right + 3, y), "start"
-    for y in (bottom + 14, top - 6):
-        yield (right + 4, y), "start"
-
-
-def far_spots(rect: Rect, first: int, last: int) -> Iterable[tuple[Point, str]]:
-    """Places further away, where a step is crowded; the first of them past a tap that runs by."""
-    left, top, right, bottom = rect
-    levels = [bottom + 14, top - 6]
-    if first < 40:
-        for y, distance in product(levels, range(first, last, 10)):
-            yield (left - distance, y), "end"
-            yield (right + distance, y), "start"
-        return
-    levels += [bottom + 28, top - 20, (top + bottom) / 2 + 4]
-    for distance, y in product(range(first, last, 10), levels):
-        yield (left - distance, y), "end"
-        yield (right + distance, y), "start"
-
-
-def next_line(rect: Rect) -> Iterable[tuple[Point, str]]:
-    """Places below a box, or above it, clear of the words of others in its row."""
-    left, top, right, bottom = rect
-    for y in (bottom + 30, top - 22):
-        yield ((left + right) / 2, y), "middle"
-        for distance in range(-60, 130, 10):
-            yield (left - distance, y), "end"
-            yield (right + distance, y), "start"
-
-
-def note_rect(spot: tuple[Point, str], wide: float) -> Rect:
-    """The box that a note fills."""
-    (x, y), anchor = spot
-    left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
-    return left, y - style.SMALL, left + wide, y + style.SMALL * 0.35

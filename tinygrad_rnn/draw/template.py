@@ -4,8 +4,7 @@ The question this file answers: *what does one step look like, exactly?*
 
 The grid is made once for all visible steps, from the union of what they contain, and the wires once
 for each kind of step; then they are stamped: a step costs the same whether there are 3 or 2,000. x
-counts from the left edge of the step's
-frame, y downwards from the lowest rail.
+counts from the left edge of the step's frame, y downwards from the lowest rail.
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ from .stamp import ASIDE, LABEL, NEXT, Stamp, Tap
 
 Key = Hashable
 RAIL, ZONE, TITLE = 22.0, 16.0, 22.0
-CONTEXT = 12.0  # the room above a rail for the wire that brings what it shares
+CONTEXT = 18.0  # the room above a rail for the wire that brings what it shares
+DELAY = 14.0  # the room below the lowest row for a state that comes back to it
 MOST_KINDS = 12  # of steps that differ in what they contain
 
 
@@ -173,13 +173,14 @@ class Template:
             for rail in reversed(zone):
                 rails[rail.glyph.id] = y
                 if rail.role == "carried":  # a context, which comes in from above
-                    ys.append(y - step / 2 - CONTEXT / 2)
+                    ys.append(y - step / 2 - CONTEXT / 2 - 2.0)
                     y -= CONTEXT
                 y -= step
             if band == 0:
                 y -= ZONE + (6.0 if self.noted else 0.0) if zone else 0.0
                 bottom = y
-                y -= style.GAP_Y / 2 + 4 + (LABEL if self.noted else 0.0)
+                low = DELAY if self.grid.comes_back_low(self.scene.wires) else 0.0
+                y -= style.GAP_Y / 2 + 4 + (LABEL if self.noted else 0.0) + low
             elif zone:
                 y -= 4.0
             spots = [(k, s.row) for k, s in self.grid.spots.items() if s.band == band]

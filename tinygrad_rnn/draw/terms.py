@@ -13,9 +13,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .outside import TOTAL
+from .routes import better
 from .routing import SHARED, Field, Rect, Way, centre, moved, shifted
 from .scene import Wire
-from .search import AWAY, TRACK, End, better, doors, search
+from .search import AWAY, TRACK, End, doors, search
 
 if TYPE_CHECKING:
     from .timegrid import TimeGrid
@@ -71,7 +72,7 @@ class Terms:
         t = grid.of(column)
         rect, y, step = t.rects[wire.tail.key], grid.top - TOTAL, t.stamp(column.when).field
         words = moved(grid.words_of(i), -grid.left[i])
-        field = Field([*step.boxes, words], [*step.wires, *others], step.rails)
+        field = Field([*step.boxes, words], [*step.wires, *others], step.rails, step.back)
         way = field.best(usual(rect, y), (rect,))
         if way is None or field.crowded(way):
             limits = -grid.between / 2, y, t.width + grid.between / 2, t.bottom - AWAY

@@ -1,0 +1,57 @@
+"""Noting: the places beside a box where its note can stand.
+
+The question this file answers: *where could the number of a variable be written?*
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import product
+
+from . import style
+from .model import Point
+from .routing import Rect
+
+
+def note_spots(rect: Rect, wide: float) -> Iterable[tuple[Point, str]]:
+    """Places for a note beside a box, the best first: (baseline point, anchor)."""
+    left, top, right, bottom = rect
+    for y in (bottom + 14, top - 6, bottom + 28, top - 20):
+        yield (max(right + 10, wide + 8), y), "end"
+        yield ((left + right) / 2, y), "middle"
+        yield (left, y), "start"
+        yield (right + 3, y), "start"
+    for y in (bottom + 14, top - 6):
+        yield (right + 4, y), "start"
+
+
+def far_spots(rect: Rect, first: int, last: int) -> Iterable[tuple[Point, str]]:
+    """Places further away, where a step is crowded; the first of them past a tap that runs by."""
+    left, top, right, bottom = rect
+    levels = [bottom + 14, top - 6]
+    if first < 40:
+        for y, distance in product(levels, range(first, last, 10)):
+            yield (left - distance, y), "end"
+            yield (right + distance, y), "start"
+        return
+    levels += [bottom + 28, top - 20, (top + bottom) / 2 + 4]
+    for distance, y in product(range(first, last, 10), levels):
+        yield (left - distance, y), "end"
+        yield (right + distance, y), "start"
+
+
+def next_line(rect: Rect) -> Iterable[tuple[Point, str]]:
+    """Places below a box, or above it, clear of the words of others in its row."""
+    left, top, right, bottom = rect
+    for y in (bottom + 30, top - 22):
+        yield ((left + right) / 2, y), "middle"
+        for distance in range(-60, 130, 10):
+            yield (left - distance, y), "end"
+            yield (right + distance, y), "start"
+
+
+def note_rect(spot: tuple[Point, str], wide: float) -> Rect:
+    """The box that a note fills."""
+    (x, y), anchor = spot
+    left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
+    return left, y - style.SMALL, left + wide, y + style.SMALL * 0.35
