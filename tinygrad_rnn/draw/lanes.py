@@ -264,7 +264,7 @@ class Block:
             tail, head = self.boxes.get((top, k)), self.boxes.get((0, k + 1))
             if tail is None or head is None:
                 continue
-            x, low = head.x - BOX / 2 - 7, head.sides[3] + 20
+            x, low = head.x - BOX / 2 - 9.5, head.sides[3] + 20  # not over the head of its state
             dash = "" if self.wiring.feedback == "free" else "4 3"
             end = head.x - 14
             self.sheet.line(((tail.sides[2], tail.y), (x, tail.y), (x, low), (end, low),

@@ -60,9 +60,8 @@ def stretches(way: Sequence[Point]) -> Iterable[tuple[Point, Point]]:
 
 class Field:
     """The boxes that are in the way, and the wires that are already laid; `rails` are crossed
-    freely, and not run along. `expected` are the heads of wires that
-    are laid later; with `back`, the
-    arrows stand where wires begin."""
+    freely, and not run along. `expected` are the heads of wires that are laid later; with `back`,
+    the arrows stand where wires begin."""
 
     def __init__(self, boxes: Iterable[Rect] = (), wires: Iterable[Way] = (),
                  rails: Iterable[Way] = (), back: bool = False) -> None:
