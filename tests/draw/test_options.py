@@ -1,5 +1,6 @@
 """What the drawing functions may be told, and what they say when it cannot be."""
 
+import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
@@ -51,6 +52,42 @@ def test_no_line_runs_from_a_state_back_into_its_own_cell(kind):
     ends = {(line.tail, line.head) for line in lines}
     assert len(ends) > 12
     assert not {(a, b) for a, b in ends if (b, a) in ends}
+
+
+def lines_between(picture):
+    """The words at both ends of every line."""
+    words = {box.id: plain(box.text) for box in picture.drawing.boxes}
+    return {(words.get(line.tail), words.get(line.head)) for line in picture.drawing.lines}
+
+
+@pytest.mark.parametrize("level", ["cell", "layer"])
+def test_a_head_without_a_name_is_a_box_of_its_own(level):
+    outputs = nn.RNN(4, 3, seed=0, return_sequences=True)(graphs.sequence(3, 4))
+    loss = nn.squared_error(nn.Linear(3, 2, seed=1)(outputs), graphs.sequence(3, 2))
+    ends = lines_between(draw.unrolled(loss, level=level))
+    assert ("linear", "squared error") in ends
+    assert {tail for tail, head in ends if head == "squared error"} == {"linear"}
+
+
+def test_an_output_without_a_name_is_fed_back_from_the_head_and_not_from_the_loss():
+    model = nn.EncoderDecoder(nn.GRU(4, 3, seed=0), nn.GRU(2, 5, seed=1), context="state",
+                              head=nn.Linear(5, 2, seed=3), seed=2)
+    loss = nn.squared_error(model(graphs.sequence(2, 4), steps=3), graphs.sequence(3, 2))
+    picture = draw.unrolled(loss, level="cell")
+    ends = lines_between(picture)
+    assert ("linear", "GRU") in ends
+    assert ("squared error", "GRU") not in ends
+    assert faults(picture.drawing) == []
+
+
+def test_layers_without_a_name_on_the_last_state_are_a_box_each():
+    last = nn.RNN(4, 3, seed=0)(graphs.sequence(3, 4))
+    hidden = tg.tanh(nn.Linear(3, 5, seed=1)(last))
+    loss = nn.squared_error(nn.Linear(5, 2, seed=2)(hidden), np.ones((2, 2)))
+    picture = draw.unrolled(loss, level="cell")
+    assert {("linear", "tanh"), ("tanh", "linear"), ("linear", "squared error")} <= \
+        lines_between(picture)
+    assert faults(picture.drawing) == []
 
 
 def test_at_layer_level_sequences_run_between_layers():

@@ -12,8 +12,9 @@ says how many operations there are.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from ..errors import InputError
 from .labels import Text, plain, roman
@@ -85,10 +86,16 @@ def groups_around(scene: Scene) -> dict[Glyph, Group]:
     for wire in scene.wires:
         if wire.tail in ops:
             users.setdefault(wire.tail, []).append(wire.head)
+    below: dict[Glyph, list[Glyph]] = {}
+    for wire in scene.wires:
+        if wire.tail in ops and wire.head in ops:
+            below.setdefault(wire.head, []).append(wire.tail)
+    depth = depths(scene.around, below, weighted(scene))
     last: dict[Glyph, Glyph] = {}
     for glyph in reversed([glyph for glyph in scene.around if glyph in ops]):  # users first
-        only = users.get(glyph, [])
-        last[glyph] = last[only[0]] if len(only) == 1 and only[0] in last else glyph
+        user = only[0] if len(only := users.get(glyph, [])) == 1 else None
+        together = user in last and depth[user] == depth[glyph]
+        last[glyph] = last[user] if user is not None and together else glyph
     return {glyph: (("ops", last[glyph].id), "") for glyph in scene.around if glyph in last}
 
 
@@ -100,13 +107,46 @@ def cell_name(glyphs: list[Glyph]) -> str:
 
 def joined_ops(scene: Scene, steps: Steps) -> dict[Hashable, Hashable]:
     """For every operation above the states, the first one that it hangs together with."""
-    ops = {g.key for c in scene.columns for g in c.glyphs if is_op(g)}
-    ops = {key for key in ops if steps.kind[key] == "upper"}
+    glyphs = {g.key: g for c in scene.columns for g in c.glyphs if is_op(g)}
+    ops = [key for key in steps.keys if key in glyphs and steps.kind[key] == "upper"]
+    place = {key: i for i, key in enumerate(ops)}
+    below = {key: [k for k in steps.below.get(key, ()) if place.get(k, len(ops)) < i]
+             for key, i in place.items()}
+    kinds = {glyph.key: kind for glyph, kind in weighted(scene).items()}
+    depth = depths(ops, below, kinds)
     root: dict[Hashable, Hashable] = {}
-    for key in (key for key in steps.keys if key in ops):
-        before = [k for k in steps.below.get(key, ()) if k in ops and k in root]
+    for key in ops:
+        before = [k for k in below[key] if depth[k] == depth[key]]
         root[key] = root[before[0]] if before else key
     return root
+
+
+def weighted(scene: Scene) -> dict[Glyph, str]:
+    """The products and sums that a weight enters, each with the name of its operation."""
+    given = [tap.head for rail in scene.rails for tap in rail.taps
+             if rail.glyph.node is not None and not rail.glyph.node.op.rules]
+    given += [wire.head for wire in scene.wires if wire.tail.shape == "box"]
+    names = {"linear": "@", "@": "@", "+": "+"}
+    return {glyph: names[glyph.node.op.name] for glyph in given
+            if glyph.node is not None and glyph.node.op.name in names}
+
+
+def depths(ops: Iterable[Any], below: Mapping[Any, list[Any]],
+           weights: Mapping[Any, str]) -> dict[Any, int]:
+    """How many linear maps begin or end on the way to every operation.
+
+    W h + b is a box of its own, also if its result has no name and goes straight into a loss:
+    operations of one box have one depth, and so no box needs itself.
+    """
+    maps: set[Any] = set()
+    depth: dict[Any, int] = {}
+    for key in ops:
+        before, kind = below.get(key, []), weights.get(key)
+        if kind == "@" or kind == "+" and before and maps.issuperset(before):
+            maps.add(key)
+        depth[key] = max((depth[k] + (kind == "@" or k in maps and key not in maps)
+                          for k in before), default=0)
+    return depth
 
 
 class Boxes:
