@@ -119,7 +119,9 @@ def test_a_gradient_that_reaches_no_further_is_really_zero_there():
 @pytest.mark.parametrize(("windows", "options", "says"), [
     ([], {}, "list of windows"), ("abc", {}, "list of windows"), ([1, 2], {}, "list of windows"),
     (6, {}, "k1"), (6, {"k1": 0}, "k1"), (0, {"k1": 2}, "steps"), (True, {"k1": 2}, "steps"),
-    (6, {"k1": 2, "k2": 1.5}, "k2")])
+    (6, {"k1": 2, "k2": 1.5}, "k2"), ([], {}, "got an empty list"),
+    (tg.Tensor(np.ones(3)), {"k1": 2}, "list of windows, got Tensor"),
+    ([tg.Value(1.0)], {"k1": 2}, "list of windows, got a list with a Value in it")])
 def test_what_is_no_truncation_is_refused(windows, options, says):
     with pytest.raises(InputError, match=says):
         draw.truncated(windows, **options)

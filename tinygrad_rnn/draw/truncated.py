@@ -88,11 +88,15 @@ def measured(windows: Any, losses: Sequence[Any] | None) -> list[Span]:
     """What the windows say of themselves."""
     given = list(windows) if isinstance(windows, (list, tuple)) else []
     if not given or not all(isinstance(window, Window) for window in given):
-        got = "an empty list" if windows == [] else type(windows).__name__
+        other = next((type(x).__name__ for x in given if not isinstance(x, Window)), "")
+        kind = type(windows).__name__
+        got = f"a {kind} with a {other} in it" if other else \
+            f"an empty {kind}" if isinstance(windows, (list, tuple)) else kind
         raise InputError(f"expected a list of windows, got {got}",
                          where="draw.truncated()",
                          fix="Keep each window of tg.truncated_bptt(...) in a list, after its "
-                             "window.backward(loss); or give a number of steps, with k1=")
+                             "window.backward(loss); of losses, draw "
+                             "tg.truncation(losses, layer, k1); or give a number of steps, with k1=")
     if losses is not None and len(losses) != len(given):
         raise InputError(f"expected {len(given)} losses, one for each window, got {len(losses)}",
                          where="draw.truncated()")
