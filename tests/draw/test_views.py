@@ -10,6 +10,7 @@ from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.core import ops
 from tinygrad_rnn.core.place import timestep
 from tinygrad_rnn.core.values import Tensor, Value
+from tinygrad_rnn.core.walk import release
 from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.errors import InputError
 
@@ -344,6 +345,23 @@ def test_before_a_backward_there_is_no_flow_to_draw():
 def test_what_is_not_a_node_is_refused(wrong):
     with pytest.raises(InputError, match="expected a Value or a Tensor"):
         draw.unrolled(wrong)
+
+
+@pytest.mark.parametrize("view", [draw.unrolled, draw.rolled, draw.scalar, draw.backward_graph])
+def test_a_released_graph_is_refused(view):
+    loss = graphs.power(3)
+    loss.backward()
+    release(loss)
+    with pytest.raises(InputError, match=r"graph of .h_3. at step 3 was released.*Draw it first"):
+        view(loss)
+
+
+@pytest.mark.parametrize("view", [draw.gradient_flow, draw.player])
+def test_the_flow_of_a_released_graph_is_refused(view):
+    flow = gradient_flow(graphs.power(3))
+    release(flow.root)
+    with pytest.raises(InputError, match=r"graph of .h_3. at step 3 was released.*Draw it first"):
+        view(flow)
 
 
 @pytest.mark.parametrize("window", [{"first": -1}, {"last": 1.5}, {"first": 0, "last": 0}])

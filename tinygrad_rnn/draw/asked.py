@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from ..core.graph import Node, released
+from ..core.words import describe
 from ..errors import InputError, UnsupportedError
 
 P = ParamSpec("P")
@@ -32,6 +34,13 @@ def options_of(view: Callable[P, R]) -> Callable[P, R]:
         return view(*args, **options)
 
     return asked
+
+
+def not_released(root: Node, where: str) -> None:
+    """Raise `InputError` for a node whose graph was released: there is nothing left to draw."""
+    if root.op is released:
+        raise InputError(f"the graph of {describe(root)} was released: there is nothing to draw",
+                         where=where, fix="Draw it first, and release it then")
 
 
 def one_of(value: Any, known: tuple[str, ...], name: str, where: str) -> None:

@@ -18,7 +18,7 @@ from ..core import walk
 from ..core.graph import Node
 from ..errors import InputError
 from . import style
-from .asked import options_of
+from .asked import not_released, options_of
 from .callbacks import NodeCallback
 from .glyphs import given_glyph, op_glyph, variable_glyph
 from .labels import Run, clean, plain, roman, symbol
@@ -53,6 +53,8 @@ def backward_graph(gradient: Any, *, show: Iterable[str] = ("names", "values"),
         raise InputError(f"expected a gradient as a node, got {type(gradient).__name__}",
                          where="draw.backward_graph()",
                          fix="slope = tg.grad(y, x, create_graph=True)")
+    for root in roots:
+        not_released(root, "draw.backward_graph()")
     nodes = walk.nodes(*roots)
     behind = [node for node in nodes if node.phase == "backward"]
     if not behind:

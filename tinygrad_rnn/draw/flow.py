@@ -23,7 +23,7 @@ from ..errors import InputError
 from ..nn.fused_open import INSIDE
 from . import options
 from .amounts import Amounts
-from .asked import options_of
+from .asked import not_released, options_of
 from .callbacks import NodeCallback
 from .dressing import Dresser
 from .labels import roman, width
@@ -79,6 +79,7 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | No
             fix="Send the gradient back first: flow = tg.gradient_flow(loss)",
         )
     flow = whole(flow)
+    not_released(flow.root, where)
     window = options.window(where, first, last, steps, every=level == "layer")
     found = surveyed(flow, window)
     if found.outline.kinds.intersection(INSIDE):  # fused layers

@@ -21,7 +21,7 @@ from typing import Any
 from ..bptt.flow import GradientFlow, opened
 from ..errors import InputError
 from . import render, style
-from .asked import options_of
+from .asked import not_released, options_of
 from .labels import decimals as f
 from .model import Drawing
 from .painter import Painter
@@ -54,6 +54,7 @@ def player(flow: Any, first: int | None = None, last: int | None = None, *,
     if theme not in ("light", "dark", "auto"):
         raise InputError(f"expected theme to be one of light, dark, auto, got {theme!r}",
                          where="draw.player()")
+    not_released(flow.root, "draw.player()")
     flow = opened(flow)
     found = survey(flow.root, Window(0, 0))
     T = len(found.steps)

@@ -21,7 +21,7 @@ from ..core.graph import Node
 from ..core.totals import Totals
 from ..errors import InputError
 from . import style
-from .asked import options_of
+from .asked import not_released, options_of
 from .callbacks import NodeCallback, change_glyph, change_wire
 from .labels import Run, Text, clean, number, plain, roman, symbol, width
 from .layered import Layers
@@ -61,6 +61,7 @@ def scalar(root: Any, *, seed: Any = None, show: Iterable[str] = SHOWN, theme: s
     if not isinstance(root, Node):
         raise InputError(f"expected a Value, or a Tensor to be opened, got {type(root).__name__}",
                          where="draw.scalar()")
+    not_released(root, "draw.scalar()")
     pairs = [(root, 1.0 if seed is None else float(seed))] if root.is_scalar else \
         opened(root, seed)
     nodes = walk.nodes(*(node for node, _ in pairs))

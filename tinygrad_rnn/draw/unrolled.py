@@ -13,7 +13,7 @@ from ..core.graph import Node
 from ..errors import InputError
 from ..nn.fused_open import INSIDE, open_fused
 from . import options
-from .asked import options_of
+from .asked import not_released, options_of
 from .callbacks import NodeCallback
 from .labels import number, plain, roman, symbol
 from .layout import place
@@ -60,8 +60,8 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = 
                    "dashed" or "role" changes it; None changes nothing
         edge       the same for wires: "title", "note", "colour", "width", "dash", "role"
 
-    Raises `InputError` if `loss` is not a node, and for options that cannot be; `RenderError`
-    where Graphviz is asked for and is not there.
+    Raises `InputError` if `loss` is not a node or its graph was released, and for options that
+    cannot be; `RenderError` where Graphviz is asked for and is not there.
     """
     where = "draw.unrolled()"
     chosen = Options(where, level, collapse, ("names",) if show is None else show, palette, font,
@@ -85,6 +85,7 @@ def look(root: Any, window: Window, where: str) -> Survey:
             f"expected a Value or a Tensor, the result of the graph, got {type(root).__name__}",
             where=where,
         )
+    not_released(root, where)
     found = survey(root, window)
     if found.outline.kinds.intersection(INSIDE):
         found = survey(open_fused(root), window)
