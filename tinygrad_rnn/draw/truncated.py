@@ -95,8 +95,8 @@ def measured(windows: Any, losses: Sequence[Any] | None) -> list[Span]:
         raise InputError(f"expected a list of windows, got {got}",
                          where="draw.truncated()",
                          fix="Keep each window of tg.truncated_bptt(...) in a list, after its "
-                             "window.backward(loss); of losses, draw "
-                             "tg.truncation(losses, layer, k1); or give a number of steps, with k1=")
+                             "window.backward(loss). Of losses, draw tg.truncation(losses, layer, "
+                             "k1); or give a number of steps, with k1=")
     if losses is not None and len(losses) != len(given):
         raise InputError(f"expected {len(given)} losses, one for each window, got {len(losses)}",
                          where="draw.truncated()")
