@@ -11,17 +11,19 @@ each piece, and the product of a matrix and a vector becomes one of two matrices
 Nothing is taken on trust. One of the lanes, which has nothing else to do before the pieces begin,
 takes the same steps as another one from a state far away: W is enough when the two are one. And
 afterwards every border is verified: the state with which a piece entered its own steps has to be
-the one with which the piece before it ended, up to `ROUNDINGS` units in the last place of its
-largest entry. By as much the product of a step may be wrong anyway. So the equation of every step
-holds to rounding, the measured one at a border like any other, and the result is one that the plain
-loop might have given. If a border does not hold, the piece behind it is taken again from the true
-end of the one before: no step stays that was not verified.
+the one with which the piece before it ended, entry by entry, up to `ROUNDINGS` units in the last
+place of what the last step had to add up to make that entry (`fused_rounding`). By as much that
+step may be wrong anyway. So the equation of every step holds to rounding, the measured one at a
+border like any other, and the result is one that the plain loop might have given. It has to be by
+entry: beside a c of 0.5 there may be one of 1e-18 that nothing is added to, and all of that is
+memory. If a border does not hold, the piece behind it is taken again from the true end of the one
+before: no step stays that was not verified.
 
 Back it is the same. (dL/dh, dL/dc) at step t hang on those at t + 1 linearly, through the same
 derivatives, and a piece begins W steps after its own last one, where they are zero. The border is
-verified relative to what crosses it, not to the largest gradient anywhere. So a gradient that
-vanishes on its long way is not cut off: where nothing arrives near the borders, as with a loss at
-the last step alone, the pieces are taken one after the other.
+verified in the same way, each entry by its own size, not by the largest gradient anywhere. So a
+gradient that vanishes on its long way is not cut off: where nothing arrives near the borders, as
+with a loss at the last step alone, the pieces are taken one after the other.
 
 All of this is decided from the numbers of the pass itself. Of a network that remembers the two
 lanes do not come closer, which is seen after some steps and costs a few hundredths of the plain
@@ -58,6 +60,24 @@ class Lanes:
     n: int
     lanes: int
     x: Any
+    ahead: Any
+    back: Any
+    size: Any
+    size_back: Any
+
+    def whole_ahead(self, state: Any) -> tuple[Any, Any]:
+        """All steps, from `state`: the state after them, and its sizes (see `fused_rounding`)."""
+        end = np.stack(self.ahead(state, 0, self.n))
+        with np.errstate(all="ignore"):
+            return end, self.size()
+
+    def whole_back(self, carry: Any) -> tuple[Any, Any]:
+        """All steps back, from `carry`, which is written over: what the first state gets from
+        them, and its sizes."""
+        later = self.back(carry, 1, self.n).copy()
+        first = self.back(carry, 0, 1)
+        with np.errstate(all="ignore"):
+            return first, self.size_back(later)
 
     def twins(self: S, n: int, lane: int) -> S:
         """The last n steps of each piece, for a look ahead; in the last lane those of another."""
@@ -101,11 +121,11 @@ def side_by_side(stretch: Any, T: int, lanes: int, first: Any) -> Apart | None:
     if not warm:
         return None
     start = np.concatenate([first, before[..., :-1]], 2)
-    end = np.stack(whole.ahead(start, 0, n))
+    end, size = whole.whole_ahead(start)
     for k in range(1, lanes):
-        last, lane = end[..., k - 1:k], slice(k, k + 1)
-        if roundings(start[..., lane], last) > ROUNDINGS:
-            end[..., lane] = whole.lane(k).ahead(last, 0, n)
+        before, lane = slice(k - 1, k), slice(k, k + 1)
+        if roundings(start[..., lane], end[..., before], size[..., before]) > ROUNDINGS:
+            end[..., lane], size[..., lane] = whole.lane(k).whole_ahead(end[..., before])
     if n * lanes < T:
         stretch(n * lanes, T - n * lanes, 1).ahead(end[..., -1:], 0, T - n * lanes)
     return Apart(lanes, n, warm)
@@ -149,12 +169,13 @@ def reach(far: list[float]) -> float:
     return len(far) - 1 + float(np.log(ROUNDINGS / now) / np.log(now / before))
 
 
-def roundings(one: Any, other: Any) -> float:
-    """How far apart two states (parts, H, lanes) are at most: in each part and lane the largest
-    difference, in units of the last place of the largest entry. Infinite if an entry is not a
-    number, or is infinite itself."""
+def roundings(one: Any, other: Any, size: Any = None) -> float:
+    """How far apart two states (parts, H, lanes) are at most: the largest difference, in units of
+    the last place of `size`, or of the largest entry of the same part and lane. Infinite if an
+    entry is not a number, or is infinite itself."""
     with np.errstate(all="ignore"):
-        far, size = (np.abs(a).max(1) for a in (one - other, other))
+        far = np.abs(one - other)
+        size = np.abs(other).max(1, keepdims=True) if size is None else size
         found = float(np.where(far == 0, 0, far / size).max() / np.finfo(one.dtype).eps)
     return found if found < np.inf else np.inf
 
@@ -173,12 +194,15 @@ def back(stretch: Any, T: int, taken: Apart, carry: Any) -> Any:
         start = np.zeros((*carry.shape[:2], lanes), carry.dtype)
         after = whole.back(start, 0, warm, keep=False)  # the steps after those of the lane before
         start = np.concatenate([after[..., 1:], carry], 2)
-        end = whole.back(start.copy(), 0, n)
+        end, sizes = whole.whole_back(start.copy())
     else:  # nothing arrives near a border: what crosses it comes from far away
-        start = end = np.full((*carry.shape[:2], lanes), np.nan, carry.dtype)
+        start = end = sizes = np.full((*carry.shape[:2], lanes), np.nan, carry.dtype)
+    size = None  # of the first carry: it comes from outside, and is what the last piece began with
     for k in reversed(range(lanes)):
-        fits = roundings(start[..., k:k + 1], carry) <= ROUNDINGS
-        carry = end[..., k:k + 1] if fits else whole.lane(k).back(carry.copy(), 0, n)
+        if roundings(start[..., k:k + 1], carry, size) <= ROUNDINGS:
+            carry, size = end[..., k:k + 1], sizes[..., k:k + 1]
+        else:
+            carry, size = whole.lane(k).whole_back(carry.copy())
     return carry
 
 

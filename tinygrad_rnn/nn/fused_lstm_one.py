@@ -31,6 +31,7 @@ import numpy as np
 from ..core.totals import ones
 from .activations import ACTIVATIONS
 from .fused_apart import Lanes, pieces
+from .fused_rounding import lstm_gradient, lstm_state
 from .fused_slopes import PHI_OF
 from .fused_way import block_of
 
@@ -96,6 +97,7 @@ class Stretch(Lanes):
     shown: Any
     g: Any
     delta: Any
+    size, size_back = lstm_state, lstm_gradient
 
     def __init__(self, kernel: Any, lent: Any, first: int, n: int, lanes: int,
                  g: Any = None) -> None:

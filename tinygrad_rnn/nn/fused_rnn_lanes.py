@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .fused_apart import Lanes, pieces
+from .fused_rounding import rnn_gradient, rnn_state
 from .fused_slopes import tanh_slope
 from .fused_way import block_of
 
@@ -28,6 +29,7 @@ class Stretch(Lanes):
     h: Any
     g: Any
     delta: Any
+    size, size_back = rnn_state, rnn_gradient
 
     def __init__(self, kernel: Any, lent: Any, first: int, n: int, lanes: int,
                  g: Any = None) -> None:
