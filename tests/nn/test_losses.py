@@ -233,6 +233,18 @@ def test_a_wholly_masked_step_is_not_in_the_graph():
     assert {n.step for n in walk.nodes(loss) if n.name == "x"} <= {None, 1, 2, 3}
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("function", [nn.squared_error, nn.cross_entropy])
+def test_a_wholly_masked_step_leaves_the_type_as_it_is(function, dtype):
+    for fused in (False, True):
+        layer = nn.RNN(O, O, return_sequences=True, seed=0, dtype=dtype, fused=fused)
+        ys = layer(LOGITS.astype(dtype), mask=MASK)
+        for outputs in (ys, list(ys), ys.numpy()):
+            loss = function(outputs, BINARY.astype(int)[..., 0] if function is nn.cross_entropy
+                            else BINARY.astype(dtype), "valid", MASK)
+            assert {str(n.dtype) for n in walk.nodes(loss)} == {dtype}
+
+
 @pytest.mark.parametrize("function", [nn.squared_error, nn.huber, nn.binary_cross_entropy])
 def test_every_loss_has_its_steps(function):
     _, outputs = sequence()

@@ -190,6 +190,8 @@ def test_the_words_of_a_list_of_sizes():
     (nn.LSTM, "recurrent_activation", "gate_activation="),
     (nn.RNN, "colour", "There are input_size, hidden_size, nonlinearity, .*return_"),
     (nn.RNN, "return_sequence", r"Did you mean return_sequences\?"),
+    (nn.RNN, "return_seq", r"Did you mean return_sequences\?"),
+    (nn.RNN, "retrun_state", r"Did you mean return_state\?"),
     (nn.LSTM, "units", "hidden_size")])
 def test_the_names_of_others_are_answered_with_ours(make, option, words):
     with pytest.raises(UnsupportedError,

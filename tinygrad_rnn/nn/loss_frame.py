@@ -135,7 +135,10 @@ class StepLoss:
         step = made.step if isinstance(made, Node) else None
         with switch(step=first_step() + t if step is None else step):
             if valid is not None and not valid.any():
-                return Tensor(0.0, name="L")  # no arrow from y_t: nothing of it counts
+                y = steps.parts if made is None else made
+                real = np.dtype(getattr(y, "dtype", "O")).kind == "f"
+                # no arrow from y_t: nothing of it counts
+                return Tensor(0.0, name="L", dtype=y.dtype if real else None)
             return self(steps[t], target, valid).named("L")
 
     def together(self, outputs: Any, targets: Any, mask: Any) -> Any:

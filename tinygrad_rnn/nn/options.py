@@ -104,12 +104,14 @@ def rate(p: Any, argument: str, where: str) -> float:
 
 def known_options(given: Mapping[str, Any], layer: type, more: Iterable[str] = ()) -> None:
     """Raise `UnsupportedError` for an option that `layer` does not have, neither in its signature
-    nor as one of `more`: with the name that it has here, or the nearest there is."""
+    nor as one of `more`: with the name that it has here, the one that begins so, or the nearest
+    there is."""
     for name in given:
         if name not in more:
             own = [p.name for p in signature(layer).parameters.values() if p.kind != p.VAR_KEYWORD]
-            near = get_close_matches(name, [*own, *more], 1)
-            there = f"Did you mean {near[0]}?" if near else f"There are {', '.join([*own, *more])}"
+            known = [*own, *more]
+            near = [k for k in known if k.startswith(name)] or get_close_matches(name, known, 1)
+            there = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}"
             raise UnsupportedError(f"there is no option {name}", where=layer.__name__,
                                    fix=ELSEWHERE.get(name, there))
 
