@@ -448,3 +448,37 @@ def test_sums_of_one_name_are_told_once():
     lines = flow.explain(rnn.cell.W_hh).text.splitlines()
     assert [line for line in lines if line.startswith("  ∂L/∂L = 1")] == \
         ["  ∂L/∂L = 1      the start"]
+
+
+# --- vectors, inputs without a name, totals: loops as they are written by hand --------------------
+
+
+def by_columns(T=3):
+    """h_t = tanh(W h_{t-1} + U x_t) with vectors, and its matrices W and U."""
+    rng = np.random.default_rng(0)
+    W = tg.Tensor(rng.normal(size=(3, 3)), name="W", requires_grad=True)
+    U = tg.Tensor(rng.normal(size=(3, 2)), name="U", requires_grad=True)
+    h = tg.Tensor(np.zeros(3), name="h0", requires_grad=True)
+    for t in range(1, T + 1):
+        with tg.timestep(t):
+            h = tg.tanh(W @ h + U @ rng.normal(size=2)).named("h")
+    return (h ** 2).sum().named("L"), W, U
+
+
+def test_a_matrix_times_a_vector_gets_an_outer_product():
+    loss, W, _ = by_columns()
+    text = tg.gradient_flow(loss).explain(W).text
+    for line in ("∂L/∂W = Σ_t δ_t h_{t−1}ᵀ\n", "term: δ₃ h₂ᵀ = (3, 3)", "term: δ₁ h0ᵀ = (3, 3)",
+                 "∂L/∂h₂ = Wᵀ δ₃ = ["):
+        assert line in text
+    assert "_times" not in text
+
+
+def test_a_vector_times_a_matrix_gets_an_outer_product():
+    W = tg.Tensor(np.full((2, 2), 0.5), name="W", requires_grad=True)
+    h = tg.Tensor(np.ones(2), name="h0", requires_grad=True)
+    for t in (1, 2):
+        with tg.timestep(t):
+            h = tg.tanh(h @ W).named("h")
+    text = tg.gradient_flow((h * h).sum().named("L")).explain(W).text
+    assert "∂L/∂W = Σ_t h_{t−1} δ_tᵀ\n" in text and "∂L/∂h₁ = W δ₂ = [" in text

@@ -135,7 +135,7 @@ class Writer:
 
     def call(self, e: ast.Call) -> Formula:
         """A function of the table, as it is written on paper."""
-        name = ast.unparse(e.func).rpartition(".")[2].removesuffix("_")
+        name = ast.unparse(e.func).rpartition(".")[2].strip("_")
         args = [self.write(a) for a in e.args]
         args = [a for a in args if a.text not in ("None", "True", "False")]  # options not taken
         if name in SAME and args:
@@ -152,6 +152,10 @@ class Writer:
             return made
         if name in ("linear", "matmul") and len(args) == 2:
             return self.matrix(args[1], args[0])
+        if name == "times" and len(args) == 2:
+            return self.matrix(*args)
+        if name == "outer" and len(args) == 2:
+            return self.matrix(args[0], transpose(args[1]))
         if name == "scatter" and args:
             return at_index(args[0], e, self.symbols)
         if name == "float" and args:

@@ -105,15 +105,13 @@ where: Op = primitive(
 
 def _matmul_a(g: Array, y: Array, a: Array, b: Array) -> Array:
     if b.ndim == 1:  # (..., n) . (n,): each entry of g meets the whole vector
-        return reshape(g, shape=(*g.shape, 1)) * b
+        return g * b if a.ndim == 1 else _outer(g, b)
     return _times(b, g) if a.ndim == 1 else g @ swap(b)
 
 
 def _matmul_b(g: Array, y: Array, a: Array, b: Array) -> Array:
-    if a.ndim == 1 and b.ndim == 1:
-        return g * a
     if a.ndim == 1:
-        return reshape(a, shape=(*a.shape, 1)) * reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1]))
+        return g * a if b.ndim == 1 else _outer(a, g)
     if b.ndim == 1:
         return _times(swap(a), g)
     return outer_sum(a, g) if b.ndim == 2 else swap(a) @ g
@@ -123,6 +121,11 @@ def _times(m: Array, v: Array) -> Array:
     """Matrices times vectors: (..., i, j), (..., j) -> (..., i)."""
     column = m @ reshape(v, shape=(*v.shape, 1))
     return reshape(column, shape=column.shape[:-1])
+
+
+def _outer(u: Array, v: Array) -> Array:
+    """Each entry of u times each of v: (..., i), (..., j) -> (..., i, j)."""
+    return reshape(u, shape=(*u.shape, 1)) * reshape(v, shape=(*v.shape[:-1], 1, v.shape[-1]))
 
 
 matmul = primitive("@", np.matmul, _matmul_a, _matmul_b)
