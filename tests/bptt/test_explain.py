@@ -481,4 +481,70 @@ def test_a_vector_times_a_matrix_gets_an_outer_product():
         with tg.timestep(t):
             h = tg.tanh(h @ W).named("h")
     text = tg.gradient_flow((h * h).sum().named("L")).explain(W).text
-    assert "∂L/∂W = Σ_t h_{t−1} δ_tᵀ\n" in text and "∂L/∂h₁ = W δ₂ = [" in text
+    assert "∂L/∂W = Σ_t h_{t−1} δ_tᵀ\n" in text
+    assert "∂L/∂h₁ = W δ₂ = [" in text
+
+
+def in_general(step, weight="u", T=4):
+    """The general lines of a derivation: h_t = step(w, h_{t-1}, u, t)."""
+    given = {name: tg.Value(v, name=name) for name, v in (("w", 0.7), ("h", 0.3), ("u", 2.0))}
+    w, h, u = given.values()
+    for t in range(1, T + 1):
+        with tg.timestep(t):
+            h = step(w, h, u, t)
+    text = tg.gradient_flow(h).explain(given[weight]).text
+    return [line.strip() for line in text.split("\n\n")[1].splitlines()[1:]]
+
+
+XS = [0.0, 0.5, -1.0, 2.0, 0.3]
+OUTSIDE = [tg.Value(x, name=f"x_{i}") for i, x in enumerate(XS)]
+PUT_IN, MADE = "      what the program put in at step t, without a name", \
+    "      a result of step t, without a name"
+
+
+@pytest.mark.parametrize("x", [
+    lambda t: XS[t], lambda t: tg.Value(XS[t]), lambda t: tg.Value(XS[t], requires_grad=False)])
+def test_an_input_without_a_name_is_no_number_in_the_general_line(x):
+    assert in_general(lambda w, h, u, t: tg.tanh(w * h + u * x(t)).named("h")) == [
+        "∂h₄/∂u = Σ_t δ_t · x_t", "δ_t = ∂h₄/∂h_t · (1 − h_t²)", "x_t" + PUT_IN]
+
+
+@pytest.mark.parametrize("x", [
+    lambda t: OUTSIDE[t], lambda t: tg.Value(XS[t], name="x")])
+def test_an_input_keeps_its_name_wherever_it_was_made(x):
+    assert in_general(lambda w, h, u, t: tg.tanh(w * h + u * x(t)).named("h")) == [
+        "∂h₄/∂u = Σ_t δ_t · x_t", "δ_t = ∂h₄/∂h_t · (1 − h_t²)"]
+
+
+def test_a_number_that_is_the_same_at_every_step_stays():
+    assert in_general(lambda w, h, u, t: tg.tanh(w * h + u * 2.5).named("h")) == [
+        "∂h₄/∂u = Σ_t δ_t · 2.5", "δ_t = ∂h₄/∂h_t · (1 − h_t²)"]
+
+
+def test_two_inputs_are_two_symbols():
+    assert in_general(lambda w, h, u, t: (tg.tanh(w * h + u * XS[t]) * t).named("h")) == [
+        "∂h₄/∂u = Σ_t δ_t · x_t", "δ_t = ∂h₄/∂h_t · z_t · (1 − v_t²)",
+        "x_t" + PUT_IN, "z_t" + PUT_IN, "v_t" + MADE]
+    assert in_general(lambda w, h, u, t: (w * h * t + t).named("h"), "w") == [
+        "∂h₄/∂w = Σ_t δ_t · h_{t−1}", "δ_t = ∂h₄/∂h_t · x_t", "x_t" + PUT_IN]
+
+
+def test_a_letter_that_the_program_has_is_not_taken_again():
+    def step(w, h, u, t):
+        return tg.tanh(w * h + u * XS[t] * tg.Value(t, name="x")).named("h")
+    assert in_general(step) == ["∂h₄/∂u = Σ_t δ_t · z_t", "δ_t = ∂h₄/∂h_t · (1 − h_t²) · x_t",
+                                "z_t" + PUT_IN]
+
+
+def test_states_without_a_name_have_their_step():
+    assert in_general(lambda w, h, u, t: tg.tanh(w * h + u * XS[t]), "w") == [
+        "∂L/∂w = Σ_t δ_t · v_{t−1}", "δ_t = ∂L/∂v_t · (1 − v_t²)", "v_t" + MADE]
+
+
+def test_arrays_without_a_name():
+    loss, W, U = by_columns()
+    flow = tg.gradient_flow(loss)
+    assert "∂L/∂U = Σ_t δ_t x_tᵀ\n" in flow.explain(U).text
+    assert r"\sum_t \delta_t \, {x_{t}}^\top" in flow.explain(U).latex
+    assert "x_t" not in flow.explain(W).text
+    assert compiles(flow.explain(U).latex)

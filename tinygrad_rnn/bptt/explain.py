@@ -77,6 +77,7 @@ def head(d: Derivation) -> Block:
     into = d.flow.incoming.get(node, [])
     if not named and len(into) == 1:
         lines.append(Line(g, d.formula(into[0], t=e.step)))
+    lines += d.general.told("\n".join(line.text() for line in lines))
     return Block("in general", lines)
 
 

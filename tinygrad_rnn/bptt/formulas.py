@@ -202,9 +202,10 @@ def leaving(node: Node, position: int, g: Any, arriving: Formula,
     if body is None:
         return unknown
     values = {**options(rule), **values}
+    there = {n.id for n in ast.walk(body) if isinstance(n, ast.Name)}
+    places = {second: -1, **{name: i for i, name in enumerate(operands)}}
     symbols = {**{name: option(values[name]) for name in {**options(rule), **params}},
-               first: arriving, second: symbol(-1),
-               **{name: symbol(i) for i, name in enumerate(operands)}}
+               first: arriving, **{name: symbol(i) for name, i in places.items() if name in there}}
     if "index" in params:
         text = shown_index(params["index"])
         symbols["index"] = Formula(text, escaped(text))

@@ -20,6 +20,7 @@ from ..core.walk import nodes as walk_nodes
 from .explanation import worded
 from .formula import Formula, number
 from .forward import computed
+from .general import General
 from .symbols import SMALL, shown, symbol_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Naming:
         self.deltas = self.name_deltas()
         self.used: dict[Node, None] = {}  # unnamed results that got a name: v₁, v₂
         self.places: dict[Node, int] = {}
+        self.general = General(flow.root)
         root = flow.root
         self.root = symbol_of(root.name, root.step) if root.name else Formula("L", "L")
 
@@ -76,6 +78,9 @@ class Naming:
     def symbol(self, x: Node, t: int | None = None) -> Formula:
         """What a node is called; with `t`, relative to that step."""
         name, step = base_name(x), x.step
+        inside = x.name is None and x.op.rules and x.step is not None
+        if t is not None and inside and (x is not self.flow.root or len(self.general.alike(x)) > 1):
+            return self.general.result(x, t)
         if x is self.flow.root and x.name is None:
             return self.root
         if x.name is None:
@@ -107,6 +112,9 @@ class Naming:
                 links: int = 2) -> Formula:
         """What stands for an operand (-1: the value): its name, or the number that it is."""
         x: Any = node if position == -1 else node.operands[position]
+        differs = None if t is None else self.general.factor(node, position, t)
+        if differs is not None:
+            return differs
         if not isinstance(x, Node):
             return shown(x) if np.size(x) <= SMALL else Formula("a", r"\mathbf{a}")
         if x.name is None and not x.requires_grad and x.is_scalar:
