@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import nn
+from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.formula import Formula
 from tinygrad_rnn.bptt.formulas import leaving
 from tinygrad_rnn.bptt.forward import computed
@@ -548,3 +548,45 @@ def test_arrays_without_a_name():
     assert r"\sum_t \delta_t \, {x_{t}}^\top" in flow.explain(U).latex
     assert "x_t" not in flow.explain(W).text
     assert compiles(flow.explain(U).latex)
+
+
+def in_a_loop(total, loss="", T=3):
+    """The total of a loop that adds up inside of its steps, and its weight."""
+    w, h, made = tg.Value(0.7, name="w"), tg.Value(0.3, name="h0"), tg.Value(0.0)
+    for t in range(1, T + 1):
+        with tg.timestep(t):
+            h = tg.tanh(w * h).named("h")
+            term = (h - 1) ** 2
+            made = made + (term.named(loss) if loss else term)
+    return made.named(total), w
+
+
+@pytest.mark.parametrize("loss", ["", "L", "l"])
+def test_the_total_of_a_loop_is_not_that_of_its_last_step(loss):
+    L, w = in_a_loop("L", loss)
+    flow = tg.gradient_flow(L)
+    text = flow.explain(w).text
+    assert text.startswith("∂L/∂w, from the graph")
+    assert "∂L/∂L = 1      the start" in text
+    assert "δ_t = ∂L/∂h_t · (1 − h_t²)" in text
+    assert flow.ledger(w).title.startswith("∂L/∂w: one row per use")
+    assert {row.root for row in flow.ledger(w)} == {"L"}
+    h = next(x for x in flow.incoming if x.name == "h")
+    origins = flow.ledger(h).origins([0])
+    assert origins == [{"": "L", "L": "L_3", "l": "l_3"}[loss]]
+    shown = re.sub(r"\s+", "", re.sub("<[^>]*>", "", draw.gradient_flow(flow).svg()))
+    assert "itspartof∂L/∂·" in shown
+    assert tg.what_if(L, "no tanh'").ledger(w).root == "L"
+
+
+def test_the_loss_of_one_step_and_a_state_keep_their_step():
+    L, w = in_a_loop("L", T=1)
+    assert tg.gradient_flow(L).root_name == "L_1"
+    h = tg.Value(0.3, name="h0")
+    s = tg.Value(0.0, name="s0")
+    for t in (1, 2, 3):
+        with tg.timestep(t):
+            h = (h + tg.tanh(w * h)).named("h")
+            s = (s + w * t).named("s")
+    assert tg.gradient_flow(h).root_name == "h_3"
+    assert tg.gradient_flow(s).root_name == "s_3"

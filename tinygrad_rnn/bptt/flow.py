@@ -10,6 +10,7 @@ has a row for each, and its running sum ends, bit for bit, at what this flow add
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from ..core import hooks
 from ..core.backprop import commit, contributions
 from ..core.graph import Node, released
 from ..core.guards import plain_seed, refuse_other
+from ..core.over_time import called
 from ..core.parts import norm
 from ..core.place import contained
 from ..core.totals import Totals
@@ -114,12 +116,14 @@ class GradientFlow:
                      and (named is None or n.step == user.step)]
             found += fresh
             seen.update(fresh)
-        return self.root_name if named is None else whereabouts(named, x)
+        if named is None or named is self.root and named.scope in ("", x.scope):
+            return self.root_name
+        return whereabouts(named, x)
 
-    @property
+    @cached_property
     def root_name(self) -> str:
         """What the result is called in titles: its name, or L."""
-        return self.root.label if self.root.name else "L"
+        return called(self.root)
 
     def explain(self, node: Node, keep: int = 3) -> Explanation:
         """The derivation of the gradient of `node`, generated from the graph: one term for every

@@ -15,6 +15,7 @@ import numpy as np
 from ..core import ops
 from ..core.graph import Node
 from ..core.keys import base_name
+from ..core.over_time import result_step
 from ..core.walk import edges
 from ..core.walk import nodes as walk_nodes
 from .explanation import worded
@@ -46,7 +47,8 @@ class Naming:
         self.places: dict[Node, int] = {}
         self.general = General(flow.root)
         root = flow.root
-        self.root = symbol_of(root.name, root.step) if root.name else Formula("L", "L")
+        self.whole = root.name is None or result_step(root) != root.step
+        self.root = symbol_of(root.name, result_step(root)) if root.name else Formula("L", "L")
 
     def name_deltas(self) -> dict[Node, Formula]:
         """δ_t for the gradient that arrived at each use, where what was made there has no name."""
@@ -81,7 +83,7 @@ class Naming:
         inside = x.name is None and x.op.rules and x.step is not None
         if t is not None and inside and (x is not self.flow.root or len(self.general.alike(x)) > 1):
             return self.general.result(x, t)
-        if x is self.flow.root and x.name is None:
+        if x is self.flow.root and self.whole:
             return self.root
         if x.name is None:
             if not self.places:

@@ -160,8 +160,7 @@ class WrongFlow(GradientFlow):
     def ledger(self, node: Node) -> Comparison:
         """Right and wrong beside each other: one row for every use of `node`."""
         self.check(node, self.incoming, self.right.incoming)
-        root = self.root.label if self.root.name else "L"
-        return Comparison(node, root, self.incoming.get(node, []),
+        return Comparison(node, self.root_name, self.incoming.get(node, []),
                           self.right.incoming.get(node, []), self.mistake)
 
     @property

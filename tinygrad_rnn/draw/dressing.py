@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.graph import Node
+from ..core.over_time import result_step
 from ..core.parts import norm
 from . import style
 from .amounts import Amounts
@@ -30,7 +31,7 @@ class Dresser:
                  numbers: bool = True) -> None:
         self.scene, self.amounts, self.flow = scene, amounts, amounts.flow
         root = self.flow.root
-        self.root: Text = symbol(root.name, root.step) if root.name else \
+        self.root: Text = symbol(root.name, result_step(root)) if root.name else \
             unnamed_root(root, [*amounts.found.seen, *self.flow.totals])
         self.of = {wire: amounts.joint(wire) for wire in scene.uses()}
         self.scale = Scale(self.norms(), strips.norms())

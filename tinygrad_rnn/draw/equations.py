@@ -19,6 +19,7 @@ import numpy as np
 
 from ..core import walk
 from ..core.graph import Node
+from ..core.over_time import result_step
 from . import style
 from .labels import clean, number, plain, symbol
 from .survey import Survey
@@ -41,7 +42,7 @@ class Words:
 
     def __init__(self, found: Survey, texts: dict[Node, list[str]]) -> None:
         self.root, self.texts = found.root, texts
-        self.root_name = plain(symbol(self.root.name, self.root.step) if self.root.name
+        self.root_name = plain(symbol(self.root.name, result_step(self.root)) if self.root.name
                                else unnamed_root(self.root, found.nodes))
         self.scopes = ambiguous(found)
         self.said: dict[Node, str] = {}

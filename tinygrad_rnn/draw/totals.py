@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter, is_, itemgetter
 
-from ..core import ops, walk
+from ..core import ops, over_time, walk
 from ..core.graph import Node
 from .survey import Survey
 
@@ -58,16 +58,7 @@ def added_up(found: Survey, top: Node) -> tuple[set[Node], list[walk.Edge]]:
     adders, name = {top}, top.name
     terms: list[walk.Edge] = []
     todo = [straight(found, top, adders, terms)] if top.at.step is None else [top]
-    for node in todo:
-        for position, x in enumerate((node.a, node.b)):
-            if x is None or not x.op.rules:
-                continue
-            if x.op is ops.add and (x.name is None or x.name == name) and x not in adders \
-                    and carries_on(x, node):
-                adders.add(x)
-                todo.append(x)
-            else:
-                terms.append((x, position, node))
+    terms += over_time.added_up(todo, adders, name)
     return adders, terms
 
 
@@ -97,14 +88,3 @@ def all_computed(added: list[Node | None]) -> bool:
         return False
     kinds = set(map(OP, added))
     return ops.add not in kinds and all(op.rules for op in kinds)
-
-
-def carries_on(x: Node, node: Node) -> bool:
-    """Whether a sum `x` is the total so far that `node` adds a term to, and no term that is a sum
-    itself."""
-    if node.at.step is None:
-        return x.at.step is None
-    inner = [y.at.step for _, y in walk.parents(x) if y.op.rules]
-    return x.at.step != node.at.step and (
-        len(inner) < 2 or any(step != x.at.step for step in inner)
-    )
