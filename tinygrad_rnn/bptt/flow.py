@@ -19,6 +19,7 @@ import numpy as np
 
 from ..core import hooks
 from ..core.backprop import commit, contributions
+from ..core.gradients import joined, steps_of
 from ..core.graph import Node, released
 from ..core.guards import plain_seed, refuse_other
 from ..core.over_time import called
@@ -88,7 +89,9 @@ class GradientFlow:
                                 "and no use gave it", where="ledger()")
         if not any(node in one for one in recorded):
             raise GradientError(f"no contribution reached {describe(node)}", where="ledger()",
-                                fix=f"It needs no gradient, or {describe(self.root)} does not "
+                                fix="A head, a loss or a layer took its steps: ask for theirs, "
+                                    "flow.ledger(y.operands[0])" if node.hooks is hooks.TAKEN else
+                                    f"It needs no gradient, or {describe(self.root)} does not "
                                     "depend on it")
 
     def attribution(self, W: Node, losses: Any, *, keep: str = "arrays") -> Attribution:
@@ -141,6 +144,8 @@ class GradientFlow:
         if node in self.totals:
             return self.totals[node]
         if node not in self.arrived:
+            if (steps := steps_of(self.root, node, "gradient()")):  # of what was gone past
+                return joined(node, [self.gradient(step) for step in steps])
             return 0.0 if node.is_scalar else np.zeros_like(node.value)
         if self.incoming.norms and not node.is_scalar:
             raise GradientError(f"of the gradient of {describe(node)} only the norm was kept",

@@ -16,6 +16,8 @@ from .inplace import plain
 from .place import here
 from .words import describe
 
+TAKEN: list[Callable[[Any], Any]] = []  # of a sequence: a head, a loss or a layer went past it
+
 
 def register(node: Node, hook: Callable[[Any], Any]) -> Callable[[], None]:
     """Call `hook(gradient)` when the node's whole gradient is known; the result removes the hook
@@ -25,6 +27,11 @@ def register(node: Node, hook: Callable[[Any], Any]) -> Callable[[], None]:
     """
     if not node.requires_grad:
         raise InputError(f"{describe(node)} needs no gradient, so a hook on it would never run")
+    if node.hooks is TAKEN:
+        raise InputError(f"a head, a loss or a layer has taken the steps of {describe(node)}, and "
+                         "what comes from there does not pass it, so a hook would not see it",
+                         fix="Put it there before the sequence is used, or on its steps: "
+                             "for y_t in y.operands: ...")
     node.fill()
     node.hooks = [*(node.hooks or ()), hook]
 

@@ -28,7 +28,7 @@ from ..core.place import here, switch
 from ..core.together import way_past
 from ..core.values import Tensor
 from ..errors import InputError, ShapeError
-from .steps_joined import Whole, join, shape_of, span_of, stacked_steps, timed_steps
+from .steps_joined import Whole, join, shape_of, span_of, taken_steps, timed_steps
 
 
 def given_step(x: Any, name: str, dtype: Any) -> Any:
@@ -54,7 +54,7 @@ class Steps:
         if type(xs) is not Tensor and type(xs) is not np.ndarray:  # not just all steps in one
             no_pair(xs)
             xs = xs.node if isinstance(xs, Whole) and span_of(xs.node) else xs
-            self.parts = xs.parts if isinstance(xs, Steps) else stacked_steps(xs)
+            self.parts = xs.parts if isinstance(xs, Steps) else taken_steps(xs)
             self.past = None if self.parts is None else way_past(xs)
             if self.parts is None:
                 self.parts = xs if isinstance(xs, (Node, np.ndarray)) else list(as_list(xs, name))

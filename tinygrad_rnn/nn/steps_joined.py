@@ -16,6 +16,7 @@ import numpy as np
 
 from ..core import ops
 from ..core.graph import Node, constant
+from ..core.hooks import TAKEN
 from ..core.place import here, switch
 from ..core.timeline import column, mark, rows
 from ..core.together import join_nodes, plain_tensors
@@ -44,13 +45,24 @@ def stacked_steps(x: Any) -> list[Node] | None:
     return list(x.operands) if joined else None
 
 
+def taken_steps(x: Any) -> list[Node] | None:
+    """The same for whoever goes on with the steps instead of `x`: that is noted (`hooks.TAKEN`).
+    None too where somebody waits for the gradient of `x` itself: it has to pass there."""
+    if isinstance(x, Node) and x.hooks:
+        return None
+    steps = stacked_steps(x)
+    if steps is not None:
+        x.hooks = TAKEN
+    return steps
+
+
 def timed_steps(x: Any) -> list[tuple[int, Node]] | None:
     """(step, its node) for each step of a sequence, also of one that was made of a layer's; else
     None."""
     steps = rows(x)
     if steps is None:
         return None
-    return list(zip(steps, stacked_steps(x) or Whole(x, x.name, steps)))
+    return list(zip(steps, taken_steps(x) or Whole(x, x.name, steps)))
 
 
 def span_of(x: Any) -> range | None:

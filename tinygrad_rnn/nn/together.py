@@ -17,6 +17,7 @@ import numpy as np
 from ..core import functions, ops
 from ..core.freeing import unsearched
 from ..core.graph import constant
+from ..core.hooks import TAKEN
 from ..core.inplace import LENT, settle
 from ..core.ops import all_rows
 from ..core.place import here
@@ -42,11 +43,13 @@ from ..core.values import Tensor
 
 def steps_joined(x: Any) -> list[tuple[int, Any]] | None:
     """(step, its node) of a sequence as a layer joined it, if all can be dealt with together."""
-    if type(x) is not Sequence or x.op is not ops.stack or (x.params or {}).get("axis") != 0:
+    if type(x) is not Sequence or x.op is not ops.stack or (x.params or {}).get("axis") != 0 \
+            or x.hooks:
         return None
     steps, times = steps_of(x), rows(x)
     if times is None or len(steps) != len(times) or not plain_tensors(steps):
         return None
+    x.hooks = TAKEN
     return list(zip(times, steps))
 
 
