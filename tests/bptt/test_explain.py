@@ -590,3 +590,18 @@ def test_the_loss_of_one_step_and_a_state_keep_their_step():
             s = (s + w * t).named("s")
     assert tg.gradient_flow(h).root_name == "h_3"
     assert tg.gradient_flow(s).root_name == "s_3"
+
+
+@pytest.mark.parametrize(("rows", "general"), [
+    ([2, 0, 1], ["∂L/∂E = Σ_t δ_t → [i_t]", "i_t      what step t picks"]),
+    ([1, 1, 1], ["∂L/∂E = Σ_t δ_t → [1]"])])
+def test_a_row_that_differs_is_no_number_in_the_general_line(rows, general):
+    E, W = (tg.Tensor(np.eye(3) / 2, name=name, requires_grad=True) for name in "EW")
+    h = tg.Tensor(np.zeros(3), name="h0")
+    for t, row in enumerate(rows, 1):
+        with tg.timestep(t):
+            h = tg.tanh(W @ h + E[row]).named("h")
+    found = tg.gradient_flow((h * h).sum().named("L")).explain(E)
+    lines = [line.strip() for line in found.text.split("\n\n")[1].splitlines()[1:]]
+    assert lines == [general[0], "δ_t = ∂L/∂h_t ⊙ (1 − h_t²)", *general[1:]]
+    assert compiles(found.latex)

@@ -57,9 +57,10 @@ class Derivation(Naming):
 
     def through(self, e: Contribution, g: Formula, t: int | None = None) -> Formula:
         """What leaves through the operand of `e` when `g` arrives."""
-        made = leaving(e.node, e.position, e.g, g, partial(self.operand, e.node, t=t))
-        for alias in reversed(e.aliases):
-            made = leaving(alias, 0, e.g, made, partial(self.operand, alias, t=t))
+        made = g
+        for node, place in ((e.node, e.position), *((alias, 0) for alias in reversed(e.aliases))):
+            index = None if t is None else self.general.index(node, t)
+            made = leaving(node, place, e.g, made, partial(self.operand, node, t=t), index)
         return made
 
     def with_numbers(self, e: Contribution) -> Formula | None:

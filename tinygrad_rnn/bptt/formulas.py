@@ -172,10 +172,11 @@ def at_index(a: Formula, e: ast.Call, symbols: dict[str, Formula]) -> Formula:
 
 
 def leaving(node: Node, position: int, g: Any, arriving: Formula,
-            symbol: Callable[[int], Formula]) -> Formula:
+            symbol: Callable[[int], Formula], index: Formula | None = None) -> Formula:
     """What leaves `node` through one operand when `arriving` comes, written as on paper.
 
-    `symbol(i)` is the formula of operand i, and `symbol(-1)` that of the value.
+    `symbol(i)` is the formula of operand i, and `symbol(-1)` that of the value; `index` is that of
+    the index, if it is not to be that of this node.
     """
     op, params = node.op, dict(node.params or {})
     rule, space = rule_of(op, position)
@@ -208,7 +209,7 @@ def leaving(node: Node, position: int, g: Any, arriving: Formula,
                first: arriving, **{name: symbol(i) for name, i in places.items() if name in there}}
     if "index" in params:
         text = shown_index(params["index"])
-        symbols["index"] = Formula(text, escaped(text))
+        symbols["index"] = index or Formula(text, escaped(text))
     return Writer(symbols, node.is_scalar, op.name == "linear", values).write(body)
 
 

@@ -24,12 +24,13 @@ from ..core import walk
 from ..core.graph import Node
 from ..core.keys import base_name
 from .explanation import Line
-from .formula import Formula
+from .formula import Formula, shown_index
 from .symbols import symbol_of
 
 INPUT = "what the program put in at step t, without a name"
 RESULT = "a result of step t, without a name"
-LETTERS = {INPUT: "xzabc", RESULT: "v"}
+PICKED = "what step t picks"
+LETTERS = {INPUT: "xzabc", RESULT: "v", PICKED: "ijk"}
 
 
 class General:
@@ -63,6 +64,15 @@ class General:
     def result(self, x: Node, t: int) -> Formula:
         """What an unnamed result of a step is called at step `t`."""
         return self.symbol(self.places[x], RESULT, t - (x.step or 0))
+
+    def index(self, node: Node, t: int) -> Formula | None:
+        """What stands at step `t` for an index that is another one at each step: [i_t]."""
+        if node.step is None or "index" not in (node.params or {}):
+            return None
+        if len({shown_index((n.params or {})["index"]) for n in self.alike(node)}) == 1:
+            return None
+        made = self.symbol(self.places[node], PICKED, t - node.step)
+        return Formula(f"[{made.text}]", f"[{made.latex}]")
 
     def symbol(self, what: Hashable, kind: str, before: int) -> Formula:
         """A letter for `what`, that nothing else has."""
