@@ -37,6 +37,7 @@ ROLLED = {
     "masked LSTM": lambda T: graphs.padded(T, nn.LSTM),
     "masked GRU": lambda T: graphs.padded(T, nn.GRU),
     "encoder, decoder": lambda T: graphs.seq2seq(T, S=T),
+    "encoder, decoder, GRU": lambda T: graphs.seq2seq(T, kind=nn.GRU, S=T),
     "encoder, decoder, both": lambda T: graphs.seq2seq(T, "both", S=T),
     "fed back": graphs.written,
     "steered": graphs.steered,
@@ -103,6 +104,23 @@ def test_a_loop_whose_one_step_does_something_else_shows_it(odd, words):
     assert words <= set(said(picture))
     assert picture.svg() == draw.rolled(oddly(8, odd)).svg()
     assert not words & set(said(draw.rolled(oddly(5, lambda t, T: False))))
+
+
+@pytest.mark.parametrize(("level", "made"), [("op", ["@", "+"]), ("cell", ["bridge"])])
+@pytest.mark.parametrize("kind", [nn.GRU, nn.RNN])
+def test_handing_a_context_over_is_no_part_of_a_step(kind, level, made):
+    """The last + of a GRU makes an h as the one of a bridge does, P h + p."""
+    picture = draw.rolled(graphs.seq2seq(3, S=3, kind=kind), level=level)
+    boxes = picture.drawing.boxes
+    words = {box.id: plain(box.text) for box in boxes}
+    dashed = [words[box.id] for box in boxes if box.dashed and box.role != "initial"]
+    assert dashed == made
+    assert said(picture).count("only t = 0") == 1
+    rails = {box.id for box in boxes if words[box.id] == "p"}
+    heads = {line.head for line in picture.drawing.lines
+             if line.tail is not None and line.tail.split(".tap")[0] in rails}
+    assert [words[head] for head in heads if head in words] == made[-1:]
+    assert faults(picture.drawing) == []
 
 
 @pytest.mark.parametrize("many", [True, False])

@@ -70,9 +70,10 @@ def cell_groups(scene: Scene) -> dict[Glyph, Group]:
         for glyph in glyphs:
             shown = glyph.key in steps.leaves and not is_op(glyph) or glyph.role == "input"
             if steps.kind[glyph.key] in ("spine", "lower"):
+                rolled = isinstance(glyph.key, tuple) and glyph.key[0] == "bridge"
                 if not shown:
-                    name = "bridge" if glyph in before else cells[glyph.scope]
-                    found[glyph] = (("cell", glyph.scope), name)
+                    name = "bridge" if glyph in before or rolled else cells[glyph.scope]
+                    found[glyph] = (("bridge" if rolled else "cell", glyph.scope), name)
             elif is_op(glyph):
                 found[glyph] = (("ops", joined[glyph.key]), "")
     return {**found, **groups_around(scene)}
@@ -186,7 +187,9 @@ class Boxes:
         name = self.names.give(plain(text), column.step, first.scope)
         title = f"{plain(text)}: {count} operations"
         role = "cell" if self.groups[first][1] else "function"
-        return Glyph(name, text, role, "pill", None, first.when, ("box", key), first.scope, title)
+        some = all(glyph.dashed for glyph in inside)  # rolled up: what only some steps do
+        return Glyph(name, text, role, "pill", None, first.when, ("box", key), first.scope, title,
+                     note=first.note if some else (), dashed=some)
 
     def label(self, inside: list[Glyph]) -> Text:
         """What some operations above the states are together: a product and a sum are a linear

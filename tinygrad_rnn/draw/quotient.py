@@ -30,6 +30,7 @@ class Quotient:
         self.one: dict[Spot, Glyph] = {}  # the glyph that stands for all with its key
         self.there: dict[Spot, Whens] = {}  # the steps that have the key
         self.of: dict[Glyph, Glyph] = {}
+        bridges_apart(scene)
         self.presence = Presence(scene, self.there)
         self.columns = [self.column(stage) for stage in scene.stages()]
         for glyph in self.outside():
@@ -172,6 +173,24 @@ class Quotient:
             said = self.presence.words(inside, self.uses[wire])
             if said and said not in (words.get(wire.tail), words.get(wire.head)):
                 wire.note = said
+
+
+def bridges_apart(scene: Scene) -> None:
+    """Give what hands a context over, h₀ = P c + p, a place of its own: the steps make an h too,
+    and may end in a + as it does, but not of this."""
+    made_of: dict[Glyph, set[Hashable]] = {}
+    for wire in (*scene.wires, *(tap for rail in scene.rails for tap in rail.taps)):
+        inside = wire.tail.when is not None and wire.tail.when == wire.head.when
+        rail = wire.tail.id if wire.kind == "tap" else "elsewhere"
+        made_of.setdefault(wire.head, set()).add(wire.tail.key if inside else rail)
+    for stage in scene.stages()[1:]:
+        start, *steps = [c for c in scene.columns if c.stage == stage]
+        known = {g.key: made_of.get(g) for c in steps for g in c.glyphs}
+        ops = [g for g in start.glyphs if g.role in ("op", "function")]
+        if start.step == 0 and not any(g.key in known and known[g.key] == made_of.get(g)
+                                       for g in ops):
+            for glyph in ops:
+                glyph.key = ("bridge", glyph.key)
 
 
 def base(name: str, step: int) -> str:
