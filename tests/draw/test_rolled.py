@@ -141,6 +141,18 @@ def test_the_padded_step_says_so():
     assert "only t = T" in said(draw.rolled(graphs.padded(4)))
 
 
+@pytest.mark.parametrize("name", ["L", "total"])
+def test_a_total_that_was_added_up_in_the_loop_is_called_as_it_is_unrolled(name):
+    h, total = Value(0.3, name="h0"), 0
+    for t in range(1, 5):
+        with timestep(t):
+            h = ops.tanh(h).named("h")
+            total = total + (h * h).named("l")
+    loss = total.named(name)
+    assert f"{name} = Σ l_t" in [plain(box.text) for box in draw.rolled(loss).drawing.boxes]
+    assert f"{name} = Σ l_t" in [plain(box.text) for box in draw.unrolled(loss).drawing.boxes]
+
+
 def test_rolled_and_unrolled_side_by_side():
     picture = draw.rolled(graphs.layer(4), unrolled=True)
     assert "unfold" in said(picture)

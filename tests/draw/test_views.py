@@ -160,6 +160,18 @@ def test_a_long_chain_without_time_is_elided():
     assert len(picture.drawing.boxes) < 30
 
 
+@pytest.mark.parametrize("options", [{}, {"first": 400}])
+def test_the_inputs_that_only_hidden_operations_use_are_counted(options):
+    """A query and 100 keys: the first eight operations use four of them, the last eight none."""
+    query = Value(0.3, name="q")
+    parts = [ops.exp(query * Value(0.01 * i, name=f"k{i}")) for i in range(100)]
+    picture = draw.unrolled(sum(parts[1:], parts[0]), **options)
+    drawn = [plain(box.text) for box in picture.drawing.boxes]
+    gap = [word for word in drawn if "operations" in word]
+    assert gap == ([] if options else ["⋯ 283 operations, 96 inputs ⋯"])
+    assert sum(word.startswith("k") for word in drawn) == (100 if options else 4)
+
+
 @pytest.mark.parametrize("root", [Value(1.0, name="a"), Tensor(np.ones(2)), Value(2.0)])
 def test_a_single_value_is_a_picture_too(root):
     assert (

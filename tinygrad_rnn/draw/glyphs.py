@@ -126,14 +126,17 @@ def left_out_glyph(names: Names) -> Glyph:
     )
 
 
-def hidden_glyph(count: int, names: Names) -> Glyph:
-    """What stands for many operations."""
+def hidden_glyph(count: int, inputs: int, names: Names) -> Glyph:
+    """What stands for many operations, and for the inputs that nothing else uses."""
+    words = f"{count:,} operations"
+    if inputs:
+        words += f", {inputs:,} input{'s' if inputs > 1 else ''}"
     return Glyph(
         names.give("hidden"),
-        (Run(f"⋯ {count:,} operations ⋯"),),
+        (Run(f"⋯ {words} ⋯"),),
         "gap",
         "pill",
-        title=f"{count:,} operations are not drawn",
+        title=f"{words} are not drawn",
         dashed=True,
     )
 

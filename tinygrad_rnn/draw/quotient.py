@@ -94,7 +94,8 @@ class Quotient:
             if node.step > last and node.name is not None:
                 text = symbol(node.name, f"T+{node.step - last}")
             id = f"first.{id}"
-        elif node is not None and node.name is not None and node.op.rules and node.step is not None:
+        elif node is not None and node.name is not None and node.op.rules \
+                and node.step is not None and glyph not in self.whole.totals:
             text = symbol(node.name, "T", bold=True)  # a context: what an encoder leaves
         title = plain(text) if node is None else f"{plain(text)}: {wording.shape(node.value)}"
         return replace(glyph, id=self.names.unique(id), text=text, title=title)

@@ -26,7 +26,7 @@ def read_untimed(found: Survey, most: int, title: str) -> Scene:
         shown = [*nodes[:END], *nodes[-END:]]
     for i, node in enumerate(shown):
         if i == END and len(nodes) > most:
-            reader.gap = close_gap(reader, nodes[END:-END])
+            reader.gap = close_gap(reader, nodes[END:-END], nodes[-END:])
         reader.add(node)
     if not nodes:
         reader.given_glyph(found.root, found.root, None)
@@ -35,15 +35,18 @@ def read_untimed(found: Survey, most: int, title: str) -> Scene:
     return scene
 
 
-def close_gap(reader: Reader, hidden: list[Node]) -> Glyph:
-    """The glyph for the hidden operations, with a wire from everything visible that they use."""
-    gap = glyphs.hidden_glyph(len(hidden), reader.names)
+def close_gap(reader: Reader, hidden: list[Node], after: list[Node]) -> Glyph:
+    """The glyph for the hidden operations, with a wire from everything visible that they use. It
+    counts the inputs that only they use too."""
     used: dict[Node, None] = {}
     for node in hidden:
         for _, x in walk.parents(node):
-            x = reader.found.source(x)
-            if x in reader.value:
-                used[x] = None
+            used[reader.found.source(x)] = None
+    inputs = {x for x in used if reader.found.given(x) and x not in reader.value}
+    for node in after:
+        inputs -= {reader.found.source(x) for _, x in walk.parents(node)}
+    gap = glyphs.hidden_glyph(len(hidden), len(inputs), reader.names)
     reader.around.append(gap)
-    reader.wires += [Wire(reader.value[x], gap, "inner") for x in used]
+    reader.wires += [Wire(reader.value[x], gap, "inner") for x in used
+                     if x in reader.value]
     return gap
