@@ -51,7 +51,8 @@ class Reckoner:
         self.computed = found.computed
         begins = np.array([*found.outline.begins, len(found.computed)])
         every = np.arange(STRETCH, len(found.computed), STRETCH)
-        self.ends = np.unique([*begins[np.searchsorted(begins, every)], len(found.computed)])
+        ends = begins[np.searchsorted(begins, every)].tolist()
+        self.ends = [*dict.fromkeys([*ends, len(found.computed)])]  # in order, as they begin
         self.names = {x: {x} for x in found.shown.values()}  # a weight, and what shows it
         for alias, x in found.shown.items():
             self.names[x].add(alias)
@@ -59,7 +60,7 @@ class Reckoner:
 
     def work_out(self, sought: list[Sought], arrived: list[Any]) -> None:
         """Go through the graph once. `arrived` has what came to each of its nodes, oldest first."""
-        for start, end in pairwise([0, *self.ends.tolist()]):
+        for start, end in pairwise([0, *self.ends]):
             self.recent = []
             for one in sought:
                 i, j = np.searchsorted(one.at, (start, end))

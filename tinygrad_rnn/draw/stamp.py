@@ -182,7 +182,7 @@ class Stamp:
             near = list(note_spots(self.rects[key], wide))
             clear = next(chain(
                 (spot for spot in near if self.free(spot, wide)),
-                (spot for spot in near if self.free(spot, max(NARROW * wide, wide - 2.0))),
+                (spot for spot in near if self.nearly_free(spot, wide)),
                 (spot for spot in far_spots(self.rects[key], 10, 40) if self.free(spot, wide)),
                 (spot for spot in near if self.free(spot, wide, across=True)),
                 (spot for spot in far_spots(self.rects[key], 40, 130) if self.free(spot, wide)),
@@ -195,6 +195,13 @@ class Stamp:
             self.template.width = max(self.template.width, rect[2] + 6)
             self.template.bottom = max(self.template.bottom, rect[3] + 6)
             self.field.boxes.append(rect)
+
+    def nearly_free(self, spot: tuple[Point, str], wide: float) -> bool:
+        """Whether a note would stand clear where the font is not the widest; of other notes, also
+        where it is: two of them side by side read as one."""
+        a, narrow = note_rect(spot, wide - 2.0), NARROW * wide
+        return self.free(spot, narrow) and not any(
+            a[0] < b[2] and a[2] > b[0] and a[1] < b[3] and a[3] > b[1] for b in self.words)
 
     def free(self, spot: tuple[Point, str], wide: float, across: bool = False) -> bool:
         """Whether a note would stand clear; or `across` wires that run up or down, which go on
