@@ -68,7 +68,7 @@ SAYS = {
         "w is weight recurrent; x0 is initial; t1.h.op is op; t1.h is state; t2.h.op is op; "
         "t2.h is state"],
     "27_rolled": ["T = 3 and T = 300 are drawn alike: True", "┊ │ only t = T │ ┊",
-                  "┊ │ │ t < T │ ┊"],
+                  "┊ ││ t < T │ ┊"],
     "28_levels": ["layer 13 13", "cell 85 90", "op 217 239"],
     "29_which_mistake": ["0 pass", "1 FAIL x h0 Wx Wh b the gradient equals that of a tanh RNN "
                          "whose backward forgets dh_next",

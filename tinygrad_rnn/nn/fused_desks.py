@@ -129,7 +129,7 @@ class LSTMBack:
             views(self.gates[part]) for part in (np.s_[:], np.s_[:, 0], np.s_[:, 1:]))
         self.block = block_of(T, B * H)
         self.factors = np.empty((self.block, 5, B, H), dtype)
-        self.lane = turned[:, 0, :, None]
+        self.lane = turned.swapaxes(1, 2)
         self.benches: dict[tuple[int, int], Bench] = {}
         self.by_o, self.by_c, self.by_others = (
             views(self.factors[:, k]) for k in (0, 4, slice(1, 4)))
