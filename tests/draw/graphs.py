@@ -246,6 +246,25 @@ def tied(T=3):
     return total
 
 
+def around_all(T=3):
+    """What is made before the first step, and used there, along all steps and after the last."""
+    q, h = Value(1.0, name="q"), Value(0.5, name="h0")
+    s = ops.exp(q)
+    w = s * 2.0
+    for t in range(1, T + 1):
+        with timestep(t):
+            h = ops.tanh(w * h).named("h")
+    return (h * s).named("L")
+
+
+def embedded(T=3):
+    """One matrix that gives the input vectors, and scores the outputs."""
+    make, _ = maker()
+    vectors, layer = make("E", 5, 3), nn.RNN(3, 3, return_sequences=True, seed=0)
+    words = np.arange(T)[:, None] % 5
+    return nn.cross_entropy(layer(vectors[words]) @ vectors.T, words)
+
+
 def unstamped(T=6):
     """A recurrence whose steps nobody marked."""
     w, h = Value(0.5, name="w"), Value(0.3, name="h0")
@@ -343,6 +362,9 @@ GRAPHS = {
     "squared, then others": lambda: squared(3),
     "entered again": entered_again,
     "tied": tied,
+    "around all": around_all,
+    "around all, long": lambda: around_all(20),
+    "embedded": embedded,
     "unstamped": unstamped,
     "unstamped, long": lambda: unstamped(14),
     "LSTM, stacked": lambda: deep(kind=nn.LSTM),

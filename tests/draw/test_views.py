@@ -15,6 +15,7 @@ from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.errors import InputError
 
 from . import graphs
+from .faults import faults
 
 
 def boxes(picture):
@@ -239,6 +240,38 @@ def test_zero_nan_and_infinite_gradients_look_different():
         looks[str(value)] = (line.colour, line.role, line.dash, line.width)
     assert len(set(looks.values())) == 4
     assert [looks[v][1] for v in ("0.0", "nan", "inf")] == ["zero", "nan", "inf"]
+
+
+def exploding(gain, dtype, T=4):
+    """h_t = W h_{t-1}, much larger (or smaller) at every step."""
+    W = Tensor((np.eye(2) * gain).astype(dtype), name="W", requires_grad=True)
+    h = Tensor(np.ones(2, dtype), name="h0")
+    with np.errstate(all="ignore"):
+        for t in range(1, T + 1):
+            with timestep(t):
+                h = (W @ h).named("h")
+        return gradient_flow(h.sum().named("L"))
+
+
+@pytest.mark.parametrize("view", [
+    draw.gradient_flow, lambda flow: draw.gradient_flow(flow, level="layer"), draw.player,
+    lambda flow: draw.unrolled(flow.root, show=["names", "values"]),
+    lambda flow: draw.rolled(flow.root)])
+@pytest.mark.parametrize(("gain", "dtype"), [(1e80, float), (1e200, float), (1e9, np.float32),
+                                             (1e30, np.float32), (1e-30, np.float32)])
+def test_gradients_whose_squares_are_too_large_or_small_draw_without_a_warning(gain, dtype, view):
+    view(exploding(gain, dtype))
+
+
+def test_a_size_is_told_as_long_as_it_is_finite():
+    words = said(draw.gradient_flow(exploding(1e9, np.float32)))
+    assert {"×1e9", "Δ_1 = 2e27", "‖∂L/∂W‖ = 8e27"} <= set(words)
+
+
+def test_the_looks_in_the_legend_do_not_run_over_its_words():
+    picture = draw.gradient_flow(exploding(1e200, float))
+    assert {"no gradient", "NaN", "infinite"} <= set(said(picture))
+    assert faults(picture.drawing) == []
 
 
 def test_all_zero_gradients_draw():

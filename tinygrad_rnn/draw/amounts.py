@@ -105,7 +105,7 @@ class Amounts:
             return accumulate(x, hidden) if hidden else None
         whole = self.flow.gradient(x)
         rest = whole - accumulate(x, in_view)
-        return rest if np.linalg.norm(rest) > 1e-9 * np.linalg.norm(whole) else None
+        return rest if norm(rest) > 1e-9 * norm(whole) else None
 
     # --- sizes ----------------------------------------------------------------------------------
 
@@ -138,7 +138,7 @@ class Amounts:
             uses += [e for e in self.sent(x, shown=True) if (e.node, e.position) in taps]
             uses.sort(key=lambda e: -e.node.order)
         parts = [e.array() for e in uses]
-        return float(np.linalg.norm(np.asarray(sum(parts[1:], parts[0])))) if parts else None
+        return norm(np.asarray(sum(parts[1:], parts[0]))) if parts else None
 
     def joint(self, wire: Wire) -> float | None:
         """The norm of what runs back along a wire that may be several uses: what they send to one
@@ -171,7 +171,7 @@ class Amounts:
         """The same as one number: the norm; of a scalar itself."""
         whole = self.added(wires)
         scalar = tail.node is not None and tail.node.is_scalar
-        return float(whole) if scalar else float(np.linalg.norm(np.asarray(whole)))
+        return float(whole) if scalar else norm(np.asarray(whole))
 
     def factor(self, wires: list[Wire], tail: Glyph, after: Node) -> float | None:
         """What goes on to the state before, as a part of what arrived at the state after."""

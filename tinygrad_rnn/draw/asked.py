@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
+
 from ..core.graph import Node, released
 from ..core.words import describe
 from ..errors import InputError, UnsupportedError
@@ -31,7 +33,8 @@ def options_of(view: Callable[P, R]) -> Callable[P, R]:
                 raise UnsupportedError(f"this view has no option {name!r}",
                                        where=f"draw.{view.__name__}()",
                                        fix=f"Its options are {own}")
-        return view(*args, **options)
+        with np.errstate(all="ignore"):  # Inf and NaN are drawn as what they are
+            return view(*args, **options)
 
     return asked
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..core.graph import Node
+from ..core.parts import norm
 from .amounts import Amounts
 from .labels import Run, Text, number, roman
 from .scene import Column, Glyph, Scene, Wire
@@ -24,7 +25,7 @@ from .scene import Column, Glyph, Scene, Wire
 
 def signed(node: Node, x: Any) -> Text:
     """A gradient as a number: itself for a scalar, else its norm."""
-    return roman(number(x if node.is_scalar else np.linalg.norm(np.asarray(x))))
+    return roman(number(x if node.is_scalar else norm(np.asarray(x))))
 
 
 def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:

@@ -57,7 +57,7 @@ def with_legend(
                 "end",
             ),
         ]
-    lines = samples(scale, x + BAR, y + 44)
+    lines = samples(scale, x, y + 44)
     labels += [
         Label(line.points[1][0] + 5, y + 47.5, roman(line.title), "quiet", style.TINY, "start")
         for line in lines
@@ -72,8 +72,9 @@ def with_legend(
     )
 
 
-def samples(scale: Scale, right: float, y: float) -> list[Line]:
-    """A short line for each look that has no place on the scale, ending at `right`."""
+def samples(scale: Scale, left: float, y: float) -> list[Line]:
+    """A short line for each look that has no place on the scale: below its right end, or from
+    `left` on if they are too many for that."""
     kinds = [("no gradient", "dim", 1.0, "3 3")] if scale.has_none else []
     for there, name, norm in (
         (scale.has_zero, "zero", 0.0),
@@ -83,7 +84,8 @@ def samples(scale: Scale, right: float, y: float) -> list[Line]:
         if there:
             _, role, thick, dash = scale.line(norm)
             kinds.append((name, role, thick, dash))
-    lines, x = [], right
+    wide = sum(SAMPLE + 5 + width(roman(name), style.TINY) + 12 for name, *_ in kinds) - 12
+    lines, x = [], left + max(BAR, wide)
     for name, role, thick, dash in reversed(kinds):
         x -= SAMPLE + 5 + width(roman(name), style.TINY)
         lines.append(

@@ -5,12 +5,14 @@ The question this file answers: *what can stand beside a variable?*
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..core.graph import Node, leaf
+from ..core.parts import norm
 from . import wording
 from .labels import Run, Text, number, roman
 from .scene import Glyph, Scene
@@ -74,4 +76,4 @@ def sized(values: Sequence[Any], sign: str) -> str:
     """A number as it is; an array, and a sequence, by its norm."""
     if len(values) == 1 and np.ndim(values[0]) == 0:
         return number(values[0])
-    return f"{sign} = {number(np.sqrt(sum(np.sum(np.asarray(x, float)**2) for x in values)))}"
+    return f"{sign} = {number(math.hypot(*(norm(np.asarray(x, float)) for x in values)))}"

@@ -38,12 +38,14 @@ def later(grid: TimeGrid) -> set[Glyph]:
     only to them."""
     around_ = set(grid.scene.around)
     found: set[Glyph] = set(grid.scene.totals)
+    heads: dict[Glyph, list[Glyph]] = {}
     for wire in grid.scene.wires:  # in the order of the program
+        heads.setdefault(wire.tail, []).append(wire.head)
         if wire.head in around_ and (wire.tail in grid.column_of or wire.tail in found):
             found.add(wire.head)
-    for wire in reversed(grid.scene.wires):
-        if wire.tail in around_ and wire.head in found:
-            found.add(wire.tail)
+    for glyph in reversed(grid.scene.around):
+        if glyph in heads and found.issuperset(heads[glyph]):
+            found.add(glyph)
     return found
 
 

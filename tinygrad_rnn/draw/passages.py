@@ -56,14 +56,15 @@ class Ways:
         known = self.known.get(wire_key(wire))
         if known is not None:
             return known
-        if wire.kind in ("inner", "result"):
+        outside = wire.head not in self.grid.column_of
+        if wire.kind in ("inner", "result") and not outside:
             i = self.grid.column_of[wire.head]
             ways = self.grid.of(self.grid.scene.columns[i]).stamp(wire.head.when).ways
             way = ways[wire.tail.key, wire.head.key, wire.position]
             return shifted(way, self.grid.left[i])
         if wire.kind == "term":
             return self.terms.way(wire)
-        if wire.kind == "free" and wire.head not in self.grid.column_of:
+        if outside and wire.kind in ("free", "inner"):  # inner: from before all steps to after them
             passages = self.passages
             laid = [passages[w] for w in self.across(*self.span(wire))]
             way = self.known[wire_key(wire)] = self.find_way(wire, [*laid, *self.led_out[-FEW:]])

@@ -105,6 +105,11 @@ class Rail:
     note: Text = ()
     gap_note: Text = ()
 
+    @property
+    def computed(self) -> bool:
+        """Whether what it shares was computed: before the first step, or by an earlier stage."""
+        return self.glyph.node is not None and bool(self.glyph.node.op.rules)
+
 
 @dataclass(slots=True, eq=False)
 class Column:

@@ -20,6 +20,7 @@ from ..bptt.formulas import leaving
 from ..bptt.whatif import mistake_of
 from ..core import walk
 from ..core.graph import Node
+from ..core.parts import norm
 from . import style
 from .equations import FEW, Words, written
 from .labels import clean
@@ -142,7 +143,7 @@ class Script:
             for (i, group, _), row in zip(parts, rows):
                 told[i].append([group, row])
                 sums[i] = np.asarray(row) + sums.get(i, 0.0)
-            self.norms += [float(np.linalg.norm(s)) for s in sums.values()]
+            self.norms += [norm(s) for s in sums.values()]
             self.nodes[self.index(x)]["entries"] = len(rows[0]) == np.size(x.value) <= FEW
         return told
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..bptt.contribution import accumulate
 from ..bptt.ledger import Ledger
 from ..core.graph import Node
+from ..core.parts import norm
 from ..errors import InputError, ShapeError
 
 
@@ -115,4 +116,4 @@ def of_ledgers(data: Any) -> Table:
 
 def size_of(x: Any) -> float:
     """A number as it is; of an array, its norm."""
-    return float(x) if np.ndim(x) == 0 else float(np.linalg.norm(x))
+    return float(x) if np.ndim(x) == 0 else norm(np.asarray(x))

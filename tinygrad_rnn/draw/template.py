@@ -23,7 +23,7 @@ from .stamp import ASIDE, LABEL, NEXT, Stamp, Tap
 
 Key = Hashable
 RAIL, ZONE, TITLE = 22.0, 16.0, 22.0
-CONTEXT = 18.0  # the room above a rail for the wire that brings what it shares
+CONTEXT = 18.0  # the room above a rail for the wire that brings what was computed
 DELAY = 14.0  # the room below the lowest row for a state that comes back to it
 MOST_KINDS = 12  # of steps that differ in what they contain
 
@@ -172,7 +172,7 @@ class Template:
             zone = self.zones.get(band, [])
             for rail in reversed(zone):
                 rails[rail.glyph.id] = y
-                if rail.role == "carried":  # a context, which comes in from above
+                if rail.computed:  # what is shared comes in from above
                     ys.append(y - step / 2 - CONTEXT / 2 - 2.0)
                     y -= CONTEXT
                 y -= step

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..core import walk
 from ..core.graph import Node
+from ..core.parts import norm
 from . import style
 from .labels import cells, clean, number, plain, symbol
 from .wording import shape
@@ -62,7 +63,7 @@ def without_time(root: Node, gradients: Mapping[Node, Any] | None = None) -> lis
 
 def size(g: Any) -> str:
     """The norm of an array."""
-    return f"‖·‖ = {number(np.linalg.norm(g))}"
+    return f"‖·‖ = {number(norm(np.asarray(g)))}"
 
 
 def named(node: Node, count: int) -> str:
