@@ -178,6 +178,29 @@ def test_callbacks_change_things():
     assert sum(line.width == 7 for line in picture.drawing.lines) == 3
 
 
+@pytest.mark.parametrize("direction", ["right", "down"])
+@pytest.mark.parametrize("name", ["layer", "used twice", "prepared"])
+def test_notes_of_callbacks_stand_at_weights_and_at_their_uses(name, direction):
+    root, seen = graphs.GRAPHS[name](), []
+    picture = draw.unrolled(
+        root, direction=direction,
+        node=lambda node, box: {"note": "a weight"} if box["role"].startswith("weight") else None,
+        edge=lambda node, line: seen.append(line["kind"]) or (
+            {"note": "a use"} if line["kind"] == "tap" else None))
+    words = [plain(label.text) for label in picture.drawing.labels]
+    weights = [box for box in picture.drawing.boxes if box.role.startswith("weight")]
+    assert words.count("a weight") == len(weights) > 0
+    assert sum(word.count("a use") for word in words) == seen.count("tap") > 0
+    assert faults(picture.drawing) == []
+
+
+def test_a_callback_sees_the_sum_at_a_weight_and_may_replace_it():
+    sums = []
+    draw.gradient_flow(gradient_flow(graphs.power(3)),
+                       node=lambda node, box: sums.append(box["note"]) if box["id"] == "w" else {})
+    assert sums == ["∂h₃/∂w = 0.108"]
+
+
 @pytest.mark.parametrize(("wrong", "words"), [
     ({"level": "cells"}, "one of op, cell, layer"),
     ({"show": ["size"]}, "one of names, shapes"),

@@ -12,7 +12,7 @@ from ..errors import InputError
 from . import style
 from .asked import colour_of, one_of
 from .labels import Run, Text, clean, plain
-from .scene import Glyph, Wire
+from .scene import Glyph, Rail, Wire
 
 NODE_CHANGES = ("text", "title", "note", "fill", "stroke", "ink", "width", "dashed", "role")
 EDGE_CHANGES = ("title", "note", "colour", "width", "dash", "role")
@@ -58,6 +58,25 @@ def change_glyph(glyph: Glyph, callback: NodeCallback, where: str) -> None:
             setattr(glyph, key, str(value) if key == "title" else value)
     if glyph.fill is not None and glyph.ink is None:
         glyph.ink = style.ink_on(glyph.fill)
+
+
+def change_rail(rail: Rail, callback: NodeCallback, where: str) -> None:
+    """Let a callback look at a shared weight, whose note stands at its rail."""
+    rail.glyph.note = rail.note
+    change_glyph(rail.glyph, callback, where)
+    rail.note, rail.glyph.note = rail.glyph.note, ()
+
+
+def change_taps(rail: Rail, callback: NodeCallback, where: str) -> None:
+    """Let a callback look at each use of a shared weight. What it notes stands at the tap, where a
+    step has one note."""
+    said: dict[int | None, Text] = {}
+    for tap in rail.taps:
+        before, when = tap.note, tap.head.when
+        change_wire(tap, callback, where)
+        if tap.note is not before:
+            said[when] = (*said[when], Run(", "), *tap.note) if when in said else tap.note
+    rail.step_notes.update(said)
 
 
 def change_wire(wire: Wire, callback: NodeCallback, where: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import InputError
 from . import style
 from .asked import colour_of, one_of, words_of
-from .callbacks import NodeCallback, change_glyph, change_wire
+from .callbacks import NodeCallback, change_glyph, change_rail, change_taps, change_wire
 from .layout import DIRECTIONS, LAYOUTS, place
 from .levels import LEVELS, at_level
 from .model import Box, Drawing, Label, Line, Strip
@@ -98,11 +98,17 @@ class Options:
         if list(self.show) != ["names"]:
             add_notes(scene, set(self.show))
         if self.node is not None:
-            for glyph in [*scene.glyphs(), *scene.initial]:
-                change_glyph(glyph, self.node, self.where)
+            for rail in scene.rails:
+                change_rail(rail, self.node, self.where)
+            weights = {rail.glyph for rail in scene.rails}
+            for glyph in dict.fromkeys([*scene.glyphs(), *scene.initial]):
+                if glyph not in weights:
+                    change_glyph(glyph, self.node, self.where)
         if self.edge is not None:
-            for wire in scene.uses():
+            for wire in scene.wires:
                 change_wire(wire, self.edge, self.where)
+            for rail in scene.rails:
+                change_taps(rail, self.edge, self.where)
         return scene
 
     def placed(self, scene: Scene) -> Drawing:
