@@ -54,6 +54,25 @@ def test_where_nothing_can_be_written_there_is_one_clear_error(picture, tmp_path
     assert sorted(os.listdir(tmp_path)) == before
 
 
+@pytest.mark.parametrize("name", ["x\0.svg", "\ud800.svg", "a" * 300 + ".svg"])
+def test_a_name_that_no_file_can_have_is_refused(picture, tmp_path, name):
+    with pytest.raises(InputError, match="cannot write"):
+        picture.save(f"{tmp_path}/{name}")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("path", [3, None, ["x.svg"]])
+@pytest.mark.parametrize("kind", ["picture", "player"])
+def test_what_is_no_name_is_refused(picture, path, kind):
+    shown = picture if kind == "picture" else draw.player(gradient_flow(graphs.power(2)))
+    with pytest.raises(InputError, match="expected the name of a file, got"):
+        shown.save(path)
+
+
+def test_a_name_in_bytes_is_a_name(picture, tmp_path):
+    assert picture.save(os.fsencode(tmp_path / "x.svg")) == tmp_path / "x.svg"
+
+
 def test_a_failure_half_way_leaves_the_old_file(picture, tmp_path, monkeypatch):
     path = tmp_path / "picture.svg"
     path.write_text("old")

@@ -11,7 +11,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw
 from tinygrad_rnn.draw.painter import Painter
-from tinygrad_rnn.draw.player import framed_svg
+from tinygrad_rnn.draw.player import framed_svg, in_script
 from tinygrad_rnn.errors import InputError
 
 from .films import KINDS, hello
@@ -47,6 +47,13 @@ def test_no_label_becomes_markup_and_nothing_is_loaded():
     assert "alert(1)</script>" not in page
     assert "http://www.w3.org/2000/svg" in page
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", page)
+
+
+def test_numbers_that_json_has_not_are_told_from_names():
+    data = {"NaN": [np.inf, -np.inf, np.nan, 1.0], "n": 'say "NaN", \\"Infinity" <'}
+    text = in_script(data)
+    assert text.startswith('{"NaN":[1e999,-1e999,null,1.0],')
+    assert json.loads(text)["n"] == data["n"]
 
 
 def test_pages_are_strict_html():

@@ -94,14 +94,8 @@ class Picture:
         beside it. Returns the path. Raises `InputError` for another suffix or a folder that cannot
         be written to, and `RenderError` (which names three ways out) where no renderer is found.
         """
-        target = Path(path)
+        target = render.named(path, SUFFIXES)
         suffix = target.suffix.lower()
-        if suffix not in SUFFIXES:
-            raise InputError(
-                f"expected a file name that ends in one of {', '.join(SUFFIXES)}, "
-                f"got {os.fspath(path)!r}",
-                where="save()",
-            )
         writers: dict[str, Callable[[], str]] = {
             ".svg": self.svg, ".html": self.html, ".dot": self.dot, ".gv": self.dot,
             ".json": self.json, ".txt": self.text}

@@ -35,6 +35,9 @@ PARTS = ("player.html", "player.css", "player_numbers.js", "player_picture.js", 
          "player_hands.js")
 MOST_NODES = 1_500  # operations in a film; of a longer sequence the first and last steps are shown
 
+NO_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|Infinity|NaN')  # and words, so that they are passed
+NUMBERS = {"Infinity": "1e999", "NaN": "null"}
+
 
 @options_of
 def player(flow: Any, first: int | None = None, last: int | None = None, *,
@@ -95,10 +98,7 @@ class Page:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page; the name must end in .html. Returns the path."""
-        target = Path(path)
-        if target.suffix.lower() != ".html":
-            raise InputError(f"expected a file name that ends in .html, got {os.fspath(path)!r}",
-                             where="save()", fix="The player is a page: it moves")
+        target = render.named(path, (".html",), "The player is a page: it moves")
         render.write(target, self.html().encode())
         return target
 
@@ -110,7 +110,8 @@ class Page:
 def in_script(data: Data) -> str:
     """Data as JSON that nothing in it can end: no `<`, no line separators of JavaScript."""
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("Infinity", "1e999").replace("NaN", "null")
+    text = NO_NUMBER.sub(lambda found: NUMBERS.get(found[0], found[0]), text)
+    return text.replace("<", "\\u003c")
 
 
 def framed_svg(drawing: Drawing, paint: Painter) -> str:

@@ -14,7 +14,9 @@ import signal
 import subprocess
 import sysconfig
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError, TinygradRNNError
 
@@ -23,6 +25,21 @@ LIMIT = 60.0  # seconds
 
 class RenderError(TinygradRNNError, RuntimeError):
     """A picture could not be made: no renderer, or it failed."""
+
+
+def named(path: Any, suffixes: Sequence[str], fix: str = "") -> Path:
+    """The path that something is to be saved as. Raises `InputError` for what is no path, and for
+    another suffix than these."""
+    try:
+        name = os.fsdecode(path)
+    except TypeError:
+        raise InputError(f"expected the name of a file, got {type(path).__name__} {path!r}",
+                         where="save()", fix=fix or f"save('picture{suffixes[0]}')") from None
+    if Path(name).suffix.lower() not in suffixes:
+        one = "in" if len(suffixes) == 1 else "in one of"
+        raise InputError(f"expected a file name that ends {one} {', '.join(suffixes)}, got "
+                         f"{name!r}", where="save()", fix=fix)
+    return Path(name)
 
 
 def write(path: Path, data: bytes) -> None:
@@ -39,8 +56,8 @@ def write(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~current_umask())
         os.replace(temporary, path)
-    except OSError as problem:
-        reason = problem.strerror or str(problem)
+    except (OSError, ValueError) as problem:  # ValueError: a name that no file can have
+        reason = getattr(problem, "strerror", None) or str(problem)
         raise InputError(
             f"cannot write {os.fspath(path)!r}: {reason}",
             where="save()",
