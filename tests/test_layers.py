@@ -36,6 +36,7 @@ CORE = [
     {"hooks", "guards", "ops"},
     {"together", "in_line"},
     {"rules"},
+    {"taken"},
     {"backprop"},
     {"gradients"},
     {"protocol"},

@@ -19,7 +19,6 @@ import numpy as np
 
 from ..core import hooks
 from ..core.backprop import commit, contributions
-from ..core.gradients import joined, steps_of
 from ..core.graph import Node, released
 from ..core.guards import plain_seed, refuse_other
 from ..core.over_time import called
@@ -30,13 +29,14 @@ from ..core.words import describe
 from ..errors import GradientError, InputError
 from ..nn.fused_open import INSIDE, open_fused
 from .attribution import Attribution, attribute
-from .contribution import KEEP
+from .by_name import by_name
+from .by_way import by_way
+from .contribution import KEEP, accumulate
 from .ledger import Ledger
 from .recording import Recording
 from .strides import record
 from .writing import write_as_is
 
-OPEN = "Ask the graph of the operations: tg.gradient_flow(tg.open_fused(loss))"
 NEAR = 50  # how many nodes are looked at to say where a gradient came from
 
 if TYPE_CHECKING:
@@ -73,11 +73,12 @@ class GradientFlow:
 
         Raises `GradientError` if no gradient of this flow reached it.
         """
-        self.check(node, self.incoming)
-        return Ledger(node, self.root_name, self.incoming[node], self.carried.get(node), self.wrong,
-                      flow=self)
+        taken = by_way(node, self.incoming)
+        self.check(node, self.incoming, taken)
+        return Ledger(node, self.root_name, taken.get(node) or self.incoming[node],
+                      self.carried.get(node), self.wrong, flow=self)
 
-    def check(self, node: Node, *recorded: Recording) -> None:
+    def check(self, node: Node, *recorded: Mapping[Node, Any]) -> None:
         """Refuse what has no ledger: no row in any of these recordings."""
         refuse_other(node, "ledger()", "Of a layer, give one of its parameters: rnn.cell.W_hh")
         if self.root.op is released:
@@ -89,9 +90,7 @@ class GradientFlow:
                                 "and no use gave it", where="ledger()")
         if not any(node in one for one in recorded):
             raise GradientError(f"no contribution reached {describe(node)}", where="ledger()",
-                                fix="A head, a loss or a layer took its steps: ask for theirs, "
-                                    "flow.ledger(y.operands[0])" if node.hooks is hooks.TAKEN else
-                                    f"It needs no gradient, or {describe(self.root)} does not "
+                                fix=f"It needs no gradient, or {describe(self.root)} does not "
                                     "depend on it")
 
     def attribution(self, W: Node, losses: Any, *, keep: str = "arrays") -> Attribution:
@@ -139,13 +138,14 @@ class GradientFlow:
         return explain(inside if node in inside.incoming else self, node, keep)
 
     def gradient(self, node: Node) -> Any:
-        """The whole gradient that arrived at `node` in this flow; zeros if none did."""
+        """The whole gradient that arrived at `node` in this flow; zeros if none did. At a sequence
+        arrives what goes through it, also where a head or a layer used its steps instead."""
         refuse_other(node, "gradient()", 'By name there are the norms: flow.norms("h")')
         if node in self.totals:
             return self.totals[node]
+        if (taken := by_way(node, self.incoming)):
+            return accumulate(node, taken[node])
         if node not in self.arrived:
-            if (steps := steps_of(self.root, node, "gradient()")):  # of what was gone past
-                return joined(node, [self.gradient(step) for step in steps])
             return 0.0 if node.is_scalar else np.zeros_like(node.value)
         if self.incoming.norms and not node.is_scalar:
             raise GradientError(f"of the gradient of {describe(node)} only the norm was kept",
@@ -165,36 +165,8 @@ class GradientFlow:
 
         `name` may be qualified by its scope (`encoder/h`); an ambiguous one raises and lists them.
         """
-        if not isinstance(name, str):
-            raise InputError(f"expected the name of a state, got {type(name).__name__}",
-                             where="norms()", fix='flow.norms("h"); of one node, flow.norm(node)')
-        scope, _, short = name.rpartition("/")
-        named = [n for n in self.arrived if n.name == short and (not scope or n.scope == scope)]
-        if any(n.at.span is not None for n in named):
-            raise InputError(f"the {short!r} of all steps are one node here", where="norms()",
-                             fix=OPEN)
-        named = [n for n in named if n.step is not None] or named  # L_t, and not their sum L
-        scopes = sorted({n.scope for n in named})
-        if len(scopes) > 1:
-            raise InputError(f"{short!r} is in several scopes: "
-                             + ", ".join(f"{s}/{short}" for s in scopes),
-                             where="norms()", fix="Give the name with its scope")
-        if not named:
-            known = sorted({"/".join(filter(None, (n.scope, n.name)))
-                            for n in self.arrived if n.name})
-            raise InputError(f"no node named {name!r} got a gradient; these did: "
-                             + ", ".join(known),
-                             where="norms()", fix=OPEN if any(
-                                 n.op in INSIDE for n in self.incoming.passed) else
-                             'Name your states: h = tanh(z).named("h")')
-        named.sort(key=lambda n: (n.step is not None, n.step or 0, n.order))
-        found = {i if n.step is None else n.step: self.norm(n)
-                 for i, n in enumerate(named, not named[0].is_leaf)}
-        if len(found) < len(named):
-            raise InputError(f"several nodes are named {name!r} at the same step", where="norms()",
-                             fix='Put them in scopes (with tg.scope("first"): ...), or ask for '
-                                 "flow.norm(node)")
-        return found
+        named = by_name(name, self.arrived, self.incoming.passed)
+        return {step: self.norm(node) for step, node in named.items()}
 
 
 def whereabouts(node: Node, x: Node) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..core.graph import Node
-from ..core.place import no_grad, timestep
+from ..core.place import contained, no_grad, timestep
 from ..errors import InputError
 from ..nn.bidirectional import Bidirectional
 from ..nn.cells import Cell
@@ -37,6 +37,7 @@ class Task:
     Its steps are taken in `order`: with time, or against it for a layer in reverse.
     """
 
+    @contained
     def __init__(self, cell: Any, xs: Any, loss_at: Callable[[Any, int], Any], params: Any,
                  initial_state: Any, last: bool, mask: Any = None, lengths: Any = None) -> None:
         if not callable(loss_at):

@@ -32,11 +32,12 @@ from ..nn.layer import Layer
 from ..nn.masking import Masks, read_masks
 from ..nn.sequence import Steps
 from ..nn.states import mapped, parts_of
-from ..nn.steps_joined import first_step, join
+from ..nn.steps_joined import first_step, join, untaken
 from ..nn.unrolling import Run
 from .flow import GradientFlow, gradient_flow
 
 
+@contained
 def truncated_bptt(layer: Any, xs: Any, k1: int, k2: int | None = None, initial_state: Any = None,
                    *, mask: Any = None, lengths: Any = None, reset_mask: Any = None,
                    rng: Any = None) -> Iterator[Window]:
@@ -76,7 +77,7 @@ def truncated_bptt(layer: Any, xs: Any, k1: int, k2: int | None = None, initial_
             raise InputError(f"expected {name} to be a whole number of at least 1, got {k!r}",
                              where="truncated_bptt")
     layer = all_outputs(onward(as_layer(layer), "truncated_bptt"))
-    steps = layer.steps(xs)
+    steps = layer.steps(untaken(xs, initial_state))
     batch = (steps.shape() or ())[:-1]
     masks = read_masks(len(steps), batch, mask, lengths, reset_mask, layer.title())
     rng = None if rng is None else generator(rng, "truncated_bptt", "rng")
@@ -121,13 +122,15 @@ class Runner:
     def __init__(self, layer: Layer, steps: Steps, masks: Masks, rng: Any, first: int) -> None:
         self.layer, self.steps, self.masks, self.rng = layer, steps, masks, rng
         self.first, self.T = first, len(steps)
+        self.taking = here().taking  # if they are those of a sequence: see core/taken.py
 
     @contained
     def run(self, a: int, b: int, state: Any, *, recording: bool = True) -> Run:
         """The steps at positions a .. b - 1, from this state; if not `recording`, as constants."""
         valid, reset = (None if m is None else m[a:b] for m in (self.masks.valid, self.masks.reset))
         part = self.part(a, b)
-        with switch(step=self.first + a, recording=recording and here().recording):
+        with switch(step=self.first + a, recording=recording and here().recording,
+                    taking=self.taking):
             return self.layer.run(part, state, Masks(b - a, valid, reset), self.rng)
 
     def part(self, a: int, b: int) -> Steps:

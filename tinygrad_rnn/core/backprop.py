@@ -36,6 +36,7 @@ from .in_line import in_line, straight
 from .inplace import at_once, change
 from .place import at, here
 from .rules import fit, gradient_place, local, uses
+from .taken import Taken, apart
 from .totals import Totals
 
 __all__ = ["backward", "commit", "contributions", "fit", "history", "local", "operands_of", "uses"]
@@ -81,7 +82,8 @@ def history(roots: Iterable[Node], until: Collection[Node] = (),
 
 def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | None = None,
                   keep: Collection[Node] = (), until: Collection[Node] = (),
-                  tell: bool = True, way: Sequence[Node] | None = None) -> Iterator[Edge]:
+                  tell: bool = True, way: Sequence[Node] | None = None,
+                  taken: Taken | None = None) -> Iterator[Edge]:
     """Send the gradients in `arriving` back; yield `(node, position, operand, g, c)` for every use.
 
     `g` is the whole gradient of `node`, and `c` what leaves it through that operand, or None where
@@ -90,7 +92,7 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
     the nodes in `keep`. With `graph=True` all of it happens on nodes. `wanted` limits the walk to
     these nodes, and it does not go beyond the nodes in `until`. With `tell=False` nobody looks on:
     only the sums are wanted, and the common case yields nothing. `way` is the history, if it is
-    known.
+    known, and `taken` are sequences whose steps were used in their place, if any are looked at.
     """
     common = not graph and wanted is None
     plain = common and not tell and not keep
@@ -98,8 +100,12 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
     if way is None:
         plain = rows is not None and common and not keep and not until
         way = history(arriving, until, arriving.past if plain else None)
+        if taken is None and (hooked := hooks.ways(way)):
+            way, taken = apart(arriving, history(arriving, until), hooked, until)
     for node in way:
         g = arriving.pop(node, None)
+        if taken is not None and node in taken.rows:
+            g = taken.whole(node, g, graph)
         if g is None:  # nothing that is wanted lies this way
             continue
         if keep and node in keep:
@@ -107,6 +113,9 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
         if node.hooks is not None:
             g = hooks.run(node, g, arriving)
         op = node.op
+        if taken is not None and node.at.taking:
+            yield from taken.leaving(node, g, arriving, graph, wanted)
+            continue
         if plain and op.sums is not None:
             op.sums(node, g, arriving)
             continue
@@ -179,6 +188,9 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
             arriving[b] = d if there is None else there + d
             if tell:
                 yield node, 1, b, g, d
+    if taken is not None:
+        for node in [*taken.rows]:  # where the walk was to end
+            arriving[node] = taken.whole(node, arriving.pop(node, None), graph)
     arriving.settle()
 
 
@@ -197,6 +209,7 @@ def backward(root: Node, seed: Any = None) -> None:
     arriving = None if way is None else straight(way, start)
     if arriving is None:
         arriving = Totals([(root, start)], late=True)
+        way = None if way is None or hooks.ways(way) else way
         edges = contributions(arriving, tell=bool(watched), way=way)
         deque(hooks.watched(edges, arriving), maxlen=0)  # let them all pass
     commit(arriving)

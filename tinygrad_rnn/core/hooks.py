@@ -5,18 +5,16 @@ The question this file answers: *how do I look at, or change, the gradient of on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from ..errors import GradientError, InputError, ShapeError
-from .graph import Node
+from .graph import Node, constant, operands_of
 from .inplace import plain
 from .place import here
 from .words import describe
-
-TAKEN: list[Callable[[Any], Any]] = []  # of a sequence: a head, a loss or a layer went past it
 
 
 def register(node: Node, hook: Callable[[Any], Any]) -> Callable[[], None]:
@@ -27,13 +25,11 @@ def register(node: Node, hook: Callable[[Any], Any]) -> Callable[[], None]:
     """
     if not node.requires_grad:
         raise InputError(f"{describe(node)} needs no gradient, so a hook on it would never run")
-    if node.hooks is TAKEN:
-        raise InputError(f"a head, a loss or a layer has taken the steps of {describe(node)}, and "
-                         "what comes from there does not pass it, so a hook would not see it",
-                         fix="Put it there before the sequence is used, or on its steps: "
-                             "for y_t in y.operands: ...")
-    node.fill()
-    node.hooks = [*(node.hooks or ()), hook]
+    put(node, hook)
+    steps = operands_of(node) if node.order in node.at.taking else ()  # was taken apart
+    for step in steps:
+        if step is not None and step.op is not constant and node not in ways([step]):
+            put(step, Way(node))
 
     def remove() -> None:
         node.hooks = [h for h in node.hooks or () if h is not hook] or None
@@ -41,16 +37,51 @@ def register(node: Node, hook: Callable[[Any], Any]) -> Callable[[], None]:
     return remove
 
 
+def put(node: Node, hook: Callable[[Any], Any]) -> None:
+    """One hook more, behind the others."""
+    node.fill()
+    node.hooks = [*(node.hooks or ()), hook]
+
+
+class Way:
+    """Stands among the hooks of a step where its sequence has hooks, and was taken apart before:
+    the sequence is not in the graph of those who took its steps, and is found by this."""
+
+    __slots__ = ("sequence",)
+
+    def __init__(self, sequence: Node) -> None:
+        self.sequence = sequence
+
+    def __call__(self, g: Any) -> None:
+        """It does nothing to the gradient of the step."""
+
+    def check(self, totals: Any) -> None:
+        """Refuse a walk that knows nothing of the sequence: its hooks would be passed over."""
+        if self.sequence not in totals.taken:
+            raise GradientError(f"a hook was put on {describe(self.sequence)} after a head, a loss "
+                                "or a layer had taken its steps, and only backward() and grad() "
+                                "find it then", fix="Put it there before the sequence is used")
+
+
+def ways(nodes: Iterable[Node]) -> list[Node]:
+    """The sequences that have left a `Way` at one of these nodes."""
+    hooked = [n for n in nodes if n.hooks is not None]
+    return list(dict.fromkeys(h.sequence for n in hooked for h in n.hooks or ()
+                              if type(h) is Way))
+
+
 def retain(g: Any) -> None:
     """The hook of `retain_grad()`: a computed node's gradient is committed like a leaf's."""
 
 
-def run(node: Node, g: Any, totals: dict[Node, Any]) -> Any:
+def run(node: Node, g: Any, totals: Any) -> Any:
     """Show the whole gradient of a node to its hooks, in the order in which they were
     registered."""
     for hook in node.hooks or ():
         if hook is retain:
             totals[node] = g
+        elif type(hook) is Way:
+            hook.check(totals)
         else:
             changed = hook(look(g))
             g = g if changed is None else fitting(node, changed, g)

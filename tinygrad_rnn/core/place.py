@@ -43,19 +43,22 @@ class Place:
     `fast` is True when there is nothing to do but record. `watchers` see every new node, and `site`
     is the user's source line, kept only while something asks for it. `span` are the steps of a node
     that holds a whole sequence, one behind the other on its first axis, and `fused` asks layers for
-    such nodes. A `Place` is never changed: `but` makes another one. (A plain class: one is made for
-    every time step.)
+    such nodes. `taking` are the sequences (their `order`) whose steps are used here in place of the
+    sequence: see `taken.py`. A `Place` is never changed: `but` makes another one. (A plain class:
+    one is made for every time step.)
     """
 
     __slots__ = ("step", "scope", "phase", "recording", "sites", "watchers", "site", "span",
-                 "fused", "fast", "known")
+                 "fused", "taking", "fast", "known")
     known: Place  # what `over` gave last
 
     def __init__(self, step: int | None = None, scope: str = "", phase: str = "forward",
                  recording: bool = True, sites: bool = False,
                  watchers: tuple[Watcher, ...] = (), site: str | None = None,
-                 span: range | None = None, fused: bool = False) -> None:
+                 span: range | None = None, fused: bool = False,
+                 taking: tuple[int, ...] = ()) -> None:
         self.step, self.scope, self.phase, self.span, self.fused = step, scope, phase, span, fused
+        self.taking = taking
         self.recording, self.sites, self.watchers, self.site = recording, sites, watchers, site
         self.fast = recording and not sites and not watchers
 
@@ -80,7 +83,14 @@ class Place:
         place.site = self.site
         place.span = self.span
         place.fused = self.fused
+        place.taking = self.taking
         place.fast = self.fast
+        return place
+
+    def on_behalf(self, taking: tuple[int, ...]) -> Place:
+        """This place, where the steps of these sequences are used."""
+        place = self.step_at(self.step)
+        place.taking = taking
         return place
 
     def over(self, span: range) -> Place:

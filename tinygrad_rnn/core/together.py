@@ -199,7 +199,8 @@ def kept(node: Any, g: Any) -> list[Any]:
 def step_place(start: Place, step: int, like: Place) -> Place:
     """The place of a step: the same as another node's, `like`, if that is at the same."""
     if like.step == step and like.fast and like.scope == start.scope and like.span is start.span \
-            and like.phase == start.phase and like.fused is start.fused:
+            and like.phase == start.phase and like.fused is start.fused \
+            and like.taking is start.taking:
         return like
     return start.step_at(step)
 
@@ -227,5 +228,8 @@ def join_nodes(op: Op, steps: Sequence[Any], value: Any, params: dict[str, Any] 
 
 def plain_tensors(nodes: Iterable[Any]) -> bool:
     """Whether these are tensors about which there is nothing that the general way has to see to."""
-    return here().fast and all(type(x) in (x.array_kind, x.lean_kind) and x.params is not LENT
-                               for x in nodes)
+    try:
+        return here().fast and all(type(x) in (x.array_kind, x.lean_kind) and x.params is not LENT
+                                   for x in nodes)
+    except AttributeError:  # a plain array among them
+        return False

@@ -8,7 +8,7 @@ that `Totals` made itself are ever written to: they are in `owned`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -28,7 +28,7 @@ class Totals(dict[Node, Any]):
     is added in its turn.
     """
 
-    __slots__ = ("late", "owned", "past", "rows")
+    __slots__ = ("late", "owned", "past", "rows", "taken")
     late: dict[Node, tuple[Late, list[Any], list[Any]]] | None
     rows: dict[Node, list[Any]] | None
 
@@ -37,6 +37,7 @@ class Totals(dict[Node, Any]):
             self.update(start)
         self.owned: set[Node] = set()  # `set[Node]()` would take five times as long
         self.past: set[Any] = set()  # the ways past many nodes that are taken: see together.py
+        self.taken: Collection[Node] = ()  # sequences that the walk knows of: see taken.py
         self.late, self.rows = ({}, {}) if late else (None, None)
 
     def add(self, x: Node, c: Any) -> None:

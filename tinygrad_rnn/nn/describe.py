@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.place import no_grad
+from ..core.place import contained, no_grad
 from .masking import Masks
 from .steps_joined import shape_of
 
@@ -25,6 +25,7 @@ class Row(NamedTuple):
     keras: str
 
 
+@contained
 def rows(layer: Any, xs: Any) -> list[Row]:
     """The table of `layer.describe(xs)`: a dry run over xs, and what it left."""
     steps = layer.steps(xs)

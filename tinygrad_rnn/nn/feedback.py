@@ -30,7 +30,7 @@ from .module import Module
 from .options import cannot_take, function, yes_or_no
 from .recurrent import Recurrent
 from .sequence import Steps, given_step
-from .steps_joined import first_step, join, shape_of
+from .steps_joined import first_step, join, shape_of, untaken
 
 FEEDBACKS = ("teacher", "free", "free_detached")
 Function = Callable[[Any], Any]
@@ -73,7 +73,7 @@ class OutputFeedback(Module):
                  initial_state: Any = None, feedback: str | None = None) -> Any:
         feedback = self.feedback if feedback is None else known(feedback, "OutputFeedback")
         if self.append:
-            xs = Steps(x, dtype=self.layer.dtype)
+            xs = Steps(untaken(x, initial_state), dtype=self.layer.dtype)
             length, shape = len(xs), xs.shape() or (0,)
             heard = Heard(feedback, self.feed, targets, (*shape[:-1], rest(self.layer, shape)),
                           self.layer.dtype)

@@ -18,7 +18,7 @@ from .masking import Masks, read_masks
 from .module import Module
 from .sequence import Steps
 from .states import mapped, parts_of
-from .steps_joined import Together, Whole, join, shape_of
+from .steps_joined import Together, Whole, join, shape_of, untaken
 from .unrolling import Run
 
 
@@ -73,7 +73,7 @@ class Layer(Module):
     @contained
     def __call__(self, xs: Any, initial_state: Any = None, *, mask: Any = None,
                  lengths: Any = None, reset_mask: Any = None, rng: Any = None) -> Any:
-        steps = self.steps(xs)
+        steps = self.steps(xs if initial_state is None else untaken(xs, initial_state))
         masks = Masks(len(steps))
         if len(steps) and not (mask is lengths is reset_mask is None):
             batch = (steps.shape() or ())[:-1]

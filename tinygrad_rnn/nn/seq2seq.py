@@ -35,7 +35,7 @@ from .module import Module
 from .options import function, one_of, yes_or_no
 from .sequence import Steps, given_step
 from .stacked import merge_none
-from .steps_joined import join, shape_of
+from .steps_joined import join, shape_of, untaken
 
 CONTEXTS = ("state", "input", "both")
 
@@ -101,7 +101,7 @@ class EncoderDecoder(Module):
         rng = None if rng is None else generator(rng, "EncoderDecoder", "rng")
         feedback = self.feedback if feedback is None else known(feedback, "EncoderDecoder")
         with scope("encoder"):
-            xs = self.encoder.steps(source)
+            xs = self.encoder.steps(untaken(source, start))
             batch = (xs.shape() or ())[:-1]
             masks = read_masks(len(xs), batch, mask, lengths, None, self.encoder.title())
             read = self.encoder.run(xs, None, masks, rng)
@@ -117,7 +117,7 @@ class EncoderDecoder(Module):
         """How many steps the decoder takes, and its own input at each; None if there is none."""
         width, dtype = self.room(), self.decoder.dtype
         if target_inputs is not None:
-            xs = Steps(target_inputs, dtype=dtype)
+            xs = Steps(untaken(target_inputs, start), dtype=dtype)
             T = how_many(len(xs), steps, "EncoderDecoder")
             if len(xs) < T:
                 raise InputError(f"expected target_inputs for {T} steps, got {len(xs)}",

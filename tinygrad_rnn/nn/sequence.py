@@ -24,7 +24,7 @@ import numpy as np
 from ..core import ops
 from ..core.graph import Node, constant, given
 from ..core.inplace import LENT, plain
-from ..core.place import here, switch
+from ..core.place import contained, here, switch
 from ..core.together import way_past
 from ..core.values import Tensor
 from ..errors import InputError, ShapeError
@@ -111,6 +111,7 @@ def flat(x: Any, axes: int) -> Any:
     return ops.reshape(x, shape=shape) if isinstance(x, Node) else np.reshape(x, shape)
 
 
+@contained
 def per_step(function: Callable[[Any], Any], x: Any, empty: Callable[[], Any]) -> Any:
     """`function` of each step of a layer's sequence or a list, at that step: the results joined.
     Of anything else, `function` of the whole."""

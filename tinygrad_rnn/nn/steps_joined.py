@@ -16,12 +16,13 @@ import numpy as np
 
 from ..core import ops
 from ..core.graph import Node, constant
-from ..core.hooks import TAKEN
 from ..core.place import here, switch
+from ..core.taken import take
 from ..core.timeline import column, mark, rows
 from ..core.together import join_nodes, plain_tensors
 from ..core.values import Tensor
 from ..errors import DTypeError
+from .states import parts_of
 
 
 def first_step() -> int:
@@ -46,14 +47,29 @@ def stacked_steps(x: Any) -> list[Node] | None:
 
 
 def taken_steps(x: Any) -> list[Node] | None:
-    """The same for whoever goes on with the steps instead of `x`: that is noted (`hooks.TAKEN`).
-    None too where somebody waits for the gradient of `x` itself: it has to pass there."""
+    """The same for whoever goes on with the steps instead of `x`, which is noted from here on (see
+    `core.taken`). None too where somebody waits for the gradient of `x` itself, which has to pass
+    there; and where a step is there twice: a use of it would not tell which is meant."""
     if isinstance(x, Node) and x.hooks:
         return None
     steps = stacked_steps(x)
-    if steps is not None:
-        x.hooks = TAKEN
+    if steps is None or len({*map(id, steps)}) < len(steps):
+        return None
+    take(x)
     return steps
+
+
+def untaken(x: Any, *others: Any) -> Any:
+    """x, to be taken apart by somebody who gets `others` as well. If a step of x is among them, the
+    last state as the first of the next layer, say, then the steps are taken out of x one by one:
+    what uses h_T does not tell in which part."""
+    given = [part for other in others if other is not None for part in parts_of(other)]
+    if not given or isinstance(x, (list, tuple)):
+        return x
+    steps, known = rows(x), {*map(id, stacked_steps(x) or ())}
+    if steps is None or known.isdisjoint(map(id, given)):
+        return x
+    return list(Whole(x, x.name, steps))
 
 
 def timed_steps(x: Any) -> list[tuple[int, Node]] | None:

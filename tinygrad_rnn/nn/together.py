@@ -17,11 +17,10 @@ import numpy as np
 from ..core import functions, ops
 from ..core.freeing import unsearched
 from ..core.graph import constant
-from ..core.hooks import TAKEN
 from ..core.inplace import LENT, settle
 from ..core.ops import all_rows
-from ..core.place import here
 from ..core.reductions import sum_of
+from ..core.taken import taker
 from ..core.timeline import Sequence, mark, rows, times_of
 from ..core.together import (
     Account,
@@ -47,9 +46,8 @@ def steps_joined(x: Any) -> list[tuple[int, Any]] | None:
             or x.hooks:
         return None
     steps, times = steps_of(x), rows(x)
-    if times is None or len(steps) != len(times) or not plain_tensors(steps):
+    if times is None or len({*steps, None}) != len(times) + 1 or not plain_tensors(steps):
         return None
-    x.hooks = TAKEN
     return list(zip(times, steps))
 
 
@@ -71,7 +69,7 @@ def heads(x: Any, W: Any, b: Any, name: str | None) -> Any:
     y = np.dot(all_rows(x.value), V.T).reshape(shape)
     if b is not None:
         np.add(y, b.value, y)
-    found, start = [], here()
+    found, start = [], taker(x)
     for (step, h), row in zip(steps, y):
         node = lean(ops.linear, h, W, step_place(start, step, h.at))
         node.u, node.v = h.value, V
@@ -145,7 +143,7 @@ def softmax_costs(y: Any, targets: Any, mean: bool) -> Any:
     softmax = Softmax(y.value, targets, 1.0 / n)
     costs = softmax.costs
     sums = np.add.reduce(costs.reshape(T, -1), 1) if samples else costs
-    found, start, params = [], here(), {"axis": y.ndim - 2}
+    found, start, params = [], taker(y), {"axis": y.ndim - 2}
     for t, (step, logits) in enumerate(steps):
         node = lean(functions.class_cross_entropy, logits, None,
                     step_place(start, step, logits.at))

@@ -25,7 +25,7 @@ from .elman import elman, zero_state
 from .masking import Masks, choose, select, stay, zeros
 from .sequence import Steps
 from .states import mapped
-from .steps_joined import first_step
+from .steps_joined import first_step, untaken
 
 AnyCell = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -49,7 +49,7 @@ def unroll(cell: AnyCell, xs: Any, state: Any = None) -> tuple[list[Any], Any]:
     `cell(x, state) -> (output, state)`. Without a `state` a `Cell` starts from its `initial_state`
     (zeros, h_0); a plain function gets None. Raises `InputError` if there is no step and no state.
     """
-    steps = Steps(xs, dtype=getattr(cell, "dtype", None))
+    steps = Steps(untaken(xs, state), dtype=getattr(cell, "dtype", None))
     run = Unrolling(cell).over(steps, starting_state(cell, steps, state))
     return list(run.outputs), run.state
 

@@ -21,7 +21,7 @@ from .module import Module, parameter
 from .options import function, size
 from .recurrent import Recurrent
 from .sequence import Steps, given_step
-from .steps_joined import join, shape_of
+from .steps_joined import join, shape_of, untaken
 
 
 class VectorToSequence(Module):
@@ -70,7 +70,8 @@ class VectorToSequence(Module):
                              f"({self.context_size},), got {c.shape}",
                              where=f"VectorToSequence({self.settings()})")
         layer = Recurrent(ContextCell(self.cell, self.R, c), return_sequences=True)
-        given = None if xs is None else Steps(xs, dtype=self.cell.dtype)
+        given = None if xs is None else \
+            Steps(untaken(xs, context, initial_state), dtype=self.cell.dtype)
         length = len(given) if given is not None else \
             None if targets is None else length_of(targets)
         T = how_many(length, steps, "VectorToSequence")
