@@ -48,12 +48,13 @@ def faults(drawing, ends=True):
         inside = paper[0] <= rect[0] and rect[2] <= paper[2] and paper[1] <= rect[1]
         if not (inside and rect[3] <= paper[3]):
             found.append(f"{what} is cut")
+    bars = [(seen(strip), strip.id) for strip in drawing.strips]
     solid = [*((box.sides, box.id) for box in (*boxes, *drawing.frames)), *strips]
     for (a, first), (b, second) in itertools.product(strips, solid):
         if first != second and overlap(a, b):
             found.append(f"{first} and {second} overlap")
     for label in drawing.labels:
-        for rect, what in [*((box.sides, box.id) for box in boxes), *strips]:
+        for rect, what in [*((box.sides, box.id) for box in boxes), *bars]:
             if overlap(label_rect(label), rect, 2.0):
                 found.append(f"{label.text} lies on {what}")
         if label.halo:  # clears what is behind it
@@ -66,6 +67,13 @@ def faults(drawing, ends=True):
         if overlap(label_rect(a), label_rect(b), 2.0):
             found.append(f"{a.text} lies on {b.text}")
     return found
+
+
+def seen(strip):
+    """The part of a strip from its first cell that is seen to its last."""
+    levels = [i for i, cell in enumerate(strip.cells) if cell.level] or [0]
+    left, top, wide, high = strip.part(levels[0], levels[-1] + 1, 1.0)
+    return left, top, left + wide, top + high
 
 
 def dangling(drawing):

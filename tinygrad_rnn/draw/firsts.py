@@ -80,7 +80,7 @@ def beside_weights(grid: TimeGrid, stage: int) -> float:
     """Where there is room on the left of the weights of a stage."""
     boxes = [rail.glyph.size()[0] + width(rail.note, style.SMALL) + 8
              for rail in grid.scene.rails if rail.stage == stage]
-    return grid.start[stage] - 30.0 - max(boxes, default=0.0)
+    return grid.start[stage] - grid.lead(stage) - 30.0 - max(boxes, default=0.0)
 
 
 def beside_others(grid: TimeGrid, rect: Rect, note: Text, placed: list[Rect], stage: int) -> Rect:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from .paper import Sheet
 from .picture import Picture
 from .shades import WIDE, Shades
 from .tables import Table, table_of, warning
+from .ticks import ticks, whole
 
 ROWS, COLUMNS = 64, 160  # more than so many share cells
 WRITTEN_ROWS, WRITTEN_COLUMNS = 16, 14  # so many are written as numbers
@@ -146,14 +148,25 @@ def names(sheet: Sheet, table: Table, down: list[tuple[int, int]], across: list[
           area: tuple[float, float]) -> None:
     """The names of rows on the left and of columns below, where there is room."""
     broad, tall = area
-    for i in range(0, len(down), max(1, math.ceil(12.0 / tall))):
-        name = titled(table.rows[down[i][0]])
-        sheet.say((-6.0, (i + 0.5) * tall + 3.5), name, "quiet", style.TINY, "end")
+    for i, row in named(table.rows, down, 14.0 / tall):
+        sheet.say((-6.0, (i + 0.5) * tall + 3.5), titled(table.rows[row]), "quiet", style.TINY,
+                  "end")
     longest = max(width(titled(table.columns[a]), style.TINY) for a, _ in across)
-    every = max(1, math.ceil((longest + 8) / broad), math.ceil(len(across) / (2 * TICKS)))
-    for j in range(0, len(across), every):
-        name = titled(table.columns[across[j][0]])
-        sheet.say(((j + 0.5) * broad, len(down) * tall + 13), name, "quiet", style.TINY)
+    room = max((longest + 8) / broad, len(across) / (2 * TICKS))
+    for j, column in named(table.columns, across, room):
+        sheet.say(((j + 0.5) * broad, len(down) * tall + 13), titled(table.columns[column]),
+                  "quiet", style.TINY)
+
+
+def named(names: list[str], cells: list[tuple[int, int]], room: float) -> list[tuple[int, int]]:
+    """Which cells have a name, and which of theirs: at least `room` cells from one to the next.
+    Numbers that go up one by one have round ones; of other names every so many is written."""
+    numbers = whole(names)
+    if numbers is None:
+        return [(i, cells[i][0]) for i in range(0, len(cells), max(1, math.ceil(room)))]
+    begins = [first for first, _ in cells]
+    return [(bisect_right(begins, k) - 1, k)
+            for k in ticks(numbers, room * len(numbers) / len(cells))]
 
 
 def titled(name: str) -> Text:

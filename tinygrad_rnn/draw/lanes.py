@@ -19,6 +19,7 @@ from .wiring import INPUT, Row, Wiring
 
 STEP, PAIRED, SIDE = 104.0, 150.0, 27.0  # from step to step; the same for two lanes; their offset
 LANE, MAP, BOX, TALL, TAP = 88.0, 62.0, 58.0, 32.0, 24.0
+BACK = 15.0  # what is read again runs so far before a cell: clear of the head of its state
 MOST = 6  # steps that are all drawn
 
 
@@ -162,7 +163,7 @@ class Block:
                 continue
             size = (2 * SIDE + 28 if row.merges else 46.0 if row.side else BOX,
                     TALL if row.parts else 26.0)
-            role = "state" if row.parts else "op" if row.merges else "function"
+            role = "cell" if row.parts else "op" if row.merges else "function"
             self.boxes[i, k] = self.sheet.box(f"{self.scope}row{i}.{k}", self.spot(i, k), size,
                                               role, roman(clean(row.word, 16)), title=row.title,
                                               size=style.SMALL + 1)
@@ -223,6 +224,7 @@ class Block:
                 middle = (previous.sides[2] + box.sides[0]) / 2 if way > 0 else \
                     (previous.sides[0] + box.sides[2]) / 2
                 middle -= 15.5 * row.side  # clear of the wire to the other lane
+                middle -= BACK / 2 if self.wiring.feedback and i == 0 else 0.0
                 self.sheet.say((middle, y - 7), said, "text", style.TINY)
             previous, said = box, state_name(row, column.name) if column.name else ()
         self.give_states(i, row, previous, last)
@@ -264,7 +266,7 @@ class Block:
             tail, head = self.boxes.get((top, k)), self.boxes.get((0, k + 1))
             if tail is None or head is None:
                 continue
-            x, low = head.x - BOX / 2 - 9.5, head.sides[3] + 20  # not over the head of its state
+            x, low = head.sides[0] - BACK, head.sides[3] + 20
             dash = "" if self.wiring.feedback == "free" else "4 3"
             end = head.x - 14
             self.sheet.line(((tail.sides[2], tail.y), (x, tail.y), (x, low), (end, low),

@@ -24,7 +24,7 @@ def with_legend(
     left, right = drawing.left + style.MARGIN, drawing.left + drawing.width - style.MARGIN
     y = drawing.top + drawing.height + 6.0
     words = (
-        Run("colour, width: ‖contribution to ∂"),
+        Run("shade, width: ‖contribution to ∂"),
         *root,
         Run("/∂·‖, relative to the largest in view"),
     )
@@ -43,7 +43,7 @@ def with_legend(
             Cell(0.25 + 0.75 * i / (CELLS - 1), style.gradient_colour(level), "")
             for i, level in enumerate(steps)
         )
-        strips = [Strip("legend.strip", x, y, BAR, 12.0, cells, "the colours in view")]
+        strips = [Strip("legend.strip", x, y, BAR, 12.0, cells, "the shades in view")]
         labels += [
             Label(
                 x, y + 25, roman(f"{number(scale.smallest)} smallest"), "quiet", style.TINY, "start"

@@ -55,9 +55,11 @@ def step_notes(ink: Ink, rail: Rail) -> None:
         if note:
             left, x = t.tap(rail, rail.taps[0]).note_left, ink.grid.left[i]
             ends = [x + end for end in sorted(taps[column.when])]
-            spot = ink.best(spots.for_step(ends, t.rail_y[rail.glyph.id] - 6, left, head), room,
-                            ink.edges)
-            crossed = ink.lanes.touch(said_at(spot, note))
+            places = [*spots.for_step(ends, t.rail_y[rail.glyph.id] - 6, left, head)]
+            spot = spots.free(places[:2], room, ink.taken, ink.lanes, ink.edges) or \
+                spots.free(places[:2], room, ink.taken, ink.lanes) or \
+                ink.best(places[2:], room, ink.edges)  # further away than across an edge
+            crossed = any(lane.touch(said_at(spot, note)) for lane in (ink.lanes, ink.edges))
             ink.say(spot[0], note, anchor=spot[1], halo=crossed)
 
 

@@ -22,7 +22,7 @@ from .scene import Wire
 from .timegrid import TimeGrid
 
 Spot = tuple[Point, str]  # where words stand, and which end of them is there
-SQUARE = 100.0
+SQUARE, CORNER = 100.0, 24.0  # the side of a square; a bend so near to a head belongs to it
 
 
 class Places:
@@ -92,6 +92,12 @@ def best(spots: Iterable[Spot], text: Text, taken: Places, *lanes: Places) -> Sp
     return free[0][0] if free else first
 
 
+def free(spots: Iterable[Spot], text: Text, *taken: Places) -> Spot | None:
+    """The first spot where words would lie on nothing."""
+    return next((spot for spot in spots
+                 if not any(places.touch(said_at(spot, text)) for places in taken)), None)
+
+
 def further(spot: Spot, text: Text, taken: Places) -> Spot:
     """The nearest spot above or below one where words would lie on no others, however crowded it
     is."""
@@ -122,7 +128,12 @@ def at_start(wire: Wire, way: Way, wide: float) -> list[Spot]:
     half = style.head(wire.width)[1]
     near = y - 7 if y2 < y else y + 14 if y2 > y else y + max(14.0, half + 9.5)
     aside = max(8.0, half + 3.0)
-    spots: list[Spot] = [((x + aside, near), "start"), ((x - aside, near), "end")]
+    spots: list[Spot] = []
+    if y == y2 and len(way) > 2 and abs(way[1][0] - x) < CORNER:  # behind the bend before the head
+        turn = way[1][0]
+        side, anchor = (turn + 5, "start") if turn > x else (turn - 5, "end")
+        spots += [((side, y + 1), anchor), ((side, y - 11), anchor)]
+    spots += [((x + aside, near), "start"), ((x - aside, near), "end")]
     spots += [((x + 28, near), "start"), ((x - 28, near), "end")]  # past a tap that runs by
     for dy in (-22, -28, 32, -40, 46, -54):
         spots += [((x + side, y + dy), anchor) for side, anchor in

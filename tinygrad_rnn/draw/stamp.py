@@ -109,10 +109,16 @@ class Stamp:
         return [*ends.values()]
 
     def reserve(self, ends: dict[tuple[Key, int], Head], glyph: Glyph, side: int) -> None:
-        """Keep the middle of a side free for the head of a level wire: the left is -1."""
+        """Keep the middle of a side free for the head of a level wire: the left is -1. Where
+        something stands between that side and the end of the step, none comes in level. (Heads of
+        gradients are larger, and need what is kept free there.)"""
         if glyph.when in self.whens and glyph.key in self.rects and (glyph.key, side) not in ends:
             left, top, right, bottom = self.rects[glyph.key]
             x, y = right if side > 0 else left, (top + bottom) / 2
+            if not self.field.back and any(
+                    rect[1] < y < rect[3] and (rect[0] >= x if side > 0 else rect[2] <= x)
+                    for rect in self.rects.values()):
+                return
             way = (x, y), (x + side * STEP_AWAY, y)
             ends[glyph.key, side] = head_of(way if self.field.back else way[::-1], self.field.back)
 

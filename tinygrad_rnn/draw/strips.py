@@ -23,8 +23,9 @@ from .paper import framed
 from .scale import Scale
 from .scene import Scene
 from .series import Series, Strips
+from .ticks import begins, ticks
 
-MOST, HEAT, BARS, TICKS = 1000, 16.0, 30.0, 10
+MOST, HEAT, BARS, TICKS = 1000, 16.0, 30.0, 12
 LEAST = 360.0  # the width of a strip, so that its ticks can be read
 Height = Callable[[float], float]
 
@@ -71,23 +72,28 @@ class Across:
         self.strip(title, cells, HEAT)
         count, y = len(self.steps), self.y + HEAT + 12
         self.labels += [Label(self.left + self.wide * (i + 0.5) / count, y, number_, "quiet",
-                              style.TINY) for i, number_ in ticks(self.steps)]
+                              style.TINY) for i, number_ in numbered(self.steps)]
         self.y += HEAT + 26
 
     def bars(self, title: Text, cells: tuple[Cell, ...], ends: list[tuple[float, str]]) -> None:
-        """A row of bars with its largest and smallest beside it."""
+        """A row of bars with its largest and smallest beside it; where there are stages, beside
+        its last bar."""
         self.strip(title, cells, BARS)
-        x = self.left + self.wide + 6
+        stages = len(begins(self.steps))
+        last = len(cells) if stages == 1 else len(cells) - first_of(cells[::-1])
+        x = self.left + self.wide * last / len(cells) + 6
         self.labels += [Label(x, self.y + level, roman(words), "quiet", style.TINY, "start")
                         for level, words in ends]
         self.y += BARS + 12
 
     def strip(self, title: Text, cells: tuple[Cell, ...], high: float) -> None:
-        """A strip, with its title on the left."""
+        """A strip, with its title on the left: of all, or of the stage that its cells belong to."""
         name = f"all.strip{len(self.strips)}"
         self.strips.append(Strip(name, self.left, self.y, self.wide, high, cells, plain(title)))
-        self.labels.append(Label(self.left - 8, self.y + high / 2 + 4, title, "text", style.SMALL,
-                                 "end"))
+        first = first_of(cells) / len(cells) * len(self.steps)
+        lead = self.wide * max(at for at in begins(self.steps) if at <= first) / len(self.steps)
+        x = self.left + (lead if lead > width(title, style.SMALL) + 16 else 0.0)
+        self.labels.append(Label(x - 8, self.y + high / 2 + 4, title, "text", style.SMALL, "end"))
 
     def remark(self, text: Text) -> None:
         """Words below all."""
@@ -109,7 +115,7 @@ class Down:
     def heat(self, title: Text, cells: tuple[Cell, ...]) -> None:
         """A heat strip with the numbers of steps beside it."""
         self.strip(title, cells, HEAT)
-        count, shown = len(self.steps), ticks(self.steps)
+        count, shown = len(self.steps), numbered(self.steps)
         self.labels += [Label(self.x + HEAT + 6, self.top + self.tall * (i + 0.5) / count + 3,
                               number_, "quiet", style.TINY, "start") for i, number_ in shown]
         wide = max(width(number_, style.TINY) for _, number_ in shown)
@@ -200,12 +206,11 @@ def extremes(low: float, high: float, height: Height) -> list[tuple[float, str]]
     return [(8.0, f"{number(high)} largest"), (level, f"{number(low)} smallest")]
 
 
-def ticks(steps: list[int]) -> list[tuple[int, Text]]:
-    """The steps whose numbers stand beside a strip: where they are, and what is said. Where another
-    stage begins, its first step is one of them."""
-    count = len(steps)
-    begins = [i + 1 for i in np.flatnonzero(np.diff(steps) <= 0).tolist()]
-    places = {0, count - 1, *(round(i * count / TICKS) - 1 for i in range(1, TICKS))}
-    near = {i for i in places for k in begins if abs(i - k) * 2 * TICKS < count}
-    return [(i, roman(f"{steps[i]:,}")) for i in sorted({*(places - near), *begins})
-            if 0 <= i < count]
+def first_of(cells: tuple[Cell, ...]) -> int:
+    """The place of the first cell that is seen."""
+    return next((i for i, cell in enumerate(cells) if cell.level), 0)
+
+
+def numbered(steps: list[int]) -> list[tuple[int, Text]]:
+    """The steps whose numbers stand beside a strip: where they are, and what is said."""
+    return [(i, roman(f"{steps[i]:,}")) for i in ticks(steps, len(steps) / TICKS)]

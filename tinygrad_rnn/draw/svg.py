@@ -131,12 +131,19 @@ def span(run: Run, bare: str, low: bool, size: float, space: float) -> str:
 
 
 def label(n: Label, paint: Painter) -> str:
-    """Words on their own."""
-    more = ' font-weight="bold"' if n.bold else ""
-    if n.halo:
-        halo = paint.paint("stroke", "paper", "fill", None)
-        more += f' {halo} stroke-width="3.5" stroke-linejoin="round" paint-order="stroke"'
-    return text(n.x, n.y, n.text, n.size, n.anchor, paint.ink(n.role, n.ink), more)
+    """Words on their own. Each run is painted with its halo: where there are several, all halos
+    come first, or that of one would lie on the letters before it."""
+    def words(look: str, more: str) -> str:
+        return text(n.x, n.y, n.text, n.size, n.anchor, look, bold + more)
+
+    ink, bold = paint.ink(n.role, n.ink), ' font-weight="bold"' if n.bold else ""
+    if not n.halo:
+        return words(ink, "")
+    halo = paint.paint("stroke", "paper", "fill", None)
+    halo += ' stroke-width="3.5" stroke-linejoin="round"'
+    if len(n.text) == 1:
+        return words(ink, f' {halo} paint-order="stroke"')
+    return words(f'fill="none" {halo}', ' aria-hidden="true"') + words(ink, "")
 
 
 def line(n: Line, paint: Painter) -> str:

@@ -16,6 +16,7 @@ from .scene import Column, Glyph, Rail, Scene, Wire
 from .template import Room, Template
 
 GAP = 118.0  # the width of a gap
+BESIDE_TAP, RAIL_HEAD = 14.0, 2.0  # from a tap to its number; and from that to where rails end
 HOPELESS = 8  # a tangle of so many wires stays one, however far things stand apart
 
 
@@ -29,6 +30,7 @@ class TimeGrid:
         notes = [width(w.note, style.SMALL) for w in scene.wires if w.kind in PASSAGES]
         self.between = max([self.room.between, *(wide - 24 for wide in notes)])
         self.left: list[float] = []  # where each column begins
+        self.leads: dict[int, float] = {}  # by stage
         self.column_of: dict[Glyph, int] = {}
         self.rects: dict[Glyph, Rect] = {}
         self.wires = Ways(self)
@@ -69,7 +71,7 @@ class TimeGrid:
         for i, column in enumerate(self.scene.columns):
             if column.stage != stage:
                 stage = column.stage
-                x += firsts.room_after(self, i - 1) + self.room_before(stage)
+                x += firsts.room_after(self, i - 1) + self.room_before(stage) + self.lead(stage)
                 self.start[stage] = x
             self.left.append(x)
             wide = self.column_width(column)
@@ -93,6 +95,16 @@ class TimeGrid:
         wide = max([width(roman(name), style.SMALL) for name in
                     self.templates[stage].grid.steps.names(part)], default=-36.0)
         return max([24.0, *boxes, *first, max([style.VAR, *first]) + wide + 36.0]) + 18.0
+
+    def lead(self, stage: int) -> float:
+        """How much further on the left the weights of a stage stand, so that what its first step
+        gives to them can be said on the left of its taps, where others run by on the right."""
+        known = self.leads.get(stage)
+        if known is None:
+            column = next(c for c in self.scene.columns if c.stage == stage and c.step is not None)
+            rails = [rail for rail in self.scene.rails if rail.stage == stage]
+            known = self.leads[stage] = notes_before(rails, self.templates[stage], column.when)
+        return known
 
     def stage_of(self, glyph: Glyph) -> int:
         """The stage that a first state belongs to."""
@@ -131,7 +143,7 @@ class TimeGrid:
         for rail in self.scene.rails:
             w, high = rail.glyph.size()[0], high_of(rail.glyph)
             y = self.templates[rail.stage].rail_y[rail.glyph.id]
-            x = self.start[rail.stage]
+            x = self.start[rail.stage] - self.lead(rail.stage)
             self.rects[rail.glyph] = (x - 18 - w, y - high / 2, x - 18, y + high / 2)
 
     def sum_rect(self, rail: Rail) -> Rect:
@@ -171,6 +183,24 @@ class TimeGrid:
     def way(self, wire: Wire) -> Way:
         """The way of a wire."""
         return self.wires.way(wire)
+
+
+def notes_before(rails: list[Rail], t: Template, when: int | None) -> float:
+    """How far before a step its numbers reach: those that have taps of other rails on their
+    right."""
+    ways = [t.tap(rail, wire).way for rail in rails for wire in rail.taps
+            if wire.head.when == when]
+    far = 0.0
+    for rail in rails:
+        note, y = rail.step_notes.get(when, ()), t.rail_y[rail.glyph.id]
+        ends = [way[0][0] for way in ways if way[0][1] == y]
+        if not note or not ends:
+            continue
+        room = BESIDE_TAP + width(note, style.SMALL)
+        if any(max(ends) < way[0][0] < max(ends) + room
+               and min(way[0][1], way[1][1]) < y - 1 and way[0][1] > y + 1 for way in ways):
+            far = max(far, room - min(ends))
+    return far + RAIL_HEAD if far else 0.0
 
 
 def title_of(column: Column) -> Text:

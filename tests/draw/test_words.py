@@ -1,0 +1,161 @@
+"""Words stand at what they are of: numbers at their own taps and heads, names at their own bars."""
+
+import re
+from itertools import pairwise
+
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import draw, nn
+from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.draw.paper import label_rect
+from tinygrad_rnn.draw.ticks import ticks, whole
+
+from . import graphs
+
+FLOWS = {"RNN": graphs.layer, "GRU": lambda: graphs.layer(3, kind=nn.GRU),
+         "LSTM": lambda: graphs.layer(3, kind=nn.LSTM), "stacked": graphs.deep,
+         "both ways": graphs.both_ways, "encoder, decoder": lambda: graphs.seq2seq(3)}
+
+
+@pytest.fixture(scope="module", params=FLOWS)
+def cells(request):
+    """A gradient flow with whole cells."""
+    return draw.gradient_flow(tg.gradient_flow(FLOWS[request.param]()), level="cell").drawing
+
+
+def test_no_tap_of_another_weight_runs_between_a_tap_and_its_number(cells):
+    dots = [(box.x, box.y) for box in cells.boxes if ".tap" in box.id]
+    upright = [(p, q) for line in cells.lines if line.head is not None and ".tap" in line.head
+               for p, q in pairwise(line.points) if p[0] == q[0]]
+    seen = 0
+    for label in cells.labels:
+        if not re.match("Δ.+ = ", plain(label.text)):
+            continue
+        left, _, right, _ = label_rect(label)
+        own = min((x for x, y in dots if abs(y - 6 - label.y) < 1),
+                  key=lambda x: max(left - x, x - right))
+        low, high = sorted((own, left if own < left else right))
+        between = [p for p, q in upright if low + 1 < p[0] < high - 1
+                   and min(p[1], q[1]) < label.y - 4 < max(p[1], q[1])]
+        assert not between, label
+        seen += 1
+    assert seen
+
+
+def test_what_arrives_stands_at_its_own_head(cells):
+    """And no other state is nearer than the one that it goes to."""
+    states = {box.id: box.sides for box in cells.boxes if box.role == "state"}
+    tips = {line: (*line.points[end], *line.points[end]) for line in cells.lines
+            for end, box in ((0, line.tail), (-1, line.head)) if box in states}
+    lowest = max(box.y for box in cells.boxes)
+    for label in cells.labels:
+        if not re.fullmatch(r"[\d.e−]+", plain(label.text)) or label.role != "quiet" or \
+                label.y > lowest:
+            continue
+        rect = label_rect(label)
+        own = min(tips, key=lambda line: apart(rect, tips[line]))
+        assert apart(rect, tips[own]) < 30, label
+        nearest = min(states, key=lambda name: apart(rect, states[name]))
+        assert nearest in (own.head, own.tail), (label, own.id)
+
+
+def apart(a, b):
+    """How far two boxes are from each other, right and down together."""
+    return max(a[0] - b[2], b[0] - a[2], 0.0) + max(a[1] - b[3], b[1] - a[3], 0.0)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_what_stands_side_by_side_is_joined_by_a_straight_line(kind):
+    """Also where a state comes in from above or below: it cannot come in level there."""
+    drawing = draw.unrolled(graphs.layer(3, kind=kind)).drawing
+    boxes = {box.id: box for box in drawing.boxes}
+    rows = {}
+    for box in drawing.boxes:
+        rows.setdefault(round(box.y, 1), []).append(box.x)
+    for line in drawing.lines:
+        tail, head = boxes.get(line.tail), boxes.get(line.head)
+        if tail is None or head is None or abs(tail.y - head.y) > 0.01:
+            continue
+        between = [x for x in rows[round(tail.y, 1)] if tail.x < x < head.x]
+        assert len(line.points) == 2 or between, line.id
+
+
+def test_names_and_sizes_of_a_decoder_stand_at_its_own_bars():
+    flow = tg.gradient_flow(graphs.seq2seq(9, S=8, kind=nn.LSTM))
+    drawing = draw.gradient_flow(flow, 2, 2).drawing
+    for strip in drawing.strips[:-1]:
+        seen = [i for i, cell in enumerate(strip.cells) if cell.level]
+        first = strip.x + strip.w * (0 if seen[0] < 9 else 9) / len(strip.cells)
+        last = strip.x + strip.w * (seen[-1] + 1) / len(strip.cells)
+        name = next(x for x in drawing.labels if plain(x.text) == strip.title)
+        assert first - name.x == pytest.approx(8), strip.title
+        sizes = [x for x in drawing.labels if strip.y <= x.y <= strip.y + strip.h + 1
+                 and plain(x.text).endswith(("largest", "smallest", ", all"))]
+        assert {round(x.x - last, 6) for x in sizes} <= {6.0}
+
+
+@pytest.mark.parametrize(("numbers", "room", "seen"), [
+    (range(1, 41), 40 / 12, [1, 5, 10, 15, 20, 25, 30, 35, 40]),
+    (range(1, 38), 37 / 12, [1, 5, 10, 15, 20, 25, 30, 37]),
+    (range(60), 2.5, [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 59]),
+    (range(1, 4), 0.25, [1, 2, 3]), (range(5, 6), 1, [5]), (range(1, 3), 2, [1]),
+    ([*range(1, 41), *range(31)], 6, [1, 10, 20, 30, 0, 10, 20, 30]),
+    ([1, 2, 3, 0], 1, [1, 2, 3, 0])])
+def test_numbers_beside_an_axis_are_round_and_not_crowded(numbers, room, seen):
+    places = ticks(numbers, room)
+    assert [numbers[i] for i in places] == seen
+    assert all(b - a >= room for a, b in pairwise(places))
+
+
+def test_numbers_are_told_from_names():
+    assert whole(["3", "4", "5"]) == [3, 4, 5]
+    assert whole(["3", "5"]) is whole(["1", "−"]) is whole(["²", "³"]) is whole(["W_hh"]) is None
+
+
+def test_the_axes_of_a_binned_heat_map_have_round_numbers_at_their_own_cells():
+    drawing = draw.heatmap([[0.0] * 900] * 300).drawing
+    wide = drawing.strips[0].w
+    below = [(int(plain(x.text)), x.x) for x in drawing.labels
+             if x.anchor == "middle" and x.y < max(s.y for s in drawing.strips) and
+             plain(x.text).isdigit()]
+    steps = [(n, x) for n, x in below if n]
+    assert {n % 50 for n, _ in steps[1:]} == {0}
+    assert (steps[0][0], steps[-1][0]) == (1, 900)
+    assert all(abs(x - wide * (n - 0.5) / 900) < wide / 160 for n, x in steps)
+
+
+def test_on_paper_without_colours_nothing_is_said_of_colours():
+    drawing = draw.gradient_flow(tg.gradient_flow(graphs.layer()), theme="print").drawing
+    assert any(plain(x.text).startswith("shade, width:") for x in drawing.labels)
+    said = [*(plain(x.text) for x in drawing.labels), *(strip.title for strip in drawing.strips)]
+    assert not any("colour" in words for words in said)
+
+
+def test_no_halo_lies_on_letters_that_were_painted_before_it():
+    text = draw.rolled(graphs.layer()).svg()
+    assert 'aria-hidden="true"' in text  # t−1 at the delay: two runs
+    for inside in re.findall(r'<text[^>]*paint-order[^>]*>(.*?)</text>', text):
+        assert "<tspan" not in inside or not re.sub("<tspan.*?</tspan>", "", inside)
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
+def test_what_is_read_again_runs_clear_of_heads_and_words(kind):
+    drawing = draw.api(nn.OutputFeedback(kind(4, 3, seed=0), nn.Linear(3, 4, seed=0)), 3).drawing
+    carried = [line for line in drawing.lines if line.role == "carried"]
+    back = [p[0] for line in drawing.lines if len(line.points) == 5
+            for p, q in pairwise(line.points) if abs(p[1] - q[1]) > 100]
+    assert len(back) == 2
+    for x in back:
+        assert min(abs(line.points[-1][0] - x) for line in carried) > 14
+        for label in drawing.labels:
+            left, top, right, _ = label_rect(label)
+            on = left < x + 1 and right > x - 1 and -150 < top < 0
+            assert not on or label.role == "quiet", label
+
+
+def test_a_cell_looks_alike_from_outside_and_unrolled():
+    outside = draw.api(nn.RNN(4, 3, seed=0), 3).drawing
+    unrolled = draw.unrolled(graphs.layer(), level="cell").drawing
+    roles = [{box.role for box in d.boxes if plain(box.text) == "RNN"} for d in (outside, unrolled)]
+    assert roles == [{"cell"}, {"cell"}]
