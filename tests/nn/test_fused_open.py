@@ -71,6 +71,23 @@ def test_opened_it_is_the_graph_of_the_operations(model):
             np.testing.assert_allclose(other[name][t], c, err_msg=f"{name}, step {t}", **EXACT)
 
 
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_opened_under_a_mask_it_is_the_graph_of_the_operations(kind, last):
+    """A state that stays is chosen once, also where it is the output."""
+    mask = np.ones((6, 2), bool)
+    mask[1, 1] = mask[2] = mask[4, 1] = mask[5, 0] = False  # none is there at the third step
+    layer = kind(I, H, seed=1, return_sequences=not last)
+    x = tg.Tensor(numbers((6, 2, I)), name="x", requires_grad=True)
+    plain = weighted(layer(x, mask=mask))
+    layer.fused = True
+    opened = tg.open_fused(weighted(layer(x, mask=mask)))
+    assert sorted(map(repr, shape_of_graph(opened))) == sorted(map(repr, shape_of_graph(plain)))
+    chosen = [node.step for node in tg.nodes(plain)
+              if node.op.name == "where" and node.shape == (2, H)]
+    assert {chosen.count(t) for t in (2, 3, 5)} == {len(layer.cell.state_names)}
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_opened_under_every_call(call):
     options, arguments = CALLS[call]

@@ -24,7 +24,7 @@ from .cells import Cell, RNNCell
 from .elman import elman, zero_state
 from .masking import Masks, choose, select, stay, zeros
 from .sequence import Steps
-from .states import mapped
+from .states import mapped, parts_of
 from .steps_joined import first_step, untaken
 
 AnyCell = Callable[[Any, Any], tuple[Any, Any]]
@@ -141,13 +141,21 @@ class Unrolling:
             self.last, state = self.apply(steps[t], state)
             return self.last, state
         if not valid.any():
-            return self.filled(steps, self.last is not None), mapped(stay, state)
+            kept = mapped(stay, state)
+            shown = counterpart(self.last, state, kept)
+            if shown is None or self.padding == "zero":
+                return self.filled(steps, self.last is not None), kept
+            self.last = shown
+            return shown, kept
         output, after = self.apply(steps.chosen(t, lambda x: select(x, valid)), state)
-        state = mapped(lambda new, old: choose(valid, new, old), after, state)
-        before, self.last = self.last, choose(valid, output, self.last)
+        kept = mapped(lambda new, old: choose(valid, new, old), after, state)
+        before, shown = self.last, counterpart(output, after, kept)
+        if shown is None or shown is not counterpart(self.last, state, kept):
+            shown = choose(valid, output, before)
+        self.last = shown
         if self.padding == "zero" and before is not None:
-            return choose(valid, output, None), state
-        return self.last, state
+            return choose(valid, output, None), kept
+        return shown, kept
 
     def apply(self, x: Any, state: Any) -> tuple[Any, Any]:
         """The cell, once."""
@@ -172,3 +180,9 @@ class Unrolling:
             return zeros(self.last.value.shape, self.last.value.dtype)
         raise InputError("every step is masked, and the size of the cell's output is unknown",
                          where="unroll", fix="Use an nn.Cell, which has an output_size")
+
+
+def counterpart(x: Any, state: Any, kept: Any) -> Any:
+    """The part of the state `kept` that stands where `x` is a part of `state`; None if it is none:
+    an output that is carried on need not be chosen, or repeated, once more."""
+    return next((new for old, new in zip(parts_of(state), parts_of(kept)) if old is x), None)
