@@ -7,6 +7,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.draw.window import Window
 from tinygrad_rnn.errors import InputError
 
 from . import graphs
@@ -211,6 +212,7 @@ def test_a_callback_sees_the_sum_at_a_weight_and_may_replace_it():
     ({"palette": {"state": "red"}}, "a colour like"),
     ({"font": 3}, "name of a font"),
     ({"size": 0}, "a factor above 0"),
+    ({"size": 101}, "at most 100"),
     ({"node": "red"}, "expected node to be a function"),
     ({"node": lambda node, box: 3}, "a dict of changes"),
     ({"node": lambda node, box: {"color": "#000000"}}, "one of text, title"),
@@ -244,6 +246,31 @@ def test_looks_and_callbacks_are_the_same_in_every_view():
                          None, edge=lambda node, line: {"title": "?"}):
         assert {plain(b.text) for b in picture.drawing.boxes if b.role == "op"} == {"!"}
         assert "<title>?</title>" in picture.svg()
+
+
+@pytest.mark.parametrize(("steps", "shown"), [
+    (slice(-2, None), [9, 10]), (slice(None, -7), [1, 2, 3]), (slice(2, -6), [2, 3, 4]),
+    (slice(-99, 3), [1, 2]), (slice(-4, None, 2), [7, 9])])
+def test_a_slice_counts_from_the_end_below_0(steps, shown):
+    assert Window(steps=steps).shown([*range(1, 11)]) == set(shown)
+
+
+def test_steps_below_0_are_meant_where_there_are_such():
+    assert Window(steps=slice(-2, 0)).shown([*range(-5, 3)]) == {-2, -1}
+
+
+@pytest.mark.parametrize("wrong", [
+    lambda: draw.inside_quotes(3), lambda: draw.nesting(None), lambda: draw.nesting("()", "("),
+    lambda: draw.nesting("()", 3)])
+def test_what_is_no_text_has_no_quotes_or_brackets(wrong):
+    with pytest.raises(InputError, match=r"expected (a text|two brackets), got"):
+        wrong()
+
+
+def test_only_what_could_have_gradients_is_told_of_them():
+    with pytest.raises(InputError) as seen:
+        draw.gradient_flow(3)
+    assert "got int. Send the gradient back first" in str(seen.value)
 
 
 def test_a_slice_of_a_flow():

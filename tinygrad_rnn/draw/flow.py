@@ -68,13 +68,11 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | No
                      layout).checked()
     numbers, chosen = "gradients" in chosen.show, chosen.without("gradients")
     if not isinstance(flow, GradientFlow):
-        what = (
-            f"{type(flow).__name__} {flow.label!r}"
-            if isinstance(flow, Node)
-            else type(flow).__name__
-        )
+        what = type(flow).__name__
+        if isinstance(flow, Node):
+            what += f" {flow.label!r}, whose gradients are not known yet"
         raise InputError(
-            f"expected a gradient flow, got {what}, whose gradients are not known yet",
+            f"expected a gradient flow, got {what}",
             where=where,
             fix="Send the gradient back first: flow = tg.gradient_flow(loss)",
         )

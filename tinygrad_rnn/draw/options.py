@@ -72,7 +72,7 @@ class Options:
                              where=self.where)
         if isinstance(self.size, bool) or not isinstance(self.size, (int, float)) \
                 or not 0 < self.size <= 100:
-            raise InputError("expected size to be a factor above 0, 1 is normal, got "
+            raise InputError("expected size to be a factor above 0, at most 100, 1 is normal, got "
                              f"{self.size!r}", where=self.where)
         for name, callback in (("node", self.node), ("edge", self.edge)):
             if callback is not None and not callable(callback):

@@ -72,7 +72,7 @@ def correlations(states: Any, signal: Any) -> Any:
 def inside_quotes(text: str, quote: str = '"') -> Any:
     """1.0 for each character between quotes, the opening one included; else 0.0."""
     open_, found = False, []
-    for c in text:
+    for c in text_of(text, "draw.inside_quotes()"):
         if c == quote:
             open_ = not open_
         found.append(float(open_))
@@ -82,7 +82,16 @@ def inside_quotes(text: str, quote: str = '"') -> Any:
 def nesting(text: str, brackets: str = "()") -> Any:
     """How many brackets are open after each character; never below 0."""
     depth, found = 0, []
-    for c in text:
+    if len(text_of(brackets, "draw.nesting()")) != 2:
+        raise InputError(f"expected two brackets, got {brackets!r}", where="draw.nesting()")
+    for c in text_of(text, "draw.nesting()"):
         depth = max(0, depth + (c == brackets[0]) - (c == brackets[1]))
         found.append(float(depth))
     return np.array(found)
+
+
+def text_of(text: Any, where: str) -> str:
+    """A text. Raises `InputError` for anything else."""
+    if not isinstance(text, str):
+        raise InputError(f"expected a text, got {type(text).__name__}", where=where)
+    return text

@@ -20,13 +20,23 @@ class Window(NamedTuple):
     steps: slice | None = None
 
     def shown(self, steps: list[int]) -> set[int]:
-        """The steps in view of all of a stage's; the slice counts step numbers, not places."""
+        """The steps in view of all of a stage's; the slice counts step numbers, not places, and
+        from the end where a number is below 0."""
         if self.steps is not None:
-            low, high, by = self.steps.start, self.steps.stop, self.steps.step or 1
+            low, high = (from_end(bound, steps) for bound in (self.steps.start, self.steps.stop))
+            by = self.steps.step or 1
             chosen = [s for s in steps if (low is None or s >= low) and (high is None or s < high)]
             return set(chosen[::by])
         first, last = steps[: self.first], steps[max(len(steps) - self.last, 0):]
         return {*first, *last}
+
+
+def from_end(bound: int | None, steps: list[int]) -> int | None:
+    """The step that a bound below 0 means: -1 is the last. Where steps have such numbers, they are
+    meant."""
+    if bound is None or bound >= 0 or not steps or steps[0] < 0:
+        return bound
+    return steps[max(bound, -len(steps))]
 
 
 def columns_of(steps: list[int], window: Window, stage: int) -> list[Column]:
