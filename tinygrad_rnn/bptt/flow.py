@@ -183,7 +183,7 @@ def gradient_flow(root: Node, seed: Any = None, *, keep: str = "arrays") -> Grad
     a use, whatever the size of the arrays. (Those of a `Value` are numbers anyway, and stay.)
     Raises as `backward()` does.
     """
-    if keep not in ("arrays", "norms"):
+    if not isinstance(keep, str) or keep not in ("arrays", "norms"):
         raise InputError(f"keep is 'arrays' or 'norms', got {keep!r}", where="gradient_flow()")
     totals, recording = recorded(root, plain_seed(root, seed, "gradient_flow()"), keep)
     carried = {x: x.grad for x in totals if x.grad is not None}

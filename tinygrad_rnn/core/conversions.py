@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GradientError, UnsupportedError
+from ..errors import GradientError, InputError, UnsupportedError
 from .graph import Self, given
 from .protocol import Method, NumpyProtocol, bare
 from .words import describe
@@ -29,14 +29,22 @@ class Conversions(NumpyProtocol):
     __ne__: Method = lambda self, other: self.value != bare(other)
 
     def __bool__(self) -> bool:
-        return bool(self.value)
+        return bool(self.single("a condition"))
+
+    def single(self, what: str) -> Any:
+        """The value, where there is one number only; else there is no `what` of it."""
+        if np.size(self.value) != 1:
+            raise InputError(f"{describe(self)} has {np.size(self.value)} entries, and {what} is "
+                             "made of a single number",
+                             fix="Choose one, y[0, 1], or reduce them: (y.data > 0).all(), y.sum()")
+        return self.value if self.is_scalar else self.value.item()
 
     def __float__(self) -> float:
         if self.requires_grad:
             raise GradientError(f"float() of {describe(self)} would lose its gradient",
                                 fix="Use .item() for the number alone, or tg.tanh, np.tanh, ... "
                                     "for the function: those of math know no gradients")
-        return float(self.value)
+        return float(self.single("a float"))
 
     def __int__(self) -> int:
         return int(float(self))
@@ -53,11 +61,11 @@ class Conversions(NumpyProtocol):
 
     def item(self) -> float:
         """The single number, as a plain Python number."""
-        number: float = self.value if self.is_scalar else self.value.item()
+        number: float = self.single("a plain number")
         return number
 
     def __format__(self, spec: str) -> str:
-        return format(self.value if spec else repr(self), spec)
+        return format(self.single(f"the format {spec!r}") if spec else repr(self), spec)
 
     def __reduce__(self) -> Any:
         raise UnsupportedError("a node cannot be pickled", fix="Save the arrays instead: .numpy()")

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import DTypeError, InputError, ShapeError
 from .graph import Node
+from .inplace import plain
 from .ops import Array, broadcast_to, either, exp, primitive, sigmoid, spread, sum_, tanh, where
 from .reductions import axes_of, one_axis
 
@@ -172,7 +173,7 @@ def logsumexp(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
 def shaped(x: Array) -> Array:
     """x with a shape: numbers and lists as arrays, a `Value` as a tensor without axes."""
     if not isinstance(x, Node):
-        return np.asarray(x)
+        return np.asarray(x if isinstance(x, np.ndarray) else plain(x))
     return broadcast_to(x, shape=()) if x.is_scalar else x
 
 

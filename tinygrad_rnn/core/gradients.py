@@ -31,8 +31,9 @@ def grad(y: Node, xs: Any, seed: Any = None, *, create_graph: bool = False) -> A
     With `create_graph=True` the result can be differentiated again, to any order. Raises
     `GradientError` for a node that needs no gradient.
     """
-    targets = [xs] if isinstance(xs, Node) else list(xs)
-    check_targets(targets, "grad()")
+    targets = check_targets(xs, "grad()")
+    if not isinstance(y, Node):
+        seeded(y, seed, "grad()")  # refuses
     if y.op is constant and y.phase == "backward":  # the slope of a straight line: 3 does not vary
         totals = Totals()
     else:

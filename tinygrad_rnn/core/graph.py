@@ -23,6 +23,9 @@ __all__ = ["Node", "Op", "Rest", "Self", "constant", "given", "leaf", "make", "n
            "released", "tick"]
 
 
+NUMBERS = (np.ndarray, np.generic, float, int, complex)
+
+
 class Op:
     """One row of the table: a name, how to compute the value, and one gradient rule per operand.
 
@@ -84,7 +87,7 @@ class Op:
         nodes = [o if isinstance(o, Node) else None for o in operands]
         known = [n for n in nodes if n is not None]
         if not known:
-            return self.compute(operands, params)
+            return self.without_nodes(operands, params)
         timed = None
         for n in known:
             if n.params is LENT:  # the user may still hold its array: see inplace.py
@@ -98,7 +101,7 @@ class Op:
                   for v, n in zip(values, nodes)]
         try:
             value = self.compute(values, params)
-        except (ArithmeticError, ValueError, TypeError, IndexError) as problem:
+        except (ArithmeticError, ValueError, TypeError, IndexError, AttributeError) as problem:
             raise explain(self, place, operands, problem) from problem
         scalar = known[0].is_scalar and type(value) is float
         kind = type(known[0]) if scalar else known[0].array_kind
@@ -127,6 +130,18 @@ class Op:
         if len(values) > 2:
             node.rest = Rest(nodes[2:], values[2:])
         return node
+
+    def without_nodes(self, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+        """The value of plain numbers and arrays. A list is an array here; what is no number is
+        refused, in words."""
+        operands = [o if isinstance(o, NUMBERS) else plain(o, self) for o in operands]
+        try:
+            return self.compute(operands, params)
+        except (ValueError, TypeError, IndexError, AttributeError) as problem:
+            for o in operands:
+                if np.asarray(o).dtype.kind != "c":  # of a check by complex steps
+                    plain(o, self)
+            raise explain(self, here(), tuple(operands), problem) from problem
 
     def compute(self, values: Sequence[Any], params: dict[str, Any]) -> Any:
         """The value from plain operands. Floats follow IEEE: where Python raises, NumPy answers."""
@@ -170,7 +185,7 @@ def short_way(op: Op) -> Callable[..., Any]:
             else:
                 return record(place, (a, b), {})
         elif not isinstance(b, Node):
-            return op.compute((a,) if b is None else (a, b), {})
+            return op.without_nodes((a,) if b is None else (a, b), {})
         elif (type(a) is float or type(a) is int) and b.params is not LENT:
             kind, x, u, y, v, needs = type(b), None, a, b, b.value, b.op is not constant
         else:
@@ -185,7 +200,7 @@ def short_way(op: Op) -> Callable[..., Any]:
             compute = array
         try:
             value = compute(u) if v is None else compute(u, v)
-        except (ArithmeticError, ValueError, TypeError):
+        except (ArithmeticError, ValueError, TypeError, AttributeError):
             return record(place, (a, b), {})  # has the IEEE answer, or the words
         if needs:
             return make(kind, op, value, x, y, u, v, place)

@@ -4,7 +4,7 @@ used."""
 from __future__ import annotations
 
 import dis
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from operator import attrgetter
 from types import CodeType
@@ -68,13 +68,18 @@ def plain_seed(root: Node, seed: Any, call: str) -> Any:
     return start.value if isinstance(start, Node) else start
 
 
-def check_targets(targets: Sequence[Any], call: str) -> None:
-    """Only a node that wants a gradient can be asked for one."""
+def check_targets(xs: Any, call: str) -> list[Any]:
+    """A node, or several, as a list. Only one that wants a gradient can be asked for one."""
+    if not isinstance(xs, Node) and (isinstance(xs, (str, bytes)) or not isinstance(xs, Iterable)):
+        raise GradientError(f"expected a Value or a Tensor, or a list of them, got {xs!r}",
+                            where=call)
+    targets = [xs] if isinstance(xs, Node) else list(xs)
     for x in targets:
         if not isinstance(x, Node) or x.op is constant:
             what = describe(x) if isinstance(x, Node) else f"{x!r}"
             raise GradientError(f"{what} needs no gradient", where=call,
                                 fix="Make it a leaf with requires_grad=True")
+    return targets
 
 
 def refuse_other(node: Any, call: str, fix: str) -> None:

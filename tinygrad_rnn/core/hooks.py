@@ -23,6 +23,9 @@ def register(node: Node, hook: Callable[[Any], Any]) -> Callable[[], None]:
 
     What a hook returns, if not None, goes on in the gradient's place.
     """
+    if not callable(hook):
+        raise InputError(f"expected a hook(gradient), got {hook!r}", where="register_hook()",
+                         fix="y.register_hook(print) shows the gradient; y.retain_grad() keeps it")
     if not node.requires_grad:
         raise InputError(f"{describe(node)} needs no gradient, so a hook on it would never run")
     put(node, hook)

@@ -44,6 +44,18 @@ def plain(operand: Any, op: Op | None = None) -> Any:
     return array
 
 
+def known_type(dtype: Any, where: str) -> Any:
+    """The type of real numbers that NumPy knows by this name."""
+    try:
+        found = np.dtype(dtype)
+    except (TypeError, ValueError):
+        found = np.dtype(object)
+    if found.kind not in "fiub":
+        raise DTypeError(f"expected a type of real numbers such as 'float32', got {dtype!r}",
+                         where=where)
+    return found
+
+
 def lend(node: Node) -> Any:
     """A leaf's own array, to be read or written to; of a computed node, a read-only view."""
     if node.is_leaf:

@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import UnsupportedError
 from . import ops
 from .graph import Node
+from .inplace import known_type
 
 Method = Callable[..., Any]
 
@@ -193,4 +194,4 @@ class ArrayMethods(Node):
 
     def astype(self, dtype: Any) -> Any:
         """Convert to another float type; the gradient comes back in this one's."""
-        return ops.cast(self, dtype=np.dtype(dtype))
+        return ops.cast(self, dtype=known_type(dtype, "astype()"))

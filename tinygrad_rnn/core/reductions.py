@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UnsupportedError
+from ..errors import DTypeError, InputError, ShapeError, UnsupportedError
 from .graph import Op
 from .ops import (
     Array,
@@ -38,19 +38,40 @@ def axes_of(x: Array, axis: Axis) -> tuple[int, ...]:
     """The axes that `axis` means, counted from the front; one that is not there is an AxisError."""
     if axis is None:
         return tuple(range(x.ndim))
-    given = [operator.index(a) for a in (axis if isinstance(axis, (tuple, list)) else (axis,))]
+    given = [number(a) for a in (axis if isinstance(axis, (tuple, list)) else (axis,))]
     for a in given:
         if not -x.ndim <= a < x.ndim:
-            raise np.exceptions.AxisError(a, x.ndim)
+            raise NoAxis(a, x.shape)
     found = tuple(a % x.ndim for a in given)
     if len(set(found)) != len(found):
-        raise ValueError(f"axis {axis} names an axis twice")
+        raise InputError(f"axis {axis} names an axis twice")
     return found
 
 
 def one_axis(x: Array, axis: int) -> int:
     """A single axis, counted from the front."""
-    return axes_of(x, operator.index(axis))[0]
+    return axes_of(x, number(axis))[0]
+
+
+def number(axis: Any) -> int:
+    """The number of an axis, or an error that says what one is."""
+    try:
+        return operator.index(axis)
+    except TypeError:
+        raise DTypeError(f"expected a whole number as axis, got {axis!r}") from None
+
+
+class NoAxis(ShapeError, np.exceptions.AxisError):
+    """An axis that an array does not have; NumPy's error as well."""
+
+    def __init__(self, axis: int, shape: tuple[int, ...]) -> None:
+        super().__init__(f"axis {axis} is out of bounds for an array of shape {shape}",
+                         fix=f"Its axes are 0 to {len(shape) - 1}, or -1 for the last" if shape
+                         else "A single number has no axis")
+        self.axis, self.ndim = axis, len(shape)
+
+    def __str__(self) -> str:
+        return f"{self.problem}. {self.fix}"
 
 
 def count(x: Array, axis: Axis) -> int:

@@ -27,6 +27,7 @@ from ..errors import GradientError, InputError, ShapeError
 from . import ops
 from .gradients import as_node, pull
 from .graph import Node
+from .inplace import plain
 from .place import contained, switch
 from .values import Tensor, Value
 
@@ -141,6 +142,11 @@ class Run:
 
     def __init__(self, call: str, f: Callable[[Any], Any], x: Any, graph: bool | None) -> None:
         self.call, self.x = call, x
+        if not callable(f):
+            got = "its result, a node" if isinstance(f, Node) else repr(f)
+            raise InputError(f"expected a function f(x), got {got}", where=call,
+                             fix=f"tg.{call}(lambda x: (x ** 2).sum(), x)" if not
+                             isinstance(f, Node) else "Of a result there is tg.grad(y, x)")
         self.graph = INSIDE.get() if graph is None else graph
         token = INSIDE.set(True)
         try:
@@ -230,6 +236,7 @@ def fitted(call: str, v: Any, x: Any, what: str) -> Any:
                          where=call)
     if isinstance(v, Node):
         return v
+    v = plain(v)
     return float(v) if x.is_scalar else np.array(v, x.value.dtype)
 
 

@@ -15,7 +15,7 @@ from ..errors import DTypeError, InputError, UnsupportedError
 from . import backprop, hooks, ops
 from .conversions import Conversions
 from .graph import Node, Self, constant, given, leaf, tick
-from .inplace import LENT, assign, lend, plain, settle
+from .inplace import LENT, assign, known_type, lend, plain, settle
 from .place import here
 from .protocol import ArrayMethods, as_index, bare
 from .together import LEFT_OUT, look_up
@@ -80,6 +80,13 @@ class Operators(Conversions):
         return node
 
 
+def yes_or_no(requires_grad: Any, where: str) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(requires_grad, (bool, np.bool_)):
+        raise InputError(f"expected requires_grad to be True or False, got {requires_grad!r}",
+                         where=where)
+
+
 class Value(Operators):
     """A scalar with a plain Python float inside, as on paper. It requires a gradient by default."""
 
@@ -90,6 +97,7 @@ class Value(Operators):
         if isinstance(data, Node) or np.ndim(data) != 0:
             raise DTypeError(f"Value(...) needs a single number, got {type(data).__name__}",
                              fix="Use Tensor for arrays")
+        yes_or_no(requires_grad, "Value")
         node = given(cls, float(plain(data)), here(), leaf if requires_grad else constant)
         return node if name is None else node.named(name)
 
@@ -115,7 +123,9 @@ class Tensor(Operators, ArrayMethods):
         array = np.asarray(plain(data))
         if dtype is None and array.dtype.kind in "iub" and not hasattr(data, "dtype"):
             dtype = np.float64  # Python numbers; an array keeps its own type
-        array = np.array(array, dtype, order="C")  # always our own copy
+        yes_or_no(requires_grad, "Tensor")
+        array = np.array(array, None if dtype is None else known_type(dtype, "Tensor"),
+                         order="C")  # always our own copy
         if requires_grad and array.dtype.kind != "f":
             raise DTypeError(f"a {array.dtype} tensor cannot require a gradient: "
                              "whole numbers have none",

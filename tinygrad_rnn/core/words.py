@@ -41,8 +41,11 @@ def explain(op: Op, place: Place, operands: tuple[Any, ...],
     names = [getattr(o, "name", None) or ("array" if shape else "number")
              for o, shape in zip(operands, shapes)]
     parts = [f"{name} {shape}" for name, shape in zip(names, shapes)]
+    taken = " and ".join(parts) or "no operand"
+    if isinstance(problem, AttributeError):  # it looked for what only an array has
+        return DTypeError(f"needs arrays or tensors, got {taken}", where=where)
     if isinstance(problem, TypeError):
-        return DTypeError(f"cannot take {' and '.join(parts)}: {problem}", where=where)
+        return DTypeError(f"cannot take {taken}: {problem}", where=where)
     if op.name in ("@", "linear") and all(shapes):
         inner = shapes[1][-1] if op.name == "linear" else shapes[1][-2:][0]
         if shapes[0][-1] != inner:

@@ -49,6 +49,9 @@ def unroll(cell: AnyCell, xs: Any, state: Any = None) -> tuple[list[Any], Any]:
     `cell(x, state) -> (output, state)`. Without a `state` a `Cell` starts from its `initial_state`
     (zeros, h_0); a plain function gets None. Raises `InputError` if there is no step and no state.
     """
+    if not callable(cell) or isinstance(cell, type):
+        raise InputError(f"expected a cell(x, state) -> (output, state), got {cell!r}",
+                         where="unroll", fix="nn.RNNCell(3, 4), or a function")
     steps = Steps(untaken(xs, state), dtype=getattr(cell, "dtype", None))
     run = Unrolling(cell).over(steps, starting_state(cell, steps, state))
     return list(run.outputs), run.state
