@@ -118,6 +118,32 @@ def test_a_flow_of_whole_layers_is_the_one_of_the_library(place):
         flow, level="layer", first=3, last=0).svg()
 
 
+@pytest.mark.parametrize("view", ["unrolled", "gradient-flow"])
+def test_time_runs_down_on_request(view, place):
+    sizes = []
+    for way in ("right", "down"):
+        assert main(["draw", "many-to-one", "--steps", "6", "--view", view, "--direction", way,
+                     "-o", "out.json"]) == 0
+        frames = json.loads((place / "out.json").read_text("utf-8"))["frames"]
+        sizes.append([len({frame[side] for frame in frames}) for side in ("x", "y")])
+    assert sizes == [[6, 1], [1, 6]]
+
+
+def test_a_direction_that_a_view_does_not_have_is_refused_in_a_line(capsys):
+    assert main(["draw", "lstm", "--view", "heatmap", "--direction", "down"]) == 2
+    problem = capsys.readouterr().err
+    assert "--direction: the view 'heatmap' has one direction" in problem
+    assert problem.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["encoder-decoder", "stacked", "one-to-many"])
+def test_from_outside_there_are_as_many_steps_as_asked_for(name, place):
+    assert main(["draw", name, "--view", "api", "--steps", "3", "-o", "out.json"]) == 0
+    boxes = json.loads((place / "out.json").read_text("utf-8"))["boxes"]
+    outputs = [box for box in boxes if box["role"] == "output" and box.get("text")]
+    assert [box["text"][-1][0] for box in outputs] == ["1", "2", "3"]
+
+
 @pytest.mark.parametrize(("more", "says"), [
     (("--view", "heatmap", "--level", "cell"), "--level: the view 'heatmap' has one level"),
     (("--view", "cell-level", "--level", "op"), "has one level"),

@@ -173,6 +173,15 @@ def test_the_inputs_that_only_hidden_operations_use_are_counted(options):
     assert sum(word.startswith("k") for word in drawn) == (100 if options else 4)
 
 
+def test_an_input_that_is_drawn_after_the_gap_is_not_counted_in_it():
+    query, keys = Value(0.3, name="q"), [Value(0.01 * i, name=f"k{i}") for i in range(100)]
+    parts = [ops.exp(query * key) for key in keys]
+    drawn = boxes(draw.unrolled(sum(parts[1:], parts[0]) * keys[50])).values()
+    words = [plain(box.text) for box in drawn]
+    assert "⋯ 284 operations, 95 inputs ⋯" in words
+    assert words.count("k₅₀") == 1
+
+
 @pytest.mark.parametrize("root", [Value(1.0, name="a"), Tensor(np.ones(2)), Value(2.0)])
 def test_a_single_value_is_a_picture_too(root):
     assert (

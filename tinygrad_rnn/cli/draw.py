@@ -46,9 +46,7 @@ def draw(name: str, view: str = "unrolled", out: str | None = None, *, steps: in
         raise InputError(f"the view {view!r} has one level; those of {', '.join(LEVELLED)} can be "
                          "chosen", where=f"--{next(iter(boxes))}")
     if view == "api":
-        picture = views.api(outside(name, cell, seed),
-                            None if ":" in name or name == "encoder-decoder" else steps,
-                            theme=theme)
+        picture = views.api(outside(name, cell, seed), None if ":" in name else steps, theme=theme)
     elif view == "truncated":
         picture = truncated(name, steps, cell, seed, theme)
     elif view == "player" and out is None:

@@ -183,7 +183,8 @@ class Dresser:
 
     def short(self, node: Node) -> Text:
         """The gradient of a variable in a graph without time."""
-        return (Run("∂ = "), *signed(node, self.flow.gradient(node)))
+        sign = "∂" if node.is_scalar else "‖∂‖"
+        return (Run(f"{sign} = "), *signed(node, self.flow.gradient(node)))
 
     def dress_rail(self, rail: Rail) -> None:
         """The sum at the end of a rail."""
