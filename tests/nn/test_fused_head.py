@@ -1,6 +1,8 @@
 """The head and the losses of all steps, on top of a fused layer: one node each."""
 
 
+import math
+
 import numpy as np
 import pytest
 
@@ -134,3 +136,25 @@ def test_a_hook_or_a_gradient_that_is_kept_sees_the_same_on_the_way():
     for name, g in found[0].items():
         factor = 2.0 if name.startswith("layer") else 1.0
         np.testing.assert_allclose(found[1][name], factor * g, err_msg=name, **EXACT)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("shape", [(4,), (4, 1), (4, 3)])
+@pytest.mark.parametrize("dtype", ["int64", "uint8"])
+def test_the_classes_of_one_step(shape, backend, dtype):
+    """As they were given: what an opened loss is made of, one step after the other."""
+    if backend == "numba":
+        pytest.importorskip("numba", reason="Numba is not installed")
+    classes = (np.arange(math.prod(shape)).reshape(shape) * 2 % 5).astype(dtype)
+    rnn = nn.RNN(3, 4, return_sequences=True, seed=0, fused=True, backend=backend)
+    y = nn.Linear(4, 5, seed=1)(rnn(tg.Tensor(np.ones((*shape, 3)))))
+    loss = nn.cross_entropy(y, classes)
+    kept = loss.a.params["loss"]
+    for t in range(4):
+        assert np.array_equal(kept.target(t), classes[t])
+        assert np.shape(kept.target(t)) == shape[1:]
+    assert np.array_equal(kept.targets, classes)
+    opened = tg.open_fused(loss)
+    np.testing.assert_allclose(opened.item(), loss.item(), rtol=1e-13)
+    np.testing.assert_allclose(tg.grad(opened, rnn.cell.W_hh).value,
+                               tg.grad(loss, rnn.cell.W_hh).value, rtol=1e-11, atol=1e-15)

@@ -162,6 +162,10 @@ class CompiledSoftmax(Softmax):
         """The classes (T, ...), as they were."""
         return self.classes.reshape(self.shape[:-1])
 
+    def target(self, t: int) -> Any:
+        """Those of step t alone."""
+        return self.targets[t]
+
     def value(self, y: Any) -> Any:
         """L_t at every step; raises `InputError` for a class that is not there."""
         losses, y = np.zeros(len(y), y.dtype), rows(y)
