@@ -83,7 +83,7 @@ SAME = {
     *((view, "with gradients") for view in VIEWS if view.startswith("flow")),
     ("flow, scopes", "first"), ("flow, scopes", "last"),
     ("flow, no steps", "first"), ("flow, no steps", "last"),
-    ("backward graph", "with values"),
+    ("backward graph", "with values"), ("backward graph", "first"), ("backward graph", "last"),
     *((view, "names only") for view in VIEWS if view.startswith(("unrolled", "rolled"))
       and view != "unrolled, no steps"),  # there the values stand beside, if nothing is said
 }
@@ -123,7 +123,7 @@ STEPS, LOOK = ["first", "last", "steps"], ["font", "size"]
 MADE = ["show", *STEPS, "level", "collapse", "direction", "layout"]
 REFUSED = {
     "unrolled": [], "rolled": [*STEPS, "layout"], "flow": [],
-    "backward graph": [*STEPS, "level", "collapse"],
+    "backward graph": ["steps", "level", "collapse"],
     "scalar": [*STEPS, "level", "collapse", "direction", "layout"],
     "api": [name for name in [*MADE, "node", "edge"] if name != "steps"],
     "truncated": [*MADE, "node", "edge"], "heatmap": [*MADE, "node", "edge"],

@@ -5,6 +5,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
+from tinygrad_rnn.cli.models import model
 from tinygrad_rnn.draw import opened
 from tinygrad_rnn.draw.labels import number, plain
 from tinygrad_rnn.errors import InputError, ShapeError, UnsupportedError
@@ -371,6 +372,59 @@ def test_the_graph_of_a_gradient_of_arrays():
     two = draw.backward_graph(tg.grad(loss, [W, W], create_graph=True))
     assert any(plain(box.text) == "gradient" for box in one.drawing.boxes)
     assert len(two.drawing.boxes) >= len(one.drawing.boxes)
+
+
+def curved(name, steps):
+    """The graph of a gradient of a built-in pattern: the gradient."""
+    found = model(name, steps)
+    return tg.grad(found.loss, found.weight(), create_graph=True)
+
+
+@pytest.mark.parametrize(("name", "steps", "said"), [
+    ("many-to-one", 40, ["t = 2 … 39: 190 operations", "t = 2 … 39: 228 operations"]),
+    ("lstm", 6, ["t = 2 … 5: 76 operations", None]), ("encoder-decoder", 9, [None, None]),
+    ("bidirectional", 9, [None, None]), ("stacked", 9, [None, None]), ("gru", 5, [None, None])])
+def test_of_many_steps_the_first_and_the_last_are_drawn(name, steps, said):
+    """And every wire still runs from what was there before to what came after."""
+    slope = curved(name, steps)
+    drawing = draw.backward_graph(slope).drawing
+    gaps = [plain(box.text) for box in drawing.boxes if "operations" in plain(box.text)]
+    assert len(gaps) == 2
+    assert all(word in (None, gap) for word, gap in zip(said, gaps))
+    hidden = sum(int(gap.split(": ")[1].split()[0].replace(",", "")) for gap in gaps)
+    inner = sum(not node.is_leaf for node in tg.nodes(slope))
+    shown = [box for box in drawing.boxes if box.title.startswith(("forward:", "backward:"))]
+    assert hidden > inner / 3
+    assert len(shown) + hidden >= inner
+    x = {box.id: box.x for box in drawing.boxes}
+    assert all(x[line.tail] < x[line.head] for line in drawing.lines)
+    assert len({(line.tail, line.head) for line in drawing.lines if "hidden" in line.tail}) == \
+        sum("hidden" in line.tail for line in drawing.lines)
+
+
+def test_as_many_steps_of_a_gradient_as_asked_for():
+    slope = curved("many-to-one", 6)
+    whole = draw.backward_graph(slope)
+    assert not any("operations" in word for word in words(whole))
+    some = [len(draw.backward_graph(slope, first, last).drawing.boxes)
+            for first, last in ((1, 1), (2, 1), (2, 2), (6, 0))]
+    assert some == sorted(set(some))
+    assert some[-1] == len(whole.drawing.boxes)
+    with pytest.raises(InputError, match="leave no step"):
+        draw.backward_graph(slope, 0, 0)
+    with pytest.raises(InputError, match="expected last to be a number of steps"):
+        draw.backward_graph(slope, 1, -1)
+
+
+def test_a_result_is_drawn_even_of_a_step_that_is_not():
+    found = model("many-to-one", 12)
+    inside = next(n for n in tg.nodes(found.loss) if n.name == "h" and n.step == 6)
+    roots = tg.grad(found.loss, [found.weight(), inside], create_graph=True)
+    drawing = draw.backward_graph(roots, 1, 1).drawing
+    assert {"∂1", "∂2"} <= {plain(box.text).replace("₁", "1").replace("₂", "2")
+                            for box in drawing.boxes}
+    x = {box.id: box.x for box in drawing.boxes}
+    assert all(x[line.tail] < x[line.head] for line in drawing.lines)
 
 
 def test_what_is_no_gradient_is_refused():

@@ -70,7 +70,9 @@ def shown(steps: int, first: int | None, last: int | None) -> dict[str, Any]:
 
 def backward_graph(found: Any, window: dict[str, Any], theme: str) -> Any:
     """The graph of the gradient of one weight."""
-    return views.backward_graph(grad(found.loss, found.weight(), create_graph=True), theme=theme)
+    steps = {end: window[end] for end in ("first", "last") if window["last"]}
+    return views.backward_graph(grad(found.loss, found.weight(), create_graph=True), **steps,
+                                theme=theme)
 
 
 def heatmap(found: Any, window: dict[str, Any], theme: str) -> Any:

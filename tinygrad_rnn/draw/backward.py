@@ -5,7 +5,8 @@ The question this file answers: *what does the gradient itself depend on?*
 
 A rule called with nodes leaves nodes behind, so a gradient is a graph like any other. What was
 computed on the way forward is drawn plain; what the backward pass made is red. The wires from the
-plain part into the red one are the values that the backward pass needed again.
+plain part into the red one are the values that the backward pass needed again. Of many steps the
+first and the last are drawn (see `omitted.py`).
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from ..errors import InputError
 from . import style
 from .asked import not_released, options_of
 from .callbacks import NodeCallback
-from .glyphs import given_glyph, op_glyph, variable_glyph
+from .glyphs import given_glyph, hidden_glyph, op_glyph, variable_glyph
 from .labels import Run, clean, plain, roman, symbol
 from .model import Box, Drawing, Label
 from .names import Names
 from .notes import listed, said
-from .options import Options
+from .omitted import omitted
+from .options import Options, window
 from .paper import framed
 from .picture import Picture
 from .scene import Glyph, Scene, Wire
@@ -34,20 +36,25 @@ from .written import written
 
 
 @options_of
-def backward_graph(gradient: Any, *, show: Iterable[str] = ("names", "values"),
-                   direction: str = "right", layout: str = "auto", theme: str = "auto",
+def backward_graph(gradient: Any, first: int | None = None, last: int | None = None, *,
+                   show: Iterable[str] = ("names", "values"), direction: str = "right",
+                   layout: str = "auto", theme: str = "auto",
                    palette: Mapping[str, str] | None = None, font: str | None = None,
                    size: float = 1.0, node: NodeCallback | None = None,
                    edge: NodeCallback | None = None) -> Picture:
     """Draw the graph of a gradient, the result of `tg.grad(y, x, create_graph=True)`, or of a list
     of them.
 
-    Forward nodes are plain, backward nodes red. The options are those of `draw.unrolled`; a graph
-    of many hundreds of nodes is laid out by Graphviz. Raises `InputError` for a node that is no
+    Forward nodes are plain, backward nodes red. Of the steps the `first` and the `last` few are
+    drawn; if nothing is said all, or of more than 150 operations the first and the last one. The
+    other options are those of `draw.unrolled`; what has many hundreds of nodes even so is laid out
+    by Graphviz. Raises `InputError` for a node that is no
     result of `create_graph=True`, and `render.RenderError` where Graphviz is needed and missing.
     """
     chosen = Options("draw.backward_graph()", show=show, palette=palette, font=font, size=size,
                      node=node, edge=edge, direction=direction, layout=layout).checked()
+    if first is not None or last is not None:
+        window("draw.backward_graph()", first or 0, last or 0)
     roots = list(gradient) if isinstance(gradient, Sequence) else [gradient]
     if not roots or not all(isinstance(node, Node) for node in roots):
         raise InputError(f"expected a gradient as a node, got {type(gradient).__name__}",
@@ -61,7 +68,8 @@ def backward_graph(gradient: Any, *, show: Iterable[str] = ("names", "values"),
         raise InputError("this node is no gradient: nothing in its graph was made by a backward "
                          "pass", where="draw.backward_graph()",
                          fix="slope = tg.grad(y, x, create_graph=True)")
-    scene = scene_of(nodes, roots, set(chosen.show))
+    hidden = omitted(nodes, roots, first, last)
+    scene = scene_of(nodes, roots, set(chosen.show), hidden)
     drawing = replace(chosen, show=["names"]).placed(scene)
     drawing = with_legend(drawing, len(nodes) - len(behind), len(behind))
     return Picture(chosen.finished(drawing), theme,
@@ -73,14 +81,22 @@ def phase(node: Node) -> str:
     return f"{node.phase:9}"
 
 
-def scene_of(nodes: list[Node], roots: list[Node], show: set[str]) -> Scene:
-    """A glyph for every node, with what is to be said of it; a wire for every use."""
+def scene_of(nodes: list[Node], roots: list[Node], show: set[str],
+             hidden: Mapping[Node, str]) -> Scene:
+    """A glyph for every node, with what is to be said of it; a wire for every use. What is `hidden`
+    has one glyph together."""
     names = Names()
     number_of = {node: i for i, node in enumerate(roots, 1)}
     value: dict[Node, Glyph] = {}
     glyphs: list[Glyph] = []
     wires: list[Wire] = []
+    gaps = {group: gap_glyph([x for x in hidden if hidden[x] == group], names)
+            for group in dict.fromkeys(hidden.values())}
+    glyphs += gaps.values()
+    value.update((node, gaps[group]) for node, group in hidden.items())
     for node in nodes:
+        if node in hidden:
+            continue
         glyph = given_glyph(node, names, None) if node.is_leaf else op_glyph(node, names)
         red = node.phase == "backward"
         result = None
@@ -103,15 +119,52 @@ def scene_of(nodes: list[Node], roots: list[Node], show: set[str]) -> Scene:
         last.title = f"{'backward' if red else 'forward'}: {plain(name_of(node))}, " \
                      f"{worth(node.value)}"
         for position, x in walk.parents(node):
-            role = "line" if not red else "gradient" if x.phase == "backward" else "carried"
             title = f"{described(x)} is needed by {described(node)}"
-            wires.append(Wire(value[x], glyph, "free", node, position, role, title,
-                              dash="4 3" if role == "carried" else ""))
+            wires.append(wire_of(value, x, glyph, node, position, title))
         if result is not None:
             wires.append(Wire(glyph, result, "result", node, role="gradient" if red else "line"))
+    wires = [*one_each(wires, set(gaps.values())), *gap_wires(hidden, value)]
     first = roots[0]
     title = clean(first.name or "a gradient", 60)
     return Scene(f"Graph of {title}", [], around=glyphs, wires=wires)
+
+
+def wire_of(value: Mapping[Node, Glyph], x: Node, head: Glyph, node: Node, position: int,
+            title: str) -> Wire:
+    """The wire of a use: dashed where the backward pass needs what was computed forward."""
+    role = "line" if node.phase != "backward" else \
+        "gradient" if x.phase == "backward" else "carried"
+    return Wire(value[x], head, "free", node, position, role, title,
+                dash="4 3" if role == "carried" else "")
+
+
+def gap_glyph(hidden: list[Node], names: Names) -> Glyph:
+    """What stands for the hidden nodes of some steps."""
+    own = [node for node in hidden if not node.is_leaf]
+    steps = [node.step for node in own if node.step is not None]
+    glyph = hidden_glyph(len(own), len(hidden) - len(own), names)
+    glyph.text = (Run("t", "i"), Run(f" = {min(steps)} … {max(steps)}: {len(own):,} operations"))
+    if own[0].phase == "backward":
+        glyph.role = "backward"
+    return glyph
+
+
+def gap_wires(hidden: Mapping[Node, str], value: Mapping[Node, Glyph]) -> list[Wire]:
+    """One wire into a glyph of hidden nodes from everything that they use."""
+    found: dict[tuple[Glyph, Glyph], Wire] = {}
+    for node in hidden:
+        for _, x in walk.parents(node):
+            ends = value[x], value[node]
+            if ends not in found and ends[0] is not ends[1]:
+                found[ends] = wire_of(value, x, ends[1], node, len(found), "")
+    return [*found.values()]
+
+
+def one_each(wires: list[Wire], gaps: set[Glyph]) -> list[Wire]:
+    """The wires, of those from one glyph of hidden nodes to one thing only the first."""
+    found = {(wire.tail, wire.head, wire.position if wire.tail not in gaps else 0): wire
+             for wire in reversed(wires)}
+    return [*found.values()][::-1]
 
 
 def described(node: Node) -> str:
