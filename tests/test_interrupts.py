@@ -10,8 +10,8 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn, optim
 from tinygrad_rnn.core import ops
+from tinygrad_rnn.core.one_run import INSIDE
 from tinygrad_rnn.core.place import HERE, NOWHERE, at, here, switch
-from tinygrad_rnn.core.transforms import INSIDE
 
 POINTS = 1000
 B, T, I, H = 2, 6, 3, 4

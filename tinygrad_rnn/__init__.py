@@ -29,8 +29,6 @@ if _TYPE_CHECKING:  # at run time these come when they are first asked for: see 
     from .core.checkpoint import checkpoint
     from .core.custom import op
     from .core.functions import (
-        binary_cross_entropy_with_logits,
-        cross_entropy,
         elu,
         erf,
         gelu,
@@ -40,17 +38,21 @@ if _TYPE_CHECKING:  # at run time these come when they are first asked for: see 
         log_sigmoid,
         log_softmax,
         logsumexp,
-        one_hot,
         selu,
         silu,
         softmax,
         softplus,
-        squared_error,
     )
     from .core.gradients import grad
     from .core.graph import Node, Op
     from .core.numpy_ops import choose as where
     from .core.ops import cos, exp, linear, log, maximum, minimum, relu, sigmoid, sin, sqrt, tanh
+    from .core.per_sample import (
+        binary_cross_entropy_with_logits,
+        cross_entropy,
+        one_hot,
+        squared_error,
+    )
     from .core.place import fused, no_grad, record_sites, scope, timestep
     from .core.transforms import hessian, hvp, jacobian, jvp, value_and_grad, vjp
     from .core.values import Tensor, Value
@@ -101,13 +103,13 @@ __getattr__, __dir__ = _later(__name__, {
     "bptt.whatif": "WrongFlow what_if",
     "core.checkpoint": "checkpoint",
     "core.custom": "op",
-    "core.functions": "binary_cross_entropy_with_logits cross_entropy elu erf gelu hard_sigmoid "
-                      "hard_tanh leaky_relu log_sigmoid log_softmax logsumexp one_hot selu silu "
-                      "softmax softplus squared_error",
+    "core.functions": "elu erf gelu hard_sigmoid hard_tanh leaky_relu log_sigmoid log_softmax "
+                      "logsumexp selu silu softmax softplus",
     "core.gradients": "grad",
     "core.graph": "Node Op",
     "core.numpy_ops": "where=choose",
     "core.ops": "cos exp linear log maximum minimum relu sigmoid sin sqrt tanh",
+    "core.per_sample": "binary_cross_entropy_with_logits cross_entropy one_hot squared_error",
     "core.place": "fused no_grad record_sites scope timestep",
     "core.transforms": "hessian hvp jacobian jvp value_and_grad vjp",
     "core.values": "Tensor Value",

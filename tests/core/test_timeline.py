@@ -5,7 +5,16 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
-from tinygrad_rnn.core import algebra, einsum, functions, numpy_ops, ops, reductions, timeline
+from tinygrad_rnn.core import (
+    algebra,
+    einsum,
+    functions,
+    numpy_ops,
+    ops,
+    per_sample,
+    reductions,
+    timeline,
+)
 from tinygrad_rnn.errors import ShapeError
 
 T, B, O = 6, 3, 5
@@ -194,7 +203,7 @@ def test_y_0_in_front_is_a_step_as_well():
     assert len(timeline.rows(before)) == T
 
 
-ROWS = [op for module in (ops, numpy_ops, reductions, einsum, algebra, functions)
+ROWS = [op for module in (ops, numpy_ops, reductions, einsum, algebra, functions, per_sample)
         for op in ops.table(vars(module)).values()]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
-from tinygrad_rnn.core import functions, ops
+from tinygrad_rnn.core import ops, per_sample
 from tinygrad_rnn.core.together import way_past
 from tinygrad_rnn.core.totals import Totals
 from tinygrad_rnn.nn import linear, loss_frame, unrolling
@@ -281,7 +281,7 @@ def test_no_rule_of_a_step_runs(monkeypatch):
 
     loss, params = network(layers=2)
     L, *_ = loss(*data())
-    for op in (ops.tanh, functions.class_cross_entropy):
+    for op in (ops.tanh, per_sample.class_cross_entropy):
         monkeypatch.setattr(op, "rules", (forbidden, forbidden))
     L.backward()
     tg.gradient_flow(L)  # knows what passes all the same: see tests/bptt/test_strides.py

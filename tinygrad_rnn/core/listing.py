@@ -14,9 +14,9 @@ from textwrap import wrap
 from types import ModuleType
 from typing import NamedTuple
 
-from . import algebra, einsum, functions, numpy_ops, ops, reductions
+from . import algebra, einsum, functions, numpy_ops, ops, per_sample, reductions
 
-MODULES = (ops, numpy_ops, reductions, einsum, algebra, functions)
+MODULES = (ops, numpy_ops, reductions, einsum, algebra, functions, per_sample)
 Function = ast.Lambda | ast.FunctionDef
 
 

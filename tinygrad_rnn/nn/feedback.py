@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import functions, ops
+from ..core import ops, per_sample
 from ..core.graph import Node
 from ..core.place import contained, switch, timestep
 from ..core.values import Tensor
@@ -143,7 +143,7 @@ class Heard:
         if not isinstance(target, Node):
             target = np.asarray(target)
             if target.dtype.kind in "iu" and target.ndim < len(self.shape):
-                target = functions.one_hot(target, self.shape[-1])
+                target = per_sample.one_hot(target, self.shape[-1])
         if shape_of(target) != self.shape:
             raise ShapeError(f"expected each target in the shape in which y is read, {self.shape}, "
                              f"got {shape_of(target)} at position {t}", where="feedback")

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
-from ..core.functions import checked, one_hot, softmax_
+from ..core.functions import softmax_
 from ..core.graph import Node, Op, constant, make, operands_of
 from ..core.parts import Part
+from ..core.per_sample import checked, one_hot
 from ..core.place import here
 from ..core.timeline import column, times_of
 from ..core.totals import Totals, ones

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core import functions, ops, walk
+from ..core import ops, per_sample, walk
 from ..core.checkpoint import CHECKPOINT
-from ..core.functions import class_cross_entropy, cross_entropy_
 from ..core.graph import Node, Rest, make
+from ..core.per_sample import class_cross_entropy, cross_entropy_
 from ..core.place import at, contained, here
 from ..core.reductions import sum_of
 from ..core.timeline import mark, times_of
@@ -179,7 +179,7 @@ class Opening:
             return y + operands[2] if len(operands) > 2 else y
         if node.op is SOFTMAX:
             loss = (node.params or {})["loss"]
-            costs = functions.cross_entropy(operands[0], loss.target(t))
+            costs = per_sample.cross_entropy(operands[0], loss.target(t))
             summed = ops.sum_(costs) if costs.shape else costs
             return summed if loss.weight == 1 else summed * loss.weight
         params = {key: self.step_param(node, key, value, t)

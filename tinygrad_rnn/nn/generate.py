@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import functions
+from ..core import per_sample
 from ..core.graph import Node
 from ..core.place import contained, no_grad
 from ..errors import InputError
@@ -35,7 +35,7 @@ def one_hot(indices: Any, depth: int, dtype: Any = np.float64) -> Any:
         kind = "O"
     if kind not in "fiub":
         raise InputError(f"expected dtype to be a type of numbers, got {dtype!r}", where="one_hot")
-    rows = functions.one_hot(indices if np.size(indices) else np.array(indices, int),
+    rows = per_sample.one_hot(indices if np.size(indices) else np.array(indices, int),
                              size(depth, "depth", "one_hot"))
     return rows.astype(dtype, copy=False)
 

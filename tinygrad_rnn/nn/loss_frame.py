@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import functions, ops
+from ..core import ops, per_sample
 from ..core.graph import Node
 from ..core.place import contained, switch
 from ..core.reductions import sum_of
@@ -143,7 +143,7 @@ class StepLoss:
 
     def together(self, outputs: Any, targets: Any, mask: Any) -> Any:
         """The sum of all L_t, where they can be computed together; else None."""
-        if self.cost is not functions.cross_entropy or mask is not None:
+        if self.cost is not per_sample.cross_entropy or mask is not None:
             return None
         return softmax_costs(outputs, targets, self.mean)
 
@@ -159,7 +159,7 @@ class StepLoss:
             nodes = any(isinstance(target, Node) for target in targets)
             targets = ops.stack(*targets, axis=0) if nodes else np.stack(targets)
         classes = isinstance(targets, np.ndarray) and targets.shape == y.shape[:-1]
-        if self.cost is functions.cross_entropy and classes and valid is None:
+        if self.cost is per_sample.cross_entropy and classes and valid is None:
             n = self.averaged(targets.shape[1:], y)
             return softmax_losses(y, targets, 1.0 / n, span)
         with switch(step=None, span=span):

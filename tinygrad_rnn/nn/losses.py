@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import functions, ops
+from ..core import ops, per_sample
 from ..errors import InputError
 from .fused_head import softmax_losses, summed
 from .loss_frame import over_time
@@ -50,7 +50,7 @@ def cross_entropy(outputs: Any, targets: Any, reduction: str = "batch", mask: An
         if span is not None and outputs.value.shape[:-1] == targets.shape and targets.size:
             # of a fused layer: the losses of all steps in one node
             return summed(softmax_losses(outputs, targets, len(span) / targets.size, span))
-    return over_time(functions.cross_entropy, outputs, targets, reduction, mask, "cross_entropy")
+    return over_time(per_sample.cross_entropy, outputs, targets, reduction, mask, "cross_entropy")
 
 
 def binary_cross_entropy(outputs: Any, targets: Any, reduction: str = "batch",
@@ -60,7 +60,7 @@ def binary_cross_entropy(outputs: Any, targets: Any, reduction: str = "batch",
     `targets` has the shape of the outputs, entries between 0 and 1. L_t is the mean over B and O
     (or the sum, with reduction="sum"); all else is as in `cross_entropy`.
     """
-    return over_time(functions.binary_cross_entropy_with_logits, outputs, targets, reduction, mask,
+    return over_time(per_sample.binary_cross_entropy_with_logits, outputs, targets, reduction, mask,
                      "binary_cross_entropy", by_entry=True)
 
 
@@ -70,7 +70,7 @@ def squared_error(outputs: Any, targets: Any, reduction: str = "batch", mask: An
     `targets` has the shape of the outputs. L_t is the mean over B and O (or the sum, with
     reduction="sum"); all else is as in `cross_entropy`.
     """
-    return over_time(functions.squared_error, outputs, targets, reduction, mask, "squared_error",
+    return over_time(per_sample.squared_error, outputs, targets, reduction, mask, "squared_error",
                      by_entry=True)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import functions, ops
+from ..core import ops, per_sample
 from ..core.freeing import unsearched
 from ..core.graph import constant
 from ..core.inplace import LENT, settle
@@ -145,7 +145,7 @@ def softmax_costs(y: Any, targets: Any, mean: bool) -> Any:
     sums = np.add.reduce(costs.reshape(T, -1), 1) if samples else costs
     found, start, params = [], taker(y), {"axis": y.ndim - 2}
     for t, (step, logits) in enumerate(steps):
-        node = lean(functions.class_cross_entropy, logits, None,
+        node = lean(per_sample.class_cross_entropy, logits, None,
                     step_place(start, step, logits.at))
         node.u, node.v, node.params, value = logits.value, targets[t, ...], params, sums[t]
         if samples:

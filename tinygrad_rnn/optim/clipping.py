@@ -15,7 +15,7 @@ from ..core.inplace import at_once, change
 from ..core.words import describe
 from ..errors import GradientError
 from ..nn.options import above_zero, yes_or_no
-from .optimizer import named
+from .given import named
 
 
 def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2,
