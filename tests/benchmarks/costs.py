@@ -56,12 +56,18 @@ def memory(name, kind, B, T, H, V):
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
-def child(*arguments):
-    """Run this file with these arguments on one thread: (what it printed, seconds)."""
+def child(*arguments, compiled=None):
+    """Run this file with these arguments on one thread: (what it printed, seconds). With the
+    folder `compiled`, compiled modules are kept there and taken from there, whoever's they are
+    and whatever PYTHONDONTWRITEBYTECODE says: the start of an installed package."""
     from alone import environment
 
+    variables = environment(1)
+    if compiled is not None:
+        variables.pop("PYTHONDONTWRITEBYTECODE", None)
+        variables["PYTHONPYCACHEPREFIX"] = str(compiled)
     start = time.perf_counter()
-    run = subprocess.run([sys.executable, __file__, *map(str, arguments)], env=environment(1),
+    run = subprocess.run([sys.executable, __file__, *map(str, arguments)], env=variables,
                          capture_output=True, text=True, check=True)
     return run.stdout.split()[-1], time.perf_counter() - start
 
