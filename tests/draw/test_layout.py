@@ -12,6 +12,7 @@ from tinygrad_rnn.core import walk
 from tinygrad_rnn.draw import engine, render
 from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.draw.layout import place
+from tinygrad_rnn.draw.routing import Field
 from tinygrad_rnn.draw.unrolled import look, scene_of
 from tinygrad_rnn.draw.window import Window
 from tinygrad_rnn.errors import InputError
@@ -101,6 +102,36 @@ def test_large_graphs_without_time_go_to_graphviz_where_there_is_one(monkeypatch
     monkeypatch.setattr(engine, "there", lambda: False)
     assert place(scene).boxes
     assert len(asked) == 1
+
+
+def crammed(count):
+    """Two steps, the first of them of so many operations."""
+    with tg.timestep(1):
+        h = tg.Value(0.5, name="h0")
+        for _ in range(count):
+            h = tg.tanh(h)
+    with tg.timestep(2):
+        return h * 2.0
+
+
+def test_a_step_of_many_operations_goes_to_graphviz_too(monkeypatch):
+    asked = []
+    monkeypatch.setattr(engine, "draw_by_graphviz", lambda scene, down: asked.append(scene))
+    monkeypatch.setattr(engine, "there", lambda: True)
+    scenes = [scene_of(look(crammed(count), Window(), "here"), "here", "Crammed")
+              for count in (engine.LARGE + 1, 20)]
+    place(scenes[0], "auto", "right")
+    place(scenes[1], "auto", "right")
+    assert asked == scenes[:1]
+
+
+def test_a_free_straight_way_is_taken_without_a_look_at_all_channels(monkeypatch):
+    tried = []
+    best = Field.best
+    monkeypatch.setattr(Field, "best", lambda self, *rest: tried.append(1) or best(self, *rest))
+    picture = draw.unrolled(crammed(60), layout="own")
+    assert len(tried) < 10
+    assert faults(picture.drawing) == []
 
 
 def test_the_graph_of_a_gradient_follows_the_same_rule(monkeypatch, require):

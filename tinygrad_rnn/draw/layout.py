@@ -2,9 +2,9 @@
 
 The question this file answers: *who says where things stand?*
 
-    layout     "auto": our own, and Graphviz for large graphs without time: above 500 things where
-               there is one, above 1,000 in any case; "own": no program is ever run, however long
-               it takes; "graphviz": `dot` is asked
+    layout     "auto": our own, and Graphviz for large graphs: above 500 things without time, or in
+               a single step, where there is one, above 1,000 in any case; "own": no program is
+               ever run, however long it takes; "graphviz": `dot` is asked
     direction  "right" or "down": which way time runs, and inputs become results
 """
 
@@ -25,9 +25,10 @@ TRIES, MORE = 3, 12.0  # how often rows and columns are moved apart, and how far
 
 def place(scene: Scene, layout: str = "auto", direction: str = "right") -> Drawing:
     """The finished drawing of a scene. Raises `render.RenderError` if Graphviz is asked for, or
-    needed for a graph without time, and is not there or fails."""
+    needed for a large graph, and is not there or fails."""
     down = direction == "down"
-    count = 0 if scene.columns else len(scene.around)
+    steps = [len(column.glyphs) for column in scene.columns]
+    count = max(steps) if steps else len(scene.around)
     theirs = count > engine.LARGE and engine.there() or count > engine.HUGE
     if layout == "graphviz" or layout == "auto" and theirs:
         return engine.draw_by_graphviz(scene, down)

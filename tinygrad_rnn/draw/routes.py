@@ -72,6 +72,9 @@ def usual_way(field: Field, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[
     channels. A long way round is taken where every short one meets a box or lies on a wire;
     with `every`, wherever it is better. Every wire has an end of its own: beside the middle of
     a side, if that is taken."""
+    straight = next(simple_ways(a, b, (), ()), None)
+    if straight is not None and len(straight) == 2 and not every and field.free(straight, (a, b)):
+        return straight  # none is shorter, however many channels there are
     found = field.best(simple_ways(a, b, xs, ys), (a, b))
     if every or found is None or field.overlap(found) > 1 or field.meetings(found) or \
             field.hidden(found):

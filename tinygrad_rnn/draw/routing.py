@@ -137,6 +137,12 @@ class Field:
         return sum([near(other[-1], begin) for other in self.wires]) + \
             sum([near(head.tip, begin) for head in self.expected])
 
+    def free(self, way: Way, ends: Sequence[Rect]) -> bool:
+        """Whether a way costs nothing but its length: it touches and meets nothing."""
+        return self.clear(way, ends) and not (
+            self.meetings(way) or self.overlap(way) or self.hidden(way)
+            or any(self.crossings(p, q) for p, q in stretches(way)))
+
     def best(self, ways: Iterable[Way], ends: Sequence[Rect]) -> Way | None:
         """The best of some ways, or None if none is clear. What ways have in common is looked at
         once."""

@@ -52,7 +52,8 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = 
                    small graph of scalars without steps
         direction  which way time runs, or inputs become results: "right" or "down"
         layout     "auto": our own, and Graphviz where there is one for more than 500 things without
-                   time; "own": no program is run; "graphviz": `dot` says where things stand
+                   time, or in a single step; "own": no program is run; "graphviz": `dot` says where
+                   things stand
         theme      "light", "dark", "print" (black on white, for a grey printer too), or "auto"
         palette    other colours by role, like {"state": "#0072B2"}; `font` and `size` (a factor)
         node       a function (node, box) -> changes, called for everything drawn: `box` says what
