@@ -34,8 +34,8 @@ def with_strips(drawing: Drawing, scene: Scene, shown: Strips, scale: Scale, roo
                 down: bool = False) -> Drawing:
     """The drawing with a strip for each state and each weight: below it, or where time runs down,
     on its right."""
-    paper = (Down if down else Across)(drawing, scene.steps)
     every, names = np.array(shown.whens), np.array(scene.steps)
+    paper = (Down if down else Across)(drawing, names)
     for name, series in shown.states.items():
         title = (*symbol(name), Run("t", "_"), Run("‖"))
         paper.heat((Run("all steps: ‖∂"), *root, Run("/∂"), *title),
@@ -58,7 +58,7 @@ def with_strips(drawing: Drawing, scene: Scene, shown: Strips, scale: Scale, roo
 class Across:
     """Strips that run to the right, below each other and below the steps."""
 
-    def __init__(self, drawing: Drawing, steps: list[int]) -> None:
+    def __init__(self, drawing: Drawing, steps: Any) -> None:
         self.steps = steps
         self.strips: list[Strip] = []
         self.labels: list[Label] = []
@@ -103,7 +103,7 @@ class Across:
 class Down:
     """Strips that run down, beside each other and on the right of the steps."""
 
-    def __init__(self, drawing: Drawing, steps: list[int]) -> None:
+    def __init__(self, drawing: Drawing, steps: Any) -> None:
         self.steps = steps
         self.strips: list[Strip] = []
         self.labels: list[Label] = []
@@ -211,6 +211,6 @@ def first_of(cells: tuple[Cell, ...]) -> int:
     return next((i for i, cell in enumerate(cells) if cell.level), 0)
 
 
-def numbered(steps: list[int]) -> list[tuple[int, Text]]:
+def numbered(steps: Any) -> list[tuple[int, Text]]:
     """The steps whose numbers stand beside a strip: where they are, and what is said."""
     return [(i, roman(f"{steps[i]:,}")) for i in ticks(steps, len(steps) / TICKS)]

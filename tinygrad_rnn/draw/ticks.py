@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain, count, pairwise
+from typing import Any
 
 import numpy as np
 
 ROUND = 1, 2, 5
 
 
-def ticks(numbers: Sequence[int], room: float) -> list[int]:
+def ticks(numbers: Any, room: float) -> list[int]:
     """The places of the numbers that are written; at least `room` places from one to the next.
     Where numbers begin again (another stage), the first of them is written too."""
     last = len(numbers) - 1
@@ -29,7 +30,7 @@ def ticks(numbers: Sequence[int], room: float) -> list[int]:
     return kept[:-1] if near else kept
 
 
-def begins(numbers: Sequence[int]) -> list[int]:
+def begins(numbers: Any) -> list[int]:
     """The places where numbers begin, and begin again."""
     return [0, *(np.flatnonzero(np.diff(numbers) <= 0) + 1).tolist()]
 
