@@ -226,3 +226,14 @@ def test_no_step_of_a_long_sequence_costs_the_whole():
     finally:
         timeline.narrow = narrow
     assert not calls
+
+
+def test_the_gradient_of_a_sequence_has_its_steps():
+    """dL/dy[2] stands at the step of y[2]; one that is a constant too."""
+    for fused in (False, True):
+        y = nn.RNN(4, 3, return_sequences=True, seed=0, fused=fused)(np.ones((5, 2, 4)))
+        for create_graph in (False, True):
+            g = tg.grad((y**2).sum(), y, create_graph=create_graph)
+            assert timeline.times_of(g).ravel().tolist() == [1, 2, 3, 4, 5]
+            assert g[-1, 0].shape == (3,)
+            assert g[2].at.step == 3

@@ -69,7 +69,11 @@ def pull(y: Node, targets: Sequence[Node], seed: Any, *, graph: bool,
 
 
 def as_node(x: Node, g: Any, place: Place | None = None) -> Any:
-    """A gradient of `x` as a node of its kind: a constant, unless it already is a node."""
+    """A gradient of `x` as a node of its kind: a constant, unless it already is a node. That of a
+    sequence has the steps of the sequence."""
     if isinstance(g, Node):
         return g
-    return given(type(x), g if x.is_scalar else np.asarray(g), place or here(), constant)
+    made = given(type(x), g if x.is_scalar else np.asarray(g), place or here(), constant)
+    if x.timed:
+        made.times = x.times  # type: ignore[attr-defined]
+    return made
