@@ -38,6 +38,18 @@ class Sought:
     x: Node | None = None
     found: list[Any] | None = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """The nodes of a loop stand at equal distances: how far apart; 0 if they do not."""
+        apart = np.diff(self.at)
+        even = len(apart) > 0 and apart[0] > 0 and bool((apart == apart[0]).all())
+        self.apart = int(apart[0]) if even else 0
+
+    def picked(self, items: list[Any], i: int, j: int) -> list[Any]:
+        """The items at the places from i to j."""
+        if self.apart:
+            return items[self.at[i]:self.at[j - 1] + 1:self.apart]
+        return [items[k] for k in self.at[i:j].tolist()]
+
     @property
     def norms(self) -> Any:
         """All of them in a row."""
@@ -65,9 +77,9 @@ class Reckoner:
             for one in sought:
                 i, j = np.searchsorted(one.at, (start, end))
                 if i < j and one.found is not None:
-                    there = picked(arrived, one.at[i:j])
+                    there = one.picked(arrived, i, j)
                     norms = norms_of(there) if one.x is None else \
-                        self.sent(one.x, picked(self.computed, one.at[i:j]), there)
+                        self.sent(one.x, one.picked(self.computed, i, j), there)
                     one.found = None if norms is None else [*one.found, norms]
 
     def sent(self, x: Node, nodes: list[Node], arrived: list[Any]) -> Any:
@@ -110,14 +122,6 @@ class Reckoner:
 def alike(nodes: list[Node], op: Op, operand: Get, names: set[Node]) -> bool:
     """Whether nodes are all of one op, and have one of `names` as an operand."""
     return {op}.issuperset(map(OP, nodes)) and names.issuperset(map(operand, nodes))
-
-
-def picked(items: list[Any], at: Any) -> list[Any]:
-    """The items at these places; those of a loop stand at equal distances, and are a slice."""
-    apart = np.diff(at)
-    if len(apart) and (apart == apart[0]).all() and apart[0] > 0:
-        return items[at[0]:at[-1] + 1:apart[0]]
-    return [items[i] for i in at.tolist()]
 
 
 def norms_of(values: list[Any]) -> Any:
