@@ -12,14 +12,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from . import style
-from .labels import Run, Text, clean, plain, roman, symbol, width
+from .carried import BACK, carry
+from .labels import Run, Text, clean, plain, roman
 from .model import Box, Point
 from .paper import Sheet
 from .wiring import INPUT, Row, Wiring
 
 STEP, PAIRED, SIDE = 104.0, 150.0, 27.0  # from step to step; the same for two lanes; their offset
 LANE, MAP, BOX, TALL, TAP = 88.0, 62.0, 58.0, 32.0, 24.0
-BACK = 15.0  # what is read again runs so far before a cell: clear of the head of its state
 MOST = 6  # steps that are all drawn
 
 
@@ -174,7 +174,7 @@ class Block:
             if plain(roman(row.title)) != row.word:
                 self.sheet.say((edge - 10, y + 4), roman(row.title), "quiet", anchor="end")
             return
-        self.carry(i, row)
+        carry(self, i, row)
 
     def feed(self, below: int, i: int, k: int) -> None:
         """The line up into a box from the row that feeds it."""
@@ -196,65 +196,6 @@ class Block:
         level = head.sides[3] + 12
         self.sheet.line((start, (x, level), (end, level), (end, head.sides[3])), "line", tail,
                         head)
-
-    def carry(self, i: int, row: Row) -> None:
-        """The states of a lane, from before the first step to after the last."""
-        y = self.heights[i]
-        order = list(range(len(self.columns)))[::-1 if row.backwards else 1]
-        way = -1 if row.backwards else 1
-        name, last = self.columns[order[0]].name, self.columns[order[-1]].name
-        edge = self.left - 34 if not row.backwards else self.right + 34
-        before = initial_name(row, name, way, self.alone)
-        start = self.sheet.box(f"{self.scope}start{i}", (edge, y), (max(46.0, wide_of(before)), 28),
-                               "initial", before, dashed=True,
-                               title=f"the state before the first step: {row.start}")
-        self.starts.append(start)
-        if row.start != "zeros":
-            self.sheet.say((edge, y + 27), roman(row.start), "quiet", style.TINY)
-        previous, said = start, before
-        for k in order:
-            column = self.columns[k]
-            box = self.boxes.get((i, k))
-            if box is None:
-                box = self.sheet.box(f"{self.scope}gap{i}", self.spot(i, k), (34.0, 26.0), "gap",
-                                     (Run("⋯", "b"),), dashed=True,
-                                     title="steps that are not drawn")
-            self.sheet.join(previous, box, "carried", width=2.0)
-            if previous is not start and said:
-                middle = (previous.sides[2] + box.sides[0]) / 2 if way > 0 else \
-                    (previous.sides[0] + box.sides[2]) / 2
-                middle -= 15.5 * row.side  # clear of the wire to the other lane
-                middle -= BACK / 2 if self.wiring.feedback and i == 0 else 0.0
-                self.sheet.say((middle, y - 7), said, "text", style.TINY)
-            previous, said = box, state_name(row, column.name) if column.name else ()
-        self.give_states(i, row, previous, last)
-
-    def give_states(self, i: int, row: Row, previous: Box, last: str) -> None:
-        """What a call returns of a lane's states."""
-        y, way = self.heights[i], -1 if row.backwards else 1
-        if self.wiring.return_state:
-            x = (self.right + 40) if way > 0 else (self.left - 40)
-            text = state_name(row, last)
-            box = self.sheet.box(f"{self.scope}state{i}", (x, y), (max(46.0, wide_of(text)), 28),
-                                 "state", text, title="the state after the last step, returned")
-            self.sheet.join(previous, box, "carried", width=2.0)
-            self.sheet.say((x, y + 27), roman("return_state"), "quiet", style.TINY)
-        if self.wiring.return_all_states:
-            x, level = self.right + 40, y - 24
-            taps = [self.boxes[i, k] for k in range(len(self.columns)) if (i, k) in self.boxes]
-            text = state_name(row, "1…T")
-            box = self.sheet.box(f"{self.scope}states{i}", (x, level - 12),
-                                 (max(56.0, wide_of(text)), 24), "state", text,
-                                 title="the states of all steps, returned")
-            bus = [self.sheet.box(f"{self.scope}states{i}.{k}", (tap.sides[2] - 8, level - 12),
-                                  (6.0, 6.0), "line", shape="circle", fill="carried",
-                                  stroke="carried") for k, tap in enumerate(taps)]
-            for tap, dot in zip(taps, bus):
-                self.sheet.line(((dot.x, tap.sides[1]), (dot.x, dot.y)), "carried", tap, dot,
-                                width=1.0, arrow=False)
-            self.sheet.line(((bus[0].x, bus[0].y), (box.sides[0], bus[0].y)), "carried", bus[0],
-                            box, width=1.0)
-            self.sheet.say((x, level - 30), roman("return_all_states"), "quiet", style.TINY)
 
     # --- what else goes in ------------------------------------------------------------------------
 
@@ -291,23 +232,3 @@ class Block:
                 x = head.x + (0 if self.wiring.feeds == "none" else TAP)
                 self.sheet.line((*way, (x, level), (x, head.sides[3])), "carried", box, head,
                                 width=1.4)
-
-
-def wide_of(text: Text) -> float:
-    """How wide a box must be for a text."""
-    return width(text, style.TEXT) + 12
-
-
-def state_name(row: Row, step: str) -> Text:
-    """h₃, c₃."""
-    found: list[Run] = []
-    for part in row.parts:
-        found += [*([Run(", ")] if found else []), *symbol(part)[:1], Run(step, "_")]
-    return tuple(found)
-
-
-def initial_name(row: Row, first: str, way: int, alone: bool) -> Text:
-    """The state before the step called `first`."""
-    before = f"{first}−1" if alone and way > 0 else f"{first}+1" if way < 0 else "0"
-    before = str(int(first) + 1) if way < 0 and first.isdigit() else before
-    return state_name(row, before)
