@@ -164,7 +164,8 @@ def test_a_piece_that_does_not_fit_is_taken_again(taken):
 def test_without_looking_at_the_borders_it_would_be_wrong(monkeypatch):
     layer, xs = remembers_somewhere()
     one = outcome(layer, xs, loss_of=everywhere)
-    monkeypatch.setattr(fused_apart, "roundings", lambda *given: 0.0)
+    monkeypatch.setattr(fused_apart, "roundings",
+                        lambda one, *others: np.zeros(one.shape[2]))
     other = outcome(layer, xs, fused=True, loss_of=everywhere)
     with pytest.raises(AssertionError):
         agree(one, other)

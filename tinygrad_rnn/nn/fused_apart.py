@@ -122,10 +122,12 @@ def side_by_side(stretch: Any, T: int, lanes: int, first: Any) -> Apart | None:
         return None
     start = np.concatenate([first, before[..., :-1]], 2)
     end, size = whole.whole_ahead(start)
+    far = roundings(start[..., 1:], end[..., :-1], size[..., :-1])  # of each border
     for k in range(1, lanes):
-        before, lane = slice(k - 1, k), slice(k, k + 1)
-        if roundings(start[..., lane], end[..., before], size[..., before]) > ROUNDINGS:
-            end[..., lane], size[..., lane] = whole.lane(k).whole_ahead(end[..., before])
+        if far[k - 1] > ROUNDINGS:
+            end[..., k:k + 1], size[..., k:k + 1] = whole.lane(k).whole_ahead(end[..., k - 1:k])
+            far[k:k + 1] = roundings(
+                start[..., k + 1:k + 2], end[..., k:k + 1], size[..., k:k + 1])
     if n * lanes < T:
         stretch(n * lanes, T - n * lanes, 1).ahead(end[..., -1:], 0, T - n * lanes)
     return Apart(lanes, n, warm)
@@ -147,7 +149,7 @@ def warmed(whole: Any, shape: tuple[int, ...], dtype: Any) -> tuple[int, Any]:
         state[..., -1] = np.resize([1, -1], shape[1])
         for k in range(STRIDE, warm + 1, STRIDE):
             state = np.stack(steps.ahead(state, k - STRIDE, k, keep=False))
-            far.append(roundings(state[..., -1:], state[..., twin:twin + 1]))
+            far.append(float(roundings(state[..., -1:], state[..., twin:twin + 1])[0]))
             needs = STRIDE * reach(far)
             if k > STRIDE and needs > 1.5 * most:
                 return 0, state
@@ -169,15 +171,15 @@ def reach(far: list[float]) -> float:
     return len(far) - 1 + float(np.log(ROUNDINGS / now) / np.log(now / before))
 
 
-def roundings(one: Any, other: Any, size: Any = None) -> float:
-    """How far apart two states (parts, H, lanes) are at most: the largest difference, in units of
-    the last place of `size`, or of the largest entry of the same part and lane. Infinite if an
-    entry is not a number, or is infinite itself."""
+def roundings(one: Any, other: Any, size: Any = None) -> Any:
+    """How far apart two states (parts, H, lanes) are at most, in each lane: the largest difference,
+    in units of the last place of `size`, or of the largest entry of the same part and lane.
+    Infinite if an entry is not a number, or is infinite itself."""
     with np.errstate(all="ignore"):
         far = np.abs(one - other)
         size = np.abs(other).max(1, keepdims=True) if size is None else size
-        found = float(np.where(far == 0, 0, far / size).max() / np.finfo(one.dtype).eps)
-    return found if found < np.inf else np.inf
+        found = np.where(far == 0, 0, far / size).max((0, 1)) / np.finfo(one.dtype).eps
+    return np.where(found < np.inf, found, np.inf)
 
 
 def back(stretch: Any, T: int, taken: Apart, carry: Any) -> Any:
@@ -197,12 +199,13 @@ def back(stretch: Any, T: int, taken: Apart, carry: Any) -> Any:
         end, sizes = whole.whole_back(start.copy())
     else:  # nothing arrives near a border: what crosses it comes from far away
         start = end = sizes = np.full((*carry.shape[:2], lanes), np.nan, carry.dtype)
-    size = None  # of the first carry: it comes from outside, and is what the last piece began with
+    far = roundings(start[..., :-1], end[..., 1:], sizes[..., 1:])  # of each border
     for k in reversed(range(lanes)):
-        if roundings(start[..., k:k + 1], carry, size) <= ROUNDINGS:
-            carry, size = end[..., k:k + 1], sizes[..., k:k + 1]
+        if (far[k] if k < lanes - 1 else roundings(start[..., k:], carry)[0]) <= ROUNDINGS:
+            carry = end[..., k:k + 1]
         else:
             carry, size = whole.lane(k).whole_back(carry.copy())
+            far[k - 1:k] = roundings(start[..., k - 1:k], carry, size)
     return carry
 
 
