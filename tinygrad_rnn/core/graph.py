@@ -23,7 +23,7 @@ __all__ = ["Node", "Op", "Rest", "Self", "constant", "given", "leaf", "make", "n
            "released", "tick"]
 
 
-NUMBERS = (np.ndarray, np.generic, float, int, complex)
+NUMBERS = (np.ndarray, np.generic, float, int, complex)  # what is computed with as it is
 
 
 class Op:

@@ -48,8 +48,8 @@ def backward_graph(gradient: Any, first: int | None = None, last: int | None = N
     Forward nodes are plain, backward nodes red. Of the steps the `first` and the `last` few are
     drawn; if nothing is said all, or of more than 150 operations the first and the last one. The
     other options are those of `draw.unrolled`; what has many hundreds of nodes even so is laid out
-    by Graphviz. Raises `InputError` for a node that is no
-    result of `create_graph=True`, and `render.RenderError` where Graphviz is needed and missing.
+    by Graphviz. Raises `InputError` for a node that is no result of `create_graph=True`, and
+    `render.RenderError` where Graphviz is needed and missing.
     """
     chosen = Options("draw.backward_graph()", show=show, palette=palette, font=font, size=size,
                      node=node, edge=edge, direction=direction, layout=layout).checked()

@@ -199,13 +199,14 @@ def back(stretch: Any, T: int, taken: Apart, carry: Any) -> Any:
         end, sizes = whole.whole_back(start.copy())
     else:  # nothing arrives near a border: what crosses it comes from far away
         start = end = sizes = np.full((*carry.shape[:2], lanes), np.nan, carry.dtype)
-    far = roundings(start[..., :-1], end[..., 1:], sizes[..., 1:])  # of each border
+    # of each border; what the last piece began with has no size, since it comes from outside
+    far = roundings(start[..., :-1], end[..., 1:], sizes[..., 1:])
     for k in reversed(range(lanes)):
         if (far[k] if k < lanes - 1 else roundings(start[..., k:], carry)[0]) <= ROUNDINGS:
             carry = end[..., k:k + 1]
         else:
             carry, size = whole.lane(k).whole_back(carry.copy())
-            far[k - 1:k] = roundings(start[..., k - 1:k], carry, size)
+            far[k - 1:k] = roundings(start[..., k - 1:k], carry, size)  # none before the first
     return carry
 
 

@@ -73,7 +73,7 @@ class Layer(Module):
     @contained
     def __call__(self, xs: Any, initial_state: Any = None, *, mask: Any = None,
                  lengths: Any = None, reset_mask: Any = None, rng: Any = None) -> Any:
-        steps = self.steps(xs if initial_state is None else untaken(xs, initial_state))
+        steps = self.steps(untaken(xs, initial_state))
         masks = Masks(len(steps))
         if len(steps) and not (mask is lengths is reset_mask is None):
             batch = (steps.shape() or ())[:-1]
