@@ -46,15 +46,85 @@ def test_plain_text_fits_its_box_in_dot(name):
             assert size > 0.7 * box.size, box.id
 
 
-@pytest.mark.parametrize("scale", [style.GRADIENT, style.SIGNED, style.SIZES], ids=["size of a "
-                         "gradient", "signed", "sizes"])
+LEVELS = [i / 40 for i in range(41)]
+
+
+@pytest.mark.parametrize("scale", style.SCALES)
 def test_on_paper_a_larger_number_is_a_darker_grey(scale):
-    colours = [style.between(scale, i / 40) for i in range(41)]
-    greys = list(map(style.printer(colours), colours))
+    greys = [style.Shade(scale, level).on("print") for level in LEVELS]
     bright = [style.brightness(grey) for grey in greys]
     assert all(a >= b for a, b in itertools.pairwise(bright))
     assert bright[0] > 20 * bright[-1]
     assert all(grey[1:3] == grey[3:5] == grey[5:7] for grey in greys)
+
+
+def test_on_dark_paper_every_line_of_a_gradient_is_seen():
+    paper = style.THEMES["dark"]["paper"].fill
+    assert min(style.contrast(style.gradient_colour(level).on("dark"), paper)
+               for level in LEVELS) >= 4.5
+
+
+@pytest.mark.parametrize("scale", ["signed", "sizes"])
+def test_nothing_is_as_dark_as_dark_paper_and_what_is_large_shines(scale):
+    """A zero that is white on dark paper would be what is seen first."""
+    paper = style.THEMES["dark"]["paper"].fill
+
+    def far(level):
+        return style.contrast(style.Shade(scale, level).on("dark"), paper)
+
+    none, most = (0.5, 1.0) if scale == "signed" else (0.0, 1.0)
+    assert far(none) < 1.5
+    assert far(most) > 6
+    assert far(0.0) > 6 or scale == "sizes"
+    sizes = [far(none + (most - none) * i / 20) for i in range(21)]
+    assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize("paper", ["light", "dark", "print"])
+@pytest.mark.parametrize("scale", style.SCALES)
+def test_a_number_can_be_read_on_its_shade(scale, paper):
+    for level in LEVELS:
+        shade = style.Shade(scale, level)
+        assert style.contrast(shade.on(paper), shade.its("ink").on(paper)) >= 4.5
+
+
+def test_a_shade_follows_the_readers_setting():
+    """With theme="auto" the sheet has the dark colour of every shade; a file has one of them."""
+    table = draw.heatmap([[0.0, 1.0], [-1.0, 0.5]])
+    most = style.Shade("signed", 1.0)
+    page, dark = table.html(), draw.heatmap([[1.0, -1.0]], theme="dark")
+    assert f'fill="{most}" data-fill="signed-40.fill"' in page
+    assert f'[data-fill="signed-40.fill"]{{fill:{most.on("dark")}}}' in page
+    assert f'[data-fill="signed-40.ink"]{{fill:{most.its("ink").on("dark")}}}' in page
+    for text in (dark.svg(), dark.dot()):
+        assert most.on("dark") in text
+        assert most not in text
+
+
+def test_a_page_of_text_follows_the_readers_setting():
+    most, words = style.Shade("signed", 1.0), draw.text("ab", [1.0, -0.5]).html()
+    assert f".signed-40{{background:{most};color:#ffffff}}" in words
+    assert f".signed-40{{background:{most.on('dark')};color:#000000}}" in words
+    assert '<span class="signed-10" title="2: b −0.5">b</span>' in words
+    assert most not in draw.text("ab", [1.0, -0.5], theme="dark").html()
+
+
+def test_a_users_own_colour_is_no_shade():
+    """On dark paper it stays what it is, whatever it looks like."""
+    white = style.Shade("signed", 0.5)
+    picture = draw.unrolled(GRAPHS["power"](), theme="dark",
+                            node=lambda node, box: {"fill": str(white)})
+    assert f'fill="{white}"' in picture.svg()
+    printed = draw.unrolled(GRAPHS["power"](), theme="print",
+                            node=lambda node, box: {"fill": "#2166ac"})
+    state = next(box for box in printed.drawing.boxes if box.role == "state")
+    assert state.fill == style.grey("#2166ac")
+
+
+def test_in_print_what_goes_in_is_told_from_what_comes_out():
+    table = style.THEMES["print"]
+    fills = [table[role].fill for role in ("input", "state", "output")]
+    assert all(style.apart(a, b) > 90 for a, b in itertools.combinations(fills, 2))
 
 
 @pytest.mark.parametrize("name", style.WEIGHTS)

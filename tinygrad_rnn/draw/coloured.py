@@ -23,6 +23,7 @@ from .html import page
 from .labels import Run, cells, clean, number, roman, visible
 from .model import Box, Drawing
 from .options import Options
+from .painter import Marker
 from .paper import Sheet
 from .picture import Picture
 from .shades import Shades
@@ -126,9 +127,8 @@ class Coloured(Picture):
         """One character on its colour."""
         (left, y, wide), c = at, self.words[i]
         paint = self.shade(k).paint(x)
-        own = paint if paint.startswith("#") else None
         sign = (Run(shown(c), "m"),) if shown(c) else ()
-        ink = style.ink_on(own) if own else None
+        ink = paint.its("ink") if isinstance(paint, style.Shade) else None
         name = sheet.names.give(f"c{k}.{i}")
         sheet.boxes.append(Box(name, left + wide / 2, y + TALL / 2, wide + 0.2, TALL - GAP, "cell",
                                "dim", sign, self.told(i, x), style.TEXT, 0.0, fill=paint,
@@ -146,13 +146,13 @@ class Coloured(Picture):
 
     def html(self) -> str:
         """A page of text that can be searched and copied."""
-        parts = []
+        parts, marker = [], Marker(self.theme)
         for k, (name, x) in enumerate(self.series.items()):
             heading = f"<h2>{escape(name)}</h2>\n" if name else ""
-            rows = "\n".join("".join(self.span(k, i, float(x[i])) for i in row)
+            rows = "\n".join("".join(self.span(marker, k, i, float(x[i])) for i in row)
                              for row in self.rows)
             shades = self.shade(k)
-            bar = "".join(f'<b style="background:{shades.paint(shades.most * j / 10)}">&#160;</b>'
+            bar = "".join(f'<b class="{marker.mark(shades.paint(shades.most * j / 10))}">&#160;</b>'
                           for j in range(-10, 11))
             ends = f"{number(shades.least)} {bar} {number(shades.most)}"
             parts.append(f"{heading}<pre>{rows}</pre>\n<p>{ends}</p>")
@@ -163,16 +163,13 @@ class Coloured(Picture):
             family = ", ".join(filter(None, [clean(self.drawing.font, 100), style.FONT]))
             look = f"font-family:{family};font-size:{self.drawing.size:g}em"
             body = f'<div style="{escape(look)}">\n{body}</div>\n'
-        return page(self.drawing.title, body, self.theme)
+        return page(self.drawing.title, body, self.theme, marker.sheet())
 
-    def span(self, k: int, i: int, x: float) -> str:
+    def span(self, marker: Marker, k: int, i: int, x: float) -> str:
         """One character of the page."""
-        paint = self.shade(k).paint(x)
-        paint = paint if paint.startswith("#") else style.THEMES["light"][paint].stroke
-        c = shown(self.words[i]) or "&#160;"
-        c = c if c == "&#160;" else escape(c)
-        look = f"background:{paint};color:{style.ink_on(paint)}"
-        return f'<span style="{look}" title="{escape(self.told(i, x))}">{c}</span>'
+        c = shown(self.words[i])
+        return (f'<span class="{marker.mark(self.shade(k).paint(x))}" '
+                f'title="{escape(self.told(i, x))}">{escape(c) or "&#160;"}</span>')
 
     def ansi(self, colours: int = escapes.ALL) -> str:
         """The text for a terminal that shows colours, 16,777,216 of them (24 bits) or 256. Raises

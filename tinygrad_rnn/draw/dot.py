@@ -46,7 +46,8 @@ class Writer:
         self.joined: set[tuple[str, str]] = set()
         self.middles = {box.id: (box.x, box.y) for box in drawing.boxes}
         self.drawing = drawing
-        self.table = style.THEMES[theme if theme in style.THEMES else "light"]
+        self.theme = theme if theme in style.THEMES else "light"
+        self.table = style.THEMES[self.theme]
 
     def lines(self) -> Iterator[str]:
         """The text, line by line."""
@@ -85,6 +86,8 @@ class Writer:
         """A colour of the theme, or the thing's own."""
         if own is not None and not own.startswith("#"):
             role, part, own = own, "stroke", None
+        if isinstance(own, style.Shade):
+            return own.on(self.theme)
         colour = own or getattr(self.table[role], part)
         return "transparent" if colour == "none" else colour
 

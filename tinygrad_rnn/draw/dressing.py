@@ -13,7 +13,6 @@ import numpy as np
 from ..core.graph import Node
 from ..core.over_time import result_step
 from ..core.parts import norm
-from . import style
 from .amounts import Amounts
 from .factors import say_factors, say_gap, signed
 from .labels import Run, Text, number, plain, roman, symbol
@@ -160,11 +159,7 @@ class Dresser:
             glyph.note = self.norm_text(node, glyph.text, self.flow.gradient(node))
         colour, role, _, _ = self.scale.line(size)
         if colour is not None:
-            glyph.fill, glyph.stroke, glyph.ink = (
-                colour,
-                style.mix(colour, "#000000", 0.25),
-                style.ink_on(colour),
-            )
+            glyph.fill, glyph.stroke, glyph.ink = colour, colour.its("edge"), colour.its("ink")
         else:
             glyph.stroke, glyph.dashed = role, True
 

@@ -118,11 +118,11 @@ def cell(sheet: Sheet, table: Table, shades: Shades, at: tuple[int, int],
     (i, j), (broad, tall) = at, area
     x = float(table.numbers[at])
     paint = shades.paint(x)
-    ink = style.ink_on(paint) if paint.startswith("#") else None
+    fill, edge, ink = (paint, paint.its("edge"), paint.its("ink")) \
+        if isinstance(paint, style.Shade) else (None, paint, None)
     sheet.box(f"cell {i} {j}", ((j + 0.5) * broad, (i + 0.5) * tall), (broad - 2, tall - 2), "dim",
               roman(number(x)), "rect", title=told(table, i, j), size=style.TINY, width=0.6,
-              fill=paint if ink else None, stroke=style.mix(paint, "#888888", 0.4) if ink else
-              paint, ink=ink)
+              fill=fill, stroke=edge, ink=ink)
 
 
 def told(table: Table, i: int, j: int) -> str:

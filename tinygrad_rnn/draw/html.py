@@ -33,8 +33,8 @@ def html(drawing: Drawing, theme: str = "auto") -> str:
     return page(drawing.title, f"<figure>\n{svg(drawing, theme)}</figure>\n", theme)
 
 
-def page(title: str, body: str, theme: str) -> str:
-    """A page around what stands in its body."""
+def page(title: str, body: str, theme: str, rules: str = "") -> str:
+    """A page around what stands in its body; `rules` are further ones of its style sheet."""
     paper = style.THEMES["dark" if theme == "dark" else "light"]["paper"]
     night = style.THEMES["dark"]["paper"]
     return PAGE.format(
@@ -42,6 +42,6 @@ def page(title: str, body: str, theme: str) -> str:
         font=style.FONT,
         paper=paper.fill,
         ink=paper.ink,
-        dark=DARK.format(paper=night.fill, ink=night.ink) if theme == "auto" else "",
+        dark=(DARK.format(paper=night.fill, ink=night.ink) if theme == "auto" else "") + rules,
         body=body,
     )

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from . import style
 from .labels import decimals as f
-from .style import Paint
+
+STEPS = 40  # so many colours of a scale are told apart where the paper is the reader's choice
 
 
 class Painter:
@@ -20,8 +21,9 @@ class Painter:
 
     def __init__(self, theme: str) -> None:
         self.auto = theme == "auto"
-        self.table = style.THEMES["light" if self.auto else theme]
-        self.used: dict[tuple[str, str], None] = {}
+        self.theme = "light" if self.auto else theme
+        self.table = style.THEMES[self.theme]
+        self.used: dict[str, str] = {}  # the names of colours, and what they are on dark paper
         self.known: dict[tuple[str, str, str, str | None], str] = {}
         self.shapes: dict[tuple[str, str | None, str | None, float, bool], str] = {}
         self.pens: dict[tuple[str, str | None, float, str], tuple[str, str]] = {}
@@ -71,30 +73,70 @@ class Painter:
 
     def look_up(self, attribute: str, role: str, part: str, own: str | None) -> str:
         """The same."""
+        if isinstance(own, style.Shade):
+            name, near = stepped(own)
+            return self.named(attribute, own.on(self.theme), f"{name}.{own.part}", near.on("dark"))
         if own is not None and own.startswith("#"):
             return f'{attribute}="{own}"'
         if own is not None:
             role, part = own, "stroke"
         colour = getattr(self.table[role], part)
-        if not self.auto or colour == "none":
+        if colour == "none":
+            return f'{attribute}="none"'
+        return self.named(attribute, colour, f"{role.replace(' ', '-')}.{part}",
+                          getattr(style.THEMES["dark"][role], part))
+
+    def named(self, attribute: str, colour: str, name: str, dark: str) -> str:
+        """An attribute with its colour, and with its name where there is one on dark paper too."""
+        if not self.auto:
             return f'{attribute}="{colour}"'
-        self.used[role, part] = None
-        return f'{attribute}="{colour}" data-{attribute}="{role.replace(" ", "-")}.{part}"'
+        self.used[name] = dark
+        return f'{attribute}="{colour}" data-{attribute}="{name}"'
 
     def rules(self, under: str = "") -> str:
         """The rules for dark paper, each for what stands `under` a selector."""
-        dark: dict[str, Paint] = style.THEMES["dark"]
-        rules = []
-        for role, part in sorted(self.used):
-            for attribute in ("fill", "stroke"):
-                name = f"{role.replace(' ', '-')}.{part}"
-                rules.append(
-                    f'{under}[data-{attribute}="{name}"]{{{attribute}:{getattr(dark[role], part)}}}'
-                )
-        return "".join(rules)
+        return "".join(f'{under}[data-{attribute}="{name}"]{{{attribute}:{dark}}}'
+                       for name, dark in sorted(self.used.items())
+                       for attribute in ("fill", "stroke"))
 
     def sheet(self) -> str:
         """The style sheet that follows the reader's setting."""
         if not self.auto:
             return ""
         return f"<style>@media(prefers-color-scheme:dark){{{self.rules()}}}</style>"
+
+
+class Marker:
+    """Colours behind the words of a page: each is a class, and the sheet has its rules."""
+
+    def __init__(self, theme: str) -> None:
+        self.theme = theme
+        self.looks: dict[str, str] = {}  # the names of classes, and what they mean
+
+    def mark(self, paint: str) -> str:
+        """The class of words on a shade, or on the colour of a role."""
+        name, look = stepped(paint) if isinstance(paint, style.Shade) else (paint, paint)
+        self.looks[name] = look
+        return name
+
+    def rules(self, paper: str) -> str:
+        """The rules for one kind of paper."""
+        found = []
+        for name, paint in sorted(self.looks.items()):
+            behind = paint.on(paper) if isinstance(paint, style.Shade) else \
+                style.THEMES[paper][paint].stroke
+            found.append(f".{name}{{background:{behind};color:{style.ink_on(behind)}}}\n")
+        return "".join(found)
+
+    def sheet(self) -> str:
+        """All rules."""
+        if self.theme != "auto":
+            return self.rules(self.theme)
+        dark = self.rules("dark")
+        return f"\n{self.rules('light')}@media (prefers-color-scheme: dark) {{\n{dark}}}"
+
+
+def stepped(shade: style.Shade) -> tuple[str, style.Shade]:
+    """The nearest of the steps of a scale, and its name."""
+    k = round(shade.level * STEPS)
+    return f"{shade.scale}-{k}", style.Shade(shade.scale, k / STEPS, shade.part)

@@ -136,12 +136,10 @@ def outline(box: Box, toward: Point) -> Point:
 
 def printed(drawing: Drawing) -> Drawing:
     """The drawing for a printer without colours: what is larger is a darker grey."""
-    own = [*(b.fill for b in drawing.boxes), *(n.colour for n in drawing.lines),
-           *(c.paint for s in drawing.strips for c in s.cells)]
-    printer = style.printer(c for c in own if c is not None and c.startswith("#"))
-
     def grey(colour: str | None) -> str | None:
-        return colour if colour is None or not colour.startswith("#") else printer(colour)
+        if colour is None or not colour.startswith("#"):
+            return colour
+        return colour.on("print") if isinstance(colour, style.Shade) else style.grey(colour)
 
     def box(b: Box) -> Box:
         if b.fill is None or not b.fill.startswith("#"):
@@ -153,7 +151,7 @@ def printed(drawing: Drawing) -> Drawing:
         drawing,
         boxes=tuple(map(box, drawing.boxes)),
         lines=tuple(replace(n, colour=grey(n.colour)) for n in drawing.lines),
-        labels=tuple(replace(n, ink=style.grey(n.ink)) if n.ink else n for n in drawing.labels),
+        labels=tuple(replace(n, ink=grey(n.ink)) for n in drawing.labels),
         strips=tuple(replace(s, cells=tuple(c._replace(paint=grey(c.paint) or c.paint)
                                             for c in s.cells)) for s in drawing.strips),
     )

@@ -39,6 +39,7 @@ const wanted = document.documentElement.dataset.theme; // light, dark or auto
 function theme() {
   const own = wanted === "auto" ? (night.matches ? "dark" : "light") : wanted;
   document.documentElement.dataset.theme = state.theme || own;
+  at("bar").style.background = `linear-gradient(90deg, ${stops().join(", ")})`;
 }
 
 function show() {
@@ -182,7 +183,6 @@ addEventListener("resize", size);
 const { largest, low, wide } = film.scale;
 at("least").textContent = number(largest * 10 ** low);
 at("most").textContent = number(largest * 10 ** Math.min(low + wide, 0));
-at("bar").style.background = `linear-gradient(90deg, ${film.stops.join(", ")})`;
 at("scale").hidden = !(largest > 0);
 readAddress();
 show();

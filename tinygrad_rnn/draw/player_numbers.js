@@ -98,14 +98,19 @@ function level(size) {
   return Math.min(Math.max((-span - low) / wide, 0), 1);
 }
 
+function stops() { // the colours of gradients, from the smallest to the largest, on this paper
+  return film.stops[document.documentElement.dataset.theme];
+}
+
 function paint(size) { // colour and width of a line that carries a gradient of this size
   if (Number.isNaN(size)) return ["#AA3377", 3, "7 3 1.5 3"];
   if (!Number.isFinite(size)) return ["currentColor", 6, ""];
   if (size === 0) return ["#8a8a8a", 1, "1.5 3"];
-  const place = level(size) * (film.stops.length - 1);
-  const i = Math.min(Math.floor(place), film.stops.length - 2);
+  const colours = stops();
+  const place = level(size) * (colours.length - 1);
+  const i = Math.min(Math.floor(place), colours.length - 2);
   const mix = [1, 3, 5].map((k) => {
-    const [a, b] = [film.stops[i], film.stops[i + 1]].map((s) => parseInt(s.slice(k, k + 2), 16));
+    const [a, b] = [colours[i], colours[i + 1]].map((s) => parseInt(s.slice(k, k + 2), 16));
     return Math.round(a + (b - a) * (place - i));
   });
   return [`rgb(${mix.join(",")})`, 0.9 + 4.1 * level(size), ""];

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from .style import gradient_colour
+from .style import Shade, gradient_colour
 
 DECADES_LEAST, DECADES_MOST = 3.0, 16.0
 THIN, THICK = 0.9, 5.0
@@ -44,7 +44,7 @@ class Scale:
         """The place of a norm on the scale: 0 is blue, 1 red."""
         return min(max((-self.span(norm) - self.low) / self.wide, 0.0), 1.0)
 
-    def line(self, norm: float) -> tuple[str | None, str, float, str]:
+    def line(self, norm: float) -> tuple[Shade | None, str, float, str]:
         """Colour (None: the role's), role, width and dashes of a line that carries `norm`."""
         if math.isnan(norm):
             return None, "nan", 3.0, "7 3 1.5 3"

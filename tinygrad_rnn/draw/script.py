@@ -75,7 +75,7 @@ class Script:
             "views": [view.name for view in self.views],
             "terms": self.group_names(),
             "scale": {"largest": scale.largest, "low": scale.low, "wide": scale.wide},
-            "stops": style.GRADIENT,
+            "stops": {paper: style.SCALES["gradient"][paper] for paper in ("light", "dark")},
             "gap": self.gap(), "gaps": [view.gaps for view in self.views],
             "nodes": self.nodes, "uses": told, "moments": moments,
             "ledgers": self.ledgers(),

@@ -47,7 +47,7 @@ class Shades:
             return "nan"
         if math.isinf(x):
             return "inf"
-        return style.between(style.SIGNED if self.signed else style.SIZES, self.level(x))
+        return style.Shade("signed" if self.signed else "sizes", self.level(x))
 
     def sign(self, x: float) -> str:
         """A character as high as the number: ▁ is the lowest, █ the highest."""

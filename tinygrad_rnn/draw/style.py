@@ -9,7 +9,7 @@ readers too. The size of a gradient has a scale of its own, blue (small) over gr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -31,6 +31,20 @@ WEIGHTS = {"recurrent": "#D55E00", "input": "#56B4E9", "output": "#009E73", "bia
 LEAST_CONTRAST = 4.5  # of text on what is behind it (WCAG 2.1, level AA)
 LEAST_LINE = 3.5  # of a weight's rail on dark paper
 GRADIENT = ("#2166ac", "#4393c3", "#7fb2d0", "#a9a9a9", "#d9905f", "#d6604d", "#b2182b")
+# Numbers with a sign: blue is negative, white 0, red positive; and sizes, from pale to deep.
+SIGNED = ("#2166ac", "#67a9cf", "#ffffff", "#ef8a62", "#b2182b")
+SIZES = ("#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b")
+# Each scale by kind of paper: what is strong stands out from the paper, what is 0 hardly does. A
+# printer has no colours, so there the smallest is light and the largest black.
+SCALES: dict[str, dict[str, tuple[str, ...]]] = {
+    "gradient": {"light": GRADIENT, "print": ("#bdbdbd", "#111111"),
+                 "dark": ("#4a90d9", "#68a4d8", "#8db2cc", "#9a9a9a", "#d6a07c", "#e47a60",
+                          "#f2575a")},
+    "signed": {"light": SIGNED, "print": ("#dddddd", "#111111"),
+               "dark": ("#70b6f4", "#33719f", "#262a30", "#a8523f", "#ff9068")},
+    "sizes": {"light": SIZES, "print": ("#ffffff", "#111111"),
+              "dark": ("#23272d", "#22486b", "#2f7cb8", "#6db4ea", "#dcefff")},
+}
 STATE, OUTPUT, LOSS = "#0072B2", "#009E73", "#CC79A7"
 
 
@@ -143,27 +157,9 @@ def printable(table: dict[str, Paint]) -> dict[str, Paint]:
     found["delay"] = Paint("#000000", "#000000", "#ffffff")
     found["frame"] = Paint("#ffffff", "#999999", "#333333")
     found["backward"] = Paint("#cccccc", "#000000", "#000000")  # told from the forward pass
+    for role, fill in (("input", "#ffffff"), ("state", "#dedede"), ("output", "#bdbdbd")):
+        found[role] = found[role]._replace(fill=fill)  # told from each other
     return found
-
-
-def printer(colours: Iterable[str]) -> Callable[[str], str]:
-    """What turns the colours of a picture into greys. They are of one scale, found by its colours:
-    the smallest is light, the largest black; of numbers with a sign, -1 is light and 1 black."""
-    seen = [rgb(colour) for colour in dict.fromkeys(colours)]
-    scales = [[(*rgb(between(scale, i / 80)), mix(light, "#111111", i / 80)) for i in range(81)]
-              for scale, light in ((GRADIENT, "#bdbdbd"), (SIGNED, "#dddddd"), (SIZES, "#ffffff"))]
-
-    def far(a: tuple[int, int, int], k: tuple[int, int, int, str]) -> int:
-        return (a[0] - k[0]) ** 2 + (a[1] - k[1]) ** 2 + (a[2] - k[2]) ** 2
-
-    own = min(scales, key=lambda scale: sum(min(far(a, k) for k in scale) for a in seen[:200]))
-    known = {a: min(own, key=lambda k: far(a, k))[3] for a in seen}
-    return lambda colour: known[rgb(colour)]
-
-
-def rgb(colour: str) -> tuple[int, int, int]:
-    """Red, green and blue, each from 0 to 255."""
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 THEMES = {
@@ -183,14 +179,40 @@ SYMBOLS = {"linear": "@", "*": "×", "-": "−", "neg": "−", "/": "÷", "**": 
            "cross_entropy": "cross-entropy", "concat": "concat", "log_softmax": "log softmax"}
 
 
-# Of numbers with a sign: blue is negative, white 0, red positive; and of sizes, from pale to deep.
-SIGNED = ("#2166ac", "#67a9cf", "#ffffff", "#ef8a62", "#b2182b")
-SIZES = ("#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b")
+
+class Shade(str):
+    """A colour that stands for a number, or (`part`) the outline or the ink that go with it. As a
+    word it is the colour on light paper; it knows its place on its scale, from 0 to 1, and so its
+    colour on any paper."""
+
+    scale: str
+    level: float
+    part: str
+
+    def __new__(cls, scale: str, level: float, part: str = "fill") -> Shade:
+        self = super().__new__(cls, PARTS[part](between(SCALES[scale]["light"], level)))
+        self.scale, self.level, self.part = scale, level, part
+        return self
+
+    def __getnewargs__(self) -> tuple[str, float, str]:  # type: ignore[override]
+        return self.scale, self.level, self.part
+
+    def on(self, paper: str) -> str:
+        """The colour on a kind of paper."""
+        return PARTS[self.part](between(SCALES[self.scale][paper], self.level))
+
+    def its(self, part: str) -> Shade:
+        """The "edge" or the "ink" of what is filled with it."""
+        return Shade(self.scale, self.level, part)
 
 
-def gradient_colour(level: float) -> str:
+PARTS: dict[str, Callable[[str], str]] = {
+    "fill": str, "ink": ink_on, "edge": lambda colour: mix(colour, "#000000", 0.25)}
+
+
+def gradient_colour(level: float) -> Shade:
     """The colour of a gradient's size: `level` 0 is the smallest in view, 1 the largest."""
-    return between(GRADIENT, level)
+    return Shade("gradient", level)
 
 
 def between(colours: tuple[str, ...], level: float) -> str:
