@@ -37,7 +37,7 @@ SIZES = ("#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b")
 # Each scale by kind of paper: what is strong stands out from the paper, what is 0 hardly does. A
 # printer has no colours, so there the smallest is light and the largest black.
 SCALES: dict[str, dict[str, tuple[str, ...]]] = {
-    "gradient": {"light": GRADIENT, "print": ("#bdbdbd", "#111111"),
+    "gradient": {"light": GRADIENT, "print": ("#9c9c9c", "#111111"),
                  "dark": ("#4a90d9", "#68a4d8", "#8db2cc", "#9a9a9a", "#d6a07c", "#e47a60",
                           "#f2575a")},
     "signed": {"light": SIGNED, "print": ("#dddddd", "#111111"),
