@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import draw
+from tinygrad_rnn import draw, nn
 from tinygrad_rnn.cli.models import model
 from tinygrad_rnn.draw import escapes, style
 from tinygrad_rnn.draw.labels import number, plain
@@ -241,3 +241,54 @@ def test_no_paper_shines_through_between_slim_rows():
     strips = draw.heatmap(np.arange(300.0 * 900).reshape(300, 900)).drawing.strips[:-1]
     assert len(strips) == 64
     assert all(a.y + a.h > b.y + 0.3 for a, b in pairwise(strips))
+
+
+@pytest.mark.parametrize("name", ["one-to-many", "encoder-decoder"])
+def test_words_of_two_parts_are_broken_before_they_run_across_a_weights_wire(name):
+    """2 × 3, only t = 1 has no room beside x_t in one line."""
+    picture = draw.rolled(model(name, 3).loss, show=["names", "shapes", "parameters"]).drawing
+    upright = [(p, q) for line in picture.lines for p, q in pairwise(line.points) if p[0] == q[0]]
+    only = next(n for n in picture.labels if plain(n.text) == "only t = 1")
+    shape = next(n for n in picture.labels if plain(n.text) == "2 × 3" and n.y == only.y - 13)
+    for words in (only, shape):
+        left, top, right, bottom = label_rect(words)
+        inset = 0.1 * (right - left)  # of the widest font
+        assert not [p for p, q in upright if left + inset < p[0] < right - inset
+                    and min(p[1], q[1]) < bottom and max(p[1], q[1]) > top]
+
+
+@pytest.mark.parametrize("level", ["op", "cell"])
+def test_an_output_that_is_read_again_tells_what_each_side_sends_back(level):
+    flow = tg.gradient_flow(model("one-to-many", 3).loss)
+    picture = draw.gradient_flow(flow, level=level).drawing
+    y = next(box for box in picture.boxes if box.id.endswith("t1.y"))
+    near = [float(plain(n.text)) for n in picture.labels if n.size == style.TINY
+            and abs(n.x - y.x) < 40 and abs(n.y - y.y) < 40]
+    assert len(near) == 2
+    whole = flow.norm(next(n for n in flow.arrived if n.name == "y" and n.step == 1))
+    assert max(near) - min(near) < whole < sum(near)  # two vectors and their sum
+
+
+def test_a_shared_part_of_a_weight_is_called_after_it():
+    """Not [], which is the name of the operation that takes a part."""
+    W = tg.Tensor(np.full((3, 2, 2), 0.3), name="W", requires_grad=True)
+    table = tg.Tensor(np.ones((5, 2)), name="E", requires_grad=True)
+    some, h = W[np.array([0, 2])], tg.Tensor(np.ones((1, 2)), name="h_0")
+    for t in range(1, 4):
+        with tg.timestep(t):
+            h = tg.tanh(h @ W[0] + h @ W[1].T + (h @ some).sum(0) + table[np.array([t])]).named("h")
+    boxes = draw.unrolled((h**2).sum().named("L")).drawing.boxes
+    rails = {plain(box.text) for box in boxes if box.role.startswith("weight")}
+    assert rails >= {"W[[0, 2]]"}
+    assert not any(plain(box.text) in ("[]", "[h]") for box in boxes)  # h is no gate
+    assert {plain(box.text) for box in boxes} >= {"[[1]]", "[[2]]", "[[3]]"}
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_a_first_state_that_is_used_twice_stands_there_once(kind):
+    """A sample of length 0 keeps it, and the others begin with it."""
+    xs = np.random.default_rng(0).normal(size=(3, 3, 2))
+    y = kind(2, 3, return_sequences=True, seed=0)(xs, lengths=[0, 2, 3])
+    boxes = draw.unrolled((y**2).sum()).drawing.boxes
+    first = [plain(box.text) for box in boxes if box.role == "initial"]
+    assert len(first) == len(set(first)) == (2 if kind is nn.LSTM else 1)

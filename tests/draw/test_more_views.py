@@ -175,6 +175,13 @@ def test_a_nan_is_not_lost_in_a_large_table():
     assert "?" in picture.text()
 
 
+def test_what_was_used_outside_of_time_stands_in_a_column_that_says_so():
+    flow = tg.gradient_flow(model("many-to-one", 3).loss)
+    weights = [next(n for n in flow.arrived if n.name == name) for name in ("W_hh", "W_hy")]
+    picture = draw.heatmap([flow.ledger(w) for w in weights])
+    assert "no step" in [plain(label.text) for label in picture.drawing.labels]
+
+
 def test_a_row_of_a_ledger_has_the_contributions_of_its_steps():
     flow = tg.gradient_flow(graphs.power(3))
     ledger = flow.ledger(next(n for n in flow.incoming if n.name == "w"))

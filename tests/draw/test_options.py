@@ -195,6 +195,33 @@ def test_notes_of_callbacks_stand_at_weights_and_at_their_uses(name, direction):
     assert faults(picture.drawing) == []
 
 
+@pytest.mark.parametrize(("name", "where"), [("node", "'h_1' at step 1"), ("edge", "→")])
+def test_a_callback_that_fails_says_which_and_where(name, where):
+    """Its own error is the cause: somebody has to find the line."""
+    def fail(node, thing):
+        return thing["nothing"] if thing["role"] in ("state", "carried") else None
+
+    with pytest.raises(InputError, match=f"the {name} callback failed at .*{where}") as found:
+        draw.unrolled(graphs.power(3), **{name: fail})
+    assert isinstance(found.value.__cause__, KeyError)
+    assert "draw.unrolled()" in str(found.value)
+
+
+def test_a_callback_has_the_users_own_floating_point_settings():
+    """The views ignore NumPy's warnings, since Inf and NaN are drawn; what a user computes is the
+    user's."""
+    before, seen = np.geterr(), []
+
+    def look(node, thing):
+        seen.append(np.geterr())
+
+    with np.errstate(divide="raise", under="print"):
+        draw.unrolled(graphs.power(2), node=look, edge=look)
+    assert {tuple(s.items()) for s in seen} == {
+        tuple({**before, "divide": "raise", "under": "print"}.items())}
+    assert np.geterr() == before
+
+
 def test_a_callback_sees_the_sum_at_a_weight_and_may_replace_it():
     sums = []
     draw.gradient_flow(gradient_flow(graphs.power(3)),

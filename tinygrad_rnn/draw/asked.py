@@ -33,10 +33,24 @@ def options_of(view: Callable[P, R]) -> Callable[P, R]:
                 raise UnsupportedError(f"this view has no option {name!r}",
                                        where=f"draw.{view.__name__}()",
                                        fix=f"Its options are {own}")
+        outside = {**np.geterr(), "call": np.geterrcall()}
+        for name in ("node", "edge"):
+            if callable(options.get(name)):
+                options[name] = under(options[name], outside)
         with np.errstate(all="ignore"):  # Inf and NaN are drawn as what they are
             return view(*args, **options)
 
     return asked
+
+
+def under(callback: Any, settings: dict[str, Any]) -> Callable[..., Any]:
+    """A user's callback, with NumPy's floating-point warnings as the user has set them."""
+    @wraps(callback)
+    def called(*args: Any) -> Any:
+        with np.errstate(**settings):
+            return callback(*args)
+
+    return called
 
 
 def not_released(root: Node, where: str) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..core.graph import Node
+from ..core.words import describe
 from ..errors import InputError
 from . import style
 from .asked import colour_of, one_of
@@ -39,6 +41,19 @@ def changes(answer: Any, known: tuple[str, ...], name: str, where: str) -> Chang
     return answer
 
 
+def answer_of(callback: NodeCallback, name: str, node: Any, seen: dict[str, Any],
+              where: str) -> Any:
+    """What a callback says of a thing. If it fails: `InputError`, with its own error as the
+    cause."""
+    try:
+        return callback(node, seen)
+    except Exception as error:
+        at = seen.get("id") or f"{seen['tail']} → {seen['head']}"
+        of = f" ({describe(node)})" if isinstance(node, Node) else ""
+        raise InputError(f"the {name} callback failed at {at!r}{of}: "
+                         f"{type(error).__name__}: {error}", where=where) from error
+
+
 def words(value: Any) -> Text:
     """A user's words as a label."""
     return (Run(clean(str(value), 60)),)
@@ -49,7 +64,8 @@ def change_glyph(glyph: Glyph, callback: NodeCallback, where: str) -> None:
     box = {"id": glyph.id, "text": plain(glyph.text), "title": glyph.title, "role": glyph.role,
            "note": plain(glyph.note), "step": None if glyph.node is None else glyph.node.step,
            "scope": glyph.scope}
-    for key, value in changes(callback(glyph.node, box), NODE_CHANGES, "node", where).items():
+    for key, value in changes(answer_of(callback, "node", glyph.node, box, where), NODE_CHANGES,
+                              "node", where).items():
         if key in ("text", "note"):
             setattr(glyph, key, words(value))
         elif key == "width":
@@ -83,7 +99,8 @@ def change_wire(wire: Wire, callback: NodeCallback, where: str) -> None:
     """Let a callback look at a wire (`node` is the operation that uses), and change it."""
     line = {"tail": wire.tail.id, "head": wire.head.id, "kind": wire.kind, "role": wire.role,
             "position": wire.position, "title": wire.title}
-    for key, value in changes(callback(wire.node, line), EDGE_CHANGES, "edge", where).items():
+    for key, value in changes(answer_of(callback, "edge", wire.node, line, where), EDGE_CHANGES,
+                              "edge", where).items():
         if key == "note":
             wire.note = words(value)
         else:

@@ -29,20 +29,20 @@ def signed(node: Node, x: Any) -> Text:
 
 
 def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
-    """The factor of each passage, and where a state gets more than one gradient, the size of each
-    where it arrives. `of` are the wires that are drawn, and how much runs along each."""
+    """The factor of each passage, and where a state or an output gets more than one gradient, the
+    size of each where it arrives. `of` are the wires that are drawn, and what runs along each."""
     states: dict[tuple[Hashable, int | None], Glyph] = {
         (g.key, g.when): g for c in amounts.scene.columns for g in c.glyphs if g.role == "state"
     }
     there = [wire for wire, amount in of.items() if amount is not None]
-    counted = Counter(wire.tail for wire in there if wire.tail.role == "state")
+    counted = Counter(wire.tail for wire in there if wire.tail.role in ("state", "output"))
     passages: dict[tuple[Glyph, int | None], list[tuple[Wire, Wire]]] = {}
     for wire in there:
         if wire.kind == "carried":
             for part in wire.parts():
                 if amounts.of[part] is not None:
                     passages.setdefault((part.tail, wire.head.when), []).append((wire, part))
-        if wire.kind in ("carried", "inner") and counted[wire.tail] > 1:
+        if wire.kind in ("carried", "fed", "inner") and counted[wire.tail] > 1:
             wire.arrives = arriving(wire, amounts)
     for (tail, when), uses in passages.items():
         after = states.get((tail.key, when))

@@ -16,7 +16,7 @@ from . import style
 from .labels import Run, Text, clean, number, plain, roman, symbol
 from .names import WORDS, Names
 from .scene import Column, Glyph
-from .wording import has_digit, index_text, name_of, where, worth
+from .wording import has_digit, index_text, name_of, part_of, where, worth
 
 LINEAR = frozenset(("+", "-", "*", "/", "**", "power", "neg", "@", "linear", "sum", "Σ", "concat",
                     "stack", "[]", "T", "reshape", "broadcast", "cast", "scatter", "outer", "where",
@@ -100,7 +100,8 @@ def given_glyph(x: Node, names: Names, step: int | None) -> Glyph:
 
 def rail_glyph(x: Node, names: Names) -> Glyph:
     """The box of a shared weight, at the end of its rail."""
-    return as_rail(Glyph(names.give(x.name or "shared"), name_of(x, bold=True), "input", "box", x))
+    name = x.name or part_of(x) or "shared"
+    return as_rail(Glyph(names.give(name), name_of(x, bold=True), "input", "box", x))
 
 
 def as_rail(glyph: Glyph) -> Glyph:
@@ -108,7 +109,9 @@ def as_rail(glyph: Glyph) -> Glyph:
     x = glyph.node
     if x is not None:
         step = x.at.step if x.op.rules else None  # a context: the state of one step
-        glyph.text = symbol(x.name, step, bold=True) if x.name else name_of(x)
+        part = part_of(x)
+        glyph.text = symbol(x.name, step, bold=True) if x.name else \
+            (Run(part, "b"),) if part else name_of(x)
         glyph.title = f"{plain(glyph.text)}: shared by all steps, {worth(x.value)}"
     glyph.shape, glyph.when = "box", None
     return glyph

@@ -14,6 +14,7 @@ from .blocks import box_of, line_of
 from .labels import Run, Text
 from .model import Box, Drawing, Label, Line, Point
 from .names import safe
+from .noting import LINE, broken
 from .numbers import add_numbers
 from .outlines import onto
 from .outside import TOTAL
@@ -199,13 +200,14 @@ class Ink:
         if not glyph.note:
             return
         there = None if column is None else self.scene.columns[column]
-        notes = {} if there is None or there.step is None else \
-            self.grid.of(there).stamp(there.when).notes
-        if column is None or glyph.key not in notes:
+        stamp = None if there is None or there.step is None else \
+            self.grid.of(there).stamp(there.when)
+        if column is None or stamp is None or glyph.key not in stamp.notes:
             self.say((centre(rect)[0], rect[3] + 13), glyph.note)
             return
-        (x, y), anchor = notes[glyph.key]
-        label = Label(self.grid.left[column] + x, y, glyph.note, anchor=anchor, bold=True)
-        self.put(replace(label, halo=self.lanes.touch(label_rect(label))))
-        left, top, right, bottom = label_rect(label)
-        self.taken.add((left - 8, top, right + 8, bottom))  # other numbers are told from it
+        (x, y), anchor = stamp.notes[glyph.key]
+        for i, line in enumerate(broken(glyph.note) if glyph.key in stamp.broken else [glyph.note]):
+            label = Label(self.grid.left[column] + x, y + LINE * i, line, anchor=anchor, bold=True)
+            self.put(replace(label, halo=self.lanes.touch(label_rect(label))))
+            left, top, right, bottom = label_rect(label)
+            self.taken.add((left - 8, top, right + 8, bottom))  # other numbers are told from it

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core import ops
 from ..core.graph import Node, leaf
@@ -73,6 +73,8 @@ def find_initial(reader: Reader) -> None:
             state = ports.get((wire.head.key, wire.position))
             earlier = state is None and is_earlier(reader, x.node, wire)
             if state is not None or earlier or starts_alone(reader, x.node):
+                named = x.node.name is not None and bool(entries.get(x))  # it stands there once
+                state = next(iter(entries[x])) if named else state
                 entries.setdefault(x, {}).setdefault(state, []).append(wire)
             else:
                 others.add(x)
@@ -138,13 +140,19 @@ def name_slices(reader: Reader) -> None:
         node = glyph.node
         if node is None or node.op is not ops.getitem or node.name is not None:
             continue
-        if reader.found.given(node):  # a step of a sequence
-            continue
+        if reader.found.given(node) or not is_stretch((node.params or {}).get("index")):
+            continue  # a step of a sequence, or a row that is looked up
         name = gate_of(glyph, after)
         if name:
             glyph.title = (f"rows {name}, {plain(glyph.text)} of all gates: "
                            f"{wording.worth(node.value)}")
             glyph.text = (Run("["), Run(name, "i"), Run("]"))
+
+
+def is_stretch(index: Any) -> bool:
+    """Whether an index picks some rows from one on to another: [:, 3:6]."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(part, slice) and part != slice(None) for part in parts)
 
 
 def gate_of(glyph: Glyph, after: dict[Glyph, list[Glyph]]) -> str:

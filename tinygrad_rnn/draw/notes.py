@@ -48,7 +48,8 @@ def said(glyph: Glyph, node: Node, show: set[str]) -> list[str]:
     """What is said of one variable, or of a sequence of them."""
     words = []
     values = [x.value for x in glyph.steps or (node,)]
-    if "shapes" in show:
+    if "shapes" in show and not ("parameters" in show and np.ndim(node.value) == 1
+                                 and is_parameter(node)):  # of a vector one number says both
         alone = wording.shape(node.value)
         words.append(f"{len(values)} × ({alone})" if glyph.steps else alone)
     if "values" in show:

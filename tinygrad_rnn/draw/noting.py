@@ -9,8 +9,11 @@ from collections.abc import Iterable
 from itertools import product
 
 from . import style
+from .labels import Run, Text
 from .model import Point
 from .routing import Rect
+
+LINE = 13.0  # from the words of one line to those of the next
 
 
 def note_spots(rect: Rect, wide: float) -> Iterable[tuple[Point, str]]:
@@ -50,8 +53,14 @@ def next_line(rect: Rect) -> Iterable[tuple[Point, str]]:
             yield (right + distance, y), "start"
 
 
-def note_rect(spot: tuple[Point, str], wide: float) -> Rect:
+def note_rect(spot: tuple[Point, str], wide: float, lines: int = 1) -> Rect:
     """The box that a note fills."""
     (x, y), anchor = spot
     left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
-    return left, y - style.SMALL, left + wide, y + style.SMALL * 0.35
+    return left, y - style.SMALL, left + wide, y + style.SMALL * 0.35 + LINE * (lines - 1)
+
+
+def broken(note: Text) -> list[Text]:
+    """A note in two lines, if it is of two parts: 2 × 3, only t = 1."""
+    at = next((i for i, run in enumerate(note) if run == Run(", ")), 0)
+    return [note[:at], note[at + 1:]] if at else [note]

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import style
 from .heads import Head, head_of
-from .labels import width
+from .labels import Text, width
 from .model import Point
-from .noting import far_spots, next_line, note_rect, note_spots
+from .noting import broken, far_spots, next_line, note_rect, note_spots
 from .paper import BOLD
 from .routes import better, route
 from .routing import Field, Rect, Way, moved, ports, shifted
@@ -55,6 +55,7 @@ class Stamp:
         self.ways = self.lay_wires()
         self.taps = self.lay_taps()
         self.notes: dict[Key, tuple[Point, str]] = {}
+        self.broken: set[Key] = set()  # the notes that take two lines
 
     def move(self, dy: float) -> None:
         """Everything further down."""
@@ -178,42 +179,64 @@ class Stamp:
         self.taps = self.lay_taps()
 
     def place_notes(self) -> None:
-        """Where the number of a variable stands: near it, on no box and no wire."""
-        widest: dict[Key, float] = {}
-        for glyph in self.glyphs:
-            if glyph.note:
-                wide = width(glyph.note, style.SMALL) * BOLD
-                widest[glyph.key] = max(widest.get(glyph.key, 0.0), wide)
-        for key, wide in widest.items():
-            near = list(note_spots(self.rects[key], wide))
+        """Where the number of a variable stands: near it, on no box and no wire; in two lines if
+        there is no room for one."""
+        for key, notes in self.noted().items():
+            wide, rect = widest(notes), self.rects[key]
+            near = list(note_spots(rect, wide))
             clear = next(chain(
                 (spot for spot in near if self.free(spot, wide)),
                 (spot for spot in near if self.nearly_free(spot, wide)),
-                (spot for spot in far_spots(self.rects[key], 10, 40) if self.free(spot, wide)),
+                (spot for spot in far_spots(rect, 10, 40) if self.free(spot, wide)),
+            ), None)
+            two = None if clear else self.in_two_lines(rect, notes)
+            if two:
+                clear, wide = two
+                self.broken.add(key)
+            clear = clear or next(chain(
                 (spot for spot in near if self.free(spot, wide, across=True)),
-                (spot for spot in far_spots(self.rects[key], 40, 130) if self.free(spot, wide)),
-                (spot for spot in next_line(self.rects[key]) if self.free(spot, wide, across=True)),
+                (spot for spot in far_spots(rect, 40, 130) if self.free(spot, wide)),
+                (spot for spot in next_line(rect) if self.free(spot, wide, across=True)),
             ), None)
             self.crowded += clear is None
-            spot = clear or near[0]
-            rect = note_rect(spot, wide)
-            self.notes[key] = spot
+            self.notes[key] = clear or near[0]
+            rect = note_rect(self.notes[key], wide, 1 + (key in self.broken))
             self.template.width = max(self.template.width, rect[2] + 6)
             self.template.bottom = max(self.template.bottom, rect[3] + 6)
             self.field.boxes.append(rect)
 
-    def nearly_free(self, spot: tuple[Point, str], wide: float) -> bool:
+    def in_two_lines(self, rect: Rect, notes: list[Text]) -> tuple[tuple[Point, str], float] | None:
+        """Where notes of two parts would stand clear one below the other, and how wide they are."""
+        halves = [half for note in notes for half in broken(note)]
+        if len(halves) < 2 * len(notes):
+            return None
+        wide = widest(halves)
+        near = list(note_spots(rect, wide))
+        clear = next(chain((spot for spot in near if self.free(spot, wide, lines=2)),
+                           (spot for spot in near if self.nearly_free(spot, wide, 2))), None)
+        return (clear, wide) if clear else None
+
+    def noted(self) -> dict[Key, list[Text]]:
+        """What is said of a variable, in one step and another."""
+        found: dict[Key, list[Text]] = {}
+        for glyph in self.glyphs:
+            if glyph.note:
+                found.setdefault(glyph.key, []).append(glyph.note)
+        return found
+
+    def nearly_free(self, spot: tuple[Point, str], wide: float, lines: int = 1) -> bool:
         """Whether a note would stand clear where the font is not the widest; of other notes, also
         where it is: two of them side by side read as one."""
-        a, narrow = note_rect(spot, wide - 2.0), NARROW * wide
-        return self.free(spot, narrow) and not any(
+        a, narrow = note_rect(spot, wide - 2.0, lines), NARROW * wide
+        return self.free(spot, narrow, lines=lines) and not any(
             a[0] < b[2] and a[2] > b[0] and a[1] < b[3] and a[3] > b[1] for b in self.words)
 
-    def free(self, spot: tuple[Point, str], wide: float, across: bool = False) -> bool:
+    def free(self, spot: tuple[Point, str], wide: float, across: bool = False,
+             lines: int = 1) -> bool:
         """Whether a note would stand clear; or `across` wires that run up or down, which go on
         behind it."""
         t = self.template
-        left, top, right, bottom = rect = note_rect(spot, wide)
+        left, top, right, bottom = rect = note_rect(spot, wide, lines)
         around = Field([rect])
         inside = left >= 4 and all(
             not (left < b[2] and right > b[0] and top < b[3] and bottom > b[1])
@@ -222,6 +245,11 @@ class Stamp:
         wires = [stretch for way in self.field.wires for stretch in pairwise(way)
                  if stretch[0][0] != stretch[1][0]] if across else self.field.wires
         return inside and all(around.clear(way) for way in wires)
+
+
+def widest(notes: Iterable[Text]) -> float:
+    """How wide the widest of some words is, in bold letters."""
+    return max(width(note, style.SMALL) for note in notes) * BOLD
 
 
 def tap_ways(rect: Rect, y: float, left_only: bool = False) -> Iterable[Way]:

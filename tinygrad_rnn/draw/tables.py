@@ -90,7 +90,7 @@ def numbers_of(data: Any) -> Any:
 def of_ledgers(data: Any) -> Table:
     """One row for each ledger: the norm of what every step contributed, all its uses together; a
     scalar's contributions keep their sign. A step that does not use a weight is empty there. What
-    was used outside of time has a column of its own, the last: −."""
+    was used outside of time has a column of its own, the last."""
     ledgers = dict(data) if isinstance(data, Mapping) else \
         {ledger.node.name or f"weight {i}": ledger for i, ledger in enumerate(data)}
     parts: list[dict[int | None, float]] = []
@@ -110,7 +110,7 @@ def of_ledgers(data: Any) -> Table:
     table = np.array([[part.get(t, 0.0) for t in steps] for part in parts])
     unused = frozenset((i, j) for i, part in enumerate(parts) for j, t in enumerate(steps)
                        if t not in part)
-    named = ["−" if t is None else str(t) for t in steps]
+    named = ["no step" if t is None else str(t) for t in steps]
     return Table(table, list(ledgers), named, "step", "contribution", unused)
 
 

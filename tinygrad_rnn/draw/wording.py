@@ -16,6 +16,9 @@ from ..core.parts import norm
 from . import style
 from .labels import Run, Text, clean, number, roman, symbol
 
+FEW = 3  # entries of a list of indices that are written out
+ALIASES = {"[]": "[{}]", "T": "ᵀ", "reshape": ""}  # what each adds to the name
+
 
 def worth(value: Any) -> str:
     """A value for a tooltip: the number, or shape and norm."""
@@ -64,9 +67,22 @@ def index_text(index: Any) -> str:
         if isinstance(part, slice):
             ends = ["" if end is None else str(end) for end in (part.start, part.stop, part.step)]
             words.append(":".join(ends[:2] if part.step is None else ends))
+        elif np.ndim(part):
+            few = np.size(part) <= FEW and np.ndim(part) == 1
+            words.append(f"[{', '.join(map(str, np.asarray(part).tolist()))}]" if few else "…")
         else:
-            words.append("…" if part is ... or np.ndim(part) else str(part))
+            words.append("…" if part is ... else str(part))
     return ", ".join(words)
+
+
+def part_of(node: Node) -> str:
+    """What a nameless part of something is called: W[0], Wᵀ; nothing if it is none."""
+    signs, x = list[str](), node
+    while x.name is None and x.a is not None and len(signs) < FEW and x.op.name in ALIASES:
+        index = index_text((x.params or {}).get("index")) if x.op.name == "[]" else ""
+        signs.append(ALIASES[x.op.name].format(index))
+        x = x.a
+    return "" if x is node or x.name is None else clean("".join([x.name, *reversed(signs)]))
 
 
 def unnamed_root(node: Node, nodes: Iterable[Node]) -> Text:
