@@ -208,13 +208,3 @@ def back(stretch: Any, T: int, taken: Apart, carry: Any) -> Any:
             carry, size = whole.lane(k).whole_back(carry.copy())
             far[k - 1:k] = roundings(start[..., k - 1:k], carry, size)  # none before the first
     return carry
-
-
-def in_order(taken: Apart, *kept: Any) -> Apart:
-    """What was kept in the order of the pieces, (T, numbers) each, put into that of the steps: for
-    loops that know nothing of pieces."""
-    n = taken.n * taken.lanes
-    for a in kept if taken.lanes > 1 else ():
-        part = a[:n]
-        part[...] = part.reshape(taken.n, -1, taken.lanes).transpose(2, 0, 1).reshape(part.shape)
-    return Apart(1, n, 0)

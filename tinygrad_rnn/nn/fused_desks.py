@@ -94,17 +94,18 @@ class LSTMDesk(Desk):
         self.h, self.c = (views(part) for part in taken)
         self.before = self.whole[:, 1:] if reverse else self.whole[:, :-1]  # in the order of time
         self.c_before, self.c_after = taken[1, :-1], taken[1, 1:]  # in that of the steps taken
-        self.gates = np.empty((T, 4, B, H), dtype)
+        kept = np.empty((T * B * H) * (6 if B == 1 else 5), dtype)
+        gates, shown, _ = np.split(kept, [4 * T * B * H, 5 * T * B * H])
+        self.gates, self.shown = gates.reshape(T, 4, B, H), shown.reshape(T, B, H)
         self.steps = views(self.gates)
         self.parts = [views(self.gates[:, k]) for k in range(4)]
         self.three, self.last_three = views(self.gates[:, :3]), views(self.gates[:, 1:3])
-        self.shown = np.empty((T, B, H), dtype)
         self.shown_steps = views(self.shown)
         if B == 1:  # as `fused_lstm_one` wants it
             h, c = (part[:, 0, :, None] for part in taken)
             self.first = taken[:, 0].swapaxes(1, 2)
-            self.lane = {"h": h[1:], "c": c[1:], "c_before": c[:-1]}
-            self.kept = self.gates.reshape(T, 4 * H), self.shown[:, 0]
+            self.lane = {"h": h[1:], "c": c[1:]}
+            self.factors = kept.reshape(2, T, 3 * H)
         self.back(self.make())
 
     def make(self) -> LSTMBack:

@@ -151,7 +151,7 @@ class LSTMKernel:
                                       np.zeros((2, shape[1], 1), dtype))
             return Deltas(lent.delta.whole, lent.delta.whole, [*states.swapaxes(1, 2)], [], lent)
         if self.one:
-            self.taken = fused_apart.in_order(self.taken, *self.desk.kept)
+            self.gates_again(lent)
         add, multiply, (d_h, d_c, extra) = np.add, np.multiply, np.zeros((3, *shape), dtype)
         wide = way.plain and peep is None
         fresh = [np.zeros(shape, dtype) for _ in range(2)] if way.begins is not None else []
@@ -189,6 +189,17 @@ class LSTMKernel:
                     d_h, d_c = way.back(k, d_h, fresh[0]), way.back(k, d_c, fresh[1])
         return Deltas(lent.delta.whole, lent.delta.whole, [d_h, d_c], fresh, lent)
 
+    def gates_again(self, lent: LSTMBack) -> None:
+        """The gates and φ(c_t) at all steps, from their states, where the loops for a single
+        sequence left something else: they do not know of what arrives at c_t."""
+        z, desk, self.one = lent.gates, self.desk, False
+        inputs(self.x, self.W_xh, self.b_h, lent.delta.rows)
+        np.add(lent.delta.rows, rows(self.seen).dot(self.W_T), lent.delta.rows)
+        with np.errstate(over="ignore"):
+            self.gate.apply(z[:, :3], desk.gates[:, :3])
+        self.phi.apply(z[:, 3], desk.gates[:, 3])
+        self.phi_out.apply(desk.c_after, desk.shown)
+
     def factors(self, start: int, end: int, room: Any) -> Any:
         """What dL/dh_t or dL/dc_t is multiplied with, for some steps at once: (steps, 5, B, H), for
         δ_o, δ_i, δ_f, δ_g and the way from h_t to c_t."""
@@ -209,7 +220,8 @@ class LSTMKernel:
             return self.outer(over_rows(deltas.x))
         if name.startswith("p_"):
             return over_rows(self.peephole(name, deltas))
-        return self.outer(rows(deltas.x).T.dot(rows(self.x if name == "W_xh" else self.seen)))
+        seen = rows(self.x if name == "W_xh" else self.seen)
+        return self.outer(seen.T.dot(rows(deltas.x)).T)  # BLAS is faster with the longer rows here
 
     def peephole(self, name: str, deltas: Deltas) -> Any:
         """What each step gives to p_i, p_f or p_o: δ of that gate times the cell it sees."""

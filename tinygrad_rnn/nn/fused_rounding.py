@@ -26,24 +26,24 @@ import numpy as np
 
 
 def lstm_state(taken: Any) -> Any:
-    """The sizes of the last h_t and c_t of each piece, (2, H, lanes); the steps were taken."""
-    t, H = taken.n - 1, taken.W_back.shape[0]
-    o, i, f, g = taken.gates[t].reshape(4, H, -1)
-    shown, c = taken.shown[t].reshape(H, -1), taken.c_before[t]
+    """The sizes of the last h_t and c_t of each piece, (2, H, lanes); the steps were taken, the
+    last one just now."""
+    t, bench, shape = taken.n - 1, taken.bench(), (-1, *taken.h.shape[1:])
+    h, from_g, from_c = np.abs(bench.products[t % bench.n]).reshape(shape)
+    by_o, by_i, by_f, by_c, by_g, _ = np.abs(taken.factors[:, t]).reshape(shape)
     z_o, z_i, z_f, z_g = product(
-        taken.W_back.T, taken.h[t - 1], taken.W_x, taken.x[t], taken.b).reshape(4, H, -1)
-    of_c = gate(f, z_f) * np.abs(c) + gate(i, z_i) * np.abs(g) + i * squashed(g, z_g)
-    return np.stack([gate(o, z_o) * np.abs(shown) + o * squashed(shown, of_c), of_c])
+        taken.W_back.T, taken.h[t - 1], taken.W_x, taken.x[t], taken.b).reshape(shape)
+    of_c = from_c + by_f * z_f + from_g + by_i * z_i + from_g + by_g * z_g
+    return np.stack([h + by_o * z_o + h + by_c * of_c, of_c])
 
 
 def lstm_gradient(taken: Any, later: Any) -> Any:
     """The sizes of dL/dh and dL/dc before the first step of each piece, (2, H, lanes); `later` are
-    they before the second one. The steps were taken, the first one last."""
-    H, lanes = later.shape[1:]
-    by_c, by_o, *by_others, f = np.abs(taken.bench().factors[0]).reshape(6, H, lanes)
+    they before the second one. The steps were taken."""
+    by_o, by_i, by_f, by_c, by_g, f = np.abs(taken.factors[:, 0]).reshape(6, *later.shape[1:])
     d_h = np.abs(taken.g[0]) + product(taken.W_back, taken.delta[1])
     d_c = np.abs(later[1]) + by_c * d_h
-    δ = np.concatenate([by_o * d_h, *(by * d_c for by in by_others)])
+    δ = np.concatenate([by_o * d_h, *(by * d_c for by in (by_i, by_f, by_g))])
     return np.stack([product(taken.W_back, δ), f * d_c])
 
 
@@ -69,11 +69,6 @@ def product(W: Any, h: Any, W_x: Any = None, x: Any = None, b: Any = None) -> An
     if b is not None:
         found += np.abs(b)[:, None]
     return found
-
-
-def gate(y: Any, z: Any) -> Any:
-    """The size of y = σ(z), z being of the size `z`."""
-    return y * (1 + (1 - y) * z)
 
 
 def squashed(y: Any, z: Any) -> Any:
