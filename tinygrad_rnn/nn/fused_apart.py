@@ -38,7 +38,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 LONG = 1000    # steps from which on a sequence is taken apart
-STRIDE = 8     # steps between two looks at how far it has forgotten
+STRIDE = 8     # steps until the first look at how far it has forgotten; then it is twice as many
 MOST = 512     # steps that may go by until it has forgotten
 ROUNDINGS = 4  # how far apart, in units of the last place, the same number may be
 S = TypeVar("S", bound="Lanes")
@@ -144,31 +144,31 @@ def warmed(whole: Any, shape: tuple[int, ...], dtype: Any) -> tuple[int, Any]:
     most, twin = min(whole.n, MOST) // STRIDE * STRIDE, shape[2] // 2
     warm = min(most, 7 * np.finfo(dtype).nmant // 4 // STRIDE * STRIDE)
     while True:
-        steps, far = whole.twins(warm, twin), [1 / float(np.finfo(dtype).eps)]
+        steps, (k, far) = whole.twins(warm, twin), (0, 1 / float(np.finfo(dtype).eps))
         state = np.zeros(shape, dtype)
         state[..., -1] = np.resize([1, -1], shape[1])
-        for k in range(STRIDE, warm + 1, STRIDE):
-            state = np.stack(steps.ahead(state, k - STRIDE, k, keep=False))
-            far.append(float(roundings(state[..., -1:], state[..., twin:twin + 1])[0]))
-            needs = STRIDE * reach(far)
-            if k > STRIDE and needs > 1.5 * most:
+        while k < warm:
+            before, was, k = k, far, max(STRIDE, 2 * k)
+            k = k if 2 * k <= warm else warm
+            state = np.stack(steps.ahead(state, before, k, keep=False))
+            far = float(roundings(state[..., -1:], state[..., twin:twin + 1])[0])
+            needs = k + (k - before) * reach(was, far)
+            if before and needs > 1.5 * most:
                 return 0, state
-        if far[-1] <= ROUNDINGS:
+        if far <= ROUNDINGS:
             return warm, state
         tried, warm = warm, min(most, int(1.4 * needs) // STRIDE * STRIDE)
         if warm <= tried:
             return 0, state
 
 
-def reach(far: list[float]) -> float:
-    """After how many strides two states will be the same that were so many roundings apart after
-    each: if they go on as in the last one. Infinite if they did not come closer."""
-    before, now = far[-2:]
+def reach(before: float, now: float) -> float:
+    """After how many stretches of steps more two states will be the same that are so many roundings
+    apart and were so many before the last one, if they go on so. Infinite if they did not come
+    closer."""
     if now <= ROUNDINGS:
-        return len(far) - 1
-    if not now < before:
-        return np.inf
-    return len(far) - 1 + float(np.log(ROUNDINGS / now) / np.log(now / before))
+        return 0.0
+    return np.log(ROUNDINGS / now) / np.log(now / before) if now < before else np.inf
 
 
 def roundings(one: Any, other: Any, size: Any = None) -> Any:
@@ -176,9 +176,9 @@ def roundings(one: Any, other: Any, size: Any = None) -> Any:
     in units of the last place of `size`, or of the largest entry of the same part and lane.
     Infinite if an entry is not a number, or is infinite itself."""
     with np.errstate(all="ignore"):
-        far = np.abs(one - other)
-        size = np.abs(other).max(1, keepdims=True) if size is None else size
-        found = np.where(far == 0, 0, far / size).max((0, 1)) / np.finfo(one.dtype).eps
+        far, most = np.abs(one - other), np.maximum.reduce
+        size = most(np.abs(other), 1, keepdims=True) if size is None else size
+        found = most(np.where(far > 0, far / size, far), (0, 1)) / np.finfo(one.dtype).eps
     return np.where(found < np.inf, found, np.inf)
 
 

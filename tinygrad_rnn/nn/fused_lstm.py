@@ -35,7 +35,7 @@ import numpy as np
 from . import fused_apart
 from .fused_desks import LSTMBack, LSTMDesk, by_gates
 from .fused_lstm_one import USUAL, Stretch
-from .fused_rnn import Deltas, inputs, over_rows, rows, spread
+from .fused_rnn import Deltas, inputs, over_rows, rows, spread, total
 from .fused_slopes import Phi
 from .fused_way import Way
 
@@ -217,11 +217,10 @@ class LSTMKernel:
     def gradient(self, name: str, deltas: Deltas) -> Any:
         """The gradient of a weight: all steps in one product."""
         if name == "b_h":
-            return self.outer(over_rows(deltas.x))
+            return self.outer(total(rows(deltas.x)))
         if name.startswith("p_"):
             return over_rows(self.peephole(name, deltas))
-        seen = rows(self.x if name == "W_xh" else self.seen)
-        return self.outer(seen.T.dot(rows(deltas.x)).T)  # BLAS is faster with the longer rows here
+        return self.outer(rows(deltas.x).T.dot(rows(self.x if name == "W_xh" else self.seen)))
 
     def peephole(self, name: str, deltas: Deltas) -> Any:
         """What each step gives to p_i, p_f or p_o: δ of that gate times the cell it sees."""
