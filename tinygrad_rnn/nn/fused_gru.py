@@ -39,7 +39,7 @@ import numpy as np
 
 from .fused_desks import GRUBack, GRUDesk, by_gates
 from .fused_rnn import Deltas, inputs, over_rows, product, spread
-from .fused_slopes import Phi
+from .fused_slopes import Phi, inner, outer
 from .fused_way import Way
 
 
@@ -213,24 +213,3 @@ class GRUKernel:
     def input_gradient(self, deltas: Deltas) -> Any:
         """dL/dx_t at every step, (T, B, I)."""
         return spread(deltas.x[..., :len(self.W_xh)], self.W_xh)
-
-
-# --- rows r, z, n as rows n, z, r or z, r, q ------------------------------------------------------
-
-Order = tuple[tuple[int, int], ...]  # (which gate of r, z, n, its sign)
-
-
-def inner(given: Any, order: Order) -> Any:
-    """Rows of r, z, n in another order, of -z where the activation wants it so."""
-    found, H = np.empty(given.shape, given.dtype), len(given) // 3
-    for k, (gate, sign) in enumerate(order):
-        np.multiply(given[gate * H:(gate + 1) * H], sign, found[k * H:(k + 1) * H])
-    return found
-
-
-def outer(given: Any, order: Order) -> Any:
-    """The same back again."""
-    found, H = np.empty(given.shape, given.dtype), len(given) // 3
-    for k, (gate, sign) in enumerate(order):
-        np.multiply(given[k * H:(k + 1) * H], sign, found[gate * H:(gate + 1) * H])
-    return found

@@ -36,11 +36,10 @@ from . import fused_apart
 from .fused_desks import LSTMBack, LSTMDesk, by_gates
 from .fused_lstm_one import USUAL, Stretch
 from .fused_rnn import Deltas, inputs, over_rows, rows, spread, total
-from .fused_slopes import Phi
+from .fused_slopes import Phi, inner, outer
 from .fused_way import Way
 
-MANY = 32            # from so many steps on it pays to write W_hhᵀ down
-ORDER = 3, 0, 1, 2  # o, i, f, g among the rows i, f, g, o of a weight
+MANY = 32  # from so many steps on it pays to write W_hhᵀ down
 
 
 class LSTMKernel:
@@ -56,10 +55,11 @@ class LSTMKernel:
                  way: Way, cell: Any) -> None:
         self.x, self.weights, self.way = x, weights, way
         self.phi, self.gate, self.phi_out = phis
-        self.signs = (*(self.gate.sign,) * 3, self.phi.sign)
+        σ = self.gate.sign
+        self.order = (3, σ), (0, σ), (1, σ), (2, self.phi.sign)  # o, i, f, g among i, f, g, o
         W_xh, W_hh, b = weights["W_xh"], weights["W_hh"], weights.get("b_h")
-        self.W_xh, self.W_hh = np.asfortranarray(self.inner(W_xh)), self.inner(W_hh)
-        self.b_h = None if b is None else self.inner(b)
+        self.W_xh, self.W_hh = np.asfortranarray(inner(W_xh, self.order)), inner(W_hh, self.order)
+        self.b_h = None if b is None else inner(b, self.order)
         (T, B, _), H = x.shape, self.W_hh.shape[1]
         self.W_T = np.ascontiguousarray(self.W_hh.T) if T >= MANY else self.W_hh.T
         self.desk = desk = way.room.desk(LSTMDesk, T, B, H, x.dtype, way.reverse)
@@ -190,8 +190,8 @@ class LSTMKernel:
         return Deltas(lent.delta.whole, lent.delta.whole, [d_h, d_c], fresh, lent)
 
     def gates_again(self, lent: LSTMBack) -> None:
-        """The gates and φ(c_t) at all steps, from their states, where the loops for a single
-        sequence left something else: they do not know of what arrives at c_t."""
+        """The gates and φ(c_t) at all steps, from the states: the loops for a single sequence know
+        nothing of what arrives at c_t, and left something else in their place."""
         z, desk, self.one = lent.gates, self.desk, False
         inputs(self.x, self.W_xh, self.b_h, lent.delta.rows)
         np.add(lent.delta.rows, rows(self.seen).dot(self.W_T), lent.delta.rows)
@@ -217,10 +217,11 @@ class LSTMKernel:
     def gradient(self, name: str, deltas: Deltas) -> Any:
         """The gradient of a weight: all steps in one product."""
         if name == "b_h":
-            return self.outer(total(rows(deltas.x)))
+            return outer(total(rows(deltas.x)), self.order)
         if name.startswith("p_"):
             return over_rows(self.peephole(name, deltas))
-        return self.outer(rows(deltas.x).T.dot(rows(self.x if name == "W_xh" else self.seen)))
+        seen = self.x if name == "W_xh" else self.seen
+        return outer(rows(deltas.x).T.dot(rows(seen)), self.order)
 
     def peephole(self, name: str, deltas: Deltas) -> Any:
         """What each step gives to p_i, p_f or p_o: δ of that gate times the cell it sees."""
@@ -233,29 +234,8 @@ class LSTMKernel:
         if name.startswith("p_"):
             return [(self.peephole(name, deltas), None, None)]
         seen = {"W_xh": self.x, "W_hh": self.seen, "b_h": None}[name]
-        return [(self.outer(deltas.x.T).T, seen, None)]
+        return [(outer(deltas.x.T, self.order).T, seen, None)]
 
     def input_gradient(self, deltas: Deltas) -> Any:
         """dL/dx_t at every step, (T, B, I)."""
         return spread(deltas.x, self.W_xh)
-
-    # --- rows i, f, g, o as rows o, i, f, g -----------------------------------------------------
-
-    def inner(self, rows: Any) -> Any:
-        """Rows of i, f, g, o as rows of o, i, f, g, of -z where the activation wants it so."""
-        found = np.empty(rows.shape, rows.dtype)
-        for k, (gate, sign) in enumerate(zip(ORDER, self.signs)):
-            np.multiply(block(rows, gate), sign, block(found, k))
-        return found
-
-    def outer(self, rows: Any) -> Any:
-        """The same back again."""
-        found = np.empty(rows.shape, rows.dtype)
-        for k, (gate, sign) in enumerate(zip(ORDER, self.signs)):
-            np.multiply(block(rows, k), sign, block(found, gate))
-        return found
-
-
-def block(rows: Any, k: int) -> Any:
-    """The rows of the k-th gate of four."""
-    return rows[k * len(rows) // 4:(k + 1) * len(rows) // 4]

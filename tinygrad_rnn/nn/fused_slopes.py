@@ -82,3 +82,24 @@ PHI_OF = {ACTIVATIONS[name]: phi for name, phi in PHIS.items()}  # by what a cel
 def phi_of(activation: Activation) -> Phi | None:
     """The `Phi` of an activation as a cell holds it; None if its slope cannot be told from y."""
     return next((phi for known, phi in PHI_OF.items() if known is activation), None)
+
+
+# --- the rows of a weight as a kernel wants them --------------------------------------------------
+
+Order = tuple[tuple[int, int], ...]  # which gate of the weight, and the sign of its z
+
+
+def inner(given: Any, order: Order) -> Any:
+    """The rows of the gates in another order, of -z where the activation wants it so."""
+    found, H = np.empty(given.shape, given.dtype), len(given) // len(order)
+    for k, (gate, sign) in enumerate(order):
+        np.multiply(given[gate * H:(gate + 1) * H], sign, found[k * H:(k + 1) * H])
+    return found
+
+
+def outer(given: Any, order: Order) -> Any:
+    """The same back again."""
+    found, H = np.empty(given.shape, given.dtype), len(given) // len(order)
+    for k, (gate, sign) in enumerate(order):
+        np.multiply(given[k * H:(k + 1) * H], sign, found[gate * H:(gate + 1) * H])
+    return found
