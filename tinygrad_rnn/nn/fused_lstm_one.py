@@ -87,7 +87,7 @@ def flat(a: Any) -> Any:
 class Stretch(Lanes):
     """`lanes` pieces of n steps each, the first beginning at step `first`: the arrays of their
     steps as (n, numbers, lanes), in the order in which the steps are taken. `g` (T, 1, H) is what
-    arrives at h_t, on the way back.
+    arrives at h_t, on the way back. `c` stays as it is where nobody sees it.
 
     `factors`, which nobody else looks at, stand in memory as the bench has its rows,
     (2, n, 3 H lanes): see `factors`.
@@ -104,6 +104,7 @@ class Stretch(Lanes):
                  g: Any = None) -> None:
         self.n, self.lanes, self.lent, self.W_x, self.b = n, lanes, lent, kernel.W_xh, kernel.b_h
         self.W_back, self.W, desk = kernel.W_T, kernel.W_T.T, kernel.desk
+        self.shows_c = not kernel.way.only_h
         steps, self.factors = desk.lane, desk.factors
         if g is None:
             steps = {"x": kernel.way.turned(kernel.x)[:, 0, :, None], **steps}
@@ -162,7 +163,9 @@ class Stretch(Lanes):
     def keep(self, bench: Bench, part: slice, m: int) -> None:
         """Copy from the bench what stays of its first m steps."""
         factors(bench, m, *self.factors[:, part])
-        self.h[part], self.c[part] = bench.h[1:m + 1], bench.cells[1:m + 1]
+        self.h[part] = bench.h[1:m + 1]
+        if self.shows_c:
+            self.c[part] = bench.cells[1:m + 1]
 
     def back(self, carry: Any, start: int, end: int, keep: bool = True) -> Any:
         """All δ_t of steps `end` to `start` of each piece, from `carry`, dL/dh and dL/dc after them

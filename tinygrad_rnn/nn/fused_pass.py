@@ -67,7 +67,7 @@ class Settled:
         self.kernel = kernel if backend == "numpy" else COMPILED[kernel]
         self.phis = [PHI_OF[getattr(cell, name)] for name in phis]
         self.given, self.nothing = f"first {cell.state_names[0]}" in names, list[Any]()
-        self.way = Way(self.T, reverse, room, zero=not self.given)
+        self.way = Way(self.T, reverse, room, zero=not self.given, only_h=self.only_h)
         self.ready = dtype is not None and not self.given and "W" not in names
         if self.ready:
             self.zeros(dtype)

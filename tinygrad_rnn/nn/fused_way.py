@@ -36,15 +36,17 @@ def block_of(T: int, width: int) -> int:
 class Way:
     """`valid` and `begins` are boolean (T, B, 1) in the order of time, or None; `mask` (B, H) or
     None; `fresh` the state parts (B, H) that a sample starts anew from; `room` has the desks.
-    `zero` says that the state before the first step is 0."""
+    `zero` says that the state before the first step is 0, `only_h` that of a state of several parts
+    nobody sees more than the first one."""
 
-    __slots__ = ("T", "begins", "fresh", "mask", "plain", "reverse", "room", "same", "shelf",
-                 "valid", "zero")
+    __slots__ = ("T", "begins", "fresh", "mask", "only_h", "plain", "reverse", "room", "same",
+                 "shelf", "valid", "zero")
 
     def __init__(self, T: int, reverse: bool, room: Room, valid: Any = None, begins: Any = None,
-                 mask: Any = None, fresh: list[Any] | None = None, zero: bool = False) -> None:
+                 mask: Any = None, fresh: list[Any] | None = None, zero: bool = False,
+                 only_h: bool = False) -> None:
         self.T, self.reverse, self.mask, self.fresh = T, reverse, mask, fresh or []
-        self.room, self.zero = room, zero
+        self.room, self.zero, self.only_h = room, zero, only_h
         self.shelf: Any = None  # of the desks for a pass this way, always of the same size
         self.valid, self.begins = self.turned(valid), self.turned(begins)
         self.plain = valid is None and begins is None and mask is None
