@@ -1,6 +1,7 @@
 """Every word can be read: its colour against what is behind it, on light and on dark paper."""
 
 import itertools
+import re
 
 import pytest
 
@@ -86,6 +87,18 @@ def test_a_number_can_be_read_on_its_shade(scale, paper):
     for level in LEVELS:
         shade = style.Shade(scale, level)
         assert style.contrast(shade.on(paper), shade.its("ink").on(paper)) >= 4.5
+
+
+@pytest.mark.parametrize("theme", style.THEMES)
+@pytest.mark.parametrize("low", [0.0, -1.0])
+def test_every_number_of_a_heat_map_can_be_read(low, theme):
+    """In the file: an ink that is black on light paper may be white on dark paper, or not."""
+    numbers = [[low + (1 - low) * (7 * row + column) / 48 for column in range(7)]
+               for row in range(7)]
+    text = draw.heatmap(numbers, theme=theme).svg()
+    cells = re.findall(r'<rect [^>]*fill="(#\w+)"[^>]*/><text [^>]*fill="(#\w+)"', text)
+    assert len(cells) == 49
+    assert min(style.contrast(*cell) for cell in cells) >= 4.5
 
 
 def test_a_shade_follows_the_readers_setting():

@@ -9,6 +9,8 @@ one.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from . import style
 from .labels import decimals as f
 
@@ -24,9 +26,9 @@ class Painter:
         self.theme = "light" if self.auto else theme
         self.table = style.THEMES[self.theme]
         self.used: dict[str, str] = {}  # the names of colours, and what they are on dark paper
-        self.known: dict[tuple[str, str, str, str | None], str] = {}
-        self.shapes: dict[tuple[str, str | None, str | None, float, bool], str] = {}
-        self.pens: dict[tuple[str, str | None, float, str], tuple[str, str]] = {}
+        self.known: dict[tuple[str, str, str, Hashable], str] = {}
+        self.shapes: dict[tuple[str, Hashable, Hashable, float, bool], str] = {}
+        self.pens: dict[tuple[str, Hashable, float, str], tuple[str, str]] = {}
 
     def fill(self, role: str, own: str | None = None) -> str:
         """The attributes for the inside of a shape. `own` is a colour, or a role whose line colour
@@ -44,7 +46,7 @@ class Painter:
     def shape(self, role: str, fill: str | None, stroke: str | None, width: float,
               dashed: bool) -> str:
         """The attributes of a shape: inside and outline."""
-        key = role, fill, stroke, width, dashed
+        key = role, told_apart(fill), told_apart(stroke), width, dashed
         found = self.shapes.get(key)
         if found is None:
             found = f'{self.fill(role, fill)} {self.stroke(role, stroke)} stroke-width="{f(width)}"'
@@ -54,7 +56,7 @@ class Painter:
 
     def pen(self, role: str, colour: str | None, width: float, dash: str) -> tuple[str, str]:
         """The attributes of a line, and those of its arrow head."""
-        key = role, colour, width, dash
+        key = role, told_apart(colour), width, dash
         found = self.pens.get(key)
         if found is None:
             stroke = self.stroke(role, colour)
@@ -65,10 +67,10 @@ class Painter:
 
     def paint(self, attribute: str, role: str, part: str, own: str | None) -> str:
         """An attribute with its colour."""
-        key = attribute, role, part, own
+        key = attribute, role, part, told_apart(own)
         found = self.known.get(key)
         if found is None:
-            found = self.known[key] = self.look_up(*key)
+            found = self.known[key] = self.look_up(attribute, role, part, own)
         return found
 
     def look_up(self, attribute: str, role: str, part: str, own: str | None) -> str:
@@ -134,6 +136,11 @@ class Marker:
             return self.rules(self.theme)
         dark = self.rules("dark")
         return f"\n{self.rules('light')}@media (prefers-color-scheme: dark) {{\n{dark}}}"
+
+
+def told_apart(own: str | None) -> Hashable:
+    """What tells a colour from those that are the same on light paper only."""
+    return (own.scale, own.level, own.part) if isinstance(own, style.Shade) else own
 
 
 def stepped(shade: style.Shade) -> tuple[str, style.Shade]:
