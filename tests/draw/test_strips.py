@@ -70,12 +70,14 @@ def test_the_bridge_is_at_the_step_of_handing_over(strips):
         assert there == [9]
 
 
-def test_numbers_of_steps_begin_again_where_a_stage_begins(long):
+@pytest.mark.parametrize("scope", ["encoder", "decoder"])
+def test_numbers_of_steps_stand_where_the_strip_has_cells_and_begin_anew_with_a_stage(long, scope):
     drawing = draw.gradient_flow(long, 2, 2).drawing
-    strip = drawing.strips[0]
+    strip = next(s for s in drawing.strips if f"{scope}/h" in s.title)
     said = sorted((round((label.x - strip.x) / strip.w * 18 - 0.5), plain(label.text))
                   for label in drawing.labels if label.role == "quiet"
                   and 0 < label.y - strip.y - strip.h < 20 and plain(label.text).isdigit())
-    assert said[0] == (0, "1")
-    assert (9, "0") in said
+    assert said[0] == ((0, "1") if scope == "encoder" else (9, "0"))
     assert said == [(i, str(STEPS[i])) for i, _ in said]
+    assert all((i < 9) == (scope == "encoder") for i, _ in said)
+    assert len(said) > 2

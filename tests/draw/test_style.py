@@ -137,7 +137,17 @@ def test_a_users_own_colour_is_no_shade():
 def test_in_print_what_goes_in_is_told_from_what_comes_out():
     table = style.THEMES["print"]
     fills = [table[role].fill for role in ("input", "state", "output")]
-    assert all(style.apart(a, b) > 90 for a, b in itertools.combinations(fills, 2))
+    assert all(style.apart(a, b) > 60 for a, b in itertools.combinations(fills, 2))
+    smallest = style.brightness(style.gradient_colour(0.0).on("print"))
+    assert all(style.brightness(paint.fill) > smallest for role, paint in table.items()
+               if paint.fill != "none" and role != "delay")  # in a flow no grey means a size
+
+
+@pytest.mark.parametrize("theme", style.THEMES)
+def test_a_line_without_a_gradient_is_faint_and_still_seen(theme):
+    table = style.THEMES[theme]
+    for role in ("zero", "dim"):
+        assert style.contrast(table[role].stroke, table["paper"].fill) >= 3.0
 
 
 @pytest.mark.parametrize("name", style.WEIGHTS)

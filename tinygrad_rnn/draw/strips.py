@@ -72,7 +72,7 @@ class Across:
         self.strip(title, cells, HEAT)
         count, y = len(self.steps), self.y + HEAT + 12
         self.labels += [Label(self.left + self.wide * (i + 0.5) / count, y, number_, "quiet",
-                              style.TINY) for i, number_ in numbered(self.steps)]
+                              style.TINY) for i, number_ in numbered(self.steps, cells)]
         self.y += HEAT + 26
 
     def bars(self, title: Text, cells: tuple[Cell, ...], ends: list[tuple[float, str]]) -> None:
@@ -115,7 +115,7 @@ class Down:
     def heat(self, title: Text, cells: tuple[Cell, ...]) -> None:
         """A heat strip with the numbers of steps beside it."""
         self.strip(title, cells, HEAT)
-        count, shown = len(self.steps), numbered(self.steps)
+        count, shown = len(self.steps), numbered(self.steps, cells)
         self.labels += [Label(self.x + HEAT + 6, self.top + self.tall * (i + 0.5) / count + 3,
                               number_, "quiet", style.TINY, "start") for i, number_ in shown]
         wide = max(width(number_, style.TINY) for _, number_ in shown)
@@ -211,6 +211,18 @@ def first_of(cells: tuple[Cell, ...]) -> int:
     return next((i for i, cell in enumerate(cells) if cell.level), 0)
 
 
-def numbered(steps: Any) -> list[tuple[int, Text]]:
-    """The steps whose numbers stand beside a strip: where they are, and what is said."""
-    return [(i, roman(f"{steps[i]:,}")) for i in ticks(steps, len(steps) / TICKS)]
+def numbered(steps: Any, cells: tuple[Cell, ...]) -> list[tuple[int, Text]]:
+    """The steps whose numbers stand beside a strip: where they are, and what is said. A stage in
+    which the strip is empty has none."""
+    starts = begins(steps)
+    stages = [range(a, b) for a, b in zip(starts, [*starts[1:], len(steps)])]
+    seen = [stage for stage in stages
+            if any(cell.level for cell in cells[cell_at(stage.start, steps, cells):
+                                                cell_at(stage.stop - 1, steps, cells) + 1])]
+    return [(i, roman(f"{steps[i]:,}")) for i in ticks(steps, len(steps) / TICKS)
+            if not seen or any(i in stage for stage in seen)]
+
+
+def cell_at(i: int, steps: Any, cells: tuple[Cell, ...]) -> int:
+    """The place of the cell that stands for a step."""
+    return i * len(cells) // len(steps)

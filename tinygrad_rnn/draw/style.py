@@ -101,7 +101,7 @@ def readable(paint: Paint) -> Paint:
 def theme(paper: str, ink: str, frame: str, edge: str, quiet: str, pale: float) -> dict[str, Paint]:
     """The table for one kind of paper; `pale` is how far fills go from their colour to the
     paper."""
-    faint = mix(quiet, paper, 0.45)
+    faint = mix(quiet, paper, 0.28)
     state = STATE if paper == "#ffffff" else mix(STATE, ink, 0.35)
     table = {
         "paper": Paint(paper, "none", ink),
@@ -157,8 +157,8 @@ def printable(table: dict[str, Paint]) -> dict[str, Paint]:
     found["delay"] = Paint("#000000", "#000000", "#ffffff")
     found["frame"] = Paint("#ffffff", "#999999", "#333333")
     found["backward"] = Paint("#cccccc", "#000000", "#000000")  # told from the forward pass
-    for role, fill in (("input", "#ffffff"), ("state", "#dedede"), ("output", "#bdbdbd")):
-        found[role] = found[role]._replace(fill=fill)  # told from each other
+    for role, fill in (("input", "#ffffff"), ("state", "#e8e8e8"), ("output", "#cfcfcf")):
+        found[role] = found[role]._replace(fill=fill)  # told apart, and lighter than any gradient
     return found
 
 
