@@ -31,9 +31,7 @@ def route(field: Field, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[floa
         wide = search(field.boxes, wires, limits, [*map(further, starts)], [*map(further, stops)])
         if wide is not None and field.clear(wide, (a, b)) and not field.crowded(wide):
             return wide
-    found = roomy(field, limits, starts, stops)
-    if found is None or not field.clear(found, (a, b)):
-        found = search(field.boxes, wires, limits, starts, stops)
+    found = cheapest(field, limits, starts, stops, (a, b))
     return better(field, usual, found, (a, b), [end.point for end in starts]) or \
         (centre(a), centre(b))
 
@@ -53,6 +51,16 @@ def better(field: Field, usual: Way | None, found: Way | None, ends: Sequence[Re
 def further(end: End) -> End:
     """An end with a longer step into the open: a loop of a size that can be seen."""
     return end._replace(out=(3 * end.out[0], 3 * end.out[1]))
+
+
+def cheapest(field: Field, limits: Rect, starts: Sequence[End], stops: Sequence[End],
+             ends: Sequence[Rect]) -> Way | None:
+    """The cheapest way of all within `limits`, with due respect to arrow heads; without, if there
+    is no other."""
+    found = roomy(field, limits, starts, stops)
+    if found is None or not field.clear(found, ends):
+        found = search(field.boxes, [*field.wires, *field.rails], limits, starts, stops)
+    return found
 
 
 def roomy(field: Field, limits: Rect, starts: Sequence[End], stops: Sequence[End]) -> Way | None:

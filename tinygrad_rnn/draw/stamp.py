@@ -18,9 +18,9 @@ from .labels import Text, width
 from .model import Point
 from .noting import broken, far_spots, next_line, note_rect, note_spots
 from .paper import BOLD
-from .routes import better, route
+from .routes import better, cheapest, route
 from .routing import Field, Rect, Way, moved, ports, shifted
-from .search import AWAY, TRACK, End, doors_left, search
+from .search import AWAY, TRACK, End, doors_left
 
 if TYPE_CHECKING:
     from .scene import Glyph
@@ -151,8 +151,8 @@ class Stamp:
         if way is None or field.meetings(way):
             way = field.best(self.framed(round_taps(rect, y, t.xs, t.ys)), (rect,)) or way
         if way is None or field.crowded(way):
-            found = search(field.boxes, [*field.wires, *field.rails], self.inside,
-                           [*self.on_rail(y)], [*doors_left(field, rect)])
+            found = cheapest(field, self.inside, [*self.on_rail(y)], doors_left(field, rect),
+                             (rect,))
             way = better(field, way, found, (rect,)) or ((0.0, y), (0.0, y))
         return way
 

@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .outside import TOTAL
-from .routes import better
+from .routes import better, cheapest
 from .routing import SHARED, Field, Rect, Way, centre, moved, shifted
 from .scene import Wire
-from .search import AWAY, TRACK, End, doors, search
+from .search import AWAY, TRACK, End, doors
 
 if TYPE_CHECKING:
     from .timegrid import TimeGrid
@@ -79,9 +79,8 @@ class Terms:
             starts = [end._replace(cost=end.cost + SHARED * field.leaving(end.point))
                       for end in doors(rect)]
             stops = [End((TRACK * k, y), (0.0, AWAY)) for k in range(1, int(t.width / TRACK))]
-            laid = [*field.wires, *field.rails]
-            found, own = search(field.boxes, laid, limits, starts, stops), [e.point for e in starts]
-            way = better(field, way, found, (rect,), own)
+            found = cheapest(field, limits, starts, stops, (rect,))
+            way = better(field, way, found, (rect,), [end.point for end in starts])
         self.crowded += way is None or field.crowded(way) or not field.clear(way, (rect,))
         return way or next(iter(usual(rect, y)))
 
