@@ -50,7 +50,7 @@ class Block:
             (x, y), (w, h) = layers.place(i), (0.0, 0.0) if glyph not in inside else glyph.size()
             w, h = exchanged((w, h), down)
             self.rects[glyph] = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
-        self.words = [words_at(g, r, down) for g, r in self.rects.items() if g.note]
+        self.words = [words_at(g, self.rects[g], down) for g in glyphs if g.note]
         self.near = self.by_place()
         self.ways = [
             self.way(layers, i, wire.tail, wire.head) if not layers.back[i] else

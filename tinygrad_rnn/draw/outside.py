@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from . import style
 from .blocks import Block
 from .labels import Text, width
-from .routing import Rect, centre
+from .routing import Rect, Way, centre
 from .scene import Glyph
+from .search import TRACK
 
 if TYPE_CHECKING:
     from .timegrid import TimeGrid
@@ -64,7 +65,7 @@ def place_after(grid: TimeGrid, glyphs: list[Glyph]) -> None:
     else:
         dy = grid.top / 2
     edge = max([grid.right, *(grid.rects[g][2] + 10 for g in grid.scene.initial)])
-    put(grid, block, edge + BESIDE, dy)
+    put(grid, block, edge + BESIDE + TRACK * max(len(entries) - 1, 0), dy)
 
 
 def put(grid: TimeGrid, block: Block, dx: float, dy: float) -> None:
@@ -72,11 +73,13 @@ def put(grid: TimeGrid, block: Block, dx: float, dy: float) -> None:
     for glyph, (left, top, right, bottom) in block.rects.items():
         if glyph not in grid.column_of:
             grid.rects[glyph] = (left + dx, top + dy, right + dx, bottom + dy)
+    led: dict[Glyph, Way] = {}
     for wire, way in zip(block.wires, block.ways):
         on = tuple((x + dx, y + dy) for x, y in way)
         if wire.tail in grid.column_of:
-            entry = (*on[0], *on[0])
-            on = (*grid.wires.find_way(wire, entry=entry), *on[1:])
+            if wire.tail not in led:
+                led[wire.tail] = grid.wires.find_way(wire, led.values(), (*on[0], *on[0]))
+            on = (*led[wire.tail], *on[1:])
         grid.wires.put(wire, on)
 
 

@@ -26,6 +26,8 @@ from .survey import Survey
 from .totals import Total, running_total
 from .users import MOST_AROUND
 
+GATHERS = {"+", "Σ", "stack", "concat"}  # ops to which one step is like another
+
 
 class Reader:
     """Collects the glyphs and wires of the visible steps, in the order of the graph."""
@@ -184,10 +186,11 @@ class Reader:
         return self.total is not None and node is self.total.node
 
     def gathers(self, node: Node) -> bool:
-        """Whether an untimed node collects from several steps."""
+        """Whether an untimed node collects from several steps. (A product of two steps does not:
+        which factor came from where must be seen.)"""
         if self.is_total(node):
             return True
-        if node.at.step is not None:
+        if node.at.step is not None or node.op.name not in GATHERS:
             return False
         steps = {self.found.when(x) for _, x in walk.parents(node) if x.op.rules}
         return len(steps - {None}) > 1

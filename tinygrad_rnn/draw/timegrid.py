@@ -101,9 +101,10 @@ class TimeGrid:
         gives to them can be said on the left of its taps, where others run by on the right."""
         known = self.leads.get(stage)
         if known is None:
-            column = next(c for c in self.scene.columns if c.stage == stage and c.step is not None)
+            shown = [c for c in self.scene.columns if c.stage == stage and c.step is not None]
             rails = [rail for rail in self.scene.rails if rail.stage == stage]
-            known = self.leads[stage] = notes_before(rails, self.templates[stage], column.when)
+            known = notes_before(rails, self.templates[stage], shown[0].when) if shown else 0.0
+            self.leads[stage] = known
         return known
 
     def stage_of(self, glyph: Glyph) -> int:
