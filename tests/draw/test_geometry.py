@@ -72,6 +72,7 @@ def test_what_was_wrong_once(start):
     1057, 1931, 235,  # terms of totals lay on wires and ran through boxes
     506, 673, 1026,  # first states stood on notes and on weights
     58, 420, 679, 848, 1602, 1637,  # notes lay on one another, wires struck through names
+    1656,  # taps ran over arrow heads
 ])
 def test_models_that_nobody_has_drawn_before(seed):
     """More of them: python -m pytest tests/benchmarks/test_invented.py"""

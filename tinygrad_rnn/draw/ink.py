@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cached_property
 
 from . import spots, style
 from .blocks import box_of, line_of
@@ -17,11 +18,12 @@ from .names import safe
 from .noting import LINE, broken
 from .numbers import add_numbers
 from .outlines import onto
-from .outside import TOTAL
+from .outside import TOTAL, with_note
 from .paper import framed, label_rect
 from .routing import Way, centre, shifted
 from .scene import Column, Glyph, Rail, Wire
 from .scopes import name_scopes
+from .search import TRACK
 from .spots import Places, Spot, said_at
 from .timegrid import TimeGrid, gap_lines, title_of
 
@@ -171,9 +173,16 @@ class Ink:
             self.lay(line_of(wire, self.reaching(wire, way), self.ids,
                              head=f"{total.id}.term{i}", arrow=wire.backwards))
         end, level = self.grid.rects[total][0], centre(self.grid.rects[total])[1]
-        bends = () if abs(y - level) < 0.01 else ((end - 14, y), (end - 14, level))
+        x = self.before_totals - TRACK * self.scene.totals.index(total)
+        bends = () if abs(y - level) < 0.01 else ((x, y), (x, level))
         way = ((min(starts), y), *bends, (end, level))
         self.main(total, "line", tuple(reversed(way)), not self.scene.backwards, 1.4)
+
+    @cached_property
+    def before_totals(self) -> float:
+        """Where rails may come down on the left of all totals and their notes."""
+        rects = ((self.grid.rects[total], total.note) for total in self.scene.totals)
+        return min(with_note(rect, note)[0] for rect, note in rects) - 14
 
     def main(self, glyph: Glyph, role: str, way: Way, inwards: bool, thick: float) -> None:
         """The main line of a rail, which begins at its glyph; `inwards` turns it round."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from . import style
 from .blocks import Block
 from .labels import Text, width
-from .routing import Rect, Way, centre
+from .routing import Rect, Way, centre, moved, shifted
 from .scene import Glyph
 from .search import TRACK
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .timegrid import TimeGrid
 
 TOTAL, BESIDE = 20.0, 34.0  # the rail above the frames; from the last frame to what is beside it
+ENTRY = 2.0, 8.0  # the place of a wire that comes in, which others keep clear of
 
 
 def place_around(grid: TimeGrid) -> None:
@@ -56,7 +57,7 @@ def place_after(grid: TimeGrid, glyphs: list[Glyph]) -> None:
     entering = [w.tail for w in grid.scene.wires
                 if w.kind == "free" and w.head in inside and w.tail in grid.column_of]
     entries = list(dict.fromkeys(entering))
-    block = Block(glyphs, grid.scene.wires, entries)
+    block = Block(glyphs, [w for w in grid.scene.wires if w.kind != "term"], entries)
     total = next((g for g in grid.scene.totals if g in inside), None)
     if total is not None:
         dy = grid.top - TOTAL - centre(block.rects[total])[1]
@@ -65,7 +66,8 @@ def place_after(grid: TimeGrid, glyphs: list[Glyph]) -> None:
     else:
         dy = grid.top / 2
     edge = max([grid.right, *(grid.rects[g][2] + 10 for g in grid.scene.initial)])
-    put(grid, block, edge + BESIDE + TRACK * max(len(entries) - 1, 0), dy)
+    tracks = max(len(entries), len(grid.scene.totals), 1)
+    put(grid, block, edge + BESIDE + TRACK * (tracks - 1), dy)
 
 
 def put(grid: TimeGrid, block: Block, dx: float, dy: float) -> None:
@@ -73,19 +75,28 @@ def put(grid: TimeGrid, block: Block, dx: float, dy: float) -> None:
     for glyph, (left, top, right, bottom) in block.rects.items():
         if glyph not in grid.column_of:
             grid.rects[glyph] = (left + dx, top + dy, right + dx, bottom + dy)
+    entries = {glyph: moved(rect, dx, dy) for glyph, rect in block.rects.items()
+               if glyph in grid.column_of}
     led: dict[Glyph, Way] = {}
     for wire, way in zip(block.wires, block.ways):
-        on = tuple((x + dx, y + dy) for x, y in way)
-        if wire.tail in grid.column_of:
+        on = shifted(way, dx, dy)
+        if wire.tail in entries:
             if wire.tail not in led:
-                led[wire.tail] = grid.wires.find_way(wire, led.values(), (*on[0], *on[0]))
+                others = [sized(centre(rect), *ENTRY) for glyph, rect in entries.items()
+                          if glyph is not wire.tail]
+                led[wire.tail] = grid.wires.find_way(wire, led.values(), entries[wire.tail], others)
             on = (*led[wire.tail], *on[1:])
         grid.wires.put(wire, on)
 
 
 def around(point: tuple[float, float], glyph: Glyph) -> Rect:
     """The box of a glyph around a point."""
-    (x, y), (w, h) = point, glyph.size()
+    return sized(point, *glyph.size())
+
+
+def sized(point: tuple[float, float], w: float, h: float) -> Rect:
+    """The box of a width and a height around a point."""
+    (x, y) = point
     return x - w / 2, y - h / 2, x + w / 2, y + h / 2
 
 

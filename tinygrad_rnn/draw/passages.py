@@ -156,16 +156,17 @@ class Ways:
         i = self.grid.column_of.get(glyph)
         return None if i is None else self.grid.of(self.grid.scene.columns[i]).kinds.get(glyph.when)
 
-    def find_way(self, wire: Wire, laid: Iterable[Way] = (), entry: Rect | None = None) -> Way:
+    def find_way(self, wire: Wire, laid: Iterable[Way] = (), entry: Rect | None = None,
+                 others: Iterable[Rect] = ()) -> Way:
         """A way past everything in the columns between two boxes, and wires that are `laid`;
-        `entry` is where it ends, if not at its head."""
+        `entry` is where it ends, if not at its head, and where `others` come in."""
         grid = self.grid
         a, b = grid.rects[wire.tail], entry or grid.rects[wire.head]
         ends = [grid.column_of.get(glyph, self.nearest(rect))
                 for glyph, rect in ((wire.tail, a), (wire.head, b))]
         ends += [i for i, column in enumerate(grid.scene.columns) for rail in grid.scene.rails
                  if rail.glyph is wire.head and column.stage == rail.stage][:1]
-        boxes, wires, xs, ys = [a, b], list(laid), list[float](), list[float]()
+        boxes, wires, xs, ys = [a, b, *others], list(laid), list[float](), list[float]()
         for i in range(max(min(ends), 0), min(max(ends), len(grid.left) - 1) + 1):
             column, x = grid.scene.columns[i], grid.left[i]
             t = grid.of(column)

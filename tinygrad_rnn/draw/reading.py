@@ -186,14 +186,19 @@ class Reader:
         return self.total is not None and node is self.total.node
 
     def gathers(self, node: Node) -> bool:
-        """Whether an untimed node collects from several steps. (A product of two steps does not:
-        which factor came from where must be seen.)"""
+        """Whether an untimed node collects from several steps. A product of two steps does not:
+        which factor came from where must be seen. Nor does a pair, of which one goes into others
+        too: an attention reads every state beside the last one."""
         if self.is_total(node):
             return True
         if node.at.step is not None or node.op.name not in GATHERS:
             return False
-        steps = {self.found.when(x) for _, x in walk.parents(node) if x.op.rules}
-        return len(steps - {None}) > 1
+        parts = {x for _, x in walk.parents(node) if x.op.rules}
+        if len({self.found.when(x) for x in parts} - {None}) < 2:
+            return False
+        return len(parts) > 2 or node.op.name == "stack" or not any(
+            user is not node and user.at.step is None
+            for x in parts for user in self.found.users(x))
 
     def add_total(self, node: Node) -> None:
         """A sum (or a stack) over the steps: one glyph at the end of a rail above all."""

@@ -1,0 +1,108 @@
+"""A loop written by hand whose last state looks back at all states: the wires from many steps into
+what has no step can be told from one another, and no product is drawn as a sum."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import draw, nn
+from tinygrad_rnn.bptt.flow import gradient_flow
+
+from .faults import faults
+
+R = np.random.default_rng
+
+
+def states(T):
+    """h_1, ..., h_T of a loop."""
+    W = tg.Tensor(R(0).normal(size=(3, 3)) / 2, name="W", requires_grad=True)
+    U = tg.Tensor(R(1).normal(size=(3, 2)) / 2, name="U", requires_grad=True)
+    h, found = tg.Tensor(np.zeros(3), name="h0"), []
+    for t in range(1, T + 1):
+        with tg.timestep(t):
+            h = tg.tanh(W @ h + U @ R(t).normal(size=2)).named("h")
+        found.append(h)
+    return found
+
+
+def weighted(scores, hs):
+    """The loss of the context that some scores make of the states."""
+    a = tg.softmax(np.stack(scores)).named("a")
+    return (sum(a[i] * h for i, h in enumerate(hs)) ** 2).sum().named("L")
+
+
+def dot_product(T):
+    hs = states(T)
+    return weighted([(hs[-1] * h).sum() for h in hs], hs)
+
+
+def additive(T):
+    hs = states(T)
+    A = tg.Tensor(R(3).normal(size=(3, 6)) / 2, name="A", requires_grad=True)
+    return weighted([tg.tanh(A @ np.concatenate([h, hs[-1]])).sum() for h in hs], hs)
+
+
+def of_a_matrix(T):
+    """The states below each other, H, twice in use; and the last one once more."""
+    hs = states(T)
+    H = np.stack(hs).named("H")
+    a = tg.softmax(H @ hs[-1]).named("a")
+    return ((a @ H) ** 2).sum().named("L")
+
+
+def of_scalars(T):
+    w, h, hs = tg.Value(0.5, name="w"), tg.Value(0.1, name="h0"), []
+    for t in range(1, T + 1):
+        with tg.timestep(t):
+            h = tg.tanh(w * h + tg.Value(0.1 * t, name="x")).named("h")
+        hs.append(h)
+    e = [tg.exp(hs[-1] * h).named("e") for h in hs]
+    z = sum(e[1:], e[0]).named("Z")
+    parts = [a / z * h for a, h in zip(e, hs)]
+    return sum(parts[1:], parts[0]).named("c")
+
+
+KINDS = [dot_product, additive, of_a_matrix, of_scalars]
+VIEWS = {"unrolled": draw.unrolled, "rolled": draw.rolled,
+         "flow": lambda loss, **options: draw.gradient_flow(gradient_flow(loss), **options)}
+
+
+@pytest.mark.parametrize(("make", "T"), list(itertools.product(KINDS, (3, 4, 5, 6))))
+def test_every_state_has_a_way_of_its_own_to_what_looks_back_at_it(make, T):
+    loss = make(T)
+    for view, direction in itertools.product(VIEWS, ("right", "down") if T % 2 else ("right",)):
+        assert faults(VIEWS[view](loss, direction=direction).drawing) == [], (view, direction)
+
+
+def test_a_product_of_two_steps_is_no_total():
+    drawing = draw.unrolled(dot_product(4)).drawing
+    assert not any(box.role == "total" for box in drawing.boxes)
+    assert not any(".rail" in line.id for line in drawing.lines if "total" in line.id)
+
+
+@pytest.mark.parametrize(("make", "count"), [(additive, 0), (of_a_matrix, 1)])
+def test_what_gathers_all_states_is_one(make, count):
+    """And each state is a term of it, the last one too, which goes elsewhere besides."""
+    drawing = draw.unrolled(make(4)).drawing
+    assert sum(box.role == "total" for box in drawing.boxes) == count
+    assert sum(".term" in box.id for box in drawing.boxes) == 4 * count
+
+
+def test_the_rail_of_a_total_comes_down_before_the_notes_of_others():
+    E = tg.Tensor(R(0).normal(size=(5, 3)), name="E", requires_grad=True)
+    hs = nn.RNN(3, 3, return_sequences=True, seed=0)(E[[1, 2]].reshape(2, 1, 3))
+    loss = nn.cross_entropy(hs @ E.T, np.array([[1], [2]]))
+    show = ("names", "shapes", "values", "gradients")
+    assert faults(draw.unrolled(loss, show=show).drawing) == []
+
+
+@pytest.mark.parametrize("steps", [slice(3, 5), slice(5, 6)])
+def test_a_decoder_may_be_out_of_view(steps):
+    model = nn.EncoderDecoder(nn.GRU(4, 3, seed=0), nn.GRU(5, 3, seed=1), context="state",
+                              head=nn.Linear(3, 5, seed=9), seed=2)
+    loss = (model(R(0).normal(size=(5, 2, 4)), steps=2) ** 2).sum()
+    picture = draw.unrolled(loss, steps=steps)
+    assert faults(picture.drawing) == []
+    assert sum(box.id.endswith("gap.frame") for box in picture.drawing.frames) >= 1
