@@ -187,12 +187,12 @@ def test_the_check_sees_ends_that_meet_and_lines_on_one_another():
     assert not [*meeting(drawing), *merged(drawing)]
     into = [n for n in drawing.lines if n.head == "t2.linear"]
     a, b = into[0], into[1]
-    moved = replace(a, points=(*a.points[:-1], b.points[-1]))
+    moved = a._replace(points=(*a.points[:-1], b.points[-1]))
     lines = tuple(moved if n is a else n for n in drawing.lines)
     assert [*meeting(replace(drawing, lines=lines))]
-    same = replace(a, points=b.points)
+    same = a._replace(points=b.points)
     assert [*merged(replace(drawing, lines=tuple(same if n is a else n for n in drawing.lines)))]
-    short = replace(a, points=(*a.points[:-1], (a.points[-1][0], a.points[-1][1] + 7)))
+    short = a._replace(points=(*a.points[:-1], (a.points[-1][0], a.points[-1][1] + 7)))
     assert [*dangling(replace(drawing, lines=tuple(short if n is a else n for n in drawing.lines)))]
 
 
@@ -216,7 +216,7 @@ def test_the_check_sees_heads_that_another_line_runs_over():
     top, (right, y) = line.points[0][1], (state.sides[2], state.y)
 
     def seen(*points):
-        lines = tuple(replace(n, points=points) if n is line else n for n in drawing.lines)
+        lines = tuple(n._replace(points=points) if n is line else n for n in drawing.lines)
         return [fault.partition(",")[0] for fault in covered(replace(drawing, lines=lines))]
 
     assert "the shaft of t1.forward.h--t1.y.op is 1.0" in seen(
@@ -235,7 +235,7 @@ def test_the_check_sees_slanting_lines_on_one_another(aside, turn, seen):
     points = [tuple((x + far * long * math.cos(way) - up * math.sin(way),
                      y + far * long * math.sin(way) + up * math.cos(way)) for far in (-1, 1))
               for way, up in ((at, 0.0), (at + turn, aside))]
-    lines = replace(a, points=points[0]), replace(b, points=points[1])
+    lines = a._replace(points=points[0]), b._replace(points=points[1])
     assert bool([*merged(replace(drawing, lines=lines))]) == seen
 
 

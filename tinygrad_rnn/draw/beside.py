@@ -40,20 +40,20 @@ def one_below_the_other(upper: Drawing, lower: Drawing) -> Drawing:
 def moved(drawing: Drawing, dx: float, dy: float, prefix: str) -> Drawing:
     """A drawing somewhere else, its ids with a prefix."""
     def box(b: Box) -> Box:
-        return replace(b, id=prefix + b.id, x=b.x + dx, y=b.y + dy)
+        return b._replace(id=prefix + b.id, x=b.x + dx, y=b.y + dy)
 
     def name(id: str | None) -> str | None:
         return None if id is None else prefix + id
 
     def line(n: Line) -> Line:
-        return replace(n, id=prefix + n.id, tail=name(n.tail), head=name(n.head),
-                       points=tuple((x + dx, y + dy) for x, y in n.points))
+        return n._replace(id=prefix + n.id, tail=name(n.tail), head=name(n.head),
+                          points=tuple((x + dx, y + dy) for x, y in n.points))
 
     def labels(these: Iterable[Label]) -> tuple[Label, ...]:
-        return tuple(replace(n, x=n.x + dx, y=n.y + dy) for n in these)
+        return tuple(n._replace(x=n.x + dx, y=n.y + dy) for n in these)
 
     return replace(drawing, left=drawing.left + dx, top=drawing.top + dy,
                    frames=tuple(map(box, drawing.frames)), lines=tuple(map(line, drawing.lines)),
                    boxes=tuple(map(box, drawing.boxes)), labels=labels(drawing.labels),
-                   strips=tuple(replace(s, id=prefix + s.id, x=s.x + dx, y=s.y + dy)
+                   strips=tuple(s._replace(id=prefix + s.id, x=s.x + dx, y=s.y + dy)
                                 for s in drawing.strips))

@@ -93,7 +93,7 @@ class Turned:
         flat = Ink(grid).drawing()
         self.frames = [turned_box(box) for box in flat.frames]
         self.boxes = {box.id: turned_box(box) for box in flat.boxes}
-        self.lines = [replace(line, points=tuple(map(turn, line.points))) for line in flat.lines]
+        self.lines = [line._replace(points=tuple(map(turn, line.points))) for line in flat.lines]
         self.ways = [tuple(map(turn, grid.way(wire))) for wire in grid.scene.wires]
         self.labels: list[Label] = []
         self.crowded = 0
@@ -144,7 +144,7 @@ class Turned:
         clear = [label for label in free if not self.lanes.touch(label_rect(label))]
         self.crowded += not clear
         label = next(iter([*clear, *free, *labels]))
-        self.labels.append(replace(label, halo=halo or not clear))
+        self.labels.append(label._replace(halo=halo or not clear))
         self.taken.add(label_rect(label))
 
     def title(self, column: Column, frame: Box) -> None:
@@ -245,4 +245,4 @@ class Turned:
 def turned_box(box: Box) -> Box:
     """A box after the turn."""
     x, y = turn((box.x, box.y))
-    return replace(box, x=x, y=y, w=box.h, h=box.w)
+    return box._replace(x=x, y=y, w=box.h, h=box.w)

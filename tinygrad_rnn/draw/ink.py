@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import cached_property
 
 from . import spots, style
@@ -217,6 +216,6 @@ class Ink:
         (x, y), anchor = stamp.notes[glyph.key]
         for i, line in enumerate(broken(glyph.note) if glyph.key in stamp.broken else [glyph.note]):
             label = Label(self.grid.left[column] + x, y + LINE * i, line, anchor=anchor, bold=True)
-            self.put(replace(label, halo=self.lanes.touch(label_rect(label))))
+            self.put(label._replace(halo=self.lanes.touch(label_rect(label))))
             left, top, right, bottom = label_rect(label)
             self.taken.add((left - 8, top, right + 8, bottom))  # other numbers are told from it

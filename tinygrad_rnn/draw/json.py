@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json as text_of
 from collections.abc import Iterable
-from dataclasses import MISSING, fields
 from typing import Any
 
 from . import style
@@ -49,10 +48,9 @@ def quoted(value: Any) -> str:
 def record(thing: Thing) -> dict[str, Any]:
     """The fields of a thing that differ from what is usual."""
     found = {}
-    for field in fields(thing):
-        value = getattr(thing, field.name)
-        if field.default is MISSING or value != field.default:
-            found[field.name] = plain(value)
+    for name, value in zip(thing._fields, thing):
+        if name not in thing._field_defaults or value != thing._field_defaults[name]:
+            found[name] = plain(value)
     return found
 
 

@@ -5,7 +5,8 @@ The question this file answers: *what is on the paper, and where?*
 Coordinates are points (1/72 inch), x to the right and y downwards, positions are centres. Things
 carry the role they play; the writers look up its colours, so that one drawing serves light and dark
 paper. Ids come from the position in the graph (`t2.h`, `W_hh`): the same program gives the same
-drawing.
+drawing. What there may be 100,000 of is a named tuple: these are made five times as fast as frozen
+data classes.
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ from .labels import Text
 Point = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """Something with an outline. `shape` is "circle", "rect", "round" or "cell" (sharp corners, no
     room around its words); `fill`, `stroke` and `ink` replace the role's."""
 
@@ -45,8 +45,7 @@ class Box:
         return (self.x - self.w / 2, self.y - self.h / 2, self.x + self.w / 2, self.y + self.h / 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line through `points` from box `tail` to box `head`, with an arrow at its end or none."""
 
     id: str
@@ -61,8 +60,7 @@ class Line:
     colour: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """Words on their own. `anchor` is "start", "middle" or "end"; `halo` clears the paper
     behind; `ink` replaces the role's."""
 
@@ -85,8 +83,7 @@ class Cell(NamedTuple):
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Strip:
+class Strip(NamedTuple):
     """Many equal cells in a row (a heat strip, bars): left, top, size. `title` says what it
     shows. `down`: the cells are below each other, and are filled from the left."""
 

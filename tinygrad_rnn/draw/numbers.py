@@ -5,7 +5,6 @@ The question this file answers: *which number stands at which line?*
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -69,7 +68,7 @@ def number(ink: Ink, wire: Wire) -> None:
     passage = wire.kind in PASSAGES
     label = Label(*at, wire.note, "text" if passage else "quiet",
                   style.SMALL if passage else style.TINY, anchor)
-    ink.put(replace(label, halo=passage or ink.lanes.touch(label_rect(label))))
+    ink.put(label._replace(halo=passage or ink.lanes.touch(label_rect(label))))
 
 
 def arrival(ink: Ink, wire: Wire, room: Text) -> None:
@@ -78,7 +77,7 @@ def arrival(ink: Ink, wire: Wire, room: Text) -> None:
     places = spots.at_start(wire, ink.grid.way(wire), width(room, style.TINY))
     at, anchor = ink.best(places, room)
     label = Label(*at, wire.arrives, "quiet", style.TINY, anchor)
-    ink.put(replace(label, halo=ink.lanes.touch(label_rect(label))))
+    ink.put(label._replace(halo=ink.lanes.touch(label_rect(label))))
 
 
 def delay(ink: Ink, wire: Wire) -> None:

@@ -157,19 +157,19 @@ def painted(drawing: Drawing, palette: Mapping[str, str]) -> Drawing:
         colour = palette.get(b.role)
         if colour is None or b.fill is not None:
             own = palette.get(b.fill or "")  # the dot of a rail
-            return b if own is None else replace(b, fill=own, stroke=own)
-        return replace(b, fill=colour, stroke=style.mix(colour, "#000000", 0.3),
-                       ink=style.ink_on(colour))
+            return b if own is None else b._replace(fill=own, stroke=own)
+        return b._replace(fill=colour, stroke=style.mix(colour, "#000000", 0.3),
+                          ink=style.ink_on(colour))
 
     def line(n: Line) -> Line:
-        return replace(n, colour=palette[n.role]) if n.colour is None and n.role in palette else n
+        return n._replace(colour=palette[n.role]) if n.colour is None and n.role in palette else n
 
     def label(n: Label) -> Label:
-        return replace(n, ink=palette[n.role]) if n.role in palette else n
+        return n._replace(ink=palette[n.role]) if n.role in palette else n
 
     def strip(s: Strip) -> Strip:
         cells = (cell._replace(paint=palette.get(cell.paint, cell.paint)) for cell in s.cells)
-        return replace(s, cells=tuple(cells))
+        return s._replace(cells=tuple(cells))
 
     return replace(drawing, boxes=tuple(map(box, drawing.boxes)),
                    frames=tuple(map(box, drawing.frames)), lines=tuple(map(line, drawing.lines)),

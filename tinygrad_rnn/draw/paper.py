@@ -145,13 +145,13 @@ def printed(drawing: Drawing) -> Drawing:
         if b.fill is None or not b.fill.startswith("#"):
             return b
         fill = grey(b.fill) or ""
-        return replace(b, fill=fill, stroke="#000000", ink=style.ink_on(fill))
+        return b._replace(fill=fill, stroke="#000000", ink=style.ink_on(fill))
 
     return replace(
         drawing,
         boxes=tuple(map(box, drawing.boxes)),
-        lines=tuple(replace(n, colour=grey(n.colour)) for n in drawing.lines),
-        labels=tuple(replace(n, ink=grey(n.ink)) for n in drawing.labels),
-        strips=tuple(replace(s, cells=tuple(c._replace(paint=grey(c.paint) or c.paint)
+        lines=tuple(n._replace(colour=grey(n.colour)) for n in drawing.lines),
+        labels=tuple(n._replace(ink=grey(n.ink)) for n in drawing.labels),
+        strips=tuple(s._replace(cells=tuple(c._replace(paint=grey(c.paint) or c.paint)
                                             for c in s.cells)) for s in drawing.strips),
     )

@@ -11,7 +11,6 @@ what its edges bring. A node of arrays is opened into the products and sums of i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -134,7 +133,7 @@ class Circuit:
             self.edge(boxes[a], boxes[b], self.nodes[b], position, layers.way(i))
         caption = (Run("Scalar graph", "b"), Run(": on each edge the local derivative · the "
                                                  "gradient that arrives = what is sent back"))
-        self.sheet.labels = [replace(label, halo=label.halo or struck(label, self.sheet.lines))
+        self.sheet.labels = [label._replace(halo=label.halo or struck(label, self.sheet.lines))
                              for label in self.sheet.labels]
         return self.sheet.drawing(caption)
 

@@ -6,7 +6,6 @@ The question this file answers: *which row is which layer?*
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from . import spots, style
 from .labels import clean, roman
@@ -51,8 +50,8 @@ def placed(name: Label, near: list[Spot], taken: Places, crossed: Places) -> Lab
     """A name at the first of some spots where it lies on nothing; where that is on a line, it
     clears what is behind it."""
     (x, y), anchor = spots.best(near, name.text, taken, crossed)
-    found = replace(name, x=x, y=y, anchor=anchor)
-    return replace(found, halo=crossed.touch(label_rect(found)))
+    found = name._replace(x=x, y=y, anchor=anchor)
+    return found._replace(halo=crossed.touch(label_rect(found)))
 
 
 def above(name: Label, lines: Iterable[Line]) -> Places:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from html import escape
+from math import sqrt
 
 from ..core.freeing import unsearched
 from . import style
@@ -75,18 +76,16 @@ def elements(drawing: Drawing, paint: Painter) -> Iterator[str]:
 
 def box(b: Box, paint: Painter) -> str:
     """A shape with its text and tooltip."""
-    look = paint.shape(b.role, b.fill, b.stroke, b.width, b.dashed)
-    if b.shape == "circle":
-        shape = f'<circle cx="{f(b.x)}" cy="{f(b.y)}" r="{f(b.w / 2)}" {look}/>'
+    name, x, y, w, h, kind, role, runs, told, size, thick, dashed, fill, stroke, ink = b
+    look = paint.shape(role, fill, stroke, thick, dashed)
+    if kind == "circle":
+        shape = f'<circle cx="{f(x)}" cy="{f(y)}" r="{f(w / 2)}" {look}/>'
     else:
-        left, top, _, _ = b.sides
-        shape = (f'<rect x="{f(left)}" y="{f(top)}" width="{f(b.w)}" height="{f(b.h)}" '
+        shape = (f'<rect x="{f(x - w / 2)}" y="{f(y - h / 2)}" width="{f(w)}" height="{f(h)}" '
                  f'rx="{f(corner(b))}" {look}/>')
-    title = f"<title>{xml(b.title)}</title>" if b.title else ""
-    words = ""
-    if b.text:
-        words = text(b.x, b.y + b.size * 0.35, b.text, b.size, "middle", paint.ink(b.role, b.ink))
-    return f'<g id="{b.id}">{title}{shape}{words}</g>'
+    title = f"<title>{xml(told)}</title>" if told else ""
+    words = text(x, y + size * 0.35, runs, size, "middle", paint.ink(role, ink)) if runs else ""
+    return f'<g id="{name}">{title}{shape}{words}</g>'
 
 
 def corner(b: Box) -> float:
@@ -148,29 +147,30 @@ def label(n: Label, paint: Painter) -> str:
 
 def line(n: Line, paint: Painter) -> str:
     """A line with round corners and its arrow head."""
-    look, fill = paint.pen(n.role, n.colour, n.width, n.dash)
-    points, head = n.points, ""
-    if n.arrow:
-        long, half = style.head(n.width)
-        corners = arrow(points[-2], points[-1], long, half)
+    name, points, role, _, _, told, wide, dash, arrowed, colour = n
+    look, fill = paint.pen(role, colour, wide, dash)
+    head = ""
+    if arrowed:
+        corners, end = arrow(points[-2], points[-1], *style.head(wide))
         head = f'<polygon points="{corners}" {fill}/>'
-        points = (*points[:-1], toward(points[-1], points[-2], long - 1))
-    title = f"<title>{xml(n.title)}</title>" if n.title else ""
-    return f'<g id="{n.id}">{title}<path d="{path(points)}" {look}/>{head}</g>'
+        points = (*points[:-1], end)
+    title = f"<title>{xml(told)}</title>" if told else ""
+    return f'<g id="{name}">{title}<path d="{path(points)}" {look}/>{head}</g>'
 
 
-def arrow(back: Point, tip: Point, long: float, half: float) -> str:
-    """The three corners of an arrow head, so long and half so wide."""
-    dx, dy = direction(back, tip)
-    x, y = tip[0] - dx * long, tip[1] - dy * long
-    return (f"{f(tip[0])},{f(tip[1])} {f(x - dy * half)},{f(y + dx * half)} "
-            f"{f(x + dy * half)},{f(y - dx * half)}")
+def arrow(back: Point, tip: Point, long: float, half: float) -> tuple[str, Point]:
+    """The three corners of an arrow head, so long and half so wide; and where its line ends, just
+    inside."""
+    (x, y), (dx, dy) = tip, direction(back, tip)
+    far, up, aside, across = x - dx * long, y - dy * long, dx * half, dy * half
+    return (f"{f(x)},{f(y)} {f(far - across)},{f(up + aside)} {f(far + across)},{f(up - aside)}",
+            (x - dx * (long - 1), y - dy * (long - 1)))
 
 
 def direction(p: Point, q: Point) -> Point:
     """The unit vector from `p` to `q`."""
     dx, dy = q[0] - p[0], q[1] - p[1]
-    long = (dx * dx + dy * dy) ** 0.5 or 1.0
+    long = sqrt(dx * dx + dy * dy) or 1.0
     return dx / long, dy / long
 
 
