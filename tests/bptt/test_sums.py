@@ -6,6 +6,8 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.bptt import sums
+from tinygrad_rnn.bptt.contribution import accumulate
+from tinygrad_rnn.core import ops
 
 
 def loop(x, W, U, T=9, between=None):
@@ -27,16 +29,31 @@ def weights(H, I, dtype="float64", scale=0.5):
 
 
 def compare(make, *leaves):
-    """Norms beside arrays: the totals, .grad, and the norm of each use."""
+    """Norms beside arrays, and beside the uses built one by one: the totals, .grad, and the norm of
+    each use."""
     flow, whole = (tg.gradient_flow(make(), keep=keep) for keep in ("norms", "arrays"))
     for x in leaves:
         assert flow.totals[x].tobytes() == whole.totals[x].tobytes()
+        assert whole.totals[x].tobytes() == accumulate(x, whole.incoming[x]).tobytes()
         got, expected = ([row for row in one.ledger(x) if row.root != "carried in"]
                          for one in (flow, whole))
         assert [row.step for row in got] == [row.step for row in expected]
         np.testing.assert_allclose([row.norm for row in got], [row.norm for row in expected],
                                    rtol=1e-6 if x.dtype == np.float32 else 1e-13)
     return flow
+
+
+@pytest.mark.parametrize("between", [None, lambda W: (W * W).sum()])
+def test_with_arrays_the_norms_are_known_as_well(monkeypatch, between):
+    """Those that were built together, oldest first: of a weight that has no other uses, all."""
+    W, U = weights(4, 3)
+    monkeypatch.setattr(sums, "ROOM", 40)
+    x = np.random.default_rng(2).normal(size=(9, 2, 3))
+    recording = tg.gradient_flow(loop(x, W, U, between=between)).incoming
+    for leaf in (W, U):
+        uses = [use for use in recording[leaf][::-1] if use.node.op is ops.linear]
+        np.testing.assert_allclose(recording.measured(leaf), [use.norm() for use in uses], 1e-13)
+    assert len(recording.measured(tg.Tensor(1.0))) == 0
 
 
 @pytest.mark.parametrize("room", [1, 40, 131072])

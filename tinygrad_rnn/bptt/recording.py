@@ -18,6 +18,8 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
+
 from ..core.backprop import operands_of
 from ..core.graph import Node, constant
 from ..core.outline import Outline
@@ -48,6 +50,7 @@ class Recording(Mapping[Node, list[Contribution]]):
         self.steps: dict[tuple[Node, int], list[Contribution]] = {}  # by an op that spans many
         self.made: dict[Node, list[Contribution]] = {}
         self.outline: Outline | None = None  # of a long graph, for drawings
+        self.weights: dict[Node, list[Any]] = {}  # the norms of uses that were built together
 
     def see_through(self, nodes: Iterable[Node]) -> set[Node]:
         """Find the aliases of leaves; the leaves that have any."""
@@ -98,6 +101,10 @@ class Recording(Mapping[Node, list[Contribution]]):
     def numbered(self) -> dict[tuple[Node, int], int]:
         """The number of each use."""
         return {use: i for i, use in enumerate(zip(self.uses.users, self.uses.positions))}
+
+    def measured(self, x: Node) -> Any:
+        """The norms of the uses of a weight that were built together, oldest first."""
+        return np.concatenate(self.weights.get(x, [np.empty(0)]))[::-1]
 
     # --- one use, and those of a node -------------------------------------------------------------
 

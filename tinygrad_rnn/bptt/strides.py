@@ -35,7 +35,6 @@ from ..core.together import (
     steps_of,
     way_past,
 )
-from ..core.totals import InOrder
 from .pieces import Measured, Stacked, Walked
 from .recording import Recording
 from .sums import Sized, Stacks, norm_at
@@ -53,10 +52,10 @@ class Turn(NamedTuple):
     steps: Sequence[Any] = ()
 
 
-def record(recording: Recording) -> InOrder:
+def record(recording: Recording) -> Sized:
     """The walk back from the root of a recording that is still empty, taking every stride there
     is: the totals."""
-    totals = (Sized if recording.norms else InOrder)([(recording.root, recording.seed)])
+    totals = Sized([(recording.root, recording.seed)], every=recording.norms)
     nodes, turns = planned(recording.root)
     writer = Writer(recording, totals, nodes)
     if turns and crossed(turns, writer):

@@ -10,6 +10,7 @@ the order of the rows, to the bit.
 from __future__ import annotations
 
 import math
+from array import array
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from ..core.graph import Node
 from ..core.parts import norm, outer_norm, roots, squares, stacked
 from ..core.together import Use
-from ..core.totals import InOrder, one_use
+from ..core.totals import Totals, one_use
 
 ROOM = 131072  # numbers: what several steps give to a weight is built at once, up to so many; and
 # the system takes back the pages of nothing that is smaller, which is slower than the products
@@ -85,42 +86,49 @@ def norm_at(x: Any, t: int) -> float:
 # --- the totals of a walk through the nodes -------------------------------------------------------
 
 
-class Sized(InOrder):
-    """Totals that note how large each use of a weight is, in `sizes`.
+class Sized(Totals):
+    """Totals that are the sums of their contributions one after the other, to the bit, and note how
+    large each use of a weight is, in `sizes`; those of a leaf stand at its `places` there.
 
-    Some uses of a weight wait, and are built together. `waiting` has for each weight what arrived,
-    what it was used with, and which of the `sizes` this is.
+    The use of a weight (`Op.late`) is built by the product that builds it for whoever asks again,
+    on the same numbers. Most of them wait, and are built together. `waiting` has for each weight
+    what arrived, and what it was used with; theirs are the last of its places. What cannot wait is
+    measured if `every` use has to be.
     """
 
-    __slots__ = ("sizes", "stacks", "waiting")
+    __slots__ = ("every", "places", "sizes", "stacks", "waiting")
 
-    def __init__(self, start: Any) -> None:
+    def __init__(self, start: Any, every: bool = True) -> None:
         super().__init__(start)
-        self.sizes = list[float]()
-        self.stacks, self.waiting = Stacks(), dict[Node, tuple[list[Any], list[Any], list[int]]]()
+        self.every = every
+        self.sizes: list[float] = []
+        self.places: dict[Node, array[int]] = {}
+        self.stacks, self.waiting = Stacks(), dict[Node, tuple[list[Any], list[Any]]]()
 
     def collect(self, node: Node, x: Node, g: Any) -> bool:
-        """Note the use of a weight: it waits, or is added now."""
+        """Note the use of a weight: it waits, or is added now, and of it nothing else is kept."""
         if node.op.late is None:
             return False
         u = node.u
         if not x.is_leaf or not alike(g, u, x.value):
             c = one_use(node, g)
-            self.sizes.append(norm(c))
             self.add(x, c)
+            if self.every:
+                self.sizes.append(norm(c))
             return True
         found = self.waiting.get(x)
         if found is not None and (found[0][0].shape != g.shape or found[1][0].shape != u.shape):
             self.build(x)
             found = None
         if found is None:
-            found = self.waiting[x] = [], [], []
+            found = self.waiting[x] = [], []
+            self.places.setdefault(x, array("q"))
             self.owned.discard(x)
             self[x] = Waiting(self, x, self.get(x))
-        gs, us, places = found
+        gs, us = found
         gs.append(g)
         us.append(u)
-        places.append(len(self.sizes))
+        self.places[x].append(len(self.sizes))
         self.sizes.append(0.0)
         if len(gs) * max(x.value.size, g.size, u.size) >= ROOM:
             self.build(x)
@@ -129,17 +137,22 @@ class Sized(InOrder):
     @np.errstate(over="ignore", under="ignore", invalid="ignore")  # then the norm itself is taken
     def build(self, x: Node) -> None:
         """Add the uses of a weight that wait."""
-        gs, us, places = self.waiting.pop(x)
+        gs, us = self.waiting.pop(x)
         use, line = Use(x, stacked(gs), stacked(us)), np.empty(len(gs))
         self[x] = self.stacks.add(self[x].total, use, line)
         self.owned.add(x)
-        for place, size in zip(places, roots(line, lambda t: norm_at(use, t)).tolist()):
+        sizes = roots(line, lambda t: norm_at(use, t)).tolist()
+        for place, size in zip(self.places[x][-len(gs):], sizes):
             self.sizes[place] = size
 
-    def build_all(self) -> None:
-        """Add all uses that wait."""
+    def settled(self) -> tuple[list[float], dict[Node, Any]]:
+        """Add all uses that wait: the sizes, and those of each leaf. New ones are noted anew."""
         for x in list(self.waiting):
             self.build(x)
+        sizes, every = self.sizes, np.array(self.sizes)
+        each = {x: every[places] for x, places in self.places.items()}
+        self.sizes, self.places = [], {}
+        return sizes, each
 
 
 def alike(g: Any, u: Any, x: Any) -> bool:

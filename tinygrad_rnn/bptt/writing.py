@@ -21,7 +21,7 @@ from ..core.backprop import contributions, history, local, uses
 from ..core.graph import Node
 from ..core.ops import is_basic
 from ..core.parts import norm
-from ..core.totals import InOrder, Totals
+from ..core.totals import Totals
 from .contribution import Contribution, RunningSum, accumulate
 from .pieces import WEIGHT, Sizes, Walked
 from .recording import WIDTH, Recording
@@ -37,7 +37,7 @@ class Writer:
     through an alias, or an op that spans many steps is told apart: their totals are summed again.
     """
 
-    def __init__(self, recording: Recording, totals: InOrder, nodes: Sequence[Node]) -> None:
+    def __init__(self, recording: Recording, totals: Sized, nodes: Sequence[Node]) -> None:
         self.recording, self.totals = recording, totals
         self.kinds = {n.op for n in nodes}  # few: what none of them can do, no node is asked for
         some = any(op.alias for op in self.kinds)
@@ -52,7 +52,7 @@ class Writer:
     def walk(self, nodes: Sequence[Node]) -> None:
         """Go through these nodes, newest first."""
         edges = hooks.watched(contributions(self.totals, way=nodes), self.totals)
-        if isinstance(self.totals, Sized):
+        if self.recording.norms:
             edges = map(self.sum_again, edges) if self.again or self.spans else edges
             self.recording.pieces.append(sized(edges, self.totals))
             return
@@ -66,6 +66,8 @@ class Writer:
                     written.kept[node, position] = c
         else:
             written.passed.update(map(itemgetter(0, 3), edges))
+        for x, sizes in self.totals.settled()[1].items():
+            self.recording.weights.setdefault(x, []).append(sizes)
 
     def finish(self) -> None:
         """When all of it has passed: correct the totals, and note them."""
@@ -153,9 +155,7 @@ def sized(walk: Iterable[Edge], totals: Sized) -> Sizes:
         if len(waiting) >= some:
             some = written.measure(waiting)
     written.measure(waiting)
-    totals.build_all()
-    written.weights.extend(totals.sizes)
-    totals.sizes.clear()
+    written.weights.extend(totals.settled()[0])
     return written
 
 

@@ -121,21 +121,6 @@ class Totals(dict[Node, Any]):
             self.owned.add(x)
 
 
-class InOrder(Totals):
-    """Totals that are the sums of their contributions one after the other, to the bit.
-
-    The use of a weight (`Op.late`) is built by the one call that builds it for whoever asks again,
-    on the same numbers: the same bits, whatever the library behind the products does with many.
-    """
-
-    def collect(self, node: Node, x: Node, g: Any) -> bool:
-        """Add the use of a weight now; of all that is added up, nothing else is kept."""
-        if node.op.late is None:
-            return False
-        self.add(x, one_use(node, g))
-        return True
-
-
 def one_use(node: Node, g: Any) -> Any:
     """What `node` gives to the weight that is its second operand, when `g` arrives."""
     assert node.op.late is not None

@@ -109,6 +109,7 @@ class Seeker:
         weights = [self.uses(x) for x, _ in rails]
         if self.whole:
             sought = [*states.values(), *[one for one in weights if one is not None]]
+            sought = [one for one in sought if not one.found]
             arrived = list(reversed(self.flow.incoming.passed.values()))
             Reckoner(self.found).work_out(sought, arrived)
         return ({name: self.of_state(one) for name, one in states.items()},
@@ -141,13 +142,16 @@ class Seeker:
                         norms_of([arrived[nodes[i]] for i in one.at.tolist()]))
 
     def uses(self, x: Node) -> Sought | None:
-        """What is sought of a weight, if what each step gives is one use."""
+        """What is sought of a weight, if what each step gives is one use; found already, if all
+        uses were measured when they were recorded."""
         at = np.array(self.found.uses.get(x, ()), int)
-        at = at[self.steps[at] != UNTIMED]
+        known, timed = self.flow.incoming.measured(x), self.steps[at] != UNTIMED
+        found = [known[timed]] if len(known) == len(at) else []
+        at = at[timed]
         steps = self.steps[at]
         once = (np.diff(steps) > 0).all() or len(set(steps.tolist())) == len(at)
         ready = self.whole and not self.found.stages and x in self.flow.arrived
-        return Sought(at, x) if len(at) and once and ready else None
+        return Sought(at, x, found) if len(at) and once and ready else None
 
     def of_weight(self, x: Node, stage: int, one: Sought | None) -> Series:
         """‖Δ_t‖ at every step of a stage; two uses at one step count together."""
