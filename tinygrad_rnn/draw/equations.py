@@ -26,7 +26,7 @@ from .survey import Survey
 from .wording import index_text, unnamed_root, worth
 
 FEW = 12              # an array of so many entries is written out
-LONG, SHORT = 60, 22  # characters of an expression in an equation, and in the place of a name
+LONG, SHORT = 60, 34  # characters of an expression in an equation, and in the place of a name
 INFIX = {"+": "+", "-": "−", "*": "×", "/": "÷", "@": "@", "**": "^", "power": "^"}
 BINDS = {"+": 1, "-": 1, "*": 2, "/": 2, "@": 2, "linear": 2, "neg": 2, "**": 3, "power": 3}
 NEEDS = {"+": (1, 1), "-": (1, 2), "*": (2, 2), "/": (2, 3), "@": (3, 3), "linear": (3, 3),

@@ -69,8 +69,8 @@ function arriving(facts, i) { // g, and where its parts came from
       facts.append(...item(`from ${source(uses[u])}`, written(i, sumOf(uses[u])), "number"));
     }
   }
-  const label = parts.length > 1 ? "arrives, g = their sum"
-    : parts.length ? `arrives from ${source(uses[parts[0]])}, g` : "arrives, g";
+  const label = parts.length > 1 ? "g, their sum, arrives"
+    : parts.length ? `g arrives from ${source(uses[parts[0]])}` : "g arrives";
   facts.append(...item(label, equal(slope(i), written(i, gradientOf(i, state.m))), "number"));
 }
 
@@ -89,7 +89,7 @@ function leaving(facts, use, m) {
   facts.append(...item(`leaves to ${name}`, written(use.x, sent) + several, "number"));
   if (received[use.x].length > 1) {
     const now = received[use.x].filter((u) => uses[u].moment <= state.m).length;
-    facts.append(...item("running sum", `${written(use.x, gradientOf(use.x, state.m))}   `
+    facts.append(...item(`running sum for ${name}`, `${written(use.x, gradientOf(use.x, state.m))}   `
       + `(${now} of ${received[use.x].length})`, "number"));
   }
 }
