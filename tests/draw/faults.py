@@ -29,15 +29,17 @@ def faults(drawing, ends=True):
     for a, b in itertools.combinations(boxes, 2):
         if overlap(a.sides, b.sides):
             found.append(f"{a.id} and {b.id} overlap")
-    for line in drawing.lines:
-        for p, q in itertools.pairwise(line.points):
-            for box in boxes:
-                own = box.id in (line.tail, line.head) or box.id in line.id.split("--")
-                if not own and meets(p, q, box.sides, -0.5):
+    lines = [(line, around(line)) for line in drawing.lines]
+    for line, rect in lines:
+        own = {line.tail, line.head, *line.id.split("--")}
+        for box in boxes:
+            for p, q in itertools.pairwise(line.points if overlap(rect, box.sides, 0) else ()):
+                if box.id not in own and meets(p, q, box.sides, -0.5):
                     found.append(f"{line.id} runs through {box.id}")
     found += [*dangling(drawing), *(meeting(drawing) if ends else ()),
               *(merged(drawing) if ends else ()),
-              *(covered(drawing) if ends and drawing.frames else ())]  # not of graphs without time
+              *(covered(drawing) if ends and drawing.frames else ()),  # not of graphs without time
+              *strayed(drawing)]
     paper = (drawing.left, drawing.top, drawing.left + drawing.width, drawing.top + drawing.height)
     strips = [((s.x, s.y, s.x + s.w, s.y + s.h), s.id) for s in drawing.strips]
     for rect, what in [
@@ -60,13 +62,20 @@ def faults(drawing, ends=True):
         if label.halo:  # clears what is behind it
             continue
         rect = label_rect(label)
-        for line in drawing.lines:
-            if any(meets(p, q, rect, -2.0) for p, q in itertools.pairwise(line.points)):
+        for line, own in lines:
+            if overlap(own, rect, 0) and any(
+                    meets(p, q, rect, -2.0) for p, q in itertools.pairwise(line.points)):
                 found.append(f"{line.id} strikes through {label.text}")
     for a, b in itertools.combinations(drawing.labels, 2):
         if overlap(label_rect(a), label_rect(b), 2.0):
             found.append(f"{a.text} lies on {b.text}")
     return found
+
+
+def around(line):
+    """The rectangle around a line; one that is level or upright is a little wide nevertheless."""
+    xs, ys = zip(*line.points)
+    return min(xs) - 1, min(ys) - 1, max(xs) + 1, max(ys) + 1
 
 
 def seen(strip):
@@ -144,18 +153,19 @@ def covered(drawing):
     """Arrow heads that another line comes over, and those with a shaft that is shorter than they
     are. Lines that have become one before their common head have one shaft. Slanting ones
     come to their ends from all sides; dotted ones, along which no gradient runs, are not asked."""
-    for line in drawing.lines:
+    lines = [(line, around(line)) for line in drawing.lines]
+    for line, _ in lines:
         long, half = style.head(line.width)
         tip, back = line.points[-1], line.points[-2]
         if not line.arrow or line.dash or tip[0] != back[0] and tip[1] != back[1]:
             continue
         shaft = math.dist(tip, back)
-        if shaft < 0.85 * long:  # its corner is round
+        if shaft < long:
             yield f"the shaft of {line.id} is {shaft:.1f}, its head {long:.1f}"
         rect = head_rect(tip, back, long, half)
         rail = f"{(line.head or '').partition('.tap')[0]}.rail"
-        for other in drawing.lines:
-            if other is line or other.id == rail:
+        for other, own in lines:
+            if other is line or other.id == rail or not overlap(own, rect, 0):
                 continue
             points = other.points
             if math.dist(points[-1], tip) < 0.5 and other.arrow and \
@@ -163,6 +173,33 @@ def covered(drawing):
                 points = points[:-1]
             if any(meets(p, q, rect, -0.5) for p, q in itertools.pairwise(points)):
                 yield f"{other.id} runs over the head of {line.id}"
+
+
+WITHIN = 2.0  # what comes so near to the outline of a frame lies on it
+
+
+def strayed(drawing):
+    """Wires between things of one step that leave its frame, or run on its outline; and taps that
+    do so anywhere but on their first stretch, up from the rail."""
+    boxes = {box.id: box for box in drawing.boxes}
+    steps = [frame.sides for frame in drawing.frames if frame.role == "frame"]
+    for line in drawing.lines:
+        ends = [boxes[end] for end in (line.tail, line.head) if end in boxes]
+        dots = [".tap" in box.id and box.w < 8 for box in ends]
+        own = {step_of(box, steps) for box, dot in zip(ends, dots) if not dot}
+        if len(ends) < 2 or len(own) != 1 or None in own:
+            continue
+        left, top, right, bottom = own.pop()
+        points = line.points[dots[0]:len(line.points) - dots[1]]
+        if not all(left + WITHIN <= x <= right - WITHIN and top + WITHIN <= y <= bottom - WITHIN
+                   for x, y in points):
+            yield f"{line.id} leaves its step"
+
+
+def step_of(box, steps):
+    """The frame of the step that a box stands in, if it stands in one."""
+    return next(((left, top, right, bottom) for left, top, right, bottom in steps
+                 if left < box.x < right and top < box.y < bottom), None)
 
 
 def turn(p, q):

@@ -9,10 +9,12 @@ import pytest
 
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
+from tinygrad_rnn.draw import style
+from tinygrad_rnn.draw.search import End, search
 
 from . import generic
 from .crossed import cases, drawn
-from .faults import covered, dangling, faults, meeting, merged, things
+from .faults import covered, dangling, faults, meeting, merged, step_of, strayed, things
 from .graphs import GRAPHS, both_ways, layer, unstamped
 from .invented import invented
 
@@ -48,6 +50,9 @@ ONCE_WRONG = [  # rails ran through dots, a handover through weights
     "encoder, decoder, fed back: unrolled('cell', 'right', {'steps': slice(2, 4, None)}",
     "encoder, decoder, fed back: unrolled('cell', 'right', {'first': 0, 'last': 2}",
     "encoder, decoder, LSTM: rolled('cell', 'right', 'a rather long name'",
+    # arrow heads lay on wires beside them, taps and a delay outside of their steps
+    "LSTM, both ways: flow('down', {}", "gru: flow('down', {'first': 1, 'last': 1}",
+    "skipping: rolled('op', 'right', 'a rather long name'", "padded: rolled('cell', 'down', ''",
 ]
 
 
@@ -72,7 +77,9 @@ def test_what_was_wrong_once(start):
     1057, 1931, 235,  # terms of totals lay on wires and ran through boxes
     506, 673, 1026,  # first states stood on notes and on weights
     58, 420, 679, 848, 1602, 1637,  # notes lay on one another, wires struck through names
-    1656,  # taps ran over arrow heads
+    375, 966, 1656, 1748,  # wires ran over arrow heads
+    500, 1040, 1700,  # taps ran outside of the frames of their steps
+    1398,  # a stage of which no step is in view
 ])
 def test_models_that_nobody_has_drawn_before(seed):
     """More of them: python -m pytest tests/benchmarks/test_invented.py"""
@@ -223,6 +230,66 @@ def test_the_check_sees_heads_that_another_line_runs_over():
         (right - 1, top), (right - 1, y), (right, y))
     assert "t1.forward.h--t1.y.op runs over the head of t1.forward.h--t2.forward.linear.2" in seen(
         (right + 5, top), (right + 5, y + 30))
+
+
+@pytest.mark.parametrize("share", [0.86, 0.98, 1.02])
+def test_the_check_sees_a_shaft_that_is_shorter_than_its_head(share):
+    drawing = draw.gradient_flow(gradient_flow(GRAPHS["bidirectional"]())).drawing
+    line = max((n for n in drawing.lines if n.arrow and not n.dash), key=lambda n: n.width)
+    (x, y), short = line.points[-1], share * style.head(line.width)[0]
+    bent = replace(line, points=((x - 40, y - short), (x, y - short), (x, y)))
+    found = [*covered(replace(drawing, lines=(bent,)))]
+    assert bool(found) == (share < 1)
+    assert all(fault.startswith(f"the shaft of {line.id} is {short:.1f}") for fault in found)
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_a_way_does_not_run_back_along_the_shaft_that_it_was_given(side):
+    """Out by 16, and up; not back by 11 to save two bends. What goes straight on may."""
+    box, above = (-10.0, -8.0, 10.0, 8.0), (-10.0, -108.0, 10.0, -92.0)
+    start, stop = End((10.0 * side, 0.0), (16.0 * side, 0.0)), (10.0 * side, -100.0)
+    limits = (-60.0, -150.0, 60.0, 50.0)
+    way = search([box, above], [], limits, [start], [End(stop, (5.0 * side, 0.0))])
+    assert way[:2] == ((10.0 * side, 0.0), (26.0 * side, 0.0))
+    assert way[-1] == stop
+    on = search([box], [], limits, [start], [End((50.0 * side, 0.0), (-5.0 * side, 0.0))])
+    assert on == ((10.0 * side, 0.0), (50.0 * side, 0.0))
+
+
+@pytest.mark.parametrize("direction", ["right", "down"])
+@pytest.mark.parametrize("flow", [False, True])
+def test_the_check_sees_what_leaves_its_step(flow, direction):
+    """A tap that comes up outside of the frame or along its outline, and a wire that goes round
+    through the room between two steps; not the way of a tap from its rail."""
+    root = GRAPHS["GRU"]()
+    drawing = (draw.gradient_flow(gradient_flow(root), direction=direction) if flow else
+               draw.unrolled(root, direction=direction)).drawing
+    assert not [*strayed(drawing)]
+    boxes = {box.id: box for box in drawing.boxes}
+    frames = [frame.sides for frame in drawing.frames]
+    down = direction == "down"
+    tap = next(n for n in drawing.lines if n.id == "W_hh--t2.linear.2")
+    wire = next(n for n in drawing.lines if n.id == "t2.h.op--t2.h")
+    sides = step_of(boxes["t2.h"], frames)
+    first, last = (sides[1], sides[3]) if down else (sides[0], sides[2])
+
+    def seen(line, to):
+        """Whether it is told of a line with a bend at a place along time."""
+        (x, y), (u, v) = line.points[0], line.points[-1]
+        bends = ((x, to), (u, to)) if down else ((to, y), (to, v))
+        if line is tap:  # from the rail on, at that place
+            start, end = (line.points[0], line.points[-1])[::-1 if flow else 1]
+            points = ((start[0], to), (end[0], to), end) if down else \
+                ((to, start[1]), (to, end[1]), end)
+            points = points[::-1] if flow else points
+        else:
+            points = (line.points[0], *bends, line.points[-1])
+        lines = tuple(replace(n, points=points) if n is line else n for n in drawing.lines)
+        return [*strayed(replace(drawing, lines=lines))] == [f"{line.id} leaves its step"]
+
+    for line in (tap, wire):
+        assert all(seen(line, to) for to in (first - 8, first, first + 1, last - 1, last + 8))
+        assert not any(seen(line, to) for to in (first + 5, last - 5))
 
 
 @pytest.mark.parametrize(("aside", "turn", "seen"), [

@@ -5,7 +5,8 @@ The question this file answers: *what if a page is high and narrow?*
 Everything is laid out as if time ran to the right, with the width and height of each box exchanged
 and without words; then the paper is turned clockwise. The first step is on top, inputs are on the
 left and losses on the right, and a weight's rail comes down on the left. Words are level on any
-paper, so they find their places after the turn; if one finds none, the rows stand further apart.
+paper, so they find their places after the turn; if one finds none, the rows stand further apart;
+and if a wire finds none, the columns too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from . import style
 from .ink import Ink
 from .labels import Run, Text, clean, roman, width
 from .model import Box, Drawing, Label, Point
+from .noting import parted
 from .paper import framed, label_rect
 from .passages import PASSAGES
 from .routing import Way
@@ -26,17 +28,21 @@ from .spots import Places, Spot, at_start, beside
 from .template import Room
 from .timegrid import HOPELESS, TimeGrid, gap_lines, title_of
 
-TRIES, MORE = 4, 36.0  # how often the rows are moved apart, and how far
+TRIES = 4  # how often things are moved apart
+MORE, ASIDE = 36.0, 12.0  # how far: rows for words, rows and columns for wires
 
 
 def draw_down(scene: Scene) -> Drawing:
     """The drawing of a scene with time, which runs downwards."""
     bare, twins = without_words(scene)
     papers: list[Turned] = []
-    for tries in range(TRIES):
-        papers.append(Turned(scene, TimeGrid(bare, room_for(scene, tries)), twins))
-        if not papers[-1].all_crowded or papers[-1].grid.crowded > HOPELESS:
+    words = wires = 0  # how often some found no place
+    for _ in range(TRIES):
+        paper = Turned(scene, TimeGrid(bare, room_for(scene, words, wires)), twins)
+        papers.append(paper)
+        if not paper.all_crowded or paper.grid.crowded > HOPELESS:
             break
+        words, wires = words + (paper.crowded > 0), wires + (paper.grid.crowded > 0)
     return min(papers, key=lambda paper: paper.all_crowded).drawing()
 
 
@@ -60,24 +66,17 @@ def without_words(scene: Scene) -> tuple[Scene, dict[Glyph, Glyph]]:
     return bare, twins
 
 
-def room_for(scene: Scene, tries: int) -> Room:
+def room_for(scene: Scene, words: int, wires: int) -> Room:
     """How far apart things stand: rails so that the words at their weights and taps fit between
-    them, rows further with every try."""
+    them, rows and columns further whenever `words` or `wires` have found no place."""
     wide = [rail.glyph.size()[0] + 8 for rail in scene.rails]
-    wide += [width(line, style.SMALL) + 10 for rail in scene.rails for line in broken(rail.note)]
+    wide += [width(line, style.SMALL) + 10 for rail in scene.rails for line in parted(rail.note)]
     wide += [width(note, style.SMALL) + 18 for rail in scene.rails
              for note in (*rail.step_notes.values(), rail.gap_note) if note]
-    words = any(wire.note for wire in scene.wires)
-    return Room(rail=max([style.OP, *wide]), between=26.0 if words else 16.0, column=style.GAP_X,
-                row=style.GAP_Y + MORE * tries, before=44.0)
-
-
-def broken(note: Text) -> list[Text]:
-    """The sum of a weight in two lines, name and number."""
-    for i, run in enumerate(note[:-1], 1):
-        if run.text.endswith(" = "):
-            return [(*note[:i - 1], Run(run.text.rstrip(" ="), run.style)), (Run("= "), *note[i:])]
-    return [note] if note else []
+    noted = any(wire.note for wire in scene.wires)
+    return Room(rail=max([style.OP, *wide]), between=26.0 if noted else 16.0,
+                column=style.GAP_X + ASIDE * wires,
+                row=style.GAP_Y + MORE * words + ASIDE * wires, before=44.0)
 
 
 def turn(p: Point) -> Point:
@@ -196,7 +195,7 @@ class Turned:
     def weight(self, rail: Rail) -> None:
         """The sum above a weight, and beside its taps what each step gives."""
         box = self.boxes[rail.glyph.id]
-        lines = broken(rail.note)
+        lines = parted(rail.note)
         spots = [((box.x, box.sides[1] - 6 - up), "middle") for up in range(0, 100, 16)]
         spots = [spot for spot in spots if self.room(spot, lines)] or spots
         (x, y), anchor = spots[0]

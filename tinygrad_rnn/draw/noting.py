@@ -64,3 +64,11 @@ def broken(note: Text) -> list[Text]:
     """A note in two lines, if it is of two parts: 2 × 3, only t = 1."""
     at = next((i for i, run in enumerate(note) if run == Run(", ")), 0)
     return [note[:at], note[at + 1:]] if at else [note]
+
+
+def parted(note: Text) -> list[Text]:
+    """The sum of a weight in two lines, name and number."""
+    for i, run in enumerate(note[:-1], 1):
+        if run.text.endswith(" = "):
+            return [(*note[:i - 1], Run(run.text.rstrip(" ="), run.style)), (Run("= "), *note[i:])]
+    return [note] if note else []

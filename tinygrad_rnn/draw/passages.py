@@ -20,6 +20,7 @@ from .routes import route
 from .routing import Field, Rect, Way, centre, moved, shifted
 from .scene import Glyph, Wire
 from .search import AWAY, doors
+from .stamp import EDGE
 from .terms import Terms
 
 if TYPE_CHECKING:
@@ -188,6 +189,10 @@ class Ways:
                  for y in t.rail_y.values()]
         field = Field([r for r in boxes if r[2] > r[0]], wires, rails, grid.scene.backwards)
         levels = [*dict.fromkeys(ys), grid.top - 6, grid.top - 10]
+        if wire.kind == "delay" and {wire.tail, wire.head} <= grid.column_of.keys():
+            limits = self.within(ends[0])  # what comes back to its own step does not leave it
+            xs = [x for x in xs if limits[0] <= x <= limits[2]]
+            levels = [y for y in levels if limits[1] <= y <= limits[3]]
         lefts = [(grid.rects[g][0], centre(grid.rects[g])[1]) for g in grid.scene.totals
                  if g in grid.rects]  # where their rails come in
         field.expected = [head_of(((x - 2 * SHAFT[0], y), (x, y)), False) for x, y in lefts]
@@ -206,6 +211,11 @@ class Ways:
         bottom = max(t.bottom for t in grid.templates.values())
         return (min(left, a[0] - 2 * AWAY, b[0] - 2 * AWAY), grid.top - 2 * AWAY,
                 max(right, a[2] + 2 * AWAY, b[2] + 2 * AWAY), bottom - AWAY)
+
+    def within(self, i: int) -> Rect:
+        """Where a wire within a column may run."""
+        left, t = self.grid.left[i], self.grid.of(self.grid.scene.columns[i])
+        return left + EDGE, t.top + EDGE, left + t.width - EDGE, t.bottom - EDGE
 
     def add_outside(self, boxes: list[Rect], wires: list[Way], xs: list[float]) -> None:
         """What stands outside of the columns: first states, weights with their sums and where their

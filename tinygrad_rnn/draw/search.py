@@ -10,7 +10,7 @@ crosses, and most where it runs beside one.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise, product
@@ -97,7 +97,10 @@ def search(boxes: Sequence[Rect], wires: Iterable[Way], limits: Rect, starts: Se
     lines = [lines_of(axis, boxes, parts, limits, [*starts, *stops]) for axis in (0, 1)]
     if len(lines[0]) * len(lines[1]) > MOST:
         return None
-    return Search(lines, boxes, parts, stops, rects).way(starts)
+    grid = Search(lines, boxes, parts, stops, rects)
+    for end in (*starts, *stops):
+        grid.keep(end)
+    return grid.way(starts)
 
 
 class Search:
@@ -122,6 +125,14 @@ class Search:
     def number(self, point: Point) -> tuple[int, int]:
         """Where in the grid an end is."""
         return bisect_left(self.xs, point[0]), bisect_left(self.ys, point[1])
+
+    def keep(self, end: End) -> None:
+        """No way runs back along the step of an end, which would be shorter for it."""
+        axis, (i, j) = end.axis, self.number(end.outside)
+        line, places = (self.costs[0][j], self.xs) if axis == 0 else (self.costs[1][i], self.ys)
+        low, high = sorted((end.point[axis], end.outside[axis]))
+        first, last = max(bisect_right(places, low) - 1, 0), bisect_left(places, high)
+        line[first:last] = [float("inf")] * (len(line[first:last]))
 
     def way(self, starts: Sequence[End]) -> Way | None:
         """The best way from any of the starts."""

@@ -9,8 +9,8 @@ over) does always: each kind of step has a stamp of its own, on the one grid of 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from itertools import chain, pairwise, product
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING
 
 from . import style
 from .heads import Head, head_of
@@ -18,9 +18,9 @@ from .labels import Text, width
 from .model import Point
 from .noting import broken, far_spots, next_line, note_rect, note_spots
 from .paper import BOLD
-from .routes import better, cheapest, route
-from .routing import Field, Rect, Way, moved, ports, shifted
-from .search import AWAY, TRACK, End, doors_left
+from .routes import route
+from .routing import Field, Rect, Way, moved, shifted
+from .taps import Tap, lay_taps
 
 if TYPE_CHECKING:
     from .scene import Glyph
@@ -30,14 +30,7 @@ Key = Hashable
 STEP_AWAY = 20.0  # more than an arrow head and its shaft take
 LABEL = 15.0  # the room for a line of words
 NARROW = 0.8  # words are narrower than the widest font makes them
-ASIDE, NEXT = 30, 14  # how far from its middle a cell is tapped first, and then from tap to tap
-
-
-class Tap(NamedTuple):
-    """Where a rail is tapped: the way up from the rail, and on which side of it a note stands."""
-
-    way: Way
-    note_left: bool
+EDGE, SPARE = 5.0, 12.0  # wires run so far within a frame; so far they may widen it on a side
 
 
 class Stamp:
@@ -53,18 +46,20 @@ class Stamp:
         self.field.expected = self.states_to_come()
         self.crowded = 0  # how many wires found no place of their own
         self.ways = self.lay_wires()
-        self.taps = self.lay_taps()
+        self.taps = lay_taps(self)
         self.notes: dict[Key, tuple[Point, str]] = {}
         self.broken: set[Key] = set()  # the notes that take two lines
 
-    def move(self, dy: float) -> None:
-        """Everything further down."""
-        self.field.boxes = [moved(rect, 0.0, dy) for rect in self.field.boxes]
-        self.field.wires = [shifted(way, 0.0, dy) for way in self.field.wires]
-        self.ways = {key: shifted(way, 0.0, dy) for key, way in self.ways.items()}
-        self.taps = {key: Tap(shifted(tap.way, 0.0, dy), tap.note_left)
+    def move(self, dx: float, dy: float) -> None:
+        """Everything further to the right, and down."""
+        self.rects = {key: moved(rect, dx, dy) for key, rect in self.rects.items()}
+        self.field.boxes = [moved(rect, dx, dy) for rect in self.field.boxes]
+        self.field.wires = [shifted(way, dx, dy) for way in self.field.wires]
+        self.ways = {key: shifted(way, dx, dy) for key, way in self.ways.items()}
+        self.taps = {key: Tap(shifted(tap.way, dx, dy), tap.note_left)
                      for key, tap in self.taps.items()}
-        self.notes = {key: ((x, y + dy), anchor) for key, ((x, y), anchor) in self.notes.items()}
+        self.notes = {key: ((x + dx, y + dy), anchor)
+                      for key, ((x, y), anchor) in self.notes.items()}
 
     @property
     def words(self) -> list[Rect]:
@@ -73,9 +68,9 @@ class Stamp:
 
     @property
     def inside(self) -> Rect:
-        """Where wires of the step may run: within its frame."""
-        t = self.template
-        return 5.0, t.top + 6, t.width - 5, t.bottom - 5
+        """Where wires of the step may run: within its frame, which grows by what they take."""
+        t, far = self.template, EDGE - SPARE
+        return far, t.top + 6, t.width - far, t.bottom - 5
 
     def lay_wires(self) -> dict[tuple[Key, Key, int], Way]:
         """The wires inside a step: those between neighbours first, the others around them."""
@@ -123,60 +118,11 @@ class Stamp:
             way = (x, y), (x + side * STEP_AWAY, y)
             ends[glyph.key, side] = head_of(way if self.field.back else way[::-1], self.field.back)
 
-    def lay_taps(self) -> dict[tuple[str, Key, int], Tap]:
-        """The ways from the rails: straight up where that is free, else beside the column and
-        in."""
-        found, t = {}, self.template
-        for band, rails in sorted(t.zones.items()):
-            upper = t.grid.uppers[band]
-            for rail in reversed(rails) if upper else rails:
-                y = t.rail_y[rail.glyph.id]
-                heads = dict.fromkeys((wire.head.key, wire.position) for wire in rail.taps
-                                      if wire.head.when in self.whens)
-                for key, position in heads:
-                    rect = self.rects[key]
-                    way = self.tap_way(rect, y, upper and t.noted)
-                    self.crowded += self.field.crowded(way)
-                    self.field.wires.append(way)
-                    found[rail.glyph.id, key, position] = Tap(way, upper)
-        return found
-
-    def tap_way(self, rect: Rect, y: float, left_only: bool) -> Way:
-        """From a rail at height `y` into a box, at a point where no other wire ends."""
-        field, t = self.field, self.template
-        way = field.best(self.framed(tap_ways(rect, y, left_only)), (rect,))
-        if way is None or field.meetings(way):
-            way = field.best(self.framed(chain.from_iterable(
-                tap_ways(end, y) for end in (rect, *ports(rect)))), (rect,)) or way
-        if way is None or field.meetings(way):
-            way = field.best(self.framed(round_taps(rect, y, t.xs, t.ys)), (rect,)) or way
-        if way is None or field.crowded(way):
-            found = cheapest(field, self.inside, [*self.on_rail(y)], doors_left(field, rect),
-                             (rect,))
-            way = better(field, way, found, (rect,)) or ((0.0, y), (0.0, y))
-        return way
-
-    def framed(self, ways: Iterable[Way]) -> Iterable[Way]:
-        """The taps that do not begin on the far left of the frame, where the weights are."""
-        left = 0.0 if self.field.back else -2 * TRACK  # there a rail ends in an arrow head
-        return (way for way in ways if way[0][0] >= left)
-
-    def on_rail(self, y: float) -> Iterable[End]:
-        """Where a rail can be tapped, and the first point of the tap within the frame."""
-        left, _, right, bottom = self.inside
-        for k in range(int((right - left) / TRACK)):
-            x = left + TRACK * k
-            if y >= bottom:
-                yield End((x, y), (0.0, bottom - y))
-            else:
-                yield End((x, y), (0.0, -AWAY))
-                yield End((x, y), (0.0, AWAY))
-
     def tap_again(self) -> None:
         """The taps once more, after the rails have moved."""
         del self.field.wires[len(self.ways):]
         self.crowded = 0
-        self.taps = self.lay_taps()
+        self.taps = lay_taps(self)
 
     def place_notes(self) -> None:
         """Where the number of a variable stands: near it, on no box and no wire; in two lines if
@@ -250,26 +196,3 @@ class Stamp:
 def widest(notes: Iterable[Text]) -> float:
     """How wide the widest of some words is, in bold letters."""
     return max(width(note, style.SMALL) for note in notes) * BOLD
-
-
-def tap_ways(rect: Rect, y: float, left_only: bool = False) -> Iterable[Way]:
-    """From a rail at height `y` into a box: straight, or beside it and in from the side."""
-    middle, level = (rect[0] + rect[2]) / 2, (rect[1] + rect[3]) / 2
-    edge = rect[3] if y > level else rect[1]
-    wide = rect[2] - rect[0]
-    aside = list(range(ASIDE, int(wide / 2) - NEXT + 1, NEXT)) if wide >= style.CELL[0] else []
-    for d in (*(-d for d in reversed(aside)), *aside):
-        yield (middle + d, y), (middle + d, edge)
-    yield (middle, y), (middle, edge)
-    for distance in (12.0, 22.0, 32.0, 42.0, 52.0, 66.0, 84.0, 108.0, 140.0, 180.0, 230.0):
-        yield (rect[0] - distance, y), (rect[0] - distance, level), (rect[0], level)
-        if not left_only:
-            yield (rect[2] + distance, y), (rect[2] + distance, level), (rect[2], level)
-
-
-def round_taps(rect: Rect, y: float, xs: Iterable[float], ys: Iterable[float]) -> Iterable[Way]:
-    """From a rail at height `y` up a channel, along a level one, and in from above or below."""
-    middle = (rect[0] + rect[2]) / 2
-    levels = [level for level in ys if level < rect[1] or level > rect[3]]
-    for x, level in product(xs, levels):
-        yield (x, y), (x, level), (middle, level), (middle, rect[1 if level < rect[1] else 3])

@@ -9,9 +9,7 @@ counts from the left edge of the step's frame, y downwards from the lowest rail.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable
-from math import ceil
 from typing import NamedTuple
 
 from . import style
@@ -19,7 +17,8 @@ from .cell import Grid
 from .labels import width
 from .routing import Rect, centre, moved
 from .scene import Rail, Scene, Wire
-from .stamp import ASIDE, LABEL, NEXT, Stamp, Tap
+from .stamp import EDGE, LABEL, Stamp
+from .taps import Tap, widen_cells
 
 Key = Hashable
 RAIL, ZONE, TITLE = 22.0, 16.0, 22.0
@@ -45,7 +44,7 @@ class Template:
     def __init__(self, scene: Scene, room: Room) -> None:
         self.scene, self.grid, self.room = scene, Grid(scene), room
         self.sizes = self.measure_boxes()
-        if self.widen_cells():
+        if widen_cells(scene, self.grid, self.sizes):
             self.sizes = self.measure_boxes()
         self.noted = any(g.note for c in scene.columns for g in c.glyphs) or any(
             r.step_notes for r in scene.rails
@@ -60,6 +59,7 @@ class Template:
         if self.order_again():
             for stamp in self.stamps:
                 stamp.tap_again()
+        self.fit()
         for stamp in self.stamps:
             stamp.place_notes()
         self.widen()
@@ -72,11 +72,12 @@ class Template:
         """The tap of one use."""
         return self.stamp(wire.head.when).taps[rail.glyph.id, wire.head.key, wire.position]
 
-    def move(self, dy: float) -> None:
-        """Everything further down."""
-        self.rects = {key: moved(rect, 0.0, dy) for key, rect in self.rects.items()}
+    def move(self, dx: float, dy: float) -> None:
+        """Everything further to the right, and down."""
+        self.rects = {key: moved(rect, dx, dy) for key, rect in self.rects.items()}
         for stamp in self.stamps:
-            stamp.move(dy)
+            stamp.move(dx, dy)
+        self.x, self.xs = [x + dx for x in self.x], [x + dx for x in self.xs]
         self.rail_y = {name: y + dy for name, y in self.rail_y.items()}
         self.ys = [y + dy for y in self.ys]
         self.top, self.bottom = self.top + dy, self.bottom + dy
@@ -113,25 +114,6 @@ class Template:
                 before = sizes.get(glyph.key, (0.0, 0.0))
                 sizes[glyph.key] = max(w, before[0]), max(h, before[1])
         return sizes
-
-    def widen_cells(self) -> bool:
-        """Make the boxes of cells wide enough for their taps to come in from below, half of them on
-        either side of what stands there; whether one needs more than the usual width."""
-        taps: Counter[tuple[Key, int | None]] = Counter(
-            (wire.head.key, wire.head.when) for rail in self.scene.rails for wire in rail.taps
-            if wire.head.role == "cell")
-        most: Counter[Key] = Counter()
-        for (key, _), count in taps.items():
-            most[key] = max(most[key], count)
-        for column in self.scene.columns:
-            for glyph in column.glyphs:
-                if glyph.role == "cell" and glyph.when is not None:
-                    spot = self.grid.spots[glyph.key]
-                    below = [self.sizes[key][0] for key, other in self.grid.spots.items()
-                             if other[:2] == spot[:2] and other.row < spot.row]
-                    glyph.least = tapped_width(most[glyph.key], max(below, default=0.0))
-        return any(least > style.CELL[0] for least in (
-            glyph.least for column in self.scene.columns for glyph in column.glyphs))
 
     def rails_by_zone(self) -> dict[int, list[Rail]]:
         """Each rail runs below the lowest band it feeds."""
@@ -231,6 +213,15 @@ class Template:
             found[key] = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
         return found
 
+    def fit(self) -> None:
+        """Make the frame as wide as what runs in it."""
+        xs = [x for stamp in self.stamps for way in stamp.field.wires for x, _ in way]
+        left, right = EDGE - min(xs, default=EDGE), max(xs, default=0.0) + EDGE
+        self.width = max(self.width, right)
+        if left > 0.0:
+            self.move(left, 0.0)
+            self.width += left
+
     def widen(self) -> None:
         """Make room beside the taps for their notes, up to the neighbouring step's taps."""
         for rails in self.zones.values():
@@ -242,9 +233,3 @@ class Template:
                     left = self.tap(rail, rail.taps[0]).note_left
                     room = max(taps) - min(own) if left else max(own) - min(taps)
                     self.width = max(self.width, room + wide + 14)
-
-
-def tapped_width(taps: int, below: float) -> float:
-    """The width of a box that `taps` enter from below, past something of a width."""
-    first = ASIDE + NEXT * max(0, ceil((below / 2 + 6 - ASIDE) / NEXT))
-    return 2 * (first + NEXT * ((taps + 1) // 2))

@@ -51,7 +51,7 @@ class TimeGrid:
         words would not fit above its dots and rails."""
         first = self.templates[self.scene.stages()[0]]
         for template in self.templates.values():
-            template.move(first.level() - template.level())
+            template.move(0.0, first.level() - template.level())
         for column in self.scene.columns:
             if column.hidden is not None:
                 t = self.of(column)
