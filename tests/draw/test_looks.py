@@ -292,3 +292,13 @@ def test_a_first_state_that_is_used_twice_stands_there_once(kind):
     boxes = draw.unrolled((y**2).sum()).drawing.boxes
     first = [plain(box.text) for box in boxes if box.role == "initial"]
     assert len(first) == len(set(first)) == (2 if kind is nn.LSTM else 1)
+
+
+@pytest.mark.parametrize("direction", ["right", "down"])
+def test_where_gradients_go_on_together_the_largest_lies_on_top(direction):
+    """A thin line along the middle of a thick one looked like a seam in it."""
+    flow = tg.gradient_flow(model("lstm", 3).loss)
+    lines = draw.gradient_flow(flow, direction=direction).drawing.lines
+    widths = [line.width for line in lines if not line.id.startswith("legend")]
+    assert widths == sorted(widths)
+    assert len(set(widths)) > 10

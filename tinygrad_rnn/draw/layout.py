@@ -10,6 +10,8 @@ The question this file answers: *who says where things stand?*
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import engine, style
 from .blocks import draw_block
 from .down import draw_down
@@ -31,10 +33,15 @@ def place(scene: Scene, layout: str = "auto", direction: str = "right") -> Drawi
     count = max(steps) if steps else len(scene.around)
     theirs = count > engine.LARGE and engine.there() or count > engine.HUGE
     if layout == "graphviz" or layout == "auto" and theirs:
-        return engine.draw_by_graphviz(scene, down)
-    if not scene.columns:
-        return draw_block(scene, down)
-    return draw_down(scene) if down else roomy(scene).drawing()
+        drawing = engine.draw_by_graphviz(scene, down)
+    elif not scene.columns:
+        drawing = draw_block(scene, down)
+    else:
+        drawing = draw_down(scene) if down else roomy(scene).drawing()
+    if not scene.backwards:
+        return drawing
+    # Where gradients go on together, the largest is seen: a thin line on it would look like a seam.
+    return replace(drawing, lines=tuple(sorted(drawing.lines, key=lambda line: line.width)))
 
 
 def roomy(scene: Scene) -> Ink:

@@ -78,6 +78,8 @@ class Sketch:
             self.line(line)
         text: dict[Place, str] = {}
         for box in self.things:
+            if box.role in ("input", "output", "state", "loss") and not box.text:
+                continue  # a patch of colour in a legend says nothing here
             left, right = self.spans[box.id]
             words = self.words[box.id]
             if right - left >= cells(words):  # wider, since lines come in at its sides

@@ -32,7 +32,7 @@ LEAST_CONTRAST = 4.5  # of text on what is behind it (WCAG 2.1, level AA)
 LEAST_LINE = 3.5  # of a weight's rail on dark paper
 GRADIENT = ("#2166ac", "#4393c3", "#7fb2d0", "#a9a9a9", "#d9905f", "#d6604d", "#b2182b")
 # Numbers with a sign: blue is negative, white 0, red positive; and sizes, from pale to deep.
-SIGNED = ("#2166ac", "#67a9cf", "#ffffff", "#ef8a62", "#b2182b")
+SIGNED = ("#2166ac", "#67a9cf", "#f4f4f4", "#ef8a62", "#b2182b")
 SIZES = ("#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b")
 # Each scale by kind of paper: what is strong stands out from the paper, what is 0 hardly does. A
 # printer has no colours, so there the smallest is light and the largest black.
