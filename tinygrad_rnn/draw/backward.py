@@ -5,8 +5,9 @@ The question this file answers: *what does the gradient itself depend on?*
 
 A rule called with nodes leaves nodes behind, so a gradient is a graph like any other. What was
 computed on the way forward is drawn plain; what the backward pass made is red. The wires from the
-plain part into the red one are the values that the backward pass needed again. Of many steps the
-first and the last are drawn (see `omitted.py`).
+plain part into the red one are the values that the backward pass needed again. A gradient through
+steps stands on the time grid (see `returning.py`), any other in layers; of many steps the first and
+the last are drawn (see `omitted.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from . import style
 from .asked import not_released, options_of
 from .callbacks import NodeCallback
 from .glyphs import given_glyph, hidden_glyph, op_glyph, variable_glyph
-from .labels import Run, clean, plain, roman, symbol
+from .labels import Run, clean, plain, roman
 from .model import Box, Drawing, Label
 from .names import Names
 from .notes import listed, said
@@ -30,6 +31,7 @@ from .omitted import omitted
 from .options import Options, window
 from .paper import framed
 from .picture import Picture
+from .returning import described, scene_on_grid
 from .scene import Glyph, Scene, Wire
 from .wording import name_of, worth
 from .written import written
@@ -45,11 +47,13 @@ def backward_graph(gradient: Any, first: int | None = None, last: int | None = N
     """Draw the graph of a gradient, the result of `tg.grad(y, x, create_graph=True)`, or of a list
     of them.
 
-    Forward nodes are plain, backward nodes red. Of the steps the `first` and the `last` few are
-    drawn; if nothing is said all, or of more than 150 operations the first and the last one. The
-    other options are those of `draw.unrolled`; what has many hundreds of nodes even so is laid out
-    by Graphviz. Raises `InputError` for a node that is no result of `create_graph=True`, and
-    `render.RenderError` where Graphviz is needed and missing.
+    Forward nodes are plain, backward nodes red. One gradient through steps has a column for each,
+    its backward operations in rows of their own, which run from the last step to the first. Of the
+    steps the `first` and the `last` few are drawn; if nothing is said all, or of more than 150
+    operations the first and the last two. Several gradients, and one without steps, are laid out in
+    layers. The other options are those of `draw.unrolled`; what has many hundreds of nodes even so
+    is laid out by Graphviz. Raises `InputError` for a node that is no result of
+    `create_graph=True`, and `render.RenderError` where Graphviz is needed and missing.
     """
     chosen = Options("draw.backward_graph()", show=show, palette=palette, font=font, size=size,
                      node=node, edge=edge, direction=direction, layout=layout).checked()
@@ -68,8 +72,10 @@ def backward_graph(gradient: Any, first: int | None = None, last: int | None = N
         raise InputError("this node is no gradient: nothing in its graph was made by a backward "
                          "pass", where="draw.backward_graph()",
                          fix="slope = tg.grad(y, x, create_graph=True)")
-    hidden = omitted(nodes, roots, first, last)
-    scene = scene_of(nodes, roots, set(chosen.show), hidden)
+    show = set(chosen.show)
+    scene = scene_on_grid(roots[0], first, last, show) if len(roots) == 1 else None
+    if scene is None:
+        scene = scene_of(nodes, roots, show, omitted(nodes, roots, first, last))
     drawing = replace(chosen, show=["names"]).placed(scene)
     drawing = with_legend(drawing, len(nodes) - len(behind), len(behind))
     return Picture(chosen.finished(drawing), theme,
@@ -165,11 +171,6 @@ def one_each(wires: list[Wire], gaps: set[Glyph]) -> list[Wire]:
     found = {(wire.tail, wire.head, wire.position if wire.tail not in gaps else 0): wire
              for wire in reversed(wires)}
     return [*found.values()][::-1]
-
-
-def described(node: Node) -> str:
-    """A node in a tooltip."""
-    return plain(symbol(node.name, node.step)) if node.name else clean(node.op.name, 40)
 
 
 def with_legend(drawing: Drawing, forward: int, backward: int) -> Drawing:

@@ -77,7 +77,8 @@ class Gaps:
         reader = self.reader
         for x, user in reader.found.leaving.items():
             if x in reader.value:
-                reader.wires.append(Wire(reader.value[x], self.dots(x, user), "carried", None))
+                kind = "needed" if user.phase != x.phase else "carried"
+                reader.wires.append(Wire(reader.value[x], self.dots(x, user), kind, None))
 
     def settle(self) -> None:
         """Give all dots the row of their state; those of one state in one gap become one."""

@@ -175,7 +175,8 @@ class Ink:
         x = self.before_totals - TRACK * self.scene.totals.index(total)
         bends = () if abs(y - level) < 0.01 else ((x, y), (x, level))
         way = ((min(starts), y), *bends, (end, level))
-        self.main(total, "line", tuple(reversed(way)), not self.scene.backwards, 1.4)
+        role = "gradient" if total.backward else "line"
+        self.main(total, role, tuple(reversed(way)), not self.scene.backwards, 1.4)
 
     @cached_property
     def before_totals(self) -> float:

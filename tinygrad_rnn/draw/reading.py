@@ -79,7 +79,8 @@ class Reader:
         for position, tail in tails:
             self.connect(tail, op, node, position)
         self.value[node] = op
-        nameless = node.name is None and node is self.found.root and np.size(node.value) == 1
+        nameless = node.name is None and node is self.found.root and (
+            np.size(node.value) == 1 or node.phase == "backward")
         if node.name is not None or nameless:
             text = wording.unnamed_root(node, self.near()) if nameless else ()
             variable = glyphs.variable_glyph(node, self.names, text)
@@ -93,7 +94,7 @@ class Reader:
 
     def put(self, glyph: Glyph, key: Hashable, node: Node, column: Column | None) -> None:
         """A glyph in its column, or around the recurrence."""
-        glyph.key, glyph.scope = key, node.at.scope
+        glyph.key, glyph.scope = key, place_name(node)
         glyph.when = None if column is None else column.when
         (self.around if column is None else column.glyphs).append(glyph)
 
@@ -104,11 +105,14 @@ class Reader:
 
         `core.keys` tells nodes of the whole graph by the same idea. Here only the steps in view are
         looked at, and what counts is how an operand is drawn: all first states and inputs are
-        alike, an alias is what it shows, and the steps of two stages are apart."""
+        alike, an alias is what it shows, and the steps of two stages are apart. What a backward
+        pass made is told by what it needs of the forward one: gradients come to the last step from
+        elsewhere than to others."""
         structure: Hashable = (node.at.scope, node.name)
         if node.name is None:
-            inner = tuple([self.describe(tail, when) for _, tail in tails])
-            structure = (node.at.scope, node.op.name, inner)
+            inner = tuple([self.describe(tail, when) for _, tail in tails if not (
+                isinstance(tail, Glyph) and tail.backward)])
+            structure = (place_name(node), node.op.name, inner)
         key = self.structures.setdefault(structure, len(self.structures))
         count = self.alike.get((when, key), 0)
         self.alike[when, key] = count + 1
@@ -171,11 +175,12 @@ class Reader:
         if tail is None:
             x = node.operands[position]
             tail = self.gaps.dots(x, x)
-            kind = "carried" if head.when is not None else "free"
+            kind = between(x, node) if head.when is not None else "free"
         elif tail.when is None or head.when is None:
             kind = "inner" if tail.when == head.when else "free"
         else:
-            kind = "inner" if tail.when == head.when else "carried"
+            same = tail.when == head.when
+            kind = "inner" if same else between(node.operands[position], node)
         if tail.key is None:
             tail.key = (head.key, position)
         self.wires.append(Wire(tail, head, kind, node, position))
@@ -213,6 +218,18 @@ class Reader:
         for x, position, user in [use for use in uses if use[0] in self.value]:
             kind = "term" if self.value[x].when is not None else "free"
             self.wires.append(Wire(self.value[x], glyph, kind, user, position))
+
+
+def place_name(node: Node) -> str:
+    """The scope in which a node is drawn: what a backward pass made stands in rows of its own."""
+    scope = node.at.scope
+    return scope if node.phase != "backward" else f"{scope}/gradient".lstrip("/")
+
+
+def between(x: Node | None, user: Node) -> str:
+    """The kind of a wire from step to step: what a backward pass needs again is no state."""
+    needed = user.phase == "backward" and x is not None and x.phase != "backward"
+    return "needed" if needed else "carried"
 
 
 def read(found: Survey, title: str) -> Scene:

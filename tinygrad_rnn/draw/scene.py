@@ -43,6 +43,11 @@ class Glyph:
     steps: tuple[Node, ...] = ()
     least: float = 0.0  # the least width of a cell, so that all its weights come in from below
 
+    @property
+    def backward(self) -> bool:
+        """Whether it stands for what a backward pass made."""
+        return self.node is not None and self.node.phase == "backward"
+
     def size(self) -> tuple[float, float]:
         """Width and height: the least there is, or what the text needs."""
         wide = width(self.text, style.TEXT)
@@ -67,9 +72,9 @@ class Glyph:
 class Wire:
     """One use: operand `position` of `node`. `kind` is where it runs: "inner" (a step), "carried"
     (from step to step), "handed" (from stage to stage), "fed" (an output that is read again),
-    "delay" and "final" (rolled up: from step to step, and from one end of time to the other), "tap"
-    (from a rail), "term" (to a total), "result" (from an op to its variable), "free" (anything
-    else)."""
+    "needed" (by a backward pass, of another step), "delay" and "final" (rolled up: from step to
+    step, and from one end of time to the other), "tap" (from a rail), "term" (to a total), "result"
+    (from an op to its variable), "free" (anything else)."""
 
     tail: Glyph
     head: Glyph

@@ -87,7 +87,9 @@ def part_of(node: Node) -> str:
 
 def unnamed_root(node: Node, nodes: Iterable[Node]) -> Text:
     """What a root without a name is called: L, as in the ledger; if the user has an L already, the
-    result."""
+    result; and what a backward pass made, the gradient."""
+    if node.phase == "backward":
+        return roman("gradient")
     taken = any(x.step is None for x in [x for x in nodes if x.name == "L"] if x is not node)
     return roman("result") if taken else (Run("L", "i"),)
 
