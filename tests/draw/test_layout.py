@@ -140,7 +140,7 @@ def test_the_graph_of_a_gradient_follows_the_same_rule(monkeypatch, require):
     require("dot")
     root = graphs.vanilla(2)
     leaf = next(node for node in walk.nodes(root) if node.name == "W_hh")
-    gradient = tg.grad(root, leaf, create_graph=True)
+    gradient = [tg.grad(root, leaf, create_graph=True)] * 2  # of several, in layers
     own = draw.backward_graph(gradient).drawing
     monkeypatch.setattr(engine, "LARGE", 40)
     large = draw.backward_graph(gradient).drawing

@@ -385,9 +385,10 @@ def curved(name, steps):
     ("lstm", 6, ["t = 2 … 5: 76 operations", None]), ("encoder-decoder", 9, [None, None]),
     ("bidirectional", 9, [None, None]), ("stacked", 9, [None, None]), ("gru", 5, [None, None])])
 def test_of_many_steps_the_first_and_the_last_are_drawn(name, steps, said):
-    """And every wire still runs from what was there before to what came after."""
+    """Of several gradients, in layers. And every wire still runs from what was there before to what
+    came after."""
     slope = curved(name, steps)
-    drawing = draw.backward_graph(slope).drawing
+    drawing = draw.backward_graph([slope, slope]).drawing
     gaps = [plain(box.text) for box in drawing.boxes if "operations" in plain(box.text)]
     assert len(gaps) == 2
     assert all(word in (None, gap) for word, gap in zip(said, gaps))

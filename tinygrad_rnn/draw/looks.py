@@ -72,7 +72,8 @@ def find_initial(reader: Reader) -> None:
         if x in given and x.node is not None:
             state = ports.get((wire.head.key, wire.position))
             earlier = state is None and is_earlier(reader, x.node, wire)
-            if state is not None or earlier or starts_alone(reader, x.node):
+            again = wire.head.backward and x in entries
+            if state is not None or earlier or again or starts_alone(reader, x.node):
                 named = x.node.name is not None and bool(entries.get(x))  # it stands there once
                 state = next(iter(entries[x])) if named else state
                 entries.setdefault(x, {}).setdefault(state, []).append(wire)
@@ -84,7 +85,7 @@ def find_initial(reader: Reader) -> None:
             glyph = x if own else replace(x, id=reader.names.unique(x.id))
             first_state(reader, glyph, state)
             for wire in wires:
-                wire.tail, wire.kind = glyph, "carried"
+                wire.tail, wire.kind = glyph, "needed" if wire.head.backward else "carried"
 
 
 def starts_alone(reader: Reader, x: Node) -> bool:
