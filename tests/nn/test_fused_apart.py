@@ -144,6 +144,39 @@ def test_a_network_that_remembers_is_not_taken_apart(change, taken, monkeypatch)
         agree(outcome(layer, xs, loss_of=everywhere), found)
 
 
+@pytest.fixture
+def looks(monkeypatch):
+    """From where to where a look ahead took its steps."""
+    found, ahead = [], fused_lstm_one.Stretch.ahead
+
+    def watched(self, state, start, end, keep=True):
+        found.extend([] if keep else [(start, end)])
+        return ahead(self, state, start, end, keep)
+
+    monkeypatch.setattr(fused_lstm_one.Stretch, "ahead", watched)
+    return found
+
+
+@pytest.mark.parametrize("change", [open_gates, chaotic])
+def test_that_a_network_remembers_is_seen_at_the_second_look(change, looks):
+    layer = layer_of("lstm")
+    change(layer)
+    outcome(layer, numbers((T, 1, I)), fused=True, loss_of=everywhere)
+    assert looks == [(0, 8), (8, 16)]
+
+
+def test_how_many_steps_are_needed_is_told_from_those_taken(looks, taken):
+    layer = layer_of("lstm", dtype="float32")
+    layer.cell.b_h.data[H:2 * H] = 1.0  # it takes a little longer to forget
+    xs = numbers((T, 1, I)).astype("f4")
+    agree(*both(layer, xs, loss_of=everywhere), rtol=1e-4, atol=2e-5)
+    first, second = looks[:3], looks[3:]
+    assert first == [(0, 8), (8, 16), (16, 40)]
+    assert second[:2] == first[:2] and 40 < second[-1][1] < N  # once more, and that is enough
+    assert len(second) <= 4
+    assert taken == {"ahead": [LANES], "alone": []}
+
+
 def remembers_somewhere():
     """An LSTM whose first input opens the forget gates, and a sequence in which it does so over the
     border between the first two pieces."""

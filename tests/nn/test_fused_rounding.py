@@ -139,3 +139,36 @@ def test_one_piece_alone_has_the_same_sizes(kind, monkeypatch):
     layer = KINDS[kind][0](5, 8, return_sequences=True, seed=3, fused=True)
     (layer(numbers((T, 5))) * numbers((T, 8), 1)).sum().backward()
     assert len(sizes) == 2
+
+
+def test_the_sizes_of_an_lstm_are_the_step_over_again_with_positive_terms(monkeypatch):
+    """As they stand at the top of `fused_rounding`, from the states alone."""
+    layer = nn.LSTM(5, 8, return_sequences=True, return_state=True, seed=3, fused=True)
+    W_x, W, b = (p.data for p in layer.parameters())
+    xs, sizes, cls = numbers((T, 5)), [], fused_lstm_one.Stretch
+    whole_ahead = cls.whole_ahead
+
+    def watched(self, state):
+        end, size = whole_ahead(self, state)
+        sizes.append((size, self.h[-2:].copy(), self.c[-2:].copy(), self.x[-1]))
+        return end, size
+
+    monkeypatch.setattr(cls, "whole_ahead", watched)
+    layer(xs)
+    (size, h, c, x), = sizes
+
+    def products(W_x, W, b, h, x):
+        return np.split(W_x @ x + W @ h + b[:, None], 4)
+
+    i, f, g, o = products(W_x, W, b, h[0], x)
+    i, f, o, g = *(1 / (1 + np.exp(-z)) for z in (i, f, o)), np.tanh(g)
+    np.testing.assert_allclose(f * c[0] + i * g, c[1], rtol=1e-12)
+    z_i, z_f, z_g, z_o = products(*map(np.abs, (W_x, W, b, h[0], x)))
+
+    def sigma(y, z):
+        return y * (1 + (1 - y) * z)
+
+    shown, of_g = np.tanh(c[1]), np.abs(g) + (1 - g ** 2) * z_g
+    of_c = sigma(f, z_f) * np.abs(c[0]) + sigma(i, z_i) * np.abs(g) + i * of_g
+    of_h = sigma(o, z_o) * np.abs(shown) + o * (np.abs(shown) + (1 - shown ** 2) * of_c)
+    np.testing.assert_allclose(size, [of_h, of_c], rtol=1e-10)

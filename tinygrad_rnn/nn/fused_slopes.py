@@ -30,20 +30,20 @@ class Phi(NamedTuple):
 def logistic(z: Any, out: Any) -> Any:
     """σ(-z) = 1 / (1 + exp(z)). It keeps its digits on both sides; exp may overflow to inf."""
     np.exp(z, out)
-    np.add(out, 1, out)
+    np.add(out, ones((), out.dtype), out)  # a plain 1 would have to be converted
     return np.reciprocal(out, out)
 
 
 def logistic_slope(y: Any, out: Any) -> Any:
     """dσ/d(-z) = -y (1 - y)."""
-    np.subtract(y, 1, out)
+    np.subtract(y, ones((), out.dtype), out)
     return np.multiply(out, y, out)
 
 
 def tanh_slope(y: Any, out: Any) -> Any:
     """1 - y²."""
     np.multiply(y, y, out)
-    return np.subtract(ones((), out.dtype), out, out)  # a plain 1 would have to be converted
+    return np.subtract(ones((), out.dtype), out, out)
 
 
 def written(y: Any, out: Any) -> Any:
