@@ -206,12 +206,12 @@ def backward(root: Node, seed: Any = None) -> None:
     """
     start, watched = plain_seed(root, seed, "backward()"), here().watchers
     way = None if watched else in_line(root)
-    arriving = None if way is None else straight(way, start)
-    if arriving is None:
-        arriving = Totals([(root, start)], late=True)
-        way = None if way is None or hooks.ways(way) else way
-        edges = contributions(arriving, tell=bool(watched), way=way)
-        deque(hooks.watched(edges, arriving), maxlen=0)  # let them all pass
+    if way is not None:
+        commit(straight(way, start))
+        return
+    arriving = Totals([(root, start)], late=True)
+    edges = contributions(arriving, tell=bool(watched))
+    deque(hooks.watched(edges, arriving), maxlen=0)  # let them all pass
     commit(arriving)
 
 
@@ -221,14 +221,17 @@ def commit(totals: Totals) -> None:
     grads, counted, counts, owned = [], [], [], totals.owned
     for node, g in totals.items():
         n = 1
-        if node.hooks is not None and node.is_leaf:
-            g = hooks.run(node, g, totals)
-        if node.grad is not None:
-            n, g = (node.calls or 0) + 1, node.grad + g
-        if node not in owned or node.hooks is not None or not g.flags.c_contiguous:
-            g = g if node.is_scalar else np.array(g, order="C")  # somebody else may have it
+        if node.grad is not None or node.hooks is not None or node not in owned \
+                or not g.flags.c_contiguous:
+            if node.hooks is not None and node.is_leaf:
+                g = hooks.run(node, g, totals)
+            if node.grad is not None:
+                n, g = (node.calls or 0) + 1, node.grad + g
+            if node not in owned or node.hooks is not None or not g.flags.c_contiguous:
+                g = g if node.is_scalar else np.array(g, order="C")  # somebody else may have it
         grads.append(g)
         if node.calls != n:
             counted.append(node)
             counts.append(n)
-    at_once(change(counted, "calls", counts), change(totals, "grad", grads))
+    grown = change(totals, "grad", grads)
+    at_once(change(counted, "calls", counts), grown) if counted else at_once(grown)

@@ -33,8 +33,8 @@ class Conversions(NumpyProtocol):
 
     def single(self, what: str) -> Any:
         """The value, where there is one number only; else there is no `what` of it."""
-        if np.size(self.value) != 1:
-            raise InputError(f"{describe(self)} has {np.size(self.value)} entries, and {what} is "
+        if not self.is_scalar and self.value.size != 1:
+            raise InputError(f"{describe(self)} has {self.value.size} entries, and {what} is "
                              "made of a single number",
                              fix="Choose one, y[0, 1], or reduce them: (y.data > 0).all(), y.sum()")
         return self.value if self.is_scalar else self.value.item()

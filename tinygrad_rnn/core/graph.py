@@ -123,13 +123,9 @@ class Op:
                 break
         else:
             return given(kind, value, place, constant)
-        node = make(kind, self, value, nodes[0], None, values[0], None, place)
-        node.params = params or None
-        if len(values) > 1:
-            node.b, node.v = nodes[1], values[1]
-        if len(values) > 2:
-            node.rest = Rest(nodes[2:], values[2:])
-        return node
+        b, v = (nodes[1], values[1]) if len(values) > 1 else (None, None)
+        rest = Rest(nodes[2:], values[2:]) if len(values) > 2 else None
+        return make(kind, self, value, nodes[0], b, values[0], v, place, rest, params or None)
 
     def without_nodes(self, operands: Sequence[Any], params: dict[str, Any]) -> Any:
         """The value of plain numbers and arrays. A list is an array here; what is no number is

@@ -65,7 +65,7 @@ def seeded(root: Node, seed: Any, call: str) -> Any:
 def plain_seed(root: Node, seed: Any, call: str) -> Any:
     """The same, as a plain number or array."""
     start = seeded(root, seed, call)
-    return start.value if isinstance(start, Node) else start
+    return start.value if seed is not None and isinstance(start, Node) else start
 
 
 def check_targets(xs: Any, call: str) -> list[Any]:

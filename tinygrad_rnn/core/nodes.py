@@ -155,7 +155,8 @@ free_in_a_loop(Node)
 
 
 def make(kind: type[Self], op: Op, value: Any, a: Node | None, b: Node | None, u: Any, v: Any,
-         place: Place) -> Self:
+         place: Place, rest: Rest | None = None, params: dict[str, Any] | None = None,
+         name: str | None = None) -> Self:
     """A new node. Slots are filled one by one because this line of code is the engine's floor."""
     node: Self = new(kind)
     node.op = op
@@ -166,7 +167,10 @@ def make(kind: type[Self], op: Op, value: Any, a: Node | None, b: Node | None, u
     node.v = v
     node.at = place
     node.order = tick()
-    node.rest = node.params = node.grad = node.calls = node.name = node.hooks = None
+    node.rest = rest
+    node.params = params
+    node.name = name
+    node.grad = node.calls = node.hooks = None
     return node
 
 

@@ -63,7 +63,7 @@ class Totals(dict[Node, Any]):
         """The same for several; None where there is nothing to give, or nobody to get it."""
         own = self.owned.add
         for x, c in zip(xs, cs):
-            if c is None or x is None or x.op is constant:
+            if c is None or x is None or not x.op.wanted:
                 continue
             if c.dtype is not x.value.dtype:  # of mixed types
                 c = c.astype(x.value.dtype)

@@ -63,17 +63,19 @@ class RNNBack:
         self.delta, self.carry = Strip(T, B, H, dtype, reverse), np.empty((B, H), dtype)
         size = block_of(T, B * H)
         self.slopes = Strip(size, B, H, dtype)
+        self.taken = self.delta.whole[::-1] if reverse else self.delta.whole
         self.ranges = [(max(0, end - size), end) for end in range(T, 0, -size)]
         self.known = [self.steps(*k) for k in self.ranges] if T <= VIEWS else []
 
-    def steps(self, start: int, end: int) -> tuple[int, int, Any, Any]:
-        """A block of steps: from where to where, its slopes, and (δ, slope) of each step, the last
-        one first."""
+    def steps(self, start: int, end: int) -> tuple[Any, Any, Any, Any]:
+        """A block of steps: which (None for all there are), their slopes and δ, in the order in
+        which they are taken, and (δ, slope) of each of them, the last one first."""
         n = end - start
         pairs = zip(self.delta.steps[start:end][::-1], self.slopes.steps[:n][::-1])
-        return start, end, self.slopes.whole[:n], list(pairs)
+        part = slice(start, end) if len(self.ranges) > 1 else None
+        return part, self.slopes.whole[:n], self.taken[start:end], list(pairs)
 
-    def blocks(self) -> Iterable[tuple[int, int, Any, Any]]:
+    def blocks(self) -> Iterable[tuple[Any, Any, Any, Any]]:
         """The blocks, from the last step taken to the first, where they are not `known`."""
         return (self.steps(*k) for k in self.ranges)
 

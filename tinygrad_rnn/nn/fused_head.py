@@ -15,16 +15,15 @@ import numpy as np
 
 from ..core import ops
 from ..core.functions import softmax_
-from ..core.graph import Node, Op, constant, make, operands_of
+from ..core.graph import Node, Op, operands_of
 from ..core.parts import Part
 from ..core.per_sample import checked, one_hot
 from ..core.place import here
 from ..core.timeline import column, times_of
 from ..core.totals import Totals, ones
-from ..core.values import Tensor
 from .fused_compiled import few
-from .fused_node import plain_values, record
-from .fused_rnn import begins, total
+from .fused_node import of_one, record, values_of
+from .fused_rnn import begins, total, weighted
 
 FEW = 64  # classes that are looked at one by one: below, a reduction takes longer
 
@@ -42,9 +41,14 @@ def _affine(x: Any, W: Any, b: Any = None, *, span: range, loops: Any = None) ->
         y = np.empty((x.size // x.shape[-1], len(W)), x.dtype)
         loops.head_ahead(rows(x), W, b, y)
         return y.reshape(x.shape[:-1] + W.shape[:1])
-    y = rows(x).dot(W.T)  # as one product: of three axes NumPy makes T of it
-    if b is not None:
-        y = np.add(y, b, y) if y.dtype is b.dtype else y + b
+    flat = rows(x)  # as one product: of three axes NumPy makes T of it
+    if b is None:
+        y = flat.dot(W.T)
+    elif flat.dtype is W.dtype is b.dtype:
+        y = np.empty((len(flat), len(W)), b.dtype)
+        weighted(flat, W, b, y)
+    else:
+        y = flat.dot(W.T) + b
     return y if x.ndim == 2 else y.reshape(x.shape[:-1] + W.shape[:1])
 
 
@@ -84,7 +88,7 @@ AFFINE = Op("linear", array=_affine, rules=(_affine_rule,), joint=True, sums=_af
 def affine(x: Any, W: Any, b: Any, span: range, name: str | None = None) -> Any:
     """y_t = W x_t + b at all steps that x (T, ..., I) covers: (T, ..., O)."""
     operands = [x, W] if b is None else [x, W, b]
-    values = plain_values(operands)
+    values = values_of(operands)
     params: dict[str, Any] = {"span": span}
     if x.params is not None and x.params.get("loops") is not None \
             and values[0].dtype is values[1].dtype is values[-1].dtype:
@@ -126,8 +130,9 @@ class Softmax:
     def value(self, y: Any) -> Any:
         """L_t at every step: (T, ..., O) -> (T,)."""
         low = rows(y)
-        low = np.subtract(low, np.maximum.reduce(low, 1, keepdims=True))
-        costs = low.take(self.at)
+        top = low.ravel()[np.add(begins(*low.shape), low.argmax(1))]  # faster than a maximum
+        low = np.subtract(low, top[:, None])
+        costs = low.ravel()[self.at]
         self.exp = np.exp(low, low)
         self.sum = low.dot(ones(low.shape[1], low.dtype))
         np.subtract(np.log(self.sum), costs, costs)
@@ -145,7 +150,7 @@ class Softmax:
         if len(each) < len(self.sum):  # the samples of a step
             each = np.repeat(each, len(self.sum) // len(each))
         found = np.multiply(self.exp, np.divide(each, self.sum)[:, None])
-        found.reshape(-1)[self.at] -= each
+        found.ravel()[self.at] -= each  # a view of it
         return found.reshape(x.shape)
 
 
@@ -185,10 +190,13 @@ class CompiledSoftmax(Softmax):
         return found
 
 
+def _softmax_sums(node: Any, g: Any, arriving: Totals) -> None:
+    arriving.give(node.a, node.params["loss"].rule(g, node.u))
+
+
 SOFTMAX = Op("cross entropy", array=lambda y, loss: loss.value(y),
              rules=(lambda g, y, x, loss: [loss.rule(g, x)],), joint=True,
-             sums=lambda node, g, arriving: arriving.give(
-                 node.a, node.params["loss"].rule(g, node.u)),
+             sums=_softmax_sums,
              doc="The softmax cross-entropy of each step, (T,), as one node.")
 
 
@@ -198,21 +206,17 @@ def softmax_losses(y: Any, targets: Any, weight: float, span: range) -> Any:
     loops = y.params.get("loops") if y.params else None
     if loops is not None and targets.dtype.kind in "iu":
         loss: Softmax = CompiledSoftmax(value, targets, weight, loops)
-        return record(SOFTMAX, loss.value(value), [y], [value], span, {"loss": loss}, "L")
-    given = targets.reshape(-1).tolist() if targets.size <= FEW else ()
-    if not given or targets.dtype.kind not in "iu" or min(given) < 0 or max(given) >= n:
-        checked(targets, n, "cross_entropy")
-    loss = Softmax(value, targets, weight)
-    return record(SOFTMAX, loss.value(value), [y], [value], span, {"loss": loss}, "L")
+    else:
+        given = targets.reshape(-1).tolist() if targets.size <= FEW else ()
+        if not given or targets.dtype.kind not in "iu" or min(given) < 0 or max(given) >= n:
+            checked(targets, n, "cross_entropy")
+        loss = Softmax(value, targets, weight)
+    losses = loss.value(value)
+    return of_one(SOFTMAX, losses, y, value, here().over(span), {"loss": loss}, "L")
 
 
 def summed(losses: Any) -> Any:
     """L, the sum of the L_t in one node."""
-    place, each = here(), losses.value
-    if place.fast and losses.op is not constant:
-        L = make(Tensor, ops.sum_, each.dot(ones(len(each), each.dtype)), losses, None, each, None,
-                 place)
-    else:
-        L = ops.sum_(losses)
-    L.name = "L"
-    return L
+    each = losses.value
+    L = each.dot(ones(len(each), each.dtype))
+    return of_one(ops.sum_, L, losses, each, here(), None, "L")

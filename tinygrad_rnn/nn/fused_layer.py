@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
-from ..core.graph import Node
+from ..core.graph import Node, constant
 from ..core.inplace import plain
 from ..core.place import switch
 from .fused import SEQUENCE
-from .fused_node import record
+from .fused_node import record, values_of
 from .fused_pass import WEIGHTS, Pass, Settled
 from .masking import Masks
 from .sequence import Steps
@@ -47,11 +47,10 @@ class FusedRun:
 
     past = None  # there is no more than one node to get past
 
-    def __init__(self, run: Pass, operands: Sequence[Any], padding: str = "repeat",
+    def __init__(self, run: Pass, nodes: Sequence[Node | None], padding: str = "repeat",
                  begin: Any = None, starts: bool = False) -> None:
         self.run, self.masks, self.padding, self.begin = run, run.masks, padding, begin
         self.settled, self.starts = run.settled, starts
-        nodes = [x if isinstance(x, Node) else None for x in operands]
         self.node = record(SEQUENCE, run.value, nodes, run.values, run.settled.span, {"run": run})
         self.names = run.settled.cell.state_names[:1 if run.settled.only_h else None]
         if len(self.names) == 1:
@@ -154,7 +153,11 @@ def run_fused(layer: Any, steps: Steps, state: Any, fresh: Any, masks: Masks, re
     given = list(operands.values())
     settled = Settled(cell, list(operands), shape_of(given[0]), reverse, layer.room,
                       backend=layer.backend)
-    return FusedRun(Pass(settled, given, masks, mask), given, layer.padding, begin, starts)
+    nodes = [x if isinstance(x, Node) else None for x in given]
+    values = [x if node is None else values_of([node])[0] for x, node in zip(given, nodes)]
+    wanted = [x is not None and x.op is not constant for x in nodes]
+    run = Pass(settled, values, wanted, masks, mask)
+    return FusedRun(run, nodes, layer.padding, begin, starts)
 
 
 def named_parts(kind: str, cell: Any, state: Any) -> dict[str, Any]:

@@ -8,25 +8,30 @@ L_t. Its operands' numbers are kept with it, as they were.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
-from ..core.graph import Node, Op
+from ..core.graph import Node, Op, Rest, make
 from ..core.inplace import LENT, settle
-from ..core.place import here
+from ..core.place import Place, here
 from ..core.timeline import Sequence as Timed
 from ..core.values import Tensor
 
 
 def record(op: Op, value: Any, nodes: Sequence[Node | None], values: Sequence[Any], span: range,
            params: dict[str, Any], name: str | None = None, times: Any = None) -> Any:
-    """The node of a value that was computed for all the steps of a span, from these operands (None
-    for a plain array) and their values; with `times`, as a sequence."""
-    place = here().over(span)
-    node = op.note(Tensor if times is None else Timed, place, value, nodes, values, params)
-    node.name = name
+    """The node of a value that was computed for all the steps of a span, from these operands, two
+    at least (None for a plain array), and their values; with `times`, as a sequence."""
+    place, kind = here().over(span), Tensor if times is None else Timed
+    for x in nodes if place.fast else ():
+        if x is not None and x.op.wanted:  # nothing to do but record
+            rest = Rest(nodes[2:], values[2:]) if len(nodes) > 2 else None
+            node = make(kind, op, value, nodes[0], nodes[1], values[0], values[1], place, rest,
+                        params, name)
+            break
+    else:
+        node = op.note(kind, place, value, nodes, values, params)
+        node.name = name
     if times is not None:
         node.times = times
     for watch in place.watchers:
@@ -34,14 +39,21 @@ def record(op: Op, value: Any, nodes: Sequence[Node | None], values: Sequence[An
     return node
 
 
-def plain_values(operands: Sequence[Any]) -> list[Any]:
-    """The numbers of operands, as they are now."""
-    values: list[Any] = []
-    for x in operands:
-        if type(x) is np.ndarray:
-            values.append(x)
-            continue
+def of_one(op: Op, value: Any, x: Any, u: Any, place: Place, params: dict[str, Any] | None,
+           name: str) -> Any:
+    """The node, at this place, of a value that was computed from `u`, the numbers of x, alone."""
+    if place.fast and x.op.wanted:
+        return make(Tensor, op, value, x, None, u, None, place, None, params, name)
+    node = op.note(Tensor, place, value, [x], [u], params or {})
+    node.name = name
+    for watch in place.watchers:
+        watch.node(node, op, (x,))
+    return node
+
+
+def values_of(nodes: Iterable[Node]) -> list[Any]:
+    """The numbers of nodes, as they are now."""
+    for x in nodes:
         if x.params is LENT:  # the user may still hold its array
             settle(x)
-        values.append(x.value)
-    return values
+    return [x.value for x in nodes]

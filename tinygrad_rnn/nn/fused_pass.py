@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core.graph import constant
-from ..core.inplace import LENT, settle
 from ..core.parts import Part
 from ..core.place import switch
 from .cells import RNNCell
@@ -94,23 +92,18 @@ class Pass:
 
     __slots__ = ("kernel", "mask", "masks", "settled", "values", "wanted")
 
-    def __init__(self, settled: Settled, operands: Sequence[Any], masks: Masks,
+    def __init__(self, settled: Settled, values: list[Any], wanted: list[bool], masks: Masks,
                  mask: Any = None) -> None:
-        self.settled, self.masks, self.mask = settled, masks, mask
-        values: list[Any] = []
-        wanted: list[bool] = []
-        self.values, self.wanted = values, wanted
-        for x in operands:
-            node = type(x) is not np.ndarray
-            if node and x.params is LENT:  # the user may still hold its array
-                settle(x)
-            values.append(x.value if node else x)
-            wanted.append(node and x.op is not constant)
+        self.settled, self.values, self.wanted = settled, values, wanted
+        self.masks, self.mask = masks, mask
         self.kernel: Any
         if settled.ready and masks.valid is masks.reset is mask is None:
+            found = {}
+            for name, value in zip(settled.names, values):  # faster than dict(zip(..)) of so few
+                found[name] = value
             self.kernel = settled.kernel(values[0][:, None] if settled.single else values[0],
-                                         settled.nothing, dict(zip(settled.names, values)),
-                                         settled.phis, settled.way, settled.cell)
+                                         settled.nothing, found, settled.phis, settled.way,
+                                         settled.cell)
         else:
             self.kernel = self.compute(values)
 

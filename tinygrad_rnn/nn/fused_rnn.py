@@ -10,7 +10,7 @@ Backward, with δ_t = dL/dz_t, and g_t what arrives at h_t from outside (outputs
 state), from the last step to the first
 
     dL/dh_t = g_t + W_hhᵀ δ_{t+1}
-    δ_t     = dL/dh_t * φ'(z_t)
+    δ_t     = dL/dh_t * φ'(z_t)     (g_t * φ'(z_t) for all t at once, the rest is added)
 
 and then, in one product each over all steps,
 
@@ -34,6 +34,8 @@ from .fused_desks import RNNDesk
 from .fused_rnn_lanes import Stretch
 from .fused_slopes import Phi
 from .fused_way import Way
+
+FEW = 1024  # numbers
 
 
 class Deltas:
@@ -70,7 +72,9 @@ class RNNKernel:
         self.x, self.weights, self.way, self.phi = x, weights, way, phis[0]
         self.W_hh = weights["W_hh"]
         if way.shelf is None:
-            way.shelf = way.room.shelf(RNNDesk, *x.shape[:2], len(self.W_hh), x.dtype, way.reverse)
+            T, B = x.shape[:2]
+            way.shelf = way.room.shelf(RNNDesk, T, B, len(self.W_hh), x.dtype, way.reverse)
+            way.lanes = fused_apart.lanes_of(T) if B == 1 and self.phi.apply is np.tanh else 1
         self.desk = desk = way.shelf.desk()
         if not (way.zero and desk.zero):
             desk.begin(None if way.zero else first[0])
@@ -84,37 +88,30 @@ class RNNKernel:
 
     def from_x(self) -> None:
         """W_xh x_t + b_h at all steps, where h_t will stand."""
-        z, b = self.desk.rows, self.weights.get("b_h")
-        self.x_rows = rows(self.x)
-        self.x_rows.dot(self.weights["W_xh"].T, z)
-        if b is not None:
-            np.add(z, b, z)
+        z, weights = self.desk.rows, self.weights
+        self.x_rows = x = rows(self.x)
+        weighted(x, weights["W_xh"], weights.get("b_h"), z)
         if self.phi.sign < 0:
             self.W_hh = -self.W_hh
             np.negative(z, z)
 
     def forward(self) -> None:
         """All steps, each over its W_xh x_t + b_h, or in pieces."""
-        self.taken = self.apart()
+        desk, way = self.desk, self.way
+        self.taken = None if way.lanes == 1 else fused_apart.side_by_side(
+            partial(Stretch, self, None), way.T, way.lanes, desk.states.steps[0][..., None])
         if self.taken is not None:
             self.x_rows = rows(self.x)
             return
         self.from_x()
-        desk, W_T, apply, add = self.desk, self.W_hh.T, self.phi.apply, np.add
+        W_T, apply, add = self.W_hh.T, self.phi.apply, np.add
         states, product = desk.states.steps, desk.product
-        if self.way.zero:  # h_1 = φ(z_1)
+        if way.zero:  # h_1 = φ(z_1)
             states = states[1:]
             apply(states[0], states[0])
         for h, new in pairwise(states):
             add(new, h.dot(W_T, product), new)
             apply(new, new)
-
-    def apart(self) -> Any:
-        """All steps in pieces; None if they do not come to that."""
-        T, B = self.x.shape[:2]
-        lanes = fused_apart.lanes_of(T) if B == 1 and self.phi.apply is np.tanh else 1
-        return None if lanes == 1 else fused_apart.side_by_side(
-            partial(Stretch, self, None), T, lanes, self.desk.states.steps[0][..., None])
 
     def guarded(self) -> None:
         """The same past masks, sequences that begin, and dropout."""
@@ -132,25 +129,24 @@ class RNNKernel:
 
     def backward(self, g: Any) -> Deltas:
         """From dL/dh_t from outside, (T, B, H), to all δ_t."""
-        add, multiply, lent, way, W_hh = np.add, np.multiply, self.desk.lend(), self.way, self.W_hh
-        delta, arriving = lent.delta, iter(g if way.reverse else g[::-1])
+        add, multiply, desk, way, W_hh = np.add, np.multiply, self.desk, self.way, self.W_hh
+        lent = desk.lend()
+        delta = lent.delta
         if not way.plain:
-            return self.guarded_back(lent, arriving)
+            return self.guarded_back(lent, iter(g if way.reverse else g[::-1]))
         if self.taken is not None:
             states = fused_apart.back(partial(Stretch, self, lent, g=g), len(g), self.taken,
                                       np.zeros((1, len(W_hh), 1), delta.whole.dtype))
             return Deltas(delta.whole, delta.whole, [states[..., 0]], [], lent)
-        carry = lent.carry
-        later: Any = None  # δ_{t+1}, which sends `carry` to h_t
-        for start, end, slopes, steps in lent.known or lent.blocks():
-            self.phi.slope(self.desk.after[start:end], slopes)
-            for (d_k, slope), g_k in zip(steps, arriving):
-                if later is None:
-                    multiply(g_k, slope, d_k)
-                else:
-                    later.dot(W_hh, carry)
-                    add(g_k, carry, d_k)
-                    multiply(d_k, slope, d_k)
+        carry, after = lent.carry, desk.after
+        later: Any = None  # δ_{t+1}, which sends W_hhᵀ δ_{t+1} to h_t
+        g = g[::-1] if way.reverse else g
+        for part, slopes, deltas, steps in lent.known or lent.blocks():
+            self.phi.slope(after if part is None else after[part], slopes)
+            multiply(g if part is None else g[part], slopes, deltas)
+            for d_k, slope in steps:
+                if later is not None:
+                    add(d_k, multiply(later.dot(W_hh, carry), slope, carry), d_k)
                 later = d_k
         first = [] if way.zero else [later.dot(W_hh)]
         if self.phi.sign < 0:
@@ -162,9 +158,10 @@ class RNNKernel:
         way, delta = self.way, lent.delta
         carry = np.zeros(delta.whole.shape[1:], delta.whole.dtype)
         fresh = None if way.begins is None else np.zeros_like(carry)
-        for start, end, slopes, steps in lent.known or lent.blocks():
-            self.phi.slope(self.desk.after[start:end], slopes)
-            for k, (d_k, slope), g_k in zip(range(end - 1, -1, -1), steps, arriving):
+        backwards = iter(range(way.T - 1, -1, -1))
+        for part, slopes, _, steps in lent.known or lent.blocks():
+            self.phi.slope(self.desk.after if part is None else self.desk.after[part], slopes)
+            for (d_k, slope), k, g_k in zip(steps, backwards, arriving):
                 d_new, stays = way.split(k, np.add(g_k, carry, d_k))
                 np.multiply(d_new, slope, d_k)
                 carry = d_k.dot(self.W_hh)
@@ -203,7 +200,17 @@ def rows(a: Any) -> Any:
 
 def inputs(x: Any, W_xh: Any, b: Any, z: Any) -> None:
     """W_xh x_t + b for all t, in one product: (T, B, I) -> z, (T B, G)."""
-    np.dot(rows(x), W_xh.T, z)
+    weighted(rows(x), W_xh, b, z)
+
+
+def weighted(x: Any, W: Any, b: Any, z: Any) -> None:
+    """W x + b for all rows, in one product: (N, I) -> z, (N, G). Where there are few numbers, b is
+    laid out first: to add rows of equal length takes a quarter of the time of one to many."""
+    if b is not None and z.size <= FEW:
+        z[...] = b
+        np.add(z, x.dot(W.T), z)
+        return
+    x.dot(W.T, z)
     if b is not None:
         np.add(z, b, z)
 

@@ -39,8 +39,8 @@ class Way:
     `zero` says that the state before the first step is 0, `only_h` that of a state of several parts
     nobody sees more than the first one."""
 
-    __slots__ = ("T", "begins", "fresh", "mask", "only_h", "plain", "reverse", "room", "same",
-                 "shelf", "valid", "zero")
+    __slots__ = ("T", "begins", "fresh", "lanes", "mask", "only_h", "plain", "reverse", "room",
+                 "same", "shelf", "valid", "zero")
 
     def __init__(self, T: int, reverse: bool, room: Room, valid: Any = None, begins: Any = None,
                  mask: Any = None, fresh: list[Any] | None = None, zero: bool = False,
@@ -48,6 +48,7 @@ class Way:
         self.T, self.reverse, self.mask, self.fresh = T, reverse, mask, fresh or []
         self.room, self.zero, self.only_h = room, zero, only_h
         self.shelf: Any = None  # of the desks for a pass this way, always of the same size
+        self.lanes = 1          # pieces that go side by side
         self.valid, self.begins = self.turned(valid), self.turned(begins)
         self.plain = valid is None and begins is None and mask is None
         self.same = begins is None and mask is None  # W_hh sees the state before, as it is

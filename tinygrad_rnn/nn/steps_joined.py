@@ -83,11 +83,15 @@ def timed_steps(x: Any) -> list[tuple[int, Node]] | None:
 
 def span_of(x: Any) -> range | None:
     """The steps that a node covers, one behind the other on its first axis; None if it does not."""
-    place = x.at if isinstance(x, Node) else None
-    if place is None or place.span is None or place.phase != "forward":
+    if not isinstance(x, Node):
         return None
-    shape = x.value.shape if type(x.value) is np.ndarray else np.shape(x.value)
-    return place.span if shape and shape[0] == len(place.span) else None
+    place = x.at
+    span = place.span
+    if span is None or place.phase != "forward":
+        return None
+    value = x.value
+    shape = value.shape if type(value) is np.ndarray else np.shape(value)
+    return span if shape and shape[0] == len(span) else None
 
 
 class Whole(Sequence[Any]):
