@@ -69,13 +69,15 @@ def lend(node: Node) -> Any:
     return view
 
 
-def settle(node: Node) -> None:
-    """Before a lent array enters a graph: if the user still holds it, lock it and go on with a
+def settle(*nodes: Node) -> None:
+    """Before lent arrays enter a graph: where the user still holds one, lock it and go on with a
     copy."""
-    if sys.getrefcount(node.value) > 2:
-        node.value.flags.writeable = False
-        node.value = node.value.copy()
-    node.params = None
+    for node in nodes:
+        if node.params is LENT:
+            if sys.getrefcount(node.value) > 2:
+                node.value.flags.writeable = False
+                node.value = node.value.copy()
+            node.params = None
 
 
 def assign(node: Node, new: Any, time: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Node, Op, constant
+from .graph import Node, Op
 
 FEW = 1024  # ones that are kept, to be used again
 Late = Callable[..., Any]
@@ -63,15 +63,15 @@ class Totals(dict[Node, Any]):
         """The same for several; None where there is nothing to give, or nobody to get it."""
         own = self.owned.add
         for x, c in zip(xs, cs):
-            if c is None or x is None or not x.op.wanted:
-                continue
-            if c.dtype is not x.value.dtype:  # of mixed types
-                c = c.astype(x.value.dtype)
-            if x in self:
-                self.add(x, c)
-            else:
-                self[x] = c
-                own(x)
+            if c is not None and x is not None and x.op.wanted:
+                dtype = x.value.dtype
+                if c.dtype is not dtype:  # of mixed types
+                    c = c.astype(dtype)
+                if x in self:
+                    self.add(x, c)
+                else:
+                    self[x] = c
+                    own(x)
 
     def add_into(self, node: Node, x: Node, g: Any) -> None:
         """Add what leaves `node` through its first operand without building it (`Op.into`)."""

@@ -51,9 +51,10 @@ def rnn_ahead(states: Any, W_T: Any, reverse: bool) -> None:
 
 
 def rnn_back(g: Any, states: Any, delta: Any, d_h: Any, W: Any, reverse: bool) -> None:
-    """`delta` (T, B, H) from what arrives, `g`; `d_h` (B, H) begins at 0 and ends at dL/dh_0."""
+    """`delta` (T, B, H) from what arrives, `g`; `d_h` (B, H) ends at dL/dh_0."""
     T, B, H = g.shape
     one = g.dtype.type(1)
+    d_h[:] = 0
     for k in range(T - 1, -1, -1):
         t = T - 1 - k if reverse else k
         after = t if reverse else t + 1

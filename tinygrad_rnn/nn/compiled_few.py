@@ -41,9 +41,10 @@ def few_ahead(states: Any, x: Any, W_xh: Any, b_h: Any, W_hh: Any, reverse: bool
 def few_back(g: Any, states: Any, x: Any, W: Any, reverse: bool, delta: Any, d_h: Any,
              d_W_xh: Any, d_W_hh: Any, d_b: Any) -> None:
     """`delta` (T, B, H) from what arrives, `g`; and `d_h`, dL/dh_0, and the gradients of the
-    weights, which begin at 0."""
+    weights, which, unlike it, begin at 0."""
     T, B, H = g.shape
     one = g.dtype.type(1)
+    d_h[:] = 0
     for k in range(T - 1, -1, -1):
         t = T - 1 - k if reverse else k
         before, after = (t + 1, t) if reverse else (t, t + 1)

@@ -23,14 +23,25 @@ from ..core.timeline import column, times_of
 from ..core.totals import Totals, ones
 from .fused_compiled import few
 from .fused_node import of_one, record, values_of
-from .fused_rnn import begins, total, weighted
+from .fused_rnn import LAID_OUT, begins, total, weighted
 
 FEW = 64  # classes that are looked at one by one: below, a reduction takes longer
+FAR = 60  # entries: exp of their difference, and the sum of many, is still a number in float32
 
 
 def rows(a: Any) -> Any:
     """(..., n) -> (N, n)."""
     return a.reshape(-1, a.shape[-1])
+
+
+def by_rows(f: Any, a: Any, v: Any) -> Any:
+    """f of (N, n) and of one number for each row, (N,). Of few numbers it takes less time to lay
+    each out along its row first."""
+    if a.size > LAID_OUT or a.dtype is not v.dtype:
+        return f(a, v[:, None])
+    laid = np.empty(a.shape, a.dtype)
+    laid[...] = v[:, None]
+    return f(a, laid, laid)
 
 
 # --- the head -----------------------------------------------------------------------------------
@@ -90,10 +101,11 @@ def affine(x: Any, W: Any, b: Any, span: range, name: str | None = None) -> Any:
     operands = [x, W] if b is None else [x, W, b]
     values = values_of(operands)
     params: dict[str, Any] = {"span": span}
+    loops = None
     if x.params is not None and x.params.get("loops") is not None \
             and values[0].dtype is values[1].dtype is values[-1].dtype:
-        params["loops"] = few(values[0].size * len(values[1]))
-    y, times = _affine(*values, **params), times_of(x)
+        params["loops"] = loops = few(values[0].size * len(values[1]))
+    y, times = _affine(*values, span=span, loops=loops), times_of(x)
     if times is None or times.ndim != y.ndim:
         times = column(span, y.ndim)
     return record(AFFINE, y, operands, values, span, params, name, times)
@@ -105,8 +117,9 @@ def affine(x: Any, W: Any, b: Any, span: range, name: str | None = None) -> Any:
 class Softmax:
     """L_t = weight * the sum over the samples of -log softmax(y_t)[target_t], for all t.
 
-    `at` says where the class of each row stands among all the entries of y. Keeps exp(y - max y)
-    and its sum, from which the gradient p - onehot is one product.
+    `at` says where the class of each row stands among all the entries of y. Keeps exp(y - s) and
+    its sum, from which the gradient p - onehot is one product. Where entries are not far from each
+    other the shift s is y[target], so that -log p is the log of that sum; else it is max y.
     """
 
     __slots__ = ("at", "exp", "shape", "sum", "weight")
@@ -129,15 +142,20 @@ class Softmax:
 
     def value(self, y: Any) -> Any:
         """L_t at every step: (T, ..., O) -> (T,)."""
-        low = rows(y)
-        top = low.ravel()[np.add(begins(*low.shape), low.argmax(1))]  # faster than a maximum
-        low = np.subtract(low, top[:, None])
-        costs = low.ravel()[self.at]
+        y = rows(y)
+        near = y.size and y.itemsize > 2 and y.item(y.argmax()) - y.item(y.argmin()) < FAR
+        if near:
+            low = by_rows(np.subtract, y, y.ravel()[self.at])
+        else:  # or not a number
+            low = y - np.maximum.reduce(y, 1, keepdims=True)
+            picked = low.ravel()[self.at]
         self.exp = np.exp(low, low)
         self.sum = low.dot(ones(low.shape[1], low.dtype))
-        np.subtract(np.log(self.sum), costs, costs)
-        if len(costs) > len(y):  # the samples of a step
-            costs = np.add.reduce(costs.reshape(len(y), -1), 1)
+        costs = np.log(self.sum)
+        if not near:
+            costs -= picked
+        if len(costs) > self.shape[0]:  # the samples of a step
+            costs = np.add.reduce(costs.reshape(self.shape[0], -1), 1)
         return costs if self.weight == 1 else np.multiply(costs, self.weight, costs)
 
     def rule(self, g: Any, x: Any) -> Any:
@@ -149,7 +167,7 @@ class Softmax:
         each = g if self.weight == 1 else np.multiply(g, self.weight)
         if len(each) < len(self.sum):  # the samples of a step
             each = np.repeat(each, len(self.sum) // len(each))
-        found = np.multiply(self.exp, np.divide(each, self.sum)[:, None])
+        found = by_rows(np.multiply, self.exp, np.divide(each, self.sum))
         found.ravel()[self.at] -= each  # a view of it
         return found.reshape(x.shape)
 

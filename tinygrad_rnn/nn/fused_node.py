@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..core.graph import Node, Op, Rest, make
-from ..core.inplace import LENT, settle
+from ..core.inplace import settle
 from ..core.place import Place, here
 from ..core.timeline import Sequence as Timed
 from ..core.values import Tensor
@@ -52,8 +52,6 @@ def of_one(op: Op, value: Any, x: Any, u: Any, place: Place, params: dict[str, A
 
 
 def values_of(nodes: Iterable[Node]) -> list[Any]:
-    """The numbers of nodes, as they are now."""
-    for x in nodes:
-        if x.params is LENT:  # the user may still hold its array
-            settle(x)
+    """The numbers of nodes, as they are now: of those whose arrays the user may still hold, too."""
+    settle(*nodes)
     return [x.value for x in nodes]

@@ -160,16 +160,10 @@ class Pass:
 
     def shares(self, g: Any) -> list[Any]:
         """What leaves through each operand, if it wants a gradient."""
-        kernel = self.kernel
-        deltas = kernel.backward(g[..., None, :] if self.settled.single else g)
-        found: list[Any] = []
+        kernel, deltas, found = self.kernel, self.deltas(g), []
         for name, wanted in zip(self.settled.names, self.wanted):
-            if not wanted:
-                found.append(None)
-            elif name in ALONE:
-                found.append(kernel.gradient(name, deltas))
-            else:
-                found.append(self.share(name, deltas))
+            found.append(None if not wanted else kernel.gradient(name, deltas) if name in ALONE
+                         else self.share(name, deltas))
         kernel.desk.back(deltas.lent)  # none of them is a view of it
         return found
 

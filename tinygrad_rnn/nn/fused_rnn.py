@@ -35,7 +35,7 @@ from .fused_rnn_lanes import Stretch
 from .fused_slopes import Phi
 from .fused_way import Way
 
-FEW = 1024  # numbers
+LAID_OUT = 1024  # numbers: up to so many a row is repeated before it is added to each of others
 
 
 class Deltas:
@@ -204,9 +204,9 @@ def inputs(x: Any, W_xh: Any, b: Any, z: Any) -> None:
 
 
 def weighted(x: Any, W: Any, b: Any, z: Any) -> None:
-    """W x + b for all rows, in one product: (N, I) -> z, (N, G). Where there are few numbers, b is
-    laid out first: to add rows of equal length takes a quarter of the time of one to many."""
-    if b is not None and z.size <= FEW:
+    """W x + b for all rows, in one product: (N, I) -> z, (N, G). Of few numbers it takes less time
+    to lay b out first: NumPy adds arrays of one shape without any preparation."""
+    if b is not None and z.size <= LAID_OUT:
         z[...] = b
         np.add(z, x.dot(W.T), z)
         return

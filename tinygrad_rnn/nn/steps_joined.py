@@ -83,14 +83,10 @@ def timed_steps(x: Any) -> list[tuple[int, Node]] | None:
 
 def span_of(x: Any) -> range | None:
     """The steps that a node covers, one behind the other on its first axis; None if it does not."""
-    if not isinstance(x, Node):
+    span = x.at.span if isinstance(x, Node) else None
+    if span is None or x.is_scalar or x.at.phase != "forward":
         return None
-    place = x.at
-    span = place.span
-    if span is None or place.phase != "forward":
-        return None
-    value = x.value
-    shape = value.shape if type(value) is np.ndarray else np.shape(value)
+    shape = x.value.shape
     return span if shape and shape[0] == len(span) else None
 
 
