@@ -124,11 +124,11 @@ class Softmax:
 
     __slots__ = ("at", "exp", "shape", "sum", "weight")
 
-    def __init__(self, y: Any, targets: Any, weight: float) -> None:
+    def __init__(self, y: Any, classes: Any, weight: float) -> None:
+        """`classes` (N,), one for each row of y."""
         self.shape, self.weight = y.shape, weight
-        classes = targets.reshape(-1)
         classes = classes.astype(int) if classes.dtype.kind == "u" else classes
-        self.at = np.add(begins(len(classes), y.shape[-1]), classes)
+        self.at = np.add(begins(len(classes), self.shape[-1]), classes)
 
     @property
     def targets(self) -> Any:
@@ -220,15 +220,15 @@ SOFTMAX = Op("cross entropy", array=lambda y, loss: loss.value(y),
 
 def softmax_losses(y: Any, targets: Any, weight: float, span: range) -> Any:
     """L_t for all steps that y (T, ..., O) covers; `targets` are classes (T, ...)."""
-    value, n = y.value, y.value.shape[-1]
-    loops = y.params.get("loops") if y.params else None
-    if loops is not None and targets.dtype.kind in "iu":
+    value, loops = y.value, y.params.get("loops") if y.params else None
+    kind, classes, n = targets.dtype.kind, targets.reshape(-1), value.shape[-1]
+    if loops is not None and kind in "iu":
         loss: Softmax = CompiledSoftmax(value, targets, weight, loops)
     else:
-        given = targets.reshape(-1).tolist() if targets.size <= FEW else ()
-        if not given or targets.dtype.kind not in "iu" or min(given) < 0 or max(given) >= n:
+        given = classes.tolist() if len(classes) <= FEW else ()
+        if not given or kind not in "iu" or min(given) < 0 or max(given) >= n:
             checked(targets, n, "cross_entropy")
-        loss = Softmax(value, targets, weight)
+        loss = Softmax(value, classes, weight)
     losses = loss.value(value)
     return of_one(SOFTMAX, losses, y, value, here().over(span), {"loss": loss}, "L")
 
