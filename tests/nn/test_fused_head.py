@@ -8,6 +8,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
+from tinygrad_rnn.nn.fused_head import Softmax
 from tinygrad_rnn.nn.steps_joined import span_of
 
 from .fused_cases import (
@@ -64,6 +65,46 @@ def test_head_and_loss_over_all_steps(layer, loss):
     opened.backward()
     for name, p in model.named_parameters():
         np.testing.assert_allclose(p.grad, found[0][1][name], err_msg=name, **EXACT)
+
+
+FAR = np.array([[[0.0, -np.inf, 1.0]], [[-1e9, 0.5, 0.0]], [[0.0, 700.0, -3.0]], [[2.0, 2.0, 2.0]]])
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1e4])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_softmax_of_numbers_near_each_other_and_of_far_ones(dtype, scale):
+    layer = nn.RNN(3, 4, return_sequences=True, seed=1, dtype=dtype)
+    head = nn.Linear(4, 5, name="hy", seed=2, dtype=dtype)
+    head.W.data *= head.W.dtype.type(scale)
+    params = [*layer.parameters(), *head.parameters()]
+    xs = tg.Tensor(np.random.default_rng(3).normal(size=(7, 2, 3)).astype(dtype))
+    targets = np.random.default_rng(4).integers(5, size=(7, 2))
+
+    def step():
+        for p in params:
+            p.zero_grad()
+        L = nn.cross_entropy(head(layer(xs)), targets)
+        L.backward()
+        return [L.item(), *(p.grad for p in params)]
+
+    apart = step()
+    with tg.fused():
+        together = step()
+    for a, b in zip(apart, together):
+        most = np.abs(a).max() * (1e-12 if dtype == "float64" else 1e-5)
+        np.testing.assert_allclose(b, a, rtol=0, atol=most)
+
+
+@pytest.mark.parametrize("target", [0, 1, 2])
+def test_a_logit_that_is_far_from_the_others_costs_what_it_should(target):
+    loss = Softmax(FAR, np.full(4, target), 1.0)
+    losses = loss.value(FAR)  # warnings are errors: nothing overflows on the way
+    top = FAR.max(2)
+    expected = np.log(np.exp(FAR - top[..., None]).sum(2)) + top - FAR[..., target]
+    np.testing.assert_allclose(losses, expected[:, 0], rtol=1e-15)
+    slopes = loss.rule(np.ones(4), FAR)
+    p = np.exp(FAR - top[..., None]) / np.exp(FAR - top[..., None]).sum(2)[..., None]
+    np.testing.assert_allclose(slopes, p - np.eye(3)[target], rtol=1e-15)
 
 
 @pytest.mark.parametrize("batch", [(), (B,)])

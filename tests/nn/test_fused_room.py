@@ -160,6 +160,25 @@ def test_what_is_changed_between_two_calls_counts(kind):
                 np.testing.assert_allclose(b, a, **EXACT)
 
 
+def test_a_weight_that_is_replaced_by_an_equal_one_is_another_one():
+    layer = nn.RNN(1, 1, seed=1, return_sequences=True, fused=True)
+    xs = tg.Tensor(numbers((T, B, 1)))
+    layer(xs)
+    old, layer.cell.W_hh = layer.cell.W_hh, tg.Tensor(layer.cell.W_hh.numpy(), requires_grad=True)
+    layer(xs).sum().backward()
+    assert old.grad is None
+    assert layer.cell.W_hh.grad is not None
+
+
+def test_what_somebody_keeps_on_a_layer_is_in_nobodys_way():
+    layer = nn.RNN(I, H, seed=1, return_sequences=True, fused=True)
+    xs = tg.Tensor(numbers((T, B, I)))
+    first = layer(xs).numpy()
+    for k in range(3):
+        layer.last, layer.seen = layer(xs), numbers((k + 2, 3))
+        np.testing.assert_array_equal(layer.last.value, first)
+
+
 @pytest.mark.parametrize("sequences", [False, True])
 @pytest.mark.parametrize("shape", [(T, B, I), (T, I)])
 def test_where_nobody_asks_for_the_cells_the_node_has_h_alone(shape, sequences):
