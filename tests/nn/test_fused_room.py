@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
+from tinygrad_rnn.nn import fused_way
 from tinygrad_rnn.nn.fused import SEQUENCE
 from tinygrad_rnn.nn.fused_desks import RNNDesk
 from tinygrad_rnn.nn.fused_room import Room
@@ -229,3 +230,66 @@ def test_a_class_of_a_users_is_asked_each_time():
     x = numbers((T, B, I))
     for _ in range(2):
         np.testing.assert_allclose(layer(tg.Tensor(x)).numpy(), plain(tg.Tensor(x * 0.5)).numpy())
+
+
+# --- the short ways of few numbers ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_a_way_back_in_blocks_of_steps(steps, reverse, monkeypatch):
+    monkeypatch.setattr(fused_way, "BLOCK", steps * B * H)
+    layer = nn.RNN(I, H, seed=1, return_sequences=True, reverse=reverse)
+    found = []
+    for fused in (False, True):
+        layer.fused = fused
+        layer.zero_grad()
+        x = tg.Tensor(numbers((11, B, I)), requires_grad=True)
+        (layer(x) * numbers((11, B, H), 5)).sum().backward()
+        found.append([x.grad, *(p.grad for p in layer.parameters())])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(b, a, **EXACT)
+
+
+def a_step():
+    """A fused layer, its head and the loss, all nodes in a line."""
+    layer = nn.RNN(I, H, seed=1, return_sequences=True, fused=True)
+    head = nn.Linear(H, 4, name="hy", seed=2)
+    h = layer(tg.Tensor(numbers((T, B, I))))
+    y = head(h)
+    return layer, head, h, y, nn.cross_entropy(y, np.zeros((T, B), int))
+
+
+def test_hooks_on_every_node_of_a_line_run():
+    for k in range(3):
+        layer, _, *nodes = a_step()
+        seen = []
+        nodes[k].register_hook(seen.append)
+        nodes[2].backward()
+        assert [g.shape for g in seen] == [nodes[k].shape]
+        doubled = a_step()
+        doubled[2 + k].register_hook(lambda g: 2 * g)
+        doubled[4].backward()
+        np.testing.assert_allclose(doubled[0].cell.W_hh.grad, 2 * layer.cell.W_hh.grad, **EXACT)
+
+
+@pytest.mark.parametrize("which", ["W_xh", "W_hh", "b_h", "W_hy", "b_y"])
+def test_data_assigned_behind_a_line_is_refused(which):
+    layer, head, *_, L = a_step()
+    leaf = getattr(layer.cell if hasattr(layer.cell, which) else head, which)
+    leaf.data = 2 * leaf.numpy()
+    with pytest.raises(tg.GradientError, match=f"{which}.*was assigned after"):
+        L.backward()
+
+
+@pytest.mark.parametrize("which", ["W_xh", "W_hh", "b_h"])
+def test_an_array_that_the_user_holds_is_locked_when_a_fused_layer_uses_it(which):
+    layer = nn.RNN(I, H, seed=1, return_sequences=True, fused=True)
+    xs = tg.Tensor(numbers((T, B, I)))
+    layer(xs)
+    held = getattr(layer.cell, which).data
+    held *= 1.5
+    L = layer(xs).sum()
+    with pytest.raises(ValueError, match="read-only"):
+        held *= 2
+    L.backward()

@@ -32,7 +32,7 @@ import numpy as np
 from . import hooks, together
 from .graph import Node, constant, leaf, operands_of
 from .guards import check_ends, plain_seed
-from .in_line import in_line, straight
+from .in_line import in_line, line_of_sums, straight
 from .inplace import at_once, change
 from .place import at, here
 from .rules import fit, gradient_place, local, uses
@@ -205,12 +205,14 @@ def backward(root: Node, seed: Any = None) -> None:
     the end, at once: an interrupt leaves all old ones or all new ones.
     """
     start, watched = plain_seed(root, seed, "backward()"), here().watchers
-    way = None if watched else in_line(root)
+    way = None if watched else line_of_sums(root)
     if way is not None:
         commit(straight(way, start))
         return
     arriving = Totals([(root, start)], late=True)
-    edges = contributions(arriving, tell=bool(watched))
+    way = None if watched else in_line(root)
+    way = None if way is None or hooks.ways(way) else way
+    edges = contributions(arriving, tell=bool(watched), way=way)
     deque(hooks.watched(edges, arriving), maxlen=0)  # let them all pass
     commit(arriving)
 
