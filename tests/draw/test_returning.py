@@ -9,7 +9,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.draw.labels import plain
-from tinygrad_rnn.draw.returning import described
+from tinygrad_rnn.draw.returning import described, scene_on_grid
 
 from .faults import faults
 from .test_more_views import curved, words
@@ -128,3 +128,14 @@ def test_norms_stand_where_a_gradient_goes_on():
     assert len(given) == 3
     for node in given:
         assert any(word == f"‖·‖ = {np.linalg.norm(node.value):.3g}" for word in said), said
+
+
+def test_what_is_needed_again_is_no_state():
+    """Else the backward rows would begin where h_t comes in, and not where a gradient does."""
+    wires = scene_on_grid(slope_of(4), 4, 0, {"names"}).wires
+    across = [w for w in wires if w.head.backward and not w.tail.backward
+              and None not in (w.head.when, w.tail.when) and w.tail.when != w.head.when]
+    states = [w for w in wires if w.kind == "carried" and w.head.backward]
+    assert {w.kind for w in across} == {"needed"}
+    assert len(states) == 3
+    assert all(w.tail.backward for w in states)
