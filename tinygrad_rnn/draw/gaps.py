@@ -82,6 +82,8 @@ class Gaps:
 
     def settle(self) -> None:
         """Give all dots the row of their state; those of one state in one gap become one."""
+        if not self.found:
+            return
         one: dict[tuple[int, Hashable], Glyph] = {}
         of: dict[Glyph, Glyph] = {}
         ways = Ends(self.reader.wires)

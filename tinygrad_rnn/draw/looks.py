@@ -36,6 +36,8 @@ def look_again(reader: Reader) -> None:
 def find_handed(reader: Reader) -> None:
     """What one stage leaves to the next is handed over: no step repeats it."""
     stage = {column.when: column.stage for column in reader.at.values()}
+    if len(set(stage.values())) < 2:
+        return
     for wire in reader.wires:
         ends = [stage.get(glyph.when) for glyph in (wire.tail, wire.head)]
         if wire.kind == "carried" and None not in ends and ends[0] != ends[1]:
@@ -133,15 +135,16 @@ def find_single_weights(reader: Reader) -> None:
 
 def name_slices(reader: Reader) -> None:
     """Slices that become gates are called after them: [i] are the rows of the input gate."""
+    slices = [g for column in reader.at.values() for g in column.glyphs
+              if g.node is not None and g.node.op is ops.getitem and g.node.name is None]
     after: dict[Glyph, list[Glyph]] = {}
-    for wire in reader.wires:
+    for wire in reader.wires if slices else ():
         if wire.kind in ("inner", "result"):
             after.setdefault(wire.tail, []).append(wire.head)
-    for glyph in [g for column in reader.at.values() for g in column.glyphs]:
+    for glyph in slices:
         node = glyph.node
-        if node is None or node.op is not ops.getitem or node.name is not None:
-            continue
-        if reader.found.given(node) or not is_stretch((node.params or {}).get("index")):
+        if node is None or reader.found.given(node) \
+                or not is_stretch((node.params or {}).get("index")):
             continue  # a step of a sequence, or a row that is looked up
         name = gate_of(glyph, after)
         if name:

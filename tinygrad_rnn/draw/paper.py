@@ -6,9 +6,7 @@ The question this file answers: *does everything fit?*
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import chain
 from math import hypot
-from operator import itemgetter
 from typing import Any
 
 from . import style
@@ -18,8 +16,6 @@ from .names import Names
 from .routing import Rect
 
 BOLD = 1.06  # how much wider bold words are
-
-first, second = itemgetter(0), itemgetter(1)
 
 
 def label_rect(label: Label) -> Rect:
@@ -34,13 +30,11 @@ def bounds(drawing: Drawing) -> Rect:
     rects = [box.sides for box in (*drawing.frames, *drawing.boxes)]
     rects += [label_rect(label) for label in drawing.labels]
     rects += [(s.x, s.y, s.x + s.w, s.y + s.h) for s in drawing.strips]
-    points = list(chain.from_iterable(line.points for line in drawing.lines))
-    if not rects and not points:
+    rects += [(*point, *point) for line in drawing.lines for point in line.points]
+    if not rects:
         return 0.0, 0.0, 0.0, 0.0
-    lows = [*((left, top) for left, top, _, _ in rects), *points]
-    highs = [*((right, bottom) for _, _, right, bottom in rects), *points]
-    return (min(map(first, lows)), min(map(second, lows)),
-            max(map(first, highs)), max(map(second, highs)))
+    lefts, tops, rights, bottoms = zip(*rects)
+    return min(lefts), min(tops), max(rights), max(bottoms)
 
 
 def framed(drawing: Drawing, caption: Text = ()) -> Drawing:

@@ -10,7 +10,7 @@ light colour too, for viewers that know no style sheets.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from html import escape
 from math import sqrt
@@ -38,7 +38,7 @@ def xml(text: str, longest: int = 400) -> str:
 def svg(drawing: Drawing, theme: str = "light", scale: float = 1.0) -> str:
     """The whole document. `theme` is "light", "dark" or "auto"."""
     paint = Painter(theme)
-    body = list(elements(drawing, paint))
+    body = elements(drawing, paint)
     w, h = drawing.width, drawing.height
     scale *= drawing.size
     font = ", ".join(filter(None, [clean(drawing.font, 100), style.FONT]))
@@ -59,19 +59,18 @@ def svg(drawing: Drawing, theme: str = "light", scale: float = 1.0) -> str:
     )
 
 
-def elements(drawing: Drawing, paint: Painter) -> Iterator[str]:
+def elements(drawing: Drawing, paint: Painter) -> list[str]:
     """The lines of the document, from the back to the front."""
-    yield (
-        f'<rect x="{f(drawing.left)}" y="{f(drawing.top)}" width="{f(drawing.width)}" '
-        f'height="{f(drawing.height)}" {paint.fill("paper")}/>'
-    )
-    for frame in drawing.frames:
-        yield box(frame, paint)
-    for strip in drawing.strips:
-        yield from cells(strip, paint)
-    yield from (line(item, paint) for item in drawing.lines)
-    yield from (box(item, paint) for item in drawing.boxes)
-    yield from (label(item, paint) for item in drawing.labels)
+    paper = (f'<rect x="{f(drawing.left)}" y="{f(drawing.top)}" width="{f(drawing.width)}" '
+             f'height="{f(drawing.height)}" {paint.fill("paper")}/>')
+    return [
+        paper,
+        *[box(item, paint) for item in drawing.frames],
+        *[cell for strip in drawing.strips for cell in cells(strip, paint)],
+        *[line(item, paint) for item in drawing.lines],
+        *[box(item, paint) for item in drawing.boxes],
+        *[label(item, paint) for item in drawing.labels],
+    ]
 
 
 def box(b: Box, paint: Painter) -> str:

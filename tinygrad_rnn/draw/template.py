@@ -93,10 +93,8 @@ class Template:
 
     def by_kind(self) -> list[set[int | None]]:
         """The columns of each kind."""
-        found: list[set[int | None]] = [set() for _ in set(self.kinds.values())]
-        for when, kind in self.kinds.items():
-            found[kind].add(when)
-        return found
+        return [{when for when, kind in self.kinds.items() if kind == i}
+                for i in range(len(set(self.kinds.values())))]
 
     def level(self) -> float:
         """The height of the lowest row of states."""
@@ -106,13 +104,15 @@ class Template:
     # --- measures -------------------------------------------------------------------------------
 
     def measure_boxes(self) -> dict[Key, tuple[float, float]]:
-        """The width and height that every key needs at some step."""
-        sizes: dict[Key, tuple[float, float]] = {}
+        """The width and height that every key needs at some step, the `uneven` not at every one."""
+        sizes, self.uneven = dict[Key, tuple[float, float]](), set[Key]()
         for column in self.scene.columns:
             for glyph in column.glyphs if column.step is not None else ():
-                w, h = glyph.size()
-                before = sizes.get(glyph.key, (0.0, 0.0))
-                sizes[glyph.key] = max(w, before[0]), max(h, before[1])
+                size = w, h = glyph.size()
+                before = sizes.setdefault(glyph.key, size)
+                if size != before:
+                    self.uneven.add(glyph.key)
+                    sizes[glyph.key] = max(w, before[0]), max(h, before[1])
         return sizes
 
     def rails_by_zone(self) -> dict[int, list[Rail]]:

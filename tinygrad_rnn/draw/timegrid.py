@@ -167,11 +167,11 @@ class TimeGrid:
         """What is drawn smaller than the place that all steps keep for it, since its own text needs
         less; a cell fills the place."""
         found = {}
-        for glyph in self.column_of:
-            place = self.rects[glyph]
-            size = glyph.size() if glyph.role != "cell" else (0.0, 0.0)
-            if size[0] and (size[0] < place[2] - place[0] - 0.01 or
-                            size[1] < place[3] - place[1] - 0.01):
+        for glyph in [g for column in self.scene.columns if column.step is not None
+                      for g in column.glyphs if g.key in self.of(column).uneven]:
+            place, size = self.rects[glyph], glyph.size()
+            if glyph.role != "cell" and (size[0] < place[2] - place[0] - 0.01 or
+                                         size[1] < place[3] - place[1] - 0.01):
                 found[glyph] = around(centre(place), glyph)
         return found
 

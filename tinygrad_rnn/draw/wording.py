@@ -22,9 +22,10 @@ ALIASES = {"[]": "[{}]", "T": "ᵀ", "reshape": ""}  # what each adds to the nam
 
 def worth(value: Any) -> str:
     """A value for a tooltip: the number, or shape and norm."""
-    if type(value) is float or np.ndim(value) == 0:
+    sizes = () if type(value) is float else np.shape(value)
+    if not sizes:
         return number(value)
-    return f"shape {shape(value)}, ‖·‖ = {number(norm(np.asarray(value, float)))}"
+    return f"shape {times(sizes)}, ‖·‖ = {number(norm(np.asarray(value, float)))}"
 
 
 def shape(value: Any) -> str:
