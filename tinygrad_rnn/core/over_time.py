@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from . import ops, walk
-from .graph import Node
+from .graph import Node, operands_of
 from .keys import base_name
 
 
@@ -40,8 +40,8 @@ def is_total(root: Node) -> bool:
             x.name is not None for x in adders if x is not root)):
         return False
     inside = {*adders, *[x for x, _, _ in terms]}
-    used = [x for node in walk.computed(root) for x in {x for _, x in walk.parents(node)}
-            if x in inside]
+    used = [x for node in walk.reached(root) if not inside.isdisjoint(operands_of(node))
+            for x in inside.intersection(operands_of(node))]
     return len(used) == len(set(used))  # a state h_t = f(h_{t-1}) + h_{t-1} is no total
 
 

@@ -169,9 +169,10 @@ def cells_of(series: Series, whens: Any, names: Any, scale: Scale,
 def binned(series: Series, steps: Any, ends: Any) -> list[list[float] | None]:
     """The largest, the smallest and the rms of the norms in each stretch of steps, from one of the
     `ends` to the next; None where there is none. A NaN is larger than all others."""
-    at = np.minimum(np.searchsorted(series.steps, steps), len(series.steps) - 1)
-    there = series.steps[at] == steps
-    sizes, begins = series.norms[at], ends[:-1]
+    sizes, there, begins = series.norms, np.ones(len(steps), bool), ends[:-1]
+    if not np.array_equal(series.steps, steps):  # some steps have none
+        at = np.minimum(np.searchsorted(series.steps, steps), len(series.steps) - 1)
+        sizes, there = sizes[at], series.steps[at] == steps
     most = np.maximum.reduceat(np.where(there, sizes, -1.0), begins)
     least = np.minimum.reduceat(np.where(there, sizes, math.inf), begins)
     squares = np.add.reduceat(np.where(there, sizes * sizes, 0.0), begins)
