@@ -237,7 +237,7 @@ def test_the_check_sees_a_shaft_that_is_shorter_than_its_head(share):
     drawing = draw.gradient_flow(gradient_flow(GRAPHS["bidirectional"]())).drawing
     line = max((n for n in drawing.lines if n.arrow and not n.dash), key=lambda n: n.width)
     (x, y), short = line.points[-1], share * style.head(line.width)[0]
-    bent = replace(line, points=((x - 40, y - short), (x, y - short), (x, y)))
+    bent = line._replace(points=((x - 40, y - short), (x, y - short), (x, y)))
     found = [*covered(replace(drawing, lines=(bent,)))]
     assert bool(found) == (share < 1)
     assert all(fault.startswith(f"the shaft of {line.id} is {short:.1f}") for fault in found)
@@ -284,7 +284,7 @@ def test_the_check_sees_what_leaves_its_step(flow, direction):
             points = points[::-1] if flow else points
         else:
             points = (line.points[0], *bends, line.points[-1])
-        lines = tuple(replace(n, points=points) if n is line else n for n in drawing.lines)
+        lines = tuple(n._replace(points=points) if n is line else n for n in drawing.lines)
         return [*strayed(replace(drawing, lines=lines))] == [f"{line.id} leaves its step"]
 
     for line in (tap, wire):
