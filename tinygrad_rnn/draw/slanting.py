@@ -168,8 +168,8 @@ def together(a: Part, b: Part) -> float:
     if high - low <= PARALLEL:
         return 0.0
     slope = (to - up) / (t - s)
-    if abs(slope) * (high - low) < WIDE:  # all of it is near, or nothing
-        return high - low if abs(up + slope * ((low + high) / 2 - s)) < WIDE else 0.0
+    if not slope:
+        return high - low if abs(up) < WIDE else 0.0
     ends = sorted(s + (d - up) / slope for d in (-WIDE, WIDE))
     length = min(high, ends[1]) - max(low, ends[0])
-    return length if length > SLANTED else 0.0
+    return length if length > (PARALLEL if abs(slope) * (high - low) < WIDE else SLANTED) else 0.0
