@@ -134,11 +134,13 @@ class Bands:
                          dashed=dashed, width=0.8)
 
     def gradient(self, number_: int, span: Span, y: float) -> None:
-        """The arrow that runs back through a window; dashed from the cut on."""
+        """The arrow that runs back through a window; dashed from the cut on. A window of few pixels
+        has no room for its head."""
         end = self.x(span.reach) + self.inwards * (0.6 if self.cells else 1.0)
         start = self.x(span.last) + self.outwards * 0.6
         title = f"the gradient of window {number_} runs back to step {span.reach}"
-        self.sheet.line(((start, y), (end, y)), "gradient", width=2.4, title=title)
+        self.sheet.line(((start, y), (end, y)), "gradient", width=2.4, title=title,
+                        arrow=abs(start - end) >= style.head(2.4)[0])
         if self.cells:
             for t in range(span.first, span.last + self.way, self.way):
                 hollow = self.lag(span.reach, t) < 0
