@@ -170,7 +170,8 @@ class Template:
                 high = max((self.sizes[k][1] for k, r in spots if r == row), default=style.OP)
                 rows[band, row] = y - high / 2
                 more = range(int((self.room.row - style.GAP_Y) / 6))
-                ys += [y + d for d in (9.0, 14.0, 4.5, *(20.0 + 6 * k for k in more))]
+                free = [y + d for d in (9.0, 14.0, 4.5, *(20.0 + 6 * k for k in more))]
+                ys += [level for level in free if band or level < bottom - 1.0]  # in the frame
                 y -= high + self.room.row
             ys += [y + self.room.row - d for d in (9.0, 14.0)]
             if self.grid.uppers[band : band + 2] == [False, True] and self.zones.get(band + 1):
