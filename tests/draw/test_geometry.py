@@ -53,13 +53,15 @@ ONCE_WRONG = [  # rails ran through dots, a handover through weights
     # arrow heads lay on wires beside them, taps and a delay outside of their steps
     "LSTM, both ways: flow('down', {}", "gru: flow('down', {'first': 1, 'last': 1}",
     "skipping: rolled('op', 'right', 'a rather long name'", "padded: rolled('cell', 'down', ''",
+    # slanting lines on one another, ends of wires at one point of a wide box, heads without room
+    "gru: backward_graph(", "three layers, long: backward_graph(", "truncated(200, 1, 4)",
 ]
 
 
 @pytest.mark.parametrize("start", ONCE_WRONG)
 def test_what_was_wrong_once(start):
     chosen = [make for name, make in cases() if name.startswith(start)]
-    assert len(chosen) == 2
+    assert len(chosen) == (2 if "'" in start else 1)
     for make in chosen:
         assert faults(make().drawing) == []
 
@@ -78,7 +80,7 @@ def test_what_was_wrong_once(start):
     506, 673, 1026,  # first states stood on notes and on weights
     58, 420, 679, 848, 1602, 1637,  # notes lay on one another, wires struck through names
     375, 966, 1656, 1748,  # wires ran over arrow heads
-    500, 1040, 1700,  # taps ran outside of the frames of their steps
+    500, 677, 1040, 1700,  # taps and wires ran outside of the frames of their steps
     1398,  # a stage of which no step is in view
 ])
 def test_models_that_nobody_has_drawn_before(seed):

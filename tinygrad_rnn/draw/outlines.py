@@ -19,9 +19,15 @@ APART = 6.0  # how far the ends of two wires into one thing stand apart
 
 def apart(glyph: Glyph, rect: Rect, ends: Sequence[Point]) -> list[Point]:
     """The ends of the wires that come into a glyph from the left, each with a place of its own on
-    the outline: where some are too near, they are turned about the middle."""
+    the outline: where some are too near, they are turned about the middle of a circle, or moved
+    along the sides of a box."""
     middle = centre(rect)
     order = sorted(range(len(ends)), key=lambda i: turn_of(ends[i], middle))
+    if glyph.shape != "circle":
+        places = [along(rect, ends[i]) for i in order]
+        moved = {i: at(rect, new) for i, old, new in zip(order, places, spread(places, APART))
+                 if old != new}
+        return [moved.get(i, end) for i, end in enumerate(ends)]
     turns = [turn_of(ends[i], middle) for i in order]
     far = sum(dist(end, middle) for end in ends) / len(ends)
     found = list(ends)
@@ -29,6 +35,22 @@ def apart(glyph: Glyph, rect: Rect, ends: Sequence[Point]) -> list[Point]:
         if old != new:
             found[i] = edge(glyph, rect, (middle[0] - cos(new), middle[1] - sin(new)))
     return found
+
+
+def along(rect: Rect, p: Point) -> float:
+    """How far a point of a box's outline is from the middle of its left side: upwards and on along
+    the top, or, below 0, downwards and along the bottom."""
+    far = (rect[3] - rect[1]) / 2 + p[0] - rect[0]
+    return far if p[1] <= rect[1] else -far if p[1] >= rect[3] else (rect[1] + rect[3]) / 2 - p[1]
+
+
+def at(rect: Rect, place: float) -> Point:
+    """The point of a box's outline that is so far from the middle of its left side."""
+    left, top, right, bottom = rect
+    beyond = abs(place) - (bottom - top) / 2
+    if beyond <= 0:
+        return left, (top + bottom) / 2 - place
+    return min(left + beyond, right), top if place > 0 else bottom
 
 
 def turn_of(p: Point, middle: Point) -> float:
