@@ -35,7 +35,7 @@ class Ways:
 
     def __init__(self, grid: TimeGrid) -> None:
         self.grid = grid
-        self.known: dict[Hashable, Way] = {}  # those that were laid elsewhere
+        self.known: dict[tuple[str, str, int], Way] = {}  # those that were laid elsewhere
         self.terms = Terms(grid)
         self.tried: dict[Hashable, list[Way]] = {}  # of wires that run alike, by what they share
         self.over: dict[int, dict[Wire, None]] = {}  # by column: the wires from step to step
@@ -68,7 +68,8 @@ class Ways:
         if outside and wire.kind in ("free", "inner"):  # inner: from before all steps to after them
             passages = self.passages
             laid = [passages[w] for w in self.across(*self.span(wire))]
-            way = self.known[wire_key(wire)] = self.find_way(wire, [*laid, *self.led_out[-FEW:]])
+            others = dict.fromkeys([*self.at_ends(wire), *self.led_out[-FEW:]])
+            way = self.known[wire_key(wire)] = self.find_way(wire, [*laid, *others])
             self.led_out.append(way)
             return way
         return self.passages[wire]
@@ -95,6 +96,11 @@ class Ways:
             for i in range(first, last + 1):
                 self.over.setdefault(i, {})[wire] = None
         return found
+
+    def at_ends(self, wire: Wire) -> list[Way]:
+        """The ways laid elsewhere that begin or end at what a wire joins."""
+        ends = {wire.tail.id, wire.head.id}
+        return [way for (tail, head, _), way in self.known.items() if tail in ends or head in ends]
 
     def across(self, first: int, last: int) -> dict[Wire, None]:
         """The wires from step to step that run over, or beside, some columns."""
@@ -239,6 +245,6 @@ class Ways:
         return bisect_right(self.grid.left, x) - 1
 
 
-def wire_key(wire: Wire) -> Hashable:
+def wire_key(wire: Wire) -> tuple[str, str, int]:
     """What tells one wire outside the steps from another."""
-    return ("wire", wire.tail.id, wire.head.id, wire.position)
+    return wire.tail.id, wire.head.id, wire.position
