@@ -80,17 +80,15 @@ def test_what_was_wrong_once(start):
     1057, 1931, 235,  # terms of totals lay on wires and ran through boxes
     506, 673, 1026,  # first states stood on notes and on weights
     58, 420, 679, 848, 1602, 1637,  # notes lay on one another, wires struck through names
-    1697, 2437,  # notes lay on boxes, where the font is wide
-    375, 966, 1656, 1748,  # wires ran over arrow heads
+    1697, 2207, 2437,  # notes lay on boxes, where the font is wide
+    375, 609, 966, 1656, 1748,  # wires ran over arrow heads
     500, 677, 1040, 1700,  # taps and wires ran outside of the frames of their steps
     1398,  # a stage of which no step is in view
 ])
 def test_models_that_nobody_has_drawn_before(seed):
     """More of them: python -m pytest tests/benchmarks/test_invented.py"""
     picture = invented(seed)
-    found = [] if picture is None else faults(picture.drawing)
-    crowd = seed in (1026, 679)  # gradients of so many gates that some heads meet
-    assert [fault for fault in found if not (crowd and "over the head" in fault)] == []
+    assert picture is None or faults(picture.drawing) == []
 
 
 @pytest.mark.parametrize("sizes", [
