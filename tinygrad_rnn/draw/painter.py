@@ -75,9 +75,10 @@ class Painter:
 
     def look_up(self, attribute: str, role: str, part: str, own: str | None) -> str:
         """The same."""
-        if isinstance(own, style.Shade):
+        if isinstance(own, style.Shade) and self.auto:
             name, near = stepped(own)
-            return self.named(attribute, own.on(self.theme), f"{name}.{own.part}", near.on("dark"))
+            return self.named(attribute, str(own), f"{name}.{own.part}", near.on("dark"))
+        own = own.on(self.theme) if isinstance(own, style.Shade) else own
         if own is not None and own.startswith("#"):
             return f'{attribute}="{own}"'
         if own is not None:

@@ -200,6 +200,8 @@ class Shade(str):
 
     def on(self, paper: str) -> str:
         """The colour on a kind of paper."""
+        if paper == "light":
+            return str(self)
         return PARTS[self.part](between(SCALES[self.scale][paper], self.level))
 
     def its(self, part: str) -> Shade:
