@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import random
 from dataclasses import replace
 from functools import cache
 
@@ -10,7 +11,8 @@ import pytest
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.draw import style
-from tinygrad_rnn.draw.search import End, search
+from tinygrad_rnn.draw.outlines import meets
+from tinygrad_rnn.draw.search import MOST, End, lines_of, search
 
 from . import generic
 from .crossed import cases, drawn
@@ -256,6 +258,19 @@ def test_a_way_does_not_run_back_along_the_shaft_that_it_was_given(side):
     assert way[-1] == stop
     on = search([box], [], limits, [start], [End((50.0 * side, 0.0), (-5.0 * side, 0.0))])
     assert on == ((10.0 * side, 0.0), (50.0 * side, 0.0))
+
+
+def test_a_way_is_found_in_a_crowd_that_is_too_large_to_look_through():
+    rng = random.Random(0)
+    boxes = [(x, y, x + 4, y + 4) for x, y in
+             [(rng.uniform(20, 1980), rng.uniform(20, 1980)) for _ in range(400)]]
+    ends = End((0.0, 5.0), (5.0, 0.0)), End((2000.0, 1995.0), (-5.0, 0.0))
+    lines = [lines_of(axis, boxes, [], (0, 0, 2000, 2000), ends, 1.0) for axis in (0, 1)]
+    assert len(lines[0]) * len(lines[1]) > MOST
+    way = search(boxes, [], (0, 0, 2000, 2000), ends[:1], ends[1:])
+    assert way[0] == ends[0].point
+    assert way[-1] == ends[1].point
+    assert not any(meets(p, q, box, 0.0) for p, q in itertools.pairwise(way) for box in boxes)
 
 
 @pytest.mark.parametrize("direction", ["right", "down"])

@@ -90,12 +90,16 @@ def doors(rect: Rect) -> Iterable[End]:
 def search(boxes: Sequence[Rect], wires: Iterable[Way], limits: Rect, starts: Sequence[End],
            stops: Sequence[End], heads: Iterable[Head] = ()) -> Way | None:
     """The best way from any of some `starts` to any of some `stops` within `limits`, or None if
-    there is none (or the crowd is too large to look through); best not over some `heads`."""
+    there is none; best not over some `heads`. In a crowd that is too large to look through, of
+    lines that run close together some are left out."""
     begins = {end.point for end in starts}
     rects = [head.rect for head in heads if head.tip not in begins]
     parts = [part for way in wires if way[0] not in begins for part in pairwise(way)]
-    lines = [lines_of(axis, boxes, parts, limits, [*starts, *stops]) for axis in (0, 1)]
-    if len(lines[0]) * len(lines[1]) > MOST:
+    for apart in (1.0, 2.0, 4.0, 8.0):
+        lines = [lines_of(axis, boxes, parts, limits, [*starts, *stops], apart) for axis in (0, 1)]
+        if len(lines[0]) * len(lines[1]) <= MOST:
+            break
+    else:
         return None
     grid = Search(lines, boxes, parts, stops, rects)
     for end in (*starts, *stops):
@@ -187,18 +191,18 @@ def straight(points: Sequence[Point]) -> Way:
 
 
 def lines_of(axis: int, boxes: Iterable[Rect], parts: Iterable[Part], limits: Rect,
-             ends: Iterable[End]) -> list[float]:
+             ends: Iterable[End], apart: float) -> list[float]:
     """Where the lines of a grid run: through the ends, and beside boxes and wires wherever no
-    other line is near."""
+    other line is near, which is less than `apart`."""
     fixed = {end.outside[axis] for end in ends}
     wanted = [at for box in boxes for d in (AWAY, AWAY + TRACK)
               for at in (box[axis] - d, box[axis + 2] + d)]
     wanted += [p[axis] + d for p, q in parts if p[axis] == q[axis] for d in (-TRACK, TRACK)]
     kept: list[float] = []
     for at in sorted({*fixed, *(at for at in wanted if limits[axis] <= at <= limits[axis + 2])}):
-        while at in fixed and kept and kept[-1] not in fixed and at - kept[-1] < 1.0:
+        while at in fixed and kept and kept[-1] not in fixed and at - kept[-1] < apart:
             kept.pop()
-        if at in fixed or not kept or at - kept[-1] >= 1.0:
+        if at in fixed or not kept or at - kept[-1] >= apart:
             kept.append(at)
     return kept
 
