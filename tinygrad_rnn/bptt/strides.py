@@ -24,6 +24,7 @@ import numpy as np
 
 from ..core import hooks, ops
 from ..core.backprop import history
+from ..core.freeing import unsearched
 from ..core.graph import Node
 from ..core.outline import Outline
 from ..core.parts import norm, roots, sizes_of, squares
@@ -52,6 +53,7 @@ class Turn(NamedTuple):
     steps: Sequence[Any] = ()
 
 
+@unsearched
 def record(recording: Recording) -> Sized:
     """The walk back from the root of a recording that is still empty, taking every stride there
     is: the totals."""
