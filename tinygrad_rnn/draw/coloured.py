@@ -27,6 +27,7 @@ from .painter import Marker
 from .paper import Sheet
 from .picture import Picture
 from .shades import Shades
+from .sketch import fitted
 
 MOST, MOST_CELLS = 4_000, 12
 WIDE, TALL, GAP = 9.0, 19.0, 3.0
@@ -177,8 +178,9 @@ class Coloured(Picture):
         return "".join(self.terminal(escapes.checked(colours)))
 
     def text(self, width: int | None = None) -> str:
-        """The text for a terminal without colours: below each line the activations as bars."""
-        return "".join(self.terminal(0))
+        """The text for a terminal without colours: below each line the activations as bars. Lines
+        longer than `width` are cut, and then it says so."""
+        return fitted("".join(self.terminal(0)).removesuffix("\n").split("\n"), width)
 
     def terminal(self, colours: int) -> Sequence[str]:
         """The lines of all blocks, in so many colours."""

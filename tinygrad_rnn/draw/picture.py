@@ -66,7 +66,8 @@ class Picture:
 
     def text(self, width: int | None = None) -> str:
         """The picture as a sketch in Unicode characters, for the terminal. It is as wide as it has
-        to be; lines longer than `width` are cut, and then it says so."""
+        to be; lines longer than `width` are cut, and then it says so. Raises `InputError` for a
+        width that is no whole number of characters, at least 1."""
         return fitted(self.lines, width) if self.lines else sketch(self.drawing, width)
 
     def __str__(self) -> str:

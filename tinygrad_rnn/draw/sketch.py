@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import pairwise
 
+from ..nn.options import size
 from . import style
 from .labels import cells, clean, plain
 from .model import Box, Cell, Drawing, Line, Strip
@@ -30,7 +31,10 @@ def sketch(drawing: Drawing, width: int | None = None) -> str:
 
 
 def fitted(lines: list[str], width: int | None) -> str:
-    """Lines as a text that is no wider than `width`: what is too long is cut, and it is said."""
+    """Lines as a text that is no wider than `width`: what is too long is cut, and it is said.
+    Raises `InputError` for a width that is no number of characters."""
+    if width is not None:
+        width = size(width, "width", "text()")
     wide = max(map(cells, lines), default=0)
     if width is None or wide <= width:
         return "\n".join(lines) + "\n"
