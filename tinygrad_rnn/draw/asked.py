@@ -1,11 +1,15 @@
-"""What is asked for by name: an option, one of a few words, or a colour.
+"""What is asked for: an option, one of a few words, a colour, dashes, a text.
 
 The question this file answers: *which words are there?*
+
+What goes into a picture as it stands, a colour or dashes, is taken in one form only: nothing in it
+can be markup.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -15,6 +19,12 @@ import numpy as np
 from ..core.graph import Node, released
 from ..core.words import describe
 from ..errors import InputError, UnsupportedError
+from ..nn.options import REAL
+
+COLOUR = re.compile("#[0-9a-fA-F]{6}")
+DASHES = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?([ ,][0-9]{1,3}(\.[0-9]{1,2})?){0,7}|")
+FACE = r" *(?:[\w .&+-]+|'[\w .&+-]+'|\"[\w .&+-]+\")"
+FONT = re.compile(rf"{FACE}(?:,{FACE})*")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,11 +70,12 @@ def not_released(root: Node, where: str) -> None:
                          where=where, fix="Draw it first, and release it then")
 
 
-def one_of(value: Any, known: tuple[str, ...], name: str, where: str) -> None:
-    """Raise `InputError` unless an option is one of a few words."""
-    if value not in known:
+def one_of(value: Any, known: tuple[str, ...], name: str, where: str) -> str:
+    """An option that is one of a few words. Raises `InputError` for anything else."""
+    if not isinstance(value, str) or value not in known:
         raise InputError(f"expected {name} to be one of {', '.join(known)}, got {value!r}",
                          where=where)
+    return value
 
 
 def words_of(value: Any, name: str, where: str) -> list[Any]:
@@ -76,14 +87,36 @@ def words_of(value: Any, name: str, where: str) -> list[Any]:
                          where=where) from None
 
 
+def text_of(value: Any, name: str, where: str) -> str:
+    """A text; a number is one too. Raises `InputError` for anything else: `None` would be a word,
+    and what has no text of its own has its address in memory."""
+    value = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    if not isinstance(value, (str, *REAL)):
+        raise InputError(f"expected {name} to be a text or a number, got {value!r}", where=where)
+    return str(value)
+
+
 def colour_of(value: Any, name: str, where: str) -> str:
     """A colour as six digits. Raises `InputError` for anything else."""
-    digits = value[1:] if isinstance(value, str) else ""
-    if isinstance(value, str) and value[:1] == "#" and len(digits) == 6:
-        try:
-            int(digits, 16)
-        except ValueError:
-            pass
-        else:
-            return value
-    raise InputError(f"expected {name} to be a colour like '#D55E00', got {value!r}", where=where)
+    if not isinstance(value, str) or not COLOUR.fullmatch(value):
+        raise InputError(f"expected {name} to be a colour like '#D55E00', got {value!r}",
+                         where=where)
+    return value
+
+
+def dashes_of(value: Any, name: str, where: str) -> str:
+    """The lengths of a line's dashes and gaps, in turn; "" for a whole line. Raises `InputError`
+    for anything else."""
+    if not isinstance(value, str) or not DASHES.fullmatch(value):
+        raise InputError(f"expected {name} to be up to 8 lengths of dashes and gaps like '4 3', or "
+                         f"'' for a whole line, got {value!r}", where=where)
+    return value
+
+
+def font_of(value: Any, where: str) -> str:
+    """The name of a font, or several. Raises `InputError` for anything else."""
+    if not isinstance(value, str) or not value.strip() or len(value) > 100 \
+            or not FONT.fullmatch(value):
+        raise InputError(f"expected font to be the name of a font like 'Fira Sans', got {value!r}",
+                         where=where)
+    return value

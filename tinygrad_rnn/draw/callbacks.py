@@ -11,8 +11,9 @@ from typing import Any
 from ..core.graph import Node
 from ..core.words import describe
 from ..errors import InputError
+from ..nn.options import REAL, yes_or_no
 from . import style
-from .asked import colour_of, one_of
+from .asked import colour_of, dashes_of, one_of, text_of
 from .labels import Run, Text, clean, plain
 from .scene import Glyph, Rail, Wire
 
@@ -29,16 +30,26 @@ def changes(answer: Any, known: tuple[str, ...], name: str, where: str) -> Chang
     if not isinstance(answer, Mapping):
         raise InputError(f"expected the {name} callback to return a dict of changes or None, got "
                          f"{type(answer).__name__}", where=where)
-    for key, value in answer.items():
-        one_of(key, known, f"a change of the {name} callback", where)
-        if key in ("fill", "stroke", "ink", "colour"):
-            colour_of(value, key, where)
-        elif key == "role":
-            one_of(value, tuple(style.THEMES["light"]), "role", where)
-        elif key == "width" and (isinstance(value, bool) or not isinstance(value, (int, float))
-                                 or not 0 < value <= 40):
-            raise InputError(f"expected a width in points, above 0, got {value!r}", where=where)
-    return answer
+    return {one_of(key, known, f"a change of the {name} callback", where):
+            change(key, value, where) for key, value in answer.items()}
+
+
+def change(key: str, value: Any, where: str) -> Any:
+    """One change, as it is made. Raises `InputError` for what cannot be."""
+    if key in ("text", "title", "note"):
+        return text_of(value, key, where)
+    if key == "role":
+        return one_of(value, tuple(style.THEMES["light"]), key, where)
+    if key == "dashed":
+        return yes_or_no(value, key, where)
+    if key == "dash":
+        return dashes_of(value, key, where)
+    if key != "width":
+        return colour_of(value, key, where)
+    if isinstance(value, bool) or not isinstance(value, REAL) or not 0 < value <= 40:
+        raise InputError(f"expected a width in points, above 0, at most 40, got {value!r}",
+                         where=where)
+    return float(value)
 
 
 def answer_of(callback: NodeCallback, name: str, node: Any, seen: dict[str, Any],
@@ -54,9 +65,9 @@ def answer_of(callback: NodeCallback, name: str, node: Any, seen: dict[str, Any]
                          f"{type(error).__name__}: {error}", where=where) from error
 
 
-def words(value: Any) -> Text:
+def words(text: str) -> Text:
     """A user's words as a label."""
-    return (Run(clean(str(value), 60)),)
+    return (Run(clean(text, 60)),)
 
 
 def change_glyph(glyph: Glyph, callback: NodeCallback, where: str) -> None:
@@ -68,10 +79,8 @@ def change_glyph(glyph: Glyph, callback: NodeCallback, where: str) -> None:
                               "node", where).items():
         if key in ("text", "note"):
             setattr(glyph, key, words(value))
-        elif key == "width":
-            glyph.line = float(value)
         else:
-            setattr(glyph, key, str(value) if key == "title" else value)
+            setattr(glyph, "line" if key == "width" else key, value)
     if glyph.fill is not None and glyph.ink is None:
         glyph.ink = style.ink_on(glyph.fill)
 
@@ -101,7 +110,4 @@ def change_wire(wire: Wire, callback: NodeCallback, where: str) -> None:
             "position": wire.position, "title": wire.title}
     for key, value in changes(answer_of(callback, "edge", wire.node, line, where), EDGE_CHANGES,
                               "edge", where).items():
-        if key == "note":
-            wire.note = words(value)
-        else:
-            setattr(wire, key, str(value) if key in ("title", "dash") else value)
+        setattr(wire, key, words(value) if key == "note" else value)

@@ -83,13 +83,13 @@ class Writer:
         return f'  "{name}" [shape=point, style=invis, width=0.01, height=0.01, {self.pos(x, y)}]'
 
     def colour(self, role: str, part: str, own: str | None) -> str:
-        """A colour of the theme, or the thing's own."""
+        """A colour of the theme, or the thing's own, as a DOT string."""
         if own is not None and not own.startswith("#"):
             role, part, own = own, "stroke", None
         if isinstance(own, style.Shade):
-            return own.on(self.theme)
+            return quoted(own.on(self.theme))
         colour = own or getattr(self.table[role], part)
-        return "transparent" if colour == "none" else colour
+        return quoted("transparent" if colour == "none" else colour)
 
     def box(self, b: Box) -> str:
         """A shape as a node."""
@@ -103,9 +103,9 @@ class Writer:
         return (
             f'  "{b.id}" [shape={kind}, style="{",".join(looks)}", '
             f"width={inch(b.w)}, height={inch(b.h)}, {self.pos(b.x, b.y)}, "
-            f'fillcolor="{self.colour(b.role, "fill", b.fill)}", '
-            f'color="{self.colour(b.role, "stroke", b.stroke)}", penwidth={n(b.width)}, '
-            f'fontcolor="{self.colour(b.role, "ink", b.ink)}", fontsize={n(font_size(b))}, '
+            f'fillcolor={self.colour(b.role, "fill", b.fill)}, '
+            f'color={self.colour(b.role, "stroke", b.stroke)}, penwidth={n(b.width)}, '
+            f'fontcolor={self.colour(b.role, "ink", b.ink)}, fontsize={n(font_size(b))}, '
             f"{self.font(b.text)}"
             f"label={literal(plain(b.text))}{tip}]"
         )
@@ -122,7 +122,7 @@ class Writer:
         return (
             f'  "label.{i}" [shape=plaintext, width={inch(wide)}, height={inch(label.size * 1.2)}, '
             f"{self.pos(x, label.y - label.size * 0.35)}, fontsize={n(label.size)}, "
-            f'fontcolor="{self.colour(label.role, "ink", label.ink)}", {font}label={text}]'
+            f'fontcolor={self.colour(label.role, "ink", label.ink)}, {font}label={text}]'
         )
 
     def font(self, text: Text) -> str:
@@ -142,7 +142,7 @@ class Writer:
                 yield self.point(end, x, y)
             names.append(end)
         paint = (
-            f'color="{self.colour(line.role, "stroke", line.colour)}", '
+            f'color={self.colour(line.role, "stroke", line.colour)}, '
             f"penwidth={n(line.width)}" + (self.dash(line.dash))
         )
         tip = (
@@ -181,7 +181,7 @@ class Writer:
             colour = self.colour("line", "fill", cell.paint)
             yield (
                 f'  "{strip.id}.{i}" [shape=box, style=filled, penwidth=0, width={inch(wide)}, '
-                f'height={inch(tall)}, {self.pos(x, y)}, fillcolor="{colour}"]'
+                f'height={inch(tall)}, {self.pos(x, y)}, fillcolor={colour}]'
             )
 
 

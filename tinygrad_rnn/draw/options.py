@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import InputError
 from . import style
-from .asked import colour_of, one_of, words_of
+from .asked import colour_of, font_of, one_of, words_of
 from .callbacks import NodeCallback, change_glyph, change_rail, change_taps, change_wire
 from .layout import DIRECTIONS, LAYOUTS, place
 from .levels import LEVELS, at_level
@@ -67,9 +67,8 @@ class Options:
                                  where=self.where, fix='theme="dark" is dark paper')
             one_of(role, roles, "a role in palette", self.where)
             colour_of(colour, f"palette[{role!r}]", self.where)
-        if self.font is not None and (not isinstance(self.font, str) or not self.font.strip()):
-            raise InputError(f"expected font to be the name of a font, got {self.font!r}",
-                             where=self.where)
+        if self.font is not None:
+            font_of(self.font, self.where)
         if isinstance(self.size, bool) or not isinstance(self.size, (int, float)) \
                 or not 0 < self.size <= 100:
             raise InputError("expected size to be a factor above 0, at most 100, 1 is normal, got "

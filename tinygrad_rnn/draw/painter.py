@@ -10,6 +10,7 @@ one.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from html import escape
 
 from . import style
 from .labels import decimals as f
@@ -61,7 +62,7 @@ class Painter:
         if found is None:
             stroke = self.stroke(role, colour)
             look = f'fill="none" {stroke} stroke-width="{f(width)}"'
-            look += f' stroke-dasharray="{dash}"' if dash else ""
+            look += f' stroke-dasharray="{escape(dash)}"' if dash else ""
             found = self.pens[key] = look, stroke.replace("stroke=", "fill=")
         return found
 
@@ -80,7 +81,7 @@ class Painter:
             return self.named(attribute, str(own), f"{name}.{own.part}", near.on("dark"))
         own = own.on(self.theme) if isinstance(own, style.Shade) else own
         if own is not None and own.startswith("#"):
-            return f'{attribute}="{own}"'
+            return f'{attribute}="{escape(own)}"'
         if own is not None:
             role, part = own, "stroke"
         colour = getattr(self.table[role], part)

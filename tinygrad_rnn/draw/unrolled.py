@@ -59,7 +59,8 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = 
         node       a function (node, box) -> changes, called for everything drawn: `box` says what
                    it is, and a dict of "text", "title", "note", "fill", "stroke", "ink", "width",
                    "dashed" or "role" changes it; None changes nothing
-        edge       the same for wires: "title", "note", "colour", "width", "dash", "role"
+        edge       the same for wires: "title", "note", "colour", "width", "dash" (like "4 3", or ""
+                   for a whole line), "role"
 
     Raises `InputError` if `loss` is not a node or its graph was released, and for options that
     cannot be; `RenderError` where Graphviz is asked for and is not there.
