@@ -173,11 +173,14 @@ class Amounts:
         scalar = tail.node is not None and tail.node.is_scalar
         return float(whole) if scalar else norm(np.asarray(whole))
 
-    def factor(self, wires: list[Wire], tail: Glyph, after: Node) -> float | None:
-        """What goes on to the state before, as a part of what arrived at the state after."""
+    def factor(self, uses: list[Contribution], after: Node) -> float | None:
+        """What goes on to the state before, by its uses in a step, as a part of what arrived at the
+        state after; None where nothing arrived."""
         arrived = self.flow.norm(after)
-        if not arrived > 0:
+        if not arrived > 0 or not uses:
             return None
-        if after.is_scalar:
-            arrived = float(self.flow.gradient(after))
-        return self.together(wires, tail) / arrived
+        arrays = [use.array() for use in uses]
+        whole = sum(arrays[1:], arrays[0])
+        if after.is_scalar and np.ndim(whole) == 0:
+            return float(whole) / float(self.flow.gradient(after))
+        return norm(np.asarray(whole)) / arrived

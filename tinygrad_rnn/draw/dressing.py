@@ -15,6 +15,7 @@ from ..core.over_time import result_step
 from ..core.parts import norm
 from .amounts import Amounts
 from .factors import say_factors, say_gap, signed
+from .hidden import mean_of
 from .labels import Run, Text, number, plain, roman, symbol
 from .scale import Scale
 from .scene import Glyph, Rail, Scene, Wire
@@ -82,6 +83,8 @@ class Dresser:
         said = []
         if any(wire.kind == "carried" and wire.note for wire in self.scene.wires):
             said.append(roman("×: the factor by which a step changes the gradient on its way back"))
+        if mean := mean_of(self.scene.columns):
+            said.append(mean)
         if any(wire.arrives for wire in self.scene.wires):
             said.append(roman("a number at an arrow head: what arrives there, where more than one "
                               "gradient does"))

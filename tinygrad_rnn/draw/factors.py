@@ -3,13 +3,12 @@
 The question this file answers: *does a step make it larger or smaller?*
 
 On each passage from step to step stands the factor between what arrived at a state and what goes on
-to the one before; in a gap the mean one of its steps, and at each rail the sum of what these gave
-to the weight.
+to the one before; in a gap the mean one of its steps (see `hidden.py`), and at each rail the sum of
+what these gave to the weight.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -19,8 +18,9 @@ import numpy as np
 from ..core.graph import Node
 from ..core.parts import norm
 from .amounts import Amounts
+from .hidden import mean_factors
 from .labels import Run, Text, number, roman
-from .scene import Column, Glyph, Scene, Wire
+from .scene import Glyph, Scene, Wire
 
 
 def signed(node: Node, x: Any) -> Text:
@@ -48,7 +48,8 @@ def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
         after = states.get((tail.key, when))
         if after is None or after.node is None:
             continue
-        factor, first = amounts.factor([part for _, part in uses], tail, after.node), uses[0][0]
+        sent = [use for use in (amounts.use(part) for _, part in uses) if use is not None]
+        factor, first = amounts.factor(sent, after.node), uses[0][0]
         if factor is not None:  # two states may leave a box by one way
             before = (*first.note, Run(", ")) if first.note else ()
             first.note = (*before, *roman(f"×{number(factor)}"))
@@ -69,7 +70,7 @@ def say_gap(scene: Scene, amounts: Amounts) -> None:
     at = next((i for i, column in enumerate(scene.columns) if column.hidden), None)
     if at is None:
         return
-    scene.columns[at].lines = mean_factor(amounts, at)
+    scene.columns[at].lines = mean_factors(amounts, at)
     for rail in scene.rails:
         node = rail.glyph.node
         if node is None or node not in amounts.flow.arrived:
@@ -77,20 +78,3 @@ def say_gap(scene: Scene, amounts: Amounts) -> None:
         hidden = amounts.hidden_sum(node)
         if hidden is not None:
             rail.gap_note = (Run("Σ Δ = "), *signed(node, hidden))
-
-
-def mean_factor(amounts: Amounts, at: int) -> tuple[Text, ...]:
-    """×0.66 per step: the geometric mean over the gap that is column `at`."""
-    columns: list[Column] = amounts.scene.columns
-    if not 0 < at < len(columns) - 1:
-        return ()
-    before, after = columns[at - 1], columns[at + 1]
-    for a in before.glyphs:
-        for b in after.glyphs:
-            if a.key != b.key or a.role != "state" or a.node is None or b.node is None:
-                continue
-            low, high = amounts.flow.norm(a.node), amounts.flow.norm(b.node)
-            if low > 0 and high > 0 and math.isfinite(low) and math.isfinite(high):
-                steps = (b.when or 0) - (a.when or 0)
-                return (roman(f"×{number((low / high) ** (1 / steps))} per step"),)
-    return ()

@@ -1,0 +1,104 @@
+"""The factors of a gradient flow: of the steps in view, and the mean one of those in the gap."""
+
+import re
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import draw, nn
+from tinygrad_rnn.draw.labels import number, plain
+
+from . import graphs
+from .faults import faults
+
+
+def told(flow, **options):
+    """The factors in view, and what stands in the gap."""
+    words = [plain(label.text) for label in draw.gradient_flow(flow, **options).drawing.labels]
+    factors = [w for w in words if w.startswith("×") and ":" not in w and not w.endswith("step")]
+    return factors, [w for w in words if w.endswith(" per step")]
+
+
+def summed(T, *weights):
+    """h_t = w h_{t-1} + x, with one of the weights in turn, and a loss at every step."""
+    w = [tg.Value(x, name=f"w{i}") for i, x in enumerate(weights)]
+    h, loss = tg.Value(0.0, name="h0"), 0
+    for t in range(1, T + 1):
+        with tg.timestep(t):
+            h = (w[t % len(w)] * h + 1.0).named("h")
+            loss = loss + (h * 1.0).named("L")
+    return loss
+
+
+def geometric(factors):
+    return float(np.exp(np.mean(np.log(factors))))
+
+
+def by_hand(flow, h, back=-1):
+    """What each step sends on, by what arrived there: from the rows of the state before."""
+    return {t: np.linalg.norm(sum(use.array() for use in flow.incoming.get(h[t + back])
+                                  if use.step == t)) / np.linalg.norm(flow.gradient(h[t]))
+            for t in h if t + back in h}
+
+
+@pytest.mark.parametrize("direction", ["right", "down"])
+def test_what_losses_add_in_a_gap_is_not_in_its_factor(direction):
+    factors, gap = told(tg.gradient_flow(summed(30, 0.5)), direction=direction)
+    assert factors == ["×0.5"] * 6
+    assert gap == ["×0.5 per step"]
+
+
+def test_numbers_have_factors_of_either_sign_on_both_sides_of_a_gap():
+    assert told(tg.gradient_flow(summed(30, -0.5))) == (["×−0.5"] * 6, ["×−0.5 per step"])
+    factors, gap = told(tg.gradient_flow(summed(30, -0.5, 0.5)))
+    assert factors == ["×0.5", "×−0.5"] * 3 or factors == ["×−0.5", "×0.5"] * 3
+    assert gap == ["×±0.5 per step"]
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU])
+def test_the_factor_of_a_gap_is_the_mean_of_those_of_its_steps(kind):
+    flow = tg.gradient_flow(graphs.layer(40, kind=kind))
+    h = {x.step: x for x in flow.incoming if x.name == "h"}
+    factors = by_hand(flow, h)
+    mean = geometric([factors[t] for t in range(4, 38)])
+    assert told(flow)[1] == [f"×{number(mean)} per step"]
+    assert told(flow, level="cell")[1] == [f"×{number(mean)} per step"]
+
+
+def test_each_of_several_states_has_a_mean_factor_with_its_name():
+    flow = tg.gradient_flow(graphs.layer(30, kind=nn.LSTM))
+    named = {name: {x.step: x for x in flow.incoming if x.name == name} for name in "hc"}
+    expected = {name: geometric([by_hand(flow, x)[t] for t in range(4, 28)])
+                for name, x in named.items()}
+    assert told(flow)[1] == [f"{name}: ×{number(expected[name])} per step" for name in "ch"]
+    assert faults(draw.gradient_flow(flow).drawing) == []
+
+
+def test_a_layer_that_reads_backwards_sends_the_gradient_to_later_steps():
+    flow = tg.gradient_flow(graphs.both_ways(30))
+    gaps = {w.split(": ")[0]: w.split(": ")[1] for w in told(flow)[1]}
+    for scope, back in (("forward", -1), ("backward", 1)):
+        h = {x.step: x for x in flow.incoming if x.name == "h" and scope in x.scope}
+        factors = by_hand(flow, h, back)
+        mean = geometric([factors[t] for t in range(4, 28)])
+        assert next(w for name, w in gaps.items() if scope in name) == \
+            f"×{number(mean)} per step"
+
+
+def test_a_mean_over_very_many_steps_says_that_not_all_were_asked():
+    flow = tg.gradient_flow(summed(2_000, 0.5))
+    words = [plain(label.text) for label in draw.gradient_flow(flow).drawing.labels]
+    assert "×0.5 per step" in words
+    assert any(re.search("mean of the factors of 500 steps, evenly spread, in the gap", w)
+               for w in words)
+    few = [plain(label.text) for label in
+           draw.gradient_flow(tg.gradient_flow(summed(30, 0.5))).drawing.labels]
+    assert any(w.endswith("mean of the factors of the steps in the gap") for w in few)
+
+
+def test_steps_that_nothing_arrived_at_have_no_factor():
+    flow = tg.gradient_flow(graphs.power(2_000))  # 0.2 ** 2,000 is 0
+    assert told(flow)[1] == ["×0.2 per step"]
+    cut = tg.what_if(graphs.layer(30), "no dh_next")
+    assert told(cut)[1] == ["×0 per step"]
