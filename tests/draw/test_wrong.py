@@ -1,19 +1,31 @@
 """What comes in from outside is wrong now and then: it is refused in plain words, or drawn as what
 it is, and no text of a user's ends up as markup."""
 
+import contextlib
+import inspect
 from dataclasses import replace
 from html import escape
 
 import numpy as np
 import pytest
 
-from tinygrad_rnn import draw
+from tinygrad_rnn import draw, nn
+from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.draw.labels import plain
-from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.errors import InputError, TinygradRNNError
 
-from . import graphs
+from . import graphs, pictures
 from .fuzzed import TAGS, check_markup
+from .test_every_option import VIEWS
 from .test_text import NASTY, check_svg, tokens
+
+NAMES = {"flow": "gradient_flow", "backward graph": "backward_graph"}
+
+
+def options_of(view):
+    """The options that a view has, by its signature."""
+    known = inspect.signature(getattr(draw, NAMES.get(view, view))).parameters
+    return [option for option, one in known.items() if one.default is not one.empty]
 
 
 @pytest.mark.parametrize("view", ["drawing", "text"])
@@ -113,3 +125,79 @@ def test_fonts(font):
         picture = view(font=font)
         check_svg(picture, TAGS)
         assert f"{escape(font)}, Helvetica" in picture.svg()
+
+
+THINGS = {
+    "an array": np.ones(2), "a table": np.ones((2, 2)), "a text": "x", "no text": "", "zero": 0,
+    "below zero": -1, "a half": 0.5, "NaN": np.nan, "infinite": np.inf, "complex": 1j, "None": None,
+    "a truth": True, "an object": object(), "a list": ["x"], "a list of arrays": [np.ones(2)],
+    "a dict": {"x": 1}, "a dict of arrays": {"state": np.ones(2)}, "a pair": (1, 2), "bytes": b"x",
+    "a set": {1}, "a class": int, "a function": lambda *_: "x", "a large number": 10**30,
+}
+
+
+
+@pytest.mark.parametrize("view", [view for view in VIEWS if "," not in view])
+def test_every_option_is_taken_or_refused_whatever_is_given(view):
+    """With an error of the package: one of Python's or NumPy's own would speak of our insides."""
+    for option in options_of(view):
+        for thing in THINGS.values():
+            with contextlib.suppress(TinygradRNNError):
+                VIEWS[view](**{option: thing}).html()
+
+
+DATA = {
+    "unrolled": draw.unrolled, "rolled": draw.rolled, "gradient_flow": draw.gradient_flow,
+    "backward_graph": draw.backward_graph, "scalar": draw.scalar, "player": draw.player,
+    "api": draw.api, "truncated": draw.truncated, "heatmap": draw.heatmap,
+    "plan": lambda x: draw.truncated(6, x), "losses": lambda x: draw.truncated(
+        pictures.windows()[0], losses=x), "steps": lambda x: draw.api(nn.RNN(2, 2), x),
+    "text": lambda x: draw.text(x, [1.0]), "activations": lambda x: draw.text("ab", x),
+    "named activations": lambda x: draw.text("ab", {"a": x}),
+    "cells": lambda x: draw.related(x, [0, 1]), "wanted": lambda x: draw.related(np.eye(2), x),
+    "seed": lambda x: draw.related(np.eye(2), [0, 1], seed=x), "quotes": draw.inside_quotes,
+    "nesting": draw.nesting, "brackets": lambda x: draw.nesting("()", x),
+}
+
+
+@pytest.mark.parametrize("view", DATA)
+@pytest.mark.parametrize("thing", THINGS)
+def test_data_of_any_kind_is_drawn_or_refused(view, thing):
+    with contextlib.suppress(TinygradRNNError):
+        DATA[view](THINGS[thing])
+
+
+@pytest.mark.parametrize(("wrong", "says"), [
+    (lambda: draw.text("abc", ["a", "b", "c"]), "expected activations, got list"),
+    (lambda: draw.text("abc", {"one": "abc"}), "expected activations of 'one', got str"),
+    (lambda: draw.text("abc", [1, 2, 3], most="x"), "expected most to be a finite number"),
+    (lambda: draw.text("abc", [1, 2, 3], most=np.nan), "expected most to be a finite number"),
+    (lambda: draw.text("abc", [1, 2, 3], most=10**400), "expected most to be a finite number"),
+    (lambda: draw.text("abc", [1, 2, 3], most=0), "expected most above 0, got 0"),
+    (lambda: draw.text("abc", [1, 2, 3], most=-1), "expected most above 0, got -1"),
+    (lambda: draw.heatmap(np.eye(2), rows=5), "expected rows to be a list of words, got 5"),
+    (lambda: draw.heatmap(np.eye(2), title=["a"]), "expected title to be a text or a number"),
+    (lambda: draw.heatmap(np.eye(2) * 1j), "a table of numbers, got complex numbers. Choose a par"),
+    (lambda: draw.heatmap([["a", "b"]]), "expected a table of numbers, got list"),
+    (lambda: draw.api(nn.RNN(2, 2), 3, batch="x"), "expected batch to be a whole number"),
+    (lambda: draw.api(nn.RNN(2, 2), 3, batch=0), "expected batch to be a whole number of at least"),
+    (lambda: draw.scalar(graphs.neuron(), seed="a"), "expected a seed of numbers, got str"),
+    (lambda: draw.scalar(graphs.neuron(), seed=np.ones(2)), r"a seed of shape \(\), got \(2,\)"),
+    (lambda: draw.scalar(pictures.opened(), seed="a"), "expected a seed of numbers, got str"),
+    (lambda: draw.truncated(pictures.windows()[0], losses=[np.nan, "x", 1]), "losses as numbers"),
+    (lambda: draw.truncated(pictures.windows()[0], losses=5), r"3 losses, .* got shape \(\)"),
+    (lambda: draw.related("a", 5), "expected activations, got str"),
+    (lambda: draw.related(np.eye(2), [0, 1], seed="a"), "expected seed to be a whole number"),
+    (lambda: draw.player(gradient_flow(graphs.power(2)), last=np.ones(2)), "expected last to be"),
+    (lambda: draw.rolled(graphs.power(2), unrolled="no"), "unrolled to be True or False"),
+    (lambda: draw.unrolled(graphs.power(2), theme=np.ones(2)), "theme to be one of light, dark"),
+])
+def test_what_is_expected_is_said(wrong, says):
+    with pytest.raises(TinygradRNNError, match=says):
+        wrong()
+
+
+def test_a_loss_that_is_no_number_is_drawn_as_what_it_is():
+    windows = pictures.windows()[0]
+    picture = draw.truncated(windows, losses=[np.nan, np.inf, 1.0])
+    assert any("NaN" in plain(label.text) for label in picture.drawing.labels)

@@ -78,10 +78,11 @@ def one_of(value: Any, known: tuple[str, ...], name: str, where: str) -> str:
     return value
 
 
-def words_of(value: Any, name: str, where: str) -> list[Any]:
-    """Some words; one alone is a list of one. Raises `InputError` for what is no list."""
+def words_of(value: Any, name: str, where: str, letters: bool = False) -> list[Any]:
+    """Some words; one alone is a list of one, or with `letters` one of its letters. Raises
+    `InputError` for what is no list."""
     try:
-        return [value] if isinstance(value, str) else list(value)
+        return [value] if isinstance(value, str) and not letters else list(value)
     except TypeError:
         raise InputError(f"expected {name} to be a list of words, got {value!r}",
                          where=where) from None

@@ -58,7 +58,8 @@ def backward_graph(gradient: Any, first: int | None = None, last: int | None = N
     chosen = Options("draw.backward_graph()", show=show, palette=palette, font=font, size=size,
                      node=node, edge=edge, direction=direction, layout=layout).checked()
     if first is not None or last is not None:
-        window("draw.backward_graph()", first or 0, last or 0)
+        window("draw.backward_graph()", 0 if first is None else first,
+               0 if last is None else last)
     roots = list(gradient) if isinstance(gradient, Sequence) else [gradient]
     if not roots or not all(isinstance(node, Node) for node in roots):
         raise InputError(f"expected a gradient as a node, got {type(gradient).__name__}",

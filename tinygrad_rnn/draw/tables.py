@@ -16,6 +16,8 @@ from ..core.graph import Node
 from ..core.parts import norm
 from ..errors import InputError, ShapeError
 
+WHERE, NUMBERS = "draw.heatmap()", "a table of numbers"
+
 
 class Table(NamedTuple):
     """What is drawn: numbers, the names of rows and columns, and of the axes. Places in `blank`
@@ -46,10 +48,10 @@ def table_of(data: Any, sample: int) -> Table:
             all(isinstance(x, Ledger) for x in data):
         return of_ledgers(data)
     if hasattr(data, "norms") and hasattr(data, "loss_steps"):
-        return Table(numbers_of(data.norms), [f"L {t}" for t in data.loss_steps],
+        return Table(numbers_of(data.norms, NUMBERS, WHERE), [f"L {t}" for t in data.loss_steps],
                      [str(t) for t in data.steps], "step of the use", "loss",
                      future(data))
-    array = numbers_of(data)
+    array = numbers_of(data, NUMBERS, WHERE)
     if array.ndim == 3:
         if not 0 <= sample < array.shape[1]:
             raise InputError(f"expected sample to be from 0 to {array.shape[1] - 1}, got {sample}",
@@ -76,15 +78,29 @@ def future(data: Any) -> frozenset[tuple[int, int]]:
                      and data.norms[i][j] == 0)
 
 
-def numbers_of(data: Any) -> Any:
-    """Plain real numbers."""
+def numbers_of(data: Any, what: str, where: str) -> Any:
+    """Plain real numbers, as an array. Raises `InputError` for anything else; `what` says what is
+    expected."""
+    found = array_of(data)
+    if found is None:
+        raise InputError(f"expected {what}, got {type(data).__name__}", where=where)
+    if found.dtype.kind == "c":
+        raise InputError(f"expected {what}, got complex numbers", where=where,
+                         fix="Choose a part: np.abs(z), z.real or z.imag")
+    return found.astype(float)
+
+
+def array_of(data: Any) -> Any:
+    """Numbers, real or complex ones, as an array; None for anything else."""
     value = data.value if isinstance(data, Node) else data
     try:
-        return np.asarray([x.value if isinstance(x, Node) else x for x in value]
-                          if isinstance(value, (list, tuple)) else value, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(f"expected a table of numbers, got {type(data).__name__}",
-                         where="draw.heatmap()") from None
+        array = np.asarray([x.value if isinstance(x, Node) else x for x in value]
+                           if isinstance(value, (list, tuple)) else value)
+        if array.dtype.kind == "O" and not any(x is None for x in array.flat):
+            array = array.astype(float)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return array if array.dtype.kind in "biufc" else None
 
 
 def of_ledgers(data: Any) -> Table:

@@ -27,6 +27,7 @@ from .model import Drawing
 from .options import Options
 from .paper import Sheet
 from .picture import Picture
+from .tables import numbers_of
 
 MOST = 40  # windows that are drawn
 
@@ -97,12 +98,14 @@ def measured(windows: Any, losses: Sequence[Any] | None) -> list[Span]:
                          fix="Keep each window of tg.truncated_bptt(...) in a list, after its "
                              "window.backward(loss). Of losses, draw tg.truncation(losses, layer, "
                              "k1); or give a number of steps, with k1=")
-    if losses is not None and len(losses) != len(given):
-        raise InputError(f"expected {len(given)} losses, one for each window, got {len(losses)}",
+    told = None if losses is None else numbers_of(losses, "losses as numbers", "draw.truncated()")
+    if told is not None and told.shape != (len(given),):
+        raise InputError(f"expected {len(given)} losses, one for each window, got "
+                         f"{len(told) if told.ndim == 1 else f'shape {told.shape}'}",
                          where="draw.truncated()")
     spans: list[Span] = []
     for i, window in enumerate(given):
-        own = losses[i] if losses is not None else window.losses[0] if window.losses else None
+        own = told[i] if told is not None else window.losses[0] if window.losses else None
         loss = None if own is None else float(own.value if isinstance(own, Node) else own)
         times = window.times
         reach = max((cut.step + 1 for cut in window.cut if cut.step is not None),
