@@ -20,11 +20,12 @@ from .ink import Ink
 from .labels import Run, Text, clean, roman, width
 from .model import Box, Drawing, Label, Point
 from .noting import parted
+from .numbers import lag_text
 from .paper import framed, label_rect
 from .passages import PASSAGES
 from .routing import Way
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .spots import Places, Spot, at_start, beside
+from .spots import Places, Spot, at_level, at_start, beside
 from .template import Room
 from .timegrid import HOPELESS, TimeGrid, gap_lines, title_of
 
@@ -121,9 +122,8 @@ class Turned:
             self.weight(rail)
         for wire in self.scene.wires:
             if wire.delay:
-                lag = Run("t", "i"), Run(f"−{wire.delay}" if wire.delay > 0 else f"+{-wire.delay}")
                 box = self.boxes[f"{wire.tail.id}--{wire.head.id}.{wire.position}.delay"]
-                self.say(beside(box), lag, size=style.TINY, halo=True)
+                self.say(beside(box), lag_text(wire), size=style.TINY, halo=True)
         for glyph in self.scene.glyphs():
             if glyph.note and not any(glyph is rail.glyph for rail in self.scene.rails):
                 self.say(beside(self.boxes[glyph.id]), glyph.note, bold=glyph.when is not None)
@@ -132,8 +132,7 @@ class Turned:
                 self.number(wire, way)
         for wire, way in zip(self.scene.wires, self.ways):
             if wire.arrives:
-                self.say(at_start(wire, way, width(wire.arrives, style.TINY)), wire.arrives,
-                         "quiet", style.TINY)
+                self.say(self.leaving(wire, way), wire.arrives, "quiet", style.TINY)
 
     def say(self, spots: list[Spot], text: Text, role: str = "text", size: float = style.SMALL,
             bold: bool = False, halo: bool = False) -> None:
@@ -150,8 +149,8 @@ class Turned:
         """Which step a frame is of, or which steps a gap stands for."""
         left, top, right, _ = frame.sides
         if column.hidden is None:
-            self.say([((left + 10, top + 14), "start"), ((right - 10, top + 14), "end")],
-                     title_of(column), "quiet")
+            self.say([((left + 10, top + 14), "start"), ((right - 10, top + 14), "end"),
+                      ((right + 8, top + 14), "start")], title_of(column), "quiet")
             return
         said = Run("t", "i"), Run(f" = {column.hidden[0]} … {column.hidden[1]}")
         for i, line in enumerate([said, *gap_lines(column)]):
@@ -203,9 +202,10 @@ class Turned:
             self.say([((x, y - 14 * (len(lines) - 1 - i)), anchor)], line)
         seen: set[int | None] = set()
         for i, wire in enumerate(rail.taps, 1):
-            note = rail.step_notes.get(wire.head.when)
-            if note and wire.head.when not in seen:
-                seen.add(wire.head.when)
+            when = wire.head.when
+            note = rail.step_notes.get(when, wire.note)
+            if note and when not in seen:
+                seen |= {when} if when in rail.step_notes else set()
                 dot = self.boxes[f"{rail.glyph.id}.tap{i}"]
                 self.say([((dot.x + 7, dot.y + d), "start") for d in (-6, 14, -20, 28, -34)], note)
         gaps = (frame for column, frame in zip(self.scene.columns, self.frames)
@@ -218,22 +218,25 @@ class Turned:
         """The number of a wire: between the frames that it joins, else where it starts."""
         spots: list[Spot] = []
         if wire.kind in PASSAGES:
-            level = way[-1][1] - 12
-            at = self.grid.column_of
-            i = max(at.get(self.twins[end], 0) for end in (wire.head, wire.tail))
-            if wire.tail not in self.scene.initial:
-                level = self.grid.left[i] - self.grid.between / 2
-            spots = [((x + side, level + 4 + dy), anchor) for dy in (0, -6, 6, -20, 20)
-                     for x in dict.fromkeys(p[0] for p in way)
-                     for side, anchor in ((7, "start"), (-7, "end"))]
+            i = max(self.grid.column_of.get(self.twins[end], 0) for end in (wire.head, wire.tail))
+            between = self.grid.left[i] - self.grid.between / 2
+            spots = at_level(way, way[-1][1] - 12 if wire.tail in self.scene.initial else between)
         for p, q in pairwise(way):
             for far in (0.5, 0.3, 0.7):
                 x, y = p[0] + (q[0] - p[0]) * far, p[1] + (q[1] - p[1]) * far
                 spots += [((x, y - 5), "middle"), ((x, y + 13), "middle"),
                           ((x + 6, y + 4), "start"), ((x - 6, y + 4), "end")]
-        passage = wire.kind in PASSAGES
+        passage = wire.kind in PASSAGES and not wire.hands_over
         self.say(spots, wire.note, "text" if passage else "quiet",
                  style.SMALL if passage else style.TINY, halo=passage)
+
+    def leaving(self, wire: Wire, way: Way) -> list[Spot]:
+        """For what is said where a wire starts: of one to another stage, below the frame."""
+        spots = at_start(wire, way, width(wire.arrives, style.TINY))
+        if wire.hands_over:
+            frame = self.frames[self.grid.column_of[self.twins[wire.tail]]]
+            return [*at_level(way, frame.sides[3] + 12), *spots]
+        return spots
 
     def drawing(self) -> Drawing:
         """The finished picture."""

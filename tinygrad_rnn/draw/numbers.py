@@ -24,13 +24,18 @@ def add_numbers(ink: Ink) -> None:
     """All of them, those with the least choice first."""
     for rail in ink.scene.rails:
         step_notes(ink, rail)
+        tap_notes(ink, rail)
     for wire in ink.scene.wires:
         if wire.delay:
             delay(ink, wire)
+    handed = [wire for wire in ink.scene.wires if wire.hands_over]
+    for wire in handed:
+        handing(ink, wire)
+    told = {*handed, *(wire for wire in ink.scene.wires if wire.delay)}
     for wire in ink.scene.wires:
-        if wire.note:
+        if wire.note and wire not in told:
             number(ink, wire)
-    arriving = [wire for wire in ink.scene.wires if wire.arrives]
+    arriving = [wire for wire in ink.scene.wires if wire.arrives and wire not in told]
     room = max((wire.arrives for wire in arriving), key=wide, default=())
     for wire in arriving:
         arrival(ink, wire, room)
@@ -62,6 +67,27 @@ def step_notes(ink: Ink, rail: Rail) -> None:
             ink.say(spot[0], note, anchor=spot[1], halo=crossed)
 
 
+def tap_notes(ink: Ink, rail: Rail) -> None:
+    """What is said of a single tap, rolled up: which steps have it."""
+    t = ink.grid.templates[rail.stage]
+    for wire in rail.taps:
+        if wire.note and wire.head.when not in rail.step_notes:
+            x = ink.grid.left[ink.grid.column_of[wire.head]] + t.tap(rail, wire).way[0][0]
+            places = spots.for_step([x], t.rail_y[rail.glyph.id] - 6, False, 0.0)
+            at, anchor = ink.best(places, wire.note, ink.edges)
+            label = Label(*at, wire.note, "quiet", style.TINY, anchor)
+            ink.put(label._replace(halo=ink.lanes.touch(label_rect(label))))
+
+
+def handing(ink: Ink, wire: Wire) -> None:
+    """Which steps of two stages a wire joins, each beside the frame that it is said of."""
+    for places, said in zip(spots.between_frames(wire, ink.grid), (wire.arrives, wire.note)):
+        if said:
+            at, anchor = ink.best(places, said, ink.edges)
+            label = Label(*at, said, "quiet", style.TINY, anchor)
+            ink.put(label._replace(halo=ink.lanes.touch(label_rect(label))))
+
+
 def number(ink: Ink, wire: Wire) -> None:
     """The number of a wire, at the first place near it that is free."""
     at, anchor = ink.best(spots.for_number(wire, ink.grid), wire.note)
@@ -83,7 +109,7 @@ def arrival(ink: Ink, wire: Wire, room: Text) -> None:
 def delay(ink: Ink, wire: Wire) -> None:
     """The black square on the longest stretch of a delayed wire, where no other line crosses, and
     the lag beside it."""
-    lag = Run("t", "i"), Run(f"−{wire.delay}" if wire.delay > 0 else f"+{-wire.delay}")
+    lag = lag_text(wire)
     crowds = {at: crowd(ink, at, wire) for at in spots.along(ink.grid.way(wire))}
     squares = sorted(crowds, key=lambda at: crowds[at])
     squares = [at for at in squares if crowds[at] < 9] or squares  # on no glyph
@@ -93,6 +119,12 @@ def delay(ink: Ink, wire: Wire) -> None:
                          "rect", "delay", title="a delay"))
     ink.taken.add((x - 4, y - 4, x + 4, y + 4))
     ink.say(said[0], lag, "text", style.TINY, said[1], halo=True)
+
+
+def lag_text(wire: Wire) -> Text:
+    """How many steps ago: t−1; and which steps look back, if not all that can: t−3, some t."""
+    lag = Run("t", "i"), Run(f"−{wire.delay}" if wire.delay > 0 else f"+{-wire.delay}")
+    return (*lag, Run(", "), *wire.note) if wire.note else lag
 
 
 def crowd(ink: Ink, at: Point, wire: Wire) -> int:

@@ -141,6 +141,28 @@ def at_start(wire: Wire, way: Way, wide: float) -> list[Spot]:
     return spots
 
 
+def between_frames(wire: Wire, grid: TimeGrid) -> tuple[list[Spot], list[Spot]]:
+    """For which steps hand something over, and which take it: on the wire between the frames of
+    two stages, where it leaves the one and where it enters the other."""
+    way, (i, j) = grid.way(wire), (grid.column_of[wire.tail], grid.column_of[wire.head])
+    found: list[list[Spot]] = []
+    for x, side, anchor in ((grid.left[i] + grid.column_width(grid.scene.columns[i]), 1, "start"),
+                            (grid.left[j], -1, "end")):
+        levels = [p[1] for p, q in pairwise(way)
+                  if p[1] == q[1] and min(p[0], q[0]) < x < max(p[0], q[0])]
+        found.append([((x + 7 * side, level + dy), anchor)
+                      for level in levels for dy in (-6, 14, -18, 26)])
+    return found[0] + at_start(wire, way, width(wire.arrives, style.TINY)), \
+        found[1] + at_start(wire, way[::-1], width(wire.note, style.TINY))
+
+
+def at_level(way: Way, level: float) -> list[Spot]:
+    """Beside the stretches of a way that runs down, at a level."""
+    return [((x + side, level + 4 + dy), anchor) for dy in (0, -6, 6, -20, 20)
+            for x in dict.fromkeys(x for x, _ in way)
+            for side, anchor in ((7, "start"), (-7, "end"))]
+
+
 def for_step(ends: list[float], y: float, left: bool, head: float) -> Iterator[Spot]:
     """For what a step gives to a weight: beside its taps, which end on the rail at `ends` in arrow
     heads half as wide as `head`; on the `left` of them first, if there is more room. Never below
