@@ -51,9 +51,9 @@ def backward_graph(gradient: Any, first: int | None = None, last: int | None = N
     its backward operations in rows of their own, which run from the last step to the first. Of the
     steps the `first` and the `last` few are drawn; if nothing is said all, or of more than 150
     operations the first and the last two. Several gradients, and one without steps, are laid out in
-    layers. The other options are those of `draw.unrolled`; what has many hundreds of nodes even so
-    is laid out by Graphviz. Raises `InputError` for a node that is no result of
-    `create_graph=True`, and `render.RenderError` where Graphviz is needed and missing.
+    layers. The other options are those of `draw.unrolled`. Raises `InputError` for a node that is
+    no result of `create_graph=True`, and `render.RenderError` where Graphviz is asked for and is
+    not there.
     """
     chosen = Options("draw.backward_graph()", show=show, palette=palette, font=font, size=size,
                      node=node, edge=edge, direction=direction, layout=layout).checked()
