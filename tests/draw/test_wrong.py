@@ -9,10 +9,11 @@ from html import escape
 import numpy as np
 import pytest
 
+import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.draw.labels import plain
-from tinygrad_rnn.errors import InputError, TinygradRNNError
+from tinygrad_rnn.errors import InputError, ShapeError, TinygradRNNError
 
 from . import graphs, pictures
 from .fuzzed import TAGS, check_markup
@@ -201,3 +202,88 @@ def test_a_loss_that_is_no_number_is_drawn_as_what_it_is():
     windows = pictures.windows()[0]
     picture = draw.truncated(windows, losses=[np.nan, np.inf, 1.0])
     assert any("NaN" in plain(label.text) for label in picture.drawing.labels)
+
+
+@pytest.mark.parametrize("data", [np.eye(2), [1.0, 2.0], pictures.ledgers(), np.ones((2, 1, 3))])
+@pytest.mark.parametrize("sample", [1, 7, -1, "a", 0.0, True, None, np.zeros(2)])
+def test_what_has_one_sample_has_no_other(data, sample):
+    with pytest.raises(InputError, match="expected sample to be 0, for there is one"):
+        draw.heatmap(data, sample=sample)
+
+
+def test_a_sample_may_be_an_integer_of_any_kind():
+    table = np.arange(24.0).reshape(3, 2, 4)
+    assert draw.heatmap(table, sample=np.int64(1)).svg() == draw.heatmap(table, sample=1).svg()
+    with pytest.raises(ShapeError, match=r"got shape \(0, 2, 3\)"):
+        draw.heatmap(np.zeros((0, 2, 3)))
+
+
+CHAINS = {  # what fits, or looks as if it did not, and what does not
+    "a head": [nn.RNN(2, 3), nn.Linear(3, 4)],
+    "above a sequence": [nn.RNN(2, 3, return_sequences=True), nn.GRU(3, 4), nn.LayerNorm(4)],
+    "functions": [nn.RNN(2, 3), tg.tanh, lambda x: x[:, :2], nn.Linear(2, 3)],
+    "a function of the last step": [nn.RNN(2, 3), lambda x: x[None], nn.RNN(3, 2)],
+    "classes": [nn.Embedding(9, 4), nn.LSTM(4, 3, return_sequences=True), nn.Dropout(0.1),
+                nn.Linear(3, 9)],
+    "both directions": [nn.Bidirectional(nn.RNN(2, 3)), nn.Linear(6, 1)],
+    "a flat MLP": [nn.Linear(2, 3), nn.MLP([12, 3], flatten=True)],
+    "cells": [nn.LSTMCell(2, 3), nn.GRUCell(3, 4)],
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_what_fits_is_drawn(name):
+    assert draw.api(CHAINS[name], 3).drawing.boxes
+
+
+@pytest.mark.parametrize(("chain", "says"), [
+    ([nn.RNN(2, 2), nn.Linear(7, 2)], "Linear, which reads 7 numbers, after RNN, which gives 2"),
+    ([nn.RNN(2, 2), nn.Dropout(0.1), nn.Linear(7, 2)], "Linear, which reads 7 numbers, after Drop"),
+    ([nn.Linear(2, 2), nn.Sequential(nn.LayerNorm(3))], "LayerNorm, which reads 3 numbers"),
+    ([nn.Bidirectional(nn.RNN(2, 3)), nn.Linear(3, 1)], "after Bidirectional, which gives 6"),
+    ([nn.RNN(2, 2), nn.RNN(2, 2)], "but RNN returns only its last step. Set return_sequences"),
+    ([nn.RNN(2, 2), nn.Linear(2, 2), nn.GRUCell(2, 2)], "but Linear returns only its last step"),
+])
+def test_a_chain_that_could_not_run_is_not_drawn(chain, says):
+    with pytest.raises(ShapeError, match=says):
+        draw.api(chain)
+
+
+@pytest.mark.parametrize("model", [nn.RNN, [nn.RNN(2, 2), nn.Linear], nn.LSTMCell, int])
+def test_a_class_is_no_layer(model):
+    with pytest.raises(InputError, match=r"got the class .* Make one of it: "):
+        draw.api(model)
+
+
+@pytest.mark.parametrize("both", [{"first": 2}, {"last": 0}, {"first": 3, "last": 3}])
+@pytest.mark.parametrize("view", ["unrolled", "flow"])
+def test_which_steps_are_drawn_is_said_once(view, both):
+    with pytest.raises(InputError, match="steps= says which steps are drawn, and so does"):
+        VIEWS[view](steps=slice(2, 4), **both)
+    with pytest.raises(InputError, match="and so does first="):
+        draw.unrolled(graphs.power(5), 2, steps=slice(2, 4))
+
+
+@pytest.mark.parametrize(("steps", "shown"), [
+    (slice(1, 4, 2), ["t = 1", "t = 2", "t = 3", "t = 4 … 10"]),
+    (slice(1, 9, 4), ["t = 1", "t = 2 … 4", "t = 5", "t = 6 … 10"])])
+def test_every_so_many_steps(steps, shown):
+    """A gap of one step would be as wide as the step."""
+    titles = [plain(x.text) for x in draw.unrolled(graphs.power(10), steps=steps).drawing.labels]
+    assert [title for title in titles if title.startswith("t = ")] == shown
+
+
+@pytest.mark.parametrize("windows", [6, True])
+def test_a_plan_has_no_losses(windows):
+    with pytest.raises(InputError, match="losses belong to windows in a list"):
+        draw.truncated(windows, k1=2, losses=[1.0])
+
+
+@pytest.mark.parametrize(("data", "says"), [
+    ({}, "expected a table of numbers, got an empty dict"), (None, "of numbers, got NoneType"),
+    ([None], "expected a table of numbers, got list"), ([], r"got shape \(0,\)"),
+    ({"a": 1}, "expected a table of numbers, got dict"), (3.0, r"got shape \(\)"),
+    ([[1, 2], [3]], "expected a table of numbers, got list")])
+def test_what_is_no_table_is_named(data, says):
+    with pytest.raises(TinygradRNNError, match=says):
+        draw.heatmap(data)

@@ -43,6 +43,10 @@ def options_of(view: Callable[P, R]) -> Callable[P, R]:
                 raise UnsupportedError(f"this view has no option {name!r}",
                                        where=f"draw.{view.__name__}()",
                                        fix=f"Its options are {own}")
+        said = [name for name in ("first", "last") if name in options] or list(known)[1:len(args)]
+        if options.get("steps") is not None and "first" in known and said:
+            raise InputError(f"steps= says which steps are drawn, and so does {said[0]}=",
+                             where=f"draw.{view.__name__}()", fix="Give one of them")
         outside = {**np.geterr(), "call": np.geterrcall()}
         for name in ("node", "edge"):
             if callable(options.get(name)):

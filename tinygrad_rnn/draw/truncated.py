@@ -55,6 +55,9 @@ def truncated(windows: Any, k1: int | None = None, k2: int | None = None, *,
     Raises `InputError` for anything else.
     """
     looks = Options("draw.truncated()", palette=palette, font=font, size=size).checked()
+    if losses is not None and isinstance(windows, (int, Directions, Truncation)):
+        raise InputError("losses belong to windows in a list, one to each, and there is none",
+                         where="draw.truncated()")
     if isinstance(windows, Directions):
         parts = [banded(of_truncation(each), f", {way}") for way, each in zip(WAYS, windows)]
         return Picture(looks.finished(one_below_the_other(*parts)), theme)
