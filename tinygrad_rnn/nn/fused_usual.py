@@ -15,13 +15,14 @@ from __future__ import annotations
 from operator import is_
 from typing import Any
 
-from ..core.graph import constant
+from ..core.graph import constant, make, rest_of
+from ..core.inplace import values_of
 from ..core.place import here
-from ..core.timeline import column
+from ..core.timeline import Sequence, column
 from .cells import RNNCell
 from .fused import SEQUENCE
 from .fused_layer import FusedRun
-from .fused_node import record, values_of
+from .fused_node import record
 from .fused_pass import WEIGHTS, Pass, Settled
 from .gated import GRUCell, LSTMCell
 from .masking import Masks
@@ -32,7 +33,7 @@ CELLS = RNNCell, LSTMCell, GRUCell  # themselves: a class of a user's may comput
 class Usual:
     """What the first call settled, and what it looked at."""
 
-    __slots__ = ("dtype", "held", "masks", "names", "place", "sequence", "settled", "shape",
+    __slots__ = ("at", "dtype", "held", "masks", "names", "place", "sequence", "settled", "shape",
                  "times", "wanted", "weights")
 
     def __init__(self, layer: Any, xs: Any) -> None:
@@ -50,6 +51,8 @@ class Usual:
         self.sequence = layer.return_sequences and not (
             layer.return_state or layer.return_all_states)
         self.times = column(self.settled.span, len(self.shape))
+        learns = self.place.fast and any(self.wanted)  # nothing to do but record
+        self.at = self.place.over(self.settled.span) if learns else None
         layer.usual = self
         self.held = [*vars(layer).values(), *held.values()]
 
@@ -79,4 +82,10 @@ def usual_call(layer: Any, xs: Any) -> Any:
         return layer.results(FusedRun(run, nodes), None)
     loops = run.kernel.loops
     params = {"run": run} if loops is None else {"run": run, "loops": loops}  # for what follows
-    return record(SEQUENCE, run.value, nodes, values, usual.settled.span, params, "h", usual.times)
+    if usual.at is None:
+        return record(SEQUENCE, run.value, nodes, values, usual.settled.span, params, "h",
+                      usual.times)
+    node = make(Sequence, SEQUENCE, run.value, xs, nodes[1], value, values[1], usual.at,
+                rest_of(nodes, values), params, "h")
+    node.times = usual.times
+    return node
