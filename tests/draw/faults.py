@@ -59,9 +59,13 @@ def faults(drawing, ends=True):
         for rect, what in [*((box.sides, box.id) for box in boxes), *bars]:
             if overlap(label_rect(label), rect, 2.0):
                 found.append(f"{label.text} lies on {what}")
+        rect = label_rect(label)
+        if label.bold and label.role == "quiet":  # what a stage is called: nothing comes near
+            found += [f"{line.id} touches {label.text}" for line, own in lines
+                      if overlap(own, rect, -NEAR) and any(
+                          meets(p, q, rect, BESIDE) for p, q in itertools.pairwise(line.points))]
         if label.halo:  # clears what is behind it
             continue
-        rect = label_rect(label)
         for line, own in lines:
             if overlap(own, rect, 0) and any(
                     meets(p, q, rect, -2.0) for p, q in itertools.pairwise(line.points)):
@@ -175,6 +179,7 @@ def covered(drawing):
                 yield f"{other.id} runs over the head of {line.id}"
 
 
+BESIDE = 2.0  # so far from the name of a stage no line runs
 WITHIN = 2.0  # what comes so near to the outline of a frame lies on it
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from functools import cached_property
 
 from . import spots, style
 from .blocks import box_of, line_of
@@ -172,16 +171,18 @@ class Ink:
             self.lay(line_of(wire, self.reaching(wire, way), self.ids,
                              head=f"{total.id}.term{i}", arrow=wire.backwards))
         end, level = self.grid.rects[total][0], centre(self.grid.rects[total])[1]
-        x = self.before_totals - TRACK * self.scene.totals.index(total)
+        x = self.before_totals(self.grid.contexts.get(total)) - \
+            TRACK * self.scene.totals.index(total)
         bends = () if abs(y - level) < 0.01 else ((x, y), (x, level))
         way = ((min(starts), y), *bends, (end, level))
         role = "gradient" if total.backward else "line"
         self.main(total, role, tuple(reversed(way)), not self.scene.backwards, 1.4)
 
-    @cached_property
-    def before_totals(self) -> float:
-        """Where rails may come down on the left of all totals and their notes."""
-        rects = ((self.grid.rects[total], total.note) for total in self.scene.totals)
+    def before_totals(self, stage: int | None) -> float:
+        """Where rails may come down on the left of all totals before a stage, or after all steps,
+        and their notes."""
+        rects = ((self.grid.rects[total], total.note) for total in self.scene.totals
+                 if self.grid.contexts.get(total) == stage)
         return min(with_note(rect, note)[0] for rect, note in rects) - 14
 
     def main(self, glyph: Glyph, role: str, way: Way, inwards: bool, thick: float) -> None:
