@@ -126,13 +126,13 @@ class Coloured(Picture):
                   at: tuple[float, float, float]) -> None:
         """One character on its colour."""
         (left, y, wide), c = at, self.words[i]
-        paint = self.shade(k).paint(x)
+        looks = self.shade(k).looks(x)
+        if "fill" in looks:  # neighbours touch
+            looks.update(stroke=looks["fill"], width=0.0)
         sign = (Run(shown(c), "m"),) if shown(c) else ()
-        ink = paint.its("ink") if isinstance(paint, style.Shade) else None
         name = sheet.names.give(f"c{k}.{i}")
         sheet.boxes.append(Box(name, left + wide / 2, y + TALL / 2, wide + 0.2, TALL - GAP, "cell",
-                               "dim", sign, self.told(i, x), style.TEXT, 0.0, fill=paint,
-                               stroke=paint, ink=ink))
+                               text=sign, title=self.told(i, x), size=style.TEXT, **looks))
 
     def shade(self, k: int) -> Shades:
         """The scale of the k-th cell."""
@@ -154,7 +154,9 @@ class Coloured(Picture):
             shades = self.shade(k)
             bar = "".join(f'<b class="{marker.mark(shades.paint(shades.most * j / 10))}">&#160;</b>'
                           for j in range(-10, 11))
-            ends = f"{number(shades.least)} {bar} {number(shades.most)}"
+            odd = "".join(f' <b class="{marker.mark(shades.paint(x))}">&#160;</b> {word}'
+                          for x, word in shades.odd)
+            ends = f"{number(shades.least)} {bar} {number(shades.most)}{odd}"
             parts.append(f"{heading}<pre>{rows}</pre>\n<p>{ends}</p>")
         if self.note:
             parts.append(f"<p>{escape(self.note)}</p>")

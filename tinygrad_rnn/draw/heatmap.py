@@ -122,12 +122,9 @@ def cell(sheet: Sheet, table: Table, shades: Shades, at: tuple[int, int],
     """A cell with its number in it."""
     (i, j), (broad, tall) = at, area
     x = float(table.numbers[at])
-    paint = shades.paint(x)
-    fill, edge, ink = (paint, paint.its("edge"), paint.its("ink")) \
-        if isinstance(paint, style.Shade) else (None, paint, None)
-    sheet.box(f"cell {i} {j}", ((j + 0.5) * broad, (i + 0.5) * tall), (broad - 2, tall - 2), "dim",
-              roman(number(x)), "rect", title=told(table, i, j), size=style.TINY, width=0.6,
-              fill=fill, stroke=edge, ink=ink)
+    sheet.box(f"cell {i} {j}", ((j + 0.5) * broad, (i + 0.5) * tall), (broad - 2, tall - 2),
+              text=roman(number(x)), shape="rect", title=told(table, i, j), size=style.TINY,
+              **shades.looks(x))
 
 
 def told(table: Table, i: int, j: int) -> str:

@@ -136,6 +136,7 @@ def printed(drawing: Drawing) -> Drawing:
         return colour.on("print") if isinstance(colour, style.Shade) else style.grey(colour)
 
     def box(b: Box) -> Box:
+        b = b._replace(dashed=b.dashed or style.broken(b.role, "print"))
         if b.fill is None or not b.fill.startswith("#"):
             return b
         fill = grey(b.fill) or ""
