@@ -76,6 +76,8 @@ def series_of(text: str, activations: Any) -> dict[str, Any]:
         found = {"": array} if array.ndim == 1 else \
             {f"cell {k}": array[:, k] for k in range(array.shape[1])} if array.ndim == 2 else \
             {"": array}
+    if not found:
+        raise InputError("expected the activations of a cell, got none", where=WHERE)
     for name, x in found.items():
         if x.shape != (len(text),):
             raise ShapeError(f"expected {len(text)} activations, one for each character, got shape "

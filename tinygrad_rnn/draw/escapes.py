@@ -22,7 +22,7 @@ ODD = {"nan": 133, "inf": 16}
 
 def checked(colours: int) -> int:
     """How many colours there are. Raises `InputError` if no terminal has so many."""
-    if colours not in (ALL, FEW):
+    if not isinstance(colours, int) or colours not in (ALL, FEW):
         raise InputError(f"expected colours to be {ALL:,} or {FEW}, got {colours!r}",
                          where="ansi()", fix="Without colours: text()")
     return colours

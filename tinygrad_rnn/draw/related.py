@@ -46,7 +46,7 @@ def related(activations: Any, wanted: Any, *, seed: Any = 0) -> list[Related]:
     """
     states = numbers_of(activations, "activations", WHERE)
     signal = numbers_of(wanted, "a signal of numbers", WHERE)
-    if states.ndim not in (2, 3) or signal.shape != states.shape[:-1]:
+    if states.ndim not in (2, 3) or not states.size or signal.shape != states.shape[:-1]:
         raise ShapeError(f"expected activations (T, K) and a signal (T,), got {states.shape} and "
                          f"{signal.shape}", where=WHERE)
     if np.ptp(signal) == 0:
@@ -74,6 +74,9 @@ def correlations(states: Any, signal: Any) -> Any:
 def inside_quotes(text: str, quote: str = '"') -> Any:
     """1.0 for each character between quotes, the opening one included; else 0.0."""
     open_, found = False, []
+    if len(text_of(quote, "draw.inside_quotes()")) != 1:
+        raise InputError(f"expected quote to be one character, got {quote!r}",
+                         where="draw.inside_quotes()")
     for c in text_of(text, "draw.inside_quotes()"):
         if c == quote:
             open_ = not open_

@@ -58,15 +58,18 @@ def truncated(windows: Any, k1: int | None = None, k2: int | None = None, *,
     if losses is not None and isinstance(windows, (int, Directions, Truncation)):
         raise InputError("losses belong to windows in a list, one to each, and there is none",
                          where="draw.truncated()")
-    if isinstance(windows, Directions):
-        parts = [banded(of_truncation(each), f", {way}") for way, each in zip(WAYS, windows)]
-        return Picture(looks.finished(one_below_the_other(*parts)), theme)
     if isinstance(windows, int):
-        spans = planned(windows, k1, k2)
+        return Picture(looks.finished(banded(planned(windows, k1, k2))), theme)
+    if isinstance(windows, Directions):
+        drawing = one_below_the_other(*(banded(of_truncation(each), f", {way}")
+                                        for way, each in zip(WAYS, windows)))
     else:
-        spans = of_truncation(windows) if isinstance(windows, Truncation) else \
-            measured(windows, losses)
-    return Picture(looks.finished(banded(spans)), theme)
+        drawing = banded(of_truncation(windows) if isinstance(windows, Truncation) else
+                         measured(windows, losses))
+    if k1 is not None or k2 is not None:
+        raise InputError("k1 and k2 are those of a plan, and windows have their own",
+                         where="draw.truncated()", fix="A plan: draw.truncated(12, k1=4, k2=6)")
+    return Picture(looks.finished(drawing), theme)
 
 
 def banded(spans: list[Span], which: str = "") -> Drawing:
