@@ -152,10 +152,11 @@ class Softmax:
             low = y - np.maximum.reduce(y, 1, keepdims=True)
             picked = low.ravel()[self.at]
         self.part = np.exp(low, low)
-        self.sum = total = low.dot(ones(self.shape[-1], low.dtype))
+        dtype = low.dtype
+        self.sum = total = low.dot(ones(self.shape[-1], dtype))
         costs, flat = np.log(total), low.ravel()  # a view of it
         if near:  # exp(0) is 1
-            flat[self.at] = np.subtract(ones((), low.dtype), total)
+            flat[self.at] = np.subtract(ones((), dtype), total)
         else:
             costs -= picked
             flat[self.at] -= total
