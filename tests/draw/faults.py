@@ -154,9 +154,10 @@ def merged(drawing):
 
 
 def covered(drawing):
-    """Arrow heads that another line comes over, and those with a shaft that is shorter than they
-    are. Lines that have become one before their common head have one shaft. Slanting ones
-    come to their ends from all sides; dotted ones, along which no gradient runs, are not asked."""
+    """Arrow heads that another line or words come over, and those with a shaft that is shorter than
+    they are. Words may touch the large heads of gradients. Lines that have become one before their
+    common head have one shaft. Slanting ones come to their ends from all sides; dotted ones, along
+    which no gradient runs, are not asked."""
     lines = [(line, around(line)) for line in drawing.lines]
     for line, _ in lines:
         long, half = style.head(line.width)
@@ -167,6 +168,10 @@ def covered(drawing):
         if shaft < long:
             yield f"the shaft of {line.id} is {shaft:.1f}, its head {long:.1f}"
         rect = head_rect(tip, back, long, half)
+        if forwards(line)[1] == line.head:
+            for label in drawing.labels:
+                if overlap(label_rect(label), rect, 1.5):
+                    yield f"{label.text} lies on the head of {line.id}"
         rail = f"{(line.head or '').partition('.tap')[0]}.rail"
         for other, own in lines:
             if other is line or other.id == rail or not overlap(own, rect, 0):

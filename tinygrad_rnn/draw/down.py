@@ -25,7 +25,7 @@ from .paper import framed, label_rect
 from .passages import PASSAGES
 from .routing import Way
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .spots import Places, Spot, at_level, at_start, beside
+from .spots import Places, Spot, at_level, at_start, beside, lanes_and_heads
 from .template import Room
 from .timegrid import HOPELESS, TimeGrid, gap_lines, title_of
 
@@ -98,11 +98,9 @@ class Turned:
         self.labels: list[Label] = []
         self.crowded = 0
         self.taken = Places()  # where boxes and words are
-        self.lanes = Places()  # where lines run
+        self.lanes, self.heads = lanes_and_heads(self.lines)
         for box in self.boxes.values():
             self.taken.add(box.sides)
-        for line in self.lines:
-            self.lanes.add(line)
         for left, top, right, bottom in (frame.sides for frame in self.frames):
             self.lanes.add((left, top, left, bottom))
             self.lanes.add((right, top, right, bottom))
@@ -139,6 +137,7 @@ class Turned:
         """Words at the first spot where they lie on nothing; if there is none, on lines only."""
         labels = [Label(*at, text, role, size, anchor, bold, halo) for at, anchor in spots]
         free = [label for label in labels if not self.taken.touch(label_rect(label))]
+        free.sort(key=lambda label: self.heads.touch(label_rect(label)))
         clear = [label for label in free if not self.lanes.touch(label_rect(label))]
         self.crowded += not clear
         label = next(iter([*clear, *free, *labels]))

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from . import spots, style
 from .blocks import box_of, line_of
+from .heads import drawn_head
 from .labels import Run, Text
 from .model import Box, Drawing, Label, Line, Point
 from .names import safe
@@ -40,6 +41,7 @@ class Ink:
         self.crowded = 0
         self.taken = Places()  # where glyphs and words are
         self.lanes = Places()  # where lines run
+        self.heads = Places()  # and where their arrow heads are
         self.edges = Places()  # the outlines of frames
         self.gaps = [c.hidden[0] for c in self.scene.columns if c.hidden]
         self.small = grid.smaller()
@@ -112,7 +114,8 @@ class Ink:
 
     def best(self, places: Iterable[Spot], text: Text, *more: Places) -> Spot:
         """The best of some spots for words."""
-        spot = spots.best(places, text, self.taken, self.lanes, *more)
+        heads = () if self.scene.backwards else (self.heads,)  # those of gradients are large
+        spot = spots.best(places, text, self.taken, *heads, self.lanes, *more)
         if self.taken.touch(said_at(spot, text)):
             self.crowded += 1
             return spots.further(spot, text, self.taken)
@@ -122,6 +125,8 @@ class Ink:
         """Draw a line, and remember where it runs."""
         self.lines.append(line)
         self.lanes.add(line)
+        if line.arrow:
+            self.heads.add(drawn_head(line.points, line.width))
 
     def reaching(self, wire: Wire, way: Way) -> Way:
         """A way that ends at the outlines: further on, where a thing is smaller than the place that

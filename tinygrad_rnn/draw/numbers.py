@@ -90,8 +90,9 @@ def handing(ink: Ink, wire: Wire) -> None:
 
 def number(ink: Ink, wire: Wire) -> None:
     """The number of a wire, at the first place near it that is free."""
-    at, anchor = ink.best(spots.for_number(wire, ink.grid), wire.note)
     passage = wire.kind in PASSAGES
+    at, anchor = ink.best(spots.for_number(wire, ink.grid), wire.note,
+                          *([] if passage else [ink.edges]))
     label = Label(*at, wire.note, "text" if passage else "quiet",
                   style.SMALL if passage else style.TINY, anchor)
     ink.put(label._replace(halo=passage or ink.lanes.touch(label_rect(label))))

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, pairwise
 
 from . import style
+from .heads import drawn_head
 from .labels import Text, width
 from .model import Box, Label, Line, Point
 from .paper import label_rect
@@ -61,6 +62,16 @@ class Places:
             self.sort()
         return any(rect[0] < r[2] and r[0] < rect[2] and rect[1] < r[3] and r[1] < rect[3]
                    for square in squares(rect) for r in self.squares.get(square, ()))
+
+
+def lanes_and_heads(lines: Iterable[Line]) -> tuple[Places, Places]:
+    """Where some lines run, and where their arrow heads are."""
+    lanes, heads = Places(), Places()
+    for line in lines:
+        lanes.add(line)
+        if line.arrow:
+            heads.add(drawn_head(line.points, line.width))
+    return lanes, heads
 
 
 def squares(rect: Rect) -> list[tuple[int, int]]:
