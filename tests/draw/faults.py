@@ -1,16 +1,13 @@
 """What is wrong with the places in a drawing, told from the drawing alone.
 
 Nothing overlaps, nothing is cut, no line runs through a thing it does not belong to, every wire
-reaches what it joins, has an end of its own there, and lies on no other wire; a number of a wire
-can be read as that of no other.
+reaches what it joins, has an end of its own there, and lies on no other wire.
 """
 
 import itertools
 import math
-from functools import partial
 
 from tinygrad_rnn.draw import style
-from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.draw.outlines import meets
 from tinygrad_rnn.draw.paper import label_rect
 
@@ -42,7 +39,7 @@ def faults(drawing, ends=True):
     found += [*dangling(drawing), *(meeting(drawing) if ends else ()),
               *(merged(drawing) if ends else ()),
               *(covered(drawing) if ends and drawing.frames else ()),  # not of graphs without time
-              *strayed(drawing), *misread(drawing)]
+              *strayed(drawing)]
     paper = (drawing.left, drawing.top, drawing.left + drawing.width, drawing.top + drawing.height)
     strips = [((s.x, s.y, s.x + s.w, s.y + s.h), s.id) for s in drawing.strips]
     for rect, what in [
@@ -62,9 +59,13 @@ def faults(drawing, ends=True):
         for rect, what in [*((box.sides, box.id) for box in boxes), *bars]:
             if overlap(label_rect(label), rect, 2.0):
                 found.append(f"{label.text} lies on {what}")
+        rect = label_rect(label)
+        if label.bold and label.role == "quiet":  # what a stage is called: nothing comes near
+            found += [f"{line.id} touches {label.text}" for line, own in lines
+                      if overlap(own, rect, -NEAR) and any(
+                          meets(p, q, rect, BESIDE) for p, q in itertools.pairwise(line.points))]
         if label.halo:  # clears what is behind it
             continue
-        rect = label_rect(label)
         for line, own in lines:
             if overlap(own, rect, 0) and any(
                     meets(p, q, rect, -2.0) for p, q in itertools.pairwise(line.points)):
@@ -153,9 +154,10 @@ def merged(drawing):
 
 
 def covered(drawing):
-    """Arrow heads that another line comes over, and those with a shaft that is shorter than they
-    are. Lines that have become one before their common head have one shaft. Slanting ones
-    come to their ends from all sides; dotted ones, along which no gradient runs, are not asked."""
+    """Arrow heads that another line or words come over, and those with a shaft that is shorter than
+    they are. Words may touch the large heads of gradients. Lines that have become one before their
+    common head have one shaft. Slanting ones come to their ends from all sides; dotted ones, along
+    which no gradient runs, are not asked."""
     lines = [(line, around(line)) for line in drawing.lines]
     for line, _ in lines:
         long, half = style.head(line.width)
@@ -166,6 +168,10 @@ def covered(drawing):
         if shaft < long:
             yield f"the shaft of {line.id} is {shaft:.1f}, its head {long:.1f}"
         rect = head_rect(tip, back, long, half)
+        if forwards(line)[1] == line.head:
+            for label in drawing.labels:
+                if overlap(label_rect(label), rect, 1.5):
+                    yield f"{label.text} lies on the head of {line.id}"
         rail = f"{(line.head or '').partition('.tap')[0]}.rail"
         for other, own in lines:
             if other is line or other.id == rail or not overlap(own, rect, 0):
@@ -178,6 +184,7 @@ def covered(drawing):
                 yield f"{other.id} runs over the head of {line.id}"
 
 
+BESIDE = 2.0  # so far from the name of a stage no line runs
 WITHIN = 2.0  # what comes so near to the outline of a frame lies on it
 
 
@@ -197,44 +204,6 @@ def strayed(drawing):
         if not all(left + WITHIN <= x <= right - WITHIN and top + WITHIN <= y <= bottom - WITHIN
                    for x, y in points):
             yield f"{line.id} leaves its step"
-
-
-CLOSE, CLEARLY = 12.5, 5.0  # a number is so close to its wire, and so much further from others
-
-
-def misread(drawing):
-    """Numbers that tell of a wire, and stand further from it than it takes to be read as that of
-    another; or on an arrow head, or on a thing."""
-    for label in drawing.labels if any(label.of for label in drawing.labels) else ():
-        rect = label_rect(label)
-        far = {line.id: min(itertools.starmap(partial(gap, rect), itertools.pairwise(line.points)))
-               for line in drawing.lines} if label.of else {}
-        own = min((d for name, d in far.items() if name in label.of), default=math.inf)
-        others = {name: d for name, d in far.items() if name not in label.of}
-        if label.of and own > CLOSE:
-            yield f"{plain(label.text)} is not at {label.of}"
-        yield from (f"{plain(label.text)} of {label.of} is read as that of {name}"
-                    for name, d in others.items() if d < own + CLEARLY)
-        for line in drawing.lines if label.of else ():
-            if line.arrow and overlap(rect, head_rect(line.points[-1], line.points[-2],
-                                                      *style.head(line.width))):
-                yield f"{plain(label.text)} lies on the head of {line.id}"
-        yield from (f"{plain(label.text)} touches {box.id}" for box in things(drawing)
-                    if label.of and overlap(rect, box.sides))
-
-
-def gap(rect, p, q):
-    """How far a rectangle is from a stretch of a line: bisected along it, since the distance from
-    a box that bulges nowhere has one valley."""
-    def at(s):
-        x, y = p[0] + (q[0] - p[0]) * s, p[1] + (q[1] - p[1]) * s
-        return math.hypot(max(rect[0] - x, x - rect[2], 0.0), max(rect[1] - y, y - rect[3], 0.0))
-
-    low, high = 0.0, 1.0
-    while high - low > 1e-4:
-        a, b = low + (high - low) / 3, high - (high - low) / 3
-        low, high = (low, b) if at(a) <= at(b) else (a, high)
-    return min(at(low), at(high), at(0.0), at(1.0))
 
 
 def step_of(box, steps):

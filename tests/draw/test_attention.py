@@ -9,6 +9,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
+from tinygrad_rnn.draw.labels import plain
 
 from .faults import faults
 
@@ -108,3 +109,45 @@ def test_a_decoder_may_be_out_of_view(steps):
     picture = draw.unrolled(loss, steps=steps)
     assert faults(picture.drawing) == []
     assert sum(box.id.endswith("gap.frame") for box in picture.drawing.frames) >= 1
+
+
+def remembering(T, S, keys=False):
+    """A decoder by hand that looks at every step at the states of an encoder, stacked after its
+    loop; with `keys` at two products of them."""
+    def weight(name, *shape):
+        return tg.Tensor(R(len(name)).normal(size=shape) / 2, name=name, requires_grad=True)
+
+    W, W_k, W_v, U = weight("W", 3, 3), weight("W_k", 3, 3), weight("W_v", 3, 3), weight("U", 3, 6)
+    h, found, loss = tg.Tensor(np.zeros(3), name="h0"), [], 0
+    with tg.scope("encoder"):
+        for t in range(1, T + 1):
+            with tg.timestep(t):
+                h = tg.tanh(W @ h + R(t).normal(size=3)).named("h")
+            found.append(h)
+    H = np.stack(found)
+    K, V = (H @ W_k, H @ W_v) if keys else (H, H)
+    with tg.scope("decoder"):
+        for t in range(1, S + 1):
+            with tg.timestep(t):
+                h = tg.tanh(U @ np.concatenate([h, tg.softmax(K @ h) @ V])).named("s")
+                loss = loss + (h * h).sum()
+    return loss
+
+
+@pytest.mark.parametrize(("view", "direction", "keys"), list(itertools.product(
+    VIEWS, ("right", "down"), (False, True))))
+def test_what_one_stage_leaves_to_the_next_stands_between_them(view, direction, keys):
+    drawing = VIEWS[view](remembering(4, 3, keys), direction=direction).drawing
+    assert faults(drawing) == []
+    axis = 0 if direction == "right" else 1
+    frames = [frame.sides for frame in drawing.frames if frame.role == "frame"]
+    encoder = max(sides[axis + 2] for sides, frame in zip(frames, drawing.frames)
+                  if frame.id.startswith("encoder"))
+    decoder = min(sides[axis] for sides, frame in zip(frames, drawing.frames)
+                  if frame.id.startswith("decoder"))
+    beside = [box for box in drawing.boxes if box.text and plain(box.text) in (
+        "stack", "@", "W_k", "W_v") and not any(
+        left < box.x < right and top < box.y < bottom for left, top, right, bottom in frames)]
+    assert len(beside) == (7 if keys else 2)
+    assert all(encoder < box.sides[axis] and box.sides[axis + 2] < decoder for box in beside)
+    assert [box.role for box in drawing.boxes].count("total") == 1

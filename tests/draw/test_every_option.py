@@ -50,7 +50,7 @@ VIEWS = {
     "backward graph": lambda **o: draw.backward_graph(slope(), **o),
     "scalar": lambda **o: draw.scalar(timeless(), **o),
     "api": lambda **o: draw.api(nn.RNN(2, 3, seed=0), **{"steps": 3, **o}),
-    "truncated": lambda **o: draw.truncated(7, k1=3, **o),
+    "truncated": lambda **o: draw.truncated(7, **{"k1": 3, **o}),
     "heatmap": lambda **o: draw.heatmap(pictures.wave(3, 4), **o),
     "text": lambda **o: draw.text("to be", np.arange(5) - 2.0, **o),
     "player": lambda **o: draw.player(tg.gradient_flow(graphs.power(3)), **o),

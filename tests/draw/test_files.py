@@ -1,5 +1,6 @@
 """Saving: whole or not at all, the formats by suffix, and what happens without a renderer."""
 
+import errno
 import os
 import stat
 import sys
@@ -85,6 +86,20 @@ def test_a_failure_half_way_leaves_the_old_file(picture, tmp_path, monkeypatch):
         picture.save(path)
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["picture.svg"]
+
+
+@pytest.mark.parametrize("kind", ["ENOSPC", "EFBIG", "EDQUOT"])
+def test_where_there_is_no_room_the_error_says_how_much_is_needed(picture, tmp_path, monkeypatch,
+                                                                 kind):
+    """The folder is there, and may be written to."""
+    def full(*_):
+        raise OSError(getattr(errno, kind), "no room")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match=r"no room. The file has .* make room, or") as seen:
+        picture.save(tmp_path / "picture.svg")
+    assert "folder" not in str(seen.value)
+    assert f"{len(picture.svg().encode()):,} bytes" in str(seen.value)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")

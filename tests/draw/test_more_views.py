@@ -1,12 +1,14 @@
 """Truncation, heat maps, coloured text, scalar graphs, graphs of gradients: what they say is so."""
 
+import re
+
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.cli.models import model
-from tinygrad_rnn.draw import opened
+from tinygrad_rnn.draw import opened, style
 from tinygrad_rnn.draw.labels import number, plain
 from tinygrad_rnn.errors import InputError, ShapeError, UnsupportedError
 
@@ -173,6 +175,54 @@ def test_a_nan_is_not_lost_in_a_large_table():
     picture = draw.heatmap(table)
     assert any(c.paint == "nan" for s in picture.drawing.strips for c in s.cells)
     assert "?" in picture.text()
+
+
+ODD = [[1.0, np.nan], [-np.inf, -1.0]]
+
+
+def looks(picture, name):
+    """Fill, outline and dashes of the last shape in the group of that id."""
+    group = picture.svg().split(f'<g id="{name}">')[1].split("</g>")[0]
+    shape = re.findall("<rect [^>]*>", group)[-1]
+    return tuple((re.search(f' {key}="([^"]*)"', shape) or [0, ""])[1]
+                 for key in ("fill", "stroke", "stroke-dasharray"))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "print"])
+@pytest.mark.parametrize("view", ["few", "many", "text"])
+def test_what_is_no_number_looks_as_in_the_legend_and_as_no_number_does(view, theme):
+    if view == "many":
+        picture = draw.heatmap(np.repeat([[1.0, np.nan], [0.0, np.inf], [0.0, -1.0]], 30, 1),
+                               theme=theme)
+        nan, inf, most = "row_0", "row_1", "row_2"
+    elif view == "few":
+        picture, nan, inf, most = draw.heatmap(ODD, theme=theme), "cell_0_1", "cell_1_0", "cell_0_0"
+    else:
+        picture = draw.text("abc", [np.nan, np.inf, 1.0], theme=theme)
+        nan, inf, most = "c0_0", "c0_1", "c0_2"
+    drawn = [looks(picture, name) for name in (nan, inf)]
+    assert drawn == [looks(picture, f"legend_{word}") for word in ("NaN", "infinite")]
+    assert len({*drawn, looks(picture, most)}) == 3
+    table = style.THEMES[theme]
+    for role in style.NO_NUMBER:  # no shade of any scale, or with an outline that none has
+        shades = {style.Shade(scale, k / 40).on(theme) for scale in ("signed", "sizes")
+                  for k in range(41)}
+        near = min(style.apart(table[role].fill, shade) for shade in shades)
+        outlined = style.contrast(table[role].fill, table[role].stroke) > 4.5
+        assert near > 60 or outlined
+        assert style.contrast(table[role].fill, table[role].ink) >= style.LEAST_CONTRAST
+
+
+def test_what_is_no_number_is_told_apart_without_colours():
+    """On a printer NaN and infinity are white inside; NaN has a dashed outline."""
+    picture = draw.heatmap(ODD, theme="print")
+    assert looks(picture, "cell_0_1") == ("#ffffff", "#000000", "4 3")
+    assert looks(picture, "cell_1_0") == ("#ffffff", "#000000", "")
+    assert 'style="filled,dashed"' in draw.heatmap(np.repeat(ODD, 30, 1), theme="print").dot()
+    page = draw.text("abc", [np.nan, np.inf, 1.0], theme="print").html()
+    assert "outline:1px dashed #000000" in page
+    assert "</b> NaN" in page
+    assert "</b> infinite" in page
 
 
 def test_a_row_of_a_ledger_has_the_contributions_of_its_steps():

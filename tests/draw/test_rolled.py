@@ -4,9 +4,10 @@ import pytest
 
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.core import ops
-from tinygrad_rnn.core.place import timestep
+from tinygrad_rnn.core.place import scope, timestep
 from tinygrad_rnn.core.values import Value
 from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.draw.paper import label_rect
 from tinygrad_rnn.errors import InputError
 
 from . import graphs
@@ -136,6 +137,86 @@ def test_what_only_some_steps_do_is_said_beside_shapes_too(level):
     words = said(draw.rolled(graphs.written(4), level=level, show=["names", "shapes"]))
     at = words.index("only t = 1") - 1 if "only t = 1" in words else -1
     assert "2 × 5, only t = 1" in words or words[at] == "2 × 5"  # later inputs are outputs
+
+
+def two_loops(T, S, read=None):
+    """An encoder and a decoder by hand; at its step t, the decoder also reads `read(t)` of the
+    encoder's states."""
+    w, v, h = Value(0.5, name="w"), Value(0.4, name="v"), Value(0.3, name="h0")
+    states = []
+    with scope("encoder"):
+        for t in range(1, T + 1):
+            with timestep(t):
+                h = ops.tanh(w * h).named("h")
+                states.append(h)
+    s = h
+    with scope("decoder"):
+        for t in range(1, S + 1):
+            with timestep(t):
+                s = ops.tanh(v * s if read is None else v * s + states[read(t)]).named("s")
+    return s
+
+
+@pytest.mark.parametrize("direction", ["right", "down"])
+def test_a_handover_by_hand_says_between_the_frames_which_steps_it_joins(direction):
+    picture = draw.rolled(two_loops(4, 2), direction=direction)
+    assert said(picture).count("only t = T") == said(picture).count("only t = 1") == 1
+    assert {"t = 1 … T", "t = 1 … T′"} <= set(said(picture))
+    assert picture.svg() == draw.rolled(two_loops(3, 3), direction=direction).svg()
+    assert faults(picture.drawing) == []
+    rects = [label_rect(label) for label in picture.drawing.labels
+             if plain(label.text).startswith("only")]
+    axis = 0 if direction == "right" else 1
+    first, second = picture.drawing.frames
+    assert all(first.sides[axis + 2] < rect[axis] and rect[axis + 2] < second.sides[axis]
+               for rect in rects)
+
+
+@pytest.mark.parametrize(("read", "words"), [
+    (lambda t: -t, "from T+1−t"), (lambda t: t, "from t+1"),
+    (lambda t: (0, 3, 1, 4)[t % 4], "from some t"),
+])
+def test_a_decoder_that_reads_another_step_at_each_of_its_own_says_which(read, words):
+    assert words in said(draw.rolled(two_loops(6, 4, read)))
+
+
+def test_a_context_is_called_after_the_step_that_leaves_it():
+    drawing = draw.rolled(two_loops(4, 3, lambda t: 1)).drawing
+    assert "h₂" in [plain(box.text) for box in drawing.boxes]
+    assert "only t = 2" in said(draw.rolled(two_loops(4, 3, lambda t: 1)))
+
+
+def looking_back(T, source):
+    """h_t is made of what `source(t, states, first)` gives; all of it is looked at."""
+    first, states, total = Value(0.3, name="h0"), [], 0
+    for t in range(1, T + 1):
+        with timestep(t):
+            states.append(ops.tanh(source(t, states, first)).named("h"))
+            total = total + (states[-1] * states[-1]).named("L")
+    return total
+
+
+@pytest.mark.parametrize(("source", "words"), [
+    (lambda t, h, first: h[-1] if t > 1 else first, {"t−1"}),
+    (lambda t, h, first: first if t < 3 else h[-1 - t % 2], {"t−1, some t", "t−2, some t"}),
+    (lambda t, h, first: h[-1] if t not in (1, 4) else first, {"t−1, some t", "some t"}),
+    (lambda t, h, first: first if t == 1 else h[-1] if t < 5 else h[-3],
+     {"t−1, t < 5", "t−3, t > 4"}),
+])
+def test_a_delay_or_a_first_state_that_only_some_steps_use_says_which(source, words):
+    picture = draw.rolled(looking_back(9, source))
+    assert words <= set(said(picture))
+    assert not any("," in word for word in set(said(picture)) - words)
+
+
+@pytest.mark.parametrize("direction", ["right", "down"])
+def test_a_weight_that_only_some_steps_use_says_so_at_its_tap(direction):
+    w, v, h = Value(0.5, name="w"), Value(0.4, name="v"), Value(0.3, name="h0")
+    for t in range(1, 6):
+        with timestep(t):
+            h = ((v if t == 1 else w) * h).named("h")
+    words = said(draw.rolled(h, direction=direction))
+    assert {"only t = 1", "t > 1"} <= set(words)
 
 
 def test_the_padded_step_says_so():

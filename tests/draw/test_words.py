@@ -1,17 +1,24 @@
 """Words stand at what they are of: numbers at their own taps and heads, names at their own bars."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
-from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.core import ops
+from tinygrad_rnn.core.place import timestep
+from tinygrad_rnn.core.values import Value
+from tinygrad_rnn.draw.labels import plain, roman
+from tinygrad_rnn.draw.model import Label
+from tinygrad_rnn.draw.outlines import meets
 from tinygrad_rnn.draw.paper import label_rect
 from tinygrad_rnn.draw.ticks import ticks, whole
 
 from . import graphs
+from .faults import faults
 
 FLOWS = {"RNN": graphs.layer, "GRU": lambda: graphs.layer(3, kind=nn.GRU),
          "LSTM": lambda: graphs.layer(3, kind=nn.LSTM), "stacked": graphs.deep,
@@ -159,3 +166,48 @@ def test_a_cell_looks_alike_from_outside_and_unrolled():
     unrolled = draw.unrolled(graphs.layer(), level="cell").drawing
     roles = [{box.role for box in d.boxes if plain(box.text) == "RNN"} for d in (outside, unrolled)]
     assert roles == [{"cell"}, {"cell"}]
+
+
+def lagging(T):
+    """h_t is made of the state two steps before."""
+    w, states, total = Value(0.5, name="w"), [Value(0.3, name="h0")], 0
+    for t in range(1, T + 1):
+        with timestep(t):
+            states.append(ops.tanh(w * states[max(0, t - 2)]).named("h"))
+            total = total + (states[-1] ** 2).named("L")
+    return total
+
+
+def crossed_by_lines(drawing):
+    """The words beside things that lines run through, and those on the outline of a frame."""
+    found = []
+    for label in drawing.labels:
+        left, top, right, bottom = rect = label_rect(label)
+        found += [plain(label.text) for line in drawing.lines
+                  if any(meets(p, q, rect, -1.0) for p, q in pairwise(line.points))]
+        found += [plain(label.text) for a, b, c, d in (frame.sides for frame in drawing.frames)
+                  if b < top < d and (left < a < right or left < c < right)
+                  or a < left < c and (top < b < bottom or top < d < bottom)]
+    return found
+
+
+EVERYTHING = ["names", "shapes", "values", "gradients", "parameters"]
+
+
+@pytest.mark.parametrize("make", [
+    lambda: draw.rolled(lagging(5)),
+    lambda: draw.unrolled(graphs.layer(2, kind=nn.LSTM), show=EVERYTHING),
+    lambda: draw.rolled(graphs.seq2seq(4, "both", kind=nn.GRU, S=3)),
+])
+def test_what_is_said_lies_on_no_line_and_no_frame(make):
+    drawing = make().drawing
+    assert crossed_by_lines(drawing) == []
+    assert faults(drawing) == []
+
+
+def test_the_check_sees_words_on_an_arrow_head():
+    drawing = draw.rolled(lagging(5)).drawing
+    line = next(line for line in drawing.lines if line.arrow)
+    words = Label(line.points[-1][0], line.points[-1][1], roman("t > 2"), halo=True)
+    wrong = replace(drawing, labels=(*drawing.labels, words))
+    assert any("lies on the head" in fault for fault in faults(wrong))

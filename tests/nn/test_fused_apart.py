@@ -102,6 +102,7 @@ def test_a_state_that_is_given(kind, taken):
         start = (numbers((1, H)), numbers((1, H), 1)) if kind == "lstm" else 3 * numbers((1, H))
         one, other = both(layer, numbers((T + 2, 1, I)), start=start, loss_of=everywhere)
         agree(one, other)
+        assert other[1]["state 0"].flags.c_contiguous  # as every .grad
         assert np.abs(one[1]["state 0"]).max() > 1e-3
     assert taken == {"ahead": [LANES] * 2, "alone": []}
 

@@ -220,16 +220,23 @@ def backward(root: Node, seed: Any = None) -> None:
 def commit(totals: Totals) -> None:
     """Add the totals to `.grad`, each leaf's own contiguous array, all in one uninterruptible
     call."""
-    grads, counted, counts, owned = [], [], [], totals.owned
+    owned = totals.owned
+    if owned.issuperset(totals):
+        for node in totals:
+            if node.grad is not None or node.hooks is not None or node.calls != 1:
+                break
+        else:  # nothing to do but set them
+            at_once(change(totals, "grad", totals.values()))
+            return
+    grads, counted, counts = [], [], []
     for node, g in totals.items():
         n = 1
-        if node.grad is not None or node.hooks is not None or node not in owned \
-                or not g.flags.c_contiguous:
+        if node.grad is not None or node.hooks is not None or node not in owned:
             if node.hooks is not None and node.is_leaf:
                 g = hooks.run(node, g, totals)
             if node.grad is not None:
                 n, g = (node.calls or 0) + 1, node.grad + g
-            if node not in owned or node.hooks is not None or not g.flags.c_contiguous:
+            if node not in owned or node.hooks is not None:
                 g = g if node.is_scalar else np.array(g, order="C")  # somebody else may have it
         grads.append(g)
         if node.calls != n:

@@ -22,7 +22,7 @@ from ..errors import GradientError
 from . import hooks
 from .backprop import contributions
 from .gradients import pull
-from .graph import Node, Op, Rest, constant, make, operands_of, tick
+from .graph import Node, Op, constant, make, operands_of, rest_of, tick
 from .packing import nodes_in, own, pack, replaced, unpack
 from .parts import Part
 from .place import HERE, here
@@ -75,7 +75,7 @@ class Segment:
         values = [x.value for x in self.operands]
         (a, b), (u, v) = [*self.operands, None][:2], [*values, None][:2]
         node = make(type(y), CHECKPOINT, y.value, a, b, u, v, y.at)
-        node.rest = Rest(self.operands[2:], values[2:]) if len(values) > 2 else None
+        node.rest = rest_of(self.operands, values)
         node.params, node.name = {"segment": self}, y.name
         mark(node, times_of(y))
         for watch in here().watchers:

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from .inplace import LENT, plain, settle
-from .nodes import Node, Rest, Self, given, make, new, operands_of, tick
+from .nodes import Node, Rest, Self, given, make, new, operands_of, rest_of, tick
 from .place import Place, caller, here
 from .words import explain
 
 __all__ = ["Node", "Op", "Rest", "Self", "constant", "given", "leaf", "make", "new", "operands_of",
-           "released", "tick"]
+           "released", "rest_of", "tick"]
 
 
 NUMBERS = (np.ndarray, np.generic, float, int, complex)  # what is computed with as it is
@@ -124,8 +124,8 @@ class Op:
         else:
             return given(kind, value, place, constant)
         b, v = (nodes[1], values[1]) if len(values) > 1 else (None, None)
-        rest = Rest(nodes[2:], values[2:]) if len(values) > 2 else None
-        return make(kind, self, value, nodes[0], b, values[0], v, place, rest, params or None)
+        return make(kind, self, value, nodes[0], b, values[0], v, place, rest_of(nodes, values),
+                    params or None)
 
     def without_nodes(self, operands: Sequence[Any], params: dict[str, Any]) -> Any:
         """The value of plain numbers and arrays. A list is an array here; what is no number is

@@ -69,15 +69,23 @@ def lend(node: Node) -> Any:
     return view
 
 
-def settle(*nodes: Node) -> None:
-    """Before lent arrays enter a graph: where the user still holds one, lock it and go on with a
+def settle(node: Node) -> None:
+    """Before a lent array enters a graph: if the user still holds it, lock it and go on with a
     copy."""
+    values_of([node])
+
+
+def values_of(nodes: Iterable[Node]) -> list[Any]:
+    """The same for several, and what they hold then."""
+    found = []
     for node in nodes:
         if node.params is LENT:
             if sys.getrefcount(node.value) > 2:
                 node.value.flags.writeable = False
                 node.value = node.value.copy()
             node.params = None
+        found.append(node.value)
+    return found
 
 
 def assign(node: Node, new: Any, time: int) -> None:

@@ -11,7 +11,7 @@ nothing in this package ever has to search for one.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..errors import InputError
@@ -39,6 +39,16 @@ class Rest:
 
     def __iter__(self) -> Iterator[tuple[Node | None, Any]]:
         return zip(self.nodes, self.values)
+
+
+def rest_of(nodes: Sequence[Node | None], values: Sequence[Any]) -> Rest | None:
+    """The operands after the second among all of them; None if there are none. (Filled slot by
+    slot, as in `make`.)"""
+    if len(nodes) < 3:
+        return None
+    rest: Rest = new(Rest)
+    rest.nodes, rest.values, rest.past = tuple(nodes[2:]), tuple(values[2:]), None
+    return rest
 
 
 class Node:

@@ -3,7 +3,8 @@
 The question this file answers: *who owns the array that a gradient is summed in?*
 
 The first contribution is borrowed, the second allocates, later ones are added in place. Only arrays
-that `Totals` made itself are ever written to: they are in `owned`.
+that `Totals` made itself are ever written to: they are in `owned`, and in the order of their rows,
+as a `.grad` is.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Node, Op
+from .graph import Node, Op, operands_of
 
 FEW = 1024  # ones that are kept, to be used again
 Late = Callable[..., Any]
@@ -45,28 +46,30 @@ class Totals(dict[Node, Any]):
         if x in self.owned:
             self[x] += c
         elif x in self:
-            self[x] = self[x] + c
-            if type(self[x]) is np.ndarray:
+            total = self[x] + c
+            if type(total) is np.ndarray:
+                total = np.asarray(total, order="C")
                 self.owned.add(x)
+            self[x] = total
         else:
             self[x] = c
 
     def give(self, x: Node, c: Any) -> None:
-        """The same for an array that nobody else holds."""
+        """The same for an array that nobody else holds, in the order of its rows."""
         if x in self:
             self.add(x, c)
         else:
             self[x] = c
             self.owned.add(x)
 
-    def give_all(self, xs: Iterable[Node | None], cs: Iterable[Any]) -> None:
-        """The same for several; None where there is nothing to give, or nobody to get it."""
+    def give_all(self, node: Node, cs: Iterable[Any], fit: bool = False) -> None:
+        """The same for all operands of a node; None where there is nothing to give. `fit` says that
+        each is of its operand's type."""
         own = self.owned.add
-        for x, c in zip(xs, cs):
+        for x, c in zip(operands_of(node), cs):
             if c is not None and x is not None and x.op.wanted:
-                dtype = x.value.dtype
-                if c.dtype is not dtype:  # of mixed types
-                    c = c.astype(dtype)
+                if not fit and c.dtype is not x.value.dtype:  # of mixed types
+                    c = c.astype(x.value.dtype)
                 if x in self:
                     self.add(x, c)
                 else:
@@ -111,7 +114,7 @@ class Totals(dict[Node, Any]):
         if not self.late and not self.rows:
             return
         for x, (product, gs, us) in (self.late or {}).items():
-            total = product(gs, us).astype(x.value.dtype, copy=False)
+            total = product(gs, us).astype(x.value.dtype, order="C", copy=False)
             self[x] = self[x] + total if x in self else total
             self.owned.add(x)
         for x, rows in (self.rows or {}).items():

@@ -15,6 +15,7 @@ from typing import Any
 
 from .. import nn
 from ..errors import InputError
+from ..nn.options import size as whole
 from . import style
 from .asked import options_of
 from .labels import Run, Text, clean, roman
@@ -43,6 +44,7 @@ def api(model: Any, steps: int | tuple[int, int] | None = None, batch: int | Non
     made of layers.
     """
     looks = Options("draw.api()", palette=palette, font=font, size=size).checked()
+    batch = None if batch is None else whole(batch, "batch", "draw.api()")
     sheet = Sheet("A model from outside")
     table: list[tuple[str, Text]] = []
     if isinstance(model, nn.EncoderDecoder):

@@ -43,6 +43,10 @@ def options_of(view: Callable[P, R]) -> Callable[P, R]:
                 raise UnsupportedError(f"this view has no option {name!r}",
                                        where=f"draw.{view.__name__}()",
                                        fix=f"Its options are {own}")
+        said = [name for name in ("first", "last") if name in options] or list(known)[1:len(args)]
+        if options.get("steps") is not None and "first" in known and said:
+            raise InputError(f"steps= says which steps are drawn, and so does {said[0]}=",
+                             where=f"draw.{view.__name__}()", fix="Give one of them")
         outside = {**np.geterr(), "call": np.geterrcall()}
         for name in ("node", "edge"):
             if callable(options.get(name)):
@@ -78,10 +82,11 @@ def one_of(value: Any, known: tuple[str, ...], name: str, where: str) -> str:
     return value
 
 
-def words_of(value: Any, name: str, where: str) -> list[Any]:
-    """Some words; one alone is a list of one. Raises `InputError` for what is no list."""
+def words_of(value: Any, name: str, where: str, letters: bool = False) -> list[Any]:
+    """Some words; one alone is a list of one, or with `letters` one of its letters. Raises
+    `InputError` for what is no list."""
     try:
-        return [value] if isinstance(value, str) else list(value)
+        return [value] if isinstance(value, str) and not letters else list(value)
     except TypeError:
         raise InputError(f"expected {name} to be a list of words, got {value!r}",
                          where=where) from None

@@ -51,14 +51,15 @@ def backward_graph(gradient: Any, first: int | None = None, last: int | None = N
     its backward operations in rows of their own, which run from the last step to the first. Of the
     steps the `first` and the `last` few are drawn; if nothing is said all, or of more than 150
     operations the first and the last two. Several gradients, and one without steps, are laid out in
-    layers. The other options are those of `draw.unrolled`; what has many hundreds of nodes even so
-    is laid out by Graphviz. Raises `InputError` for a node that is no result of
-    `create_graph=True`, and `render.RenderError` where Graphviz is needed and missing.
+    layers. The other options are those of `draw.unrolled`. Raises `InputError` for a node that is
+    no result of `create_graph=True`, and `render.RenderError` where Graphviz is asked for and is
+    not there.
     """
     chosen = Options("draw.backward_graph()", show=show, palette=palette, font=font, size=size,
                      node=node, edge=edge, direction=direction, layout=layout).checked()
     if first is not None or last is not None:
-        window("draw.backward_graph()", first or 0, last or 0)
+        window("draw.backward_graph()", 0 if first is None else first,
+               0 if last is None else last)
     roots = list(gradient) if isinstance(gradient, Sequence) else [gradient]
     if not roots or not all(isinstance(node, Node) for node in roots):
         raise InputError(f"expected a gradient as a node, got {type(gradient).__name__}",

@@ -34,6 +34,7 @@ class Block:
 
     def __init__(self, glyphs: Sequence[Glyph], wires: Sequence[Wire],
                  entries: Sequence[Glyph] = (), down: bool = False) -> None:
+        self.entries = entries
         everything = [*entries, *glyphs]
         index = {glyph: i for i, glyph in enumerate(everything)}
         inside = set(glyphs)

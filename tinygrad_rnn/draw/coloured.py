@@ -13,10 +13,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-import numpy as np
-
-from ..core.graph import Node
 from ..errors import InputError, ShapeError
+from ..nn.options import above_zero
+from ..nn.options import number as number_of
 from . import escapes, style
 from .asked import options_of
 from .html import page
@@ -28,8 +27,10 @@ from .paper import Sheet
 from .picture import Picture
 from .shades import Shades
 from .sketch import fitted
+from .tables import numbers_of
 
 MOST, MOST_CELLS = 4_000, 12
+WHERE = "draw.text()"
 WIDE, TALL, GAP = 9.0, 19.0, 3.0
 SIGNS = {"\n": "⏎", "\t": "⇥", " ": ""}
 Lines = list[list[int]]
@@ -49,12 +50,14 @@ def text(text: str, activations: Any, *, width: int = 80, theme: str = "auto",
     `size`) are those of `draw.unrolled`. Raises `ShapeError` if the numbers are not as many as the
     characters.
     """
-    looks = Options("draw.text()", palette=palette, font=font, size=size).checked()
+    looks = Options(WHERE, palette=palette, font=font, size=size).checked()
     if not isinstance(text, str) or not text:
-        raise InputError(f"expected a text, got {text!r}"[:120], where="draw.text()")
+        raise InputError(f"expected a text, got {text!r}"[:120], where=WHERE)
     if isinstance(width, bool) or not isinstance(width, int) or width < 4:
         raise InputError(f"expected width to be a number of characters, at least 4, got {width!r}",
-                         where="draw.text()")
+                         where=WHERE)
+    if most is not None:
+        most = above_zero(number_of(most, "most", WHERE), "most", WHERE)
     series = series_of(text, activations)
     return Coloured(text, series, width, theme, most, looks)
 
@@ -62,27 +65,25 @@ def text(text: str, activations: Any, *, width: int = 80, theme: str = "auto",
 def series_of(text: str, activations: Any) -> dict[str, Any]:
     """The activations of each cell, by its name."""
     if isinstance(activations, Mapping):
-        found = {clean(str(name), 40): plain(x) for name, x in activations.items()}
+        found = {clean(str(name), 40): numbers_of(x, f"activations of {name!r}", WHERE)
+                 for name, x in activations.items()}
     else:
-        array = plain(activations)
+        array = numbers_of(activations, "activations", WHERE)
         if array.ndim == 2 and array.shape[1] > MOST_CELLS:
             raise InputError(f"expected at most {MOST_CELLS} cells, got {array.shape[1]}",
-                             where="draw.text()", fix="Choose some: states[:, [3, 17]]. "
+                             where=WHERE, fix="Choose some: states[:, [3, 17]]. "
                              "draw.related(states, wanted) finds those worth looking at")
         found = {"": array} if array.ndim == 1 else \
             {f"cell {k}": array[:, k] for k in range(array.shape[1])} if array.ndim == 2 else \
             {"": array}
+    if not found:
+        raise InputError("expected the activations of a cell, got none", where=WHERE)
     for name, x in found.items():
         if x.shape != (len(text),):
             raise ShapeError(f"expected {len(text)} activations, one for each character, got shape "
                              f"{x.shape}" + (f" for {name!r}" if name else ""),
-                             where="draw.text()")
+                             where=WHERE)
     return found
-
-
-def plain(x: Any) -> Any:
-    """Numbers as an array."""
-    return np.asarray(x.value if isinstance(x, Node) else x, dtype=float)
 
 
 class Coloured(Picture):
@@ -127,13 +128,13 @@ class Coloured(Picture):
                   at: tuple[float, float, float]) -> None:
         """One character on its colour."""
         (left, y, wide), c = at, self.words[i]
-        paint = self.shade(k).paint(x)
+        looks = self.shade(k).looks(x)
+        if "fill" in looks:  # neighbours touch
+            looks.update(stroke=looks["fill"], width=0.0)
         sign = (Run(shown(c), "m"),) if shown(c) else ()
-        ink = paint.its("ink") if isinstance(paint, style.Shade) else None
         name = sheet.names.give(f"c{k}.{i}")
         sheet.boxes.append(Box(name, left + wide / 2, y + TALL / 2, wide + 0.2, TALL - GAP, "cell",
-                               "dim", sign, self.told(i, x), style.TEXT, 0.0, fill=paint,
-                               stroke=paint, ink=ink))
+                               text=sign, title=self.told(i, x), size=style.TEXT, **looks))
 
     def shade(self, k: int) -> Shades:
         """The scale of the k-th cell."""
@@ -155,7 +156,9 @@ class Coloured(Picture):
             shades = self.shade(k)
             bar = "".join(f'<b class="{marker.mark(shades.paint(shades.most * j / 10))}">&#160;</b>'
                           for j in range(-10, 11))
-            ends = f"{number(shades.least)} {bar} {number(shades.most)}"
+            odd = "".join(f' <b class="{marker.mark(shades.paint(x))}">&#160;</b> {word}'
+                          for x, word in shades.odd)
+            ends = f"{number(shades.least)} {bar} {number(shades.most)}{odd}"
             parts.append(f"{heading}<pre>{rows}</pre>\n<p>{ends}</p>")
         if self.note:
             parts.append(f"<p>{escape(self.note)}</p>")

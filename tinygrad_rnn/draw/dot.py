@@ -178,9 +178,14 @@ class Writer:
             across = strip.w if strip.down else strip.h
             left, top, wide, tall = strip.part(low, high, max(cell.level, 0.5 / across))
             x, y = left + wide / 2, top + tall / 2
-            colour = self.colour("line", "fill", cell.paint)
+            odd = cell.paint in style.NO_NUMBER
+            colour = self.colour(cell.paint, "fill", None) if odd else \
+                self.colour("line", "fill", cell.paint)
+            looks = 'style="filled,dashed"' if style.broken(cell.paint, self.theme) else \
+                "style=filled"
+            looks += f', color={self.colour(cell.paint, "stroke", None)}' if odd else ", penwidth=0"
             yield (
-                f'  "{strip.id}.{i}" [shape=box, style=filled, penwidth=0, width={inch(wide)}, '
+                f'  "{strip.id}.{i}" [shape=box, {looks}, width={inch(wide)}, '
                 f'height={inch(tall)}, {self.pos(x, y)}, fillcolor={colour}]'
             )
 

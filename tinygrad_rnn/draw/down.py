@@ -15,23 +15,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from . import spots, style
+from . import style
 from .ink import Ink
 from .labels import Run, Text, clean, roman, width
 from .model import Box, Drawing, Label, Point
 from .noting import parted
-from .numbers import add_gradients
+from .numbers import lag_text
 from .paper import framed, label_rect
 from .passages import PASSAGES
 from .routing import Way
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .spots import Places, Spot, beside
-from .template import BETWEEN, Room
+from .spots import Places, Spot, at_level, at_start, beside, lanes_and_heads
+from .template import Room
 from .timegrid import HOPELESS, TimeGrid, gap_lines, title_of
 
 TRIES = 4  # how often things are moved apart
 MORE, ASIDE = 36.0, 12.0  # how far: rows for words, rows and columns for wires
-AIR = 2.0  # between what is said of a variable and the things above and below
 
 
 def draw_down(scene: Scene) -> Drawing:
@@ -54,7 +53,7 @@ def without_words(scene: Scene) -> tuple[Scene, dict[Glyph, Glyph]]:
     twins = {glyph: replace(glyph, note=(), turned=True) for glyph in scene.glyphs()}
 
     def wire(w: Wire) -> Wire:
-        return replace(w, tail=twins[w.tail], head=twins[w.head], note=(), arrives=())
+        return replace(w, tail=twins[w.tail], head=twins[w.head], note=())
 
     def several(glyphs: Iterable[Glyph]) -> list[Glyph]:
         return [twins[glyph] for glyph in glyphs]
@@ -75,8 +74,8 @@ def room_for(scene: Scene, words: int, wires: int) -> Room:
     wide += [width(line, style.SMALL) + 10 for rail in scene.rails for line in parted(rail.note)]
     wide += [width(note, style.SMALL) + 18 for rail in scene.rails
              for note in (*rail.step_notes.values(), rail.gap_note) if note]
-    between = 26.0 if any(wire.note for wire in scene.wires) else BETWEEN
-    return Room(rail=max([style.OP, *wide]), between=between + MORE / 2 * words,
+    noted = any(wire.note for wire in scene.wires)
+    return Room(rail=max([style.OP, *wide]), between=26.0 if noted else 16.0,
                 column=style.GAP_X + ASIDE * wires,
                 row=style.GAP_Y + MORE * words + ASIDE * wires, before=44.0)
 
@@ -91,25 +90,20 @@ class Turned:
 
     def __init__(self, scene: Scene, grid: TimeGrid, twins: dict[Glyph, Glyph]) -> None:
         self.scene, self.grid, self.twins = scene, grid, twins
-        ink = Ink(grid)
-        self.frames = [turned_box(box) for box in ink.frames]
-        self.boxes = {box.id: turned_box(box) for box in ink.boxes}
-        self.lines = [line._replace(points=tuple(map(turn, line.points))) for line in ink.lines]
-        self.drawn = {wire: ink.drawn[twin] for wire, twin in zip(scene.wires, grid.scene.wires)
-                      if twin in ink.drawn}
+        flat = Ink(grid).drawing()
+        self.frames = [turned_box(box) for box in flat.frames]
+        self.boxes = {box.id: turned_box(box) for box in flat.boxes}
+        self.lines = [line._replace(points=tuple(map(turn, line.points))) for line in flat.lines]
         self.ways = [tuple(map(turn, grid.way(wire))) for wire in grid.scene.wires]
-        self.labels, self.crowded = list[Label](), 0
-        self.taken, self.lanes, self.edges = Places(), Places(), Places()  # as in Ink
+        self.labels: list[Label] = []
+        self.crowded = 0
+        self.taken = Places()  # where boxes and words are
+        self.lanes, self.heads = lanes_and_heads(self.lines)
         for box in self.boxes.values():
             self.taken.add(box.sides)
-        for line in self.lines:
-            self.lanes.add(line)
         for left, top, right, bottom in (frame.sides for frame in self.frames):
-            for side in (left, right):
-                self.lanes.add((side, top, side, bottom))
-                self.edges.add((side - 3, top, side + 3, bottom))
-            for level in (top, bottom):
-                self.edges.add((left, level - 2, right, level + 2))
+            self.lanes.add((left, top, left, bottom))
+            self.lanes.add((right, top, right, bottom))
         self.words()
 
     @property
@@ -126,40 +120,36 @@ class Turned:
             self.weight(rail)
         for wire in self.scene.wires:
             if wire.delay:
-                lag = Run("t", "i"), Run(f"−{wire.delay}" if wire.delay > 0 else f"+{-wire.delay}")
                 box = self.boxes[f"{wire.tail.id}--{wire.head.id}.{wire.position}.delay"]
-                self.say(beside(box), lag, size=style.TINY, halo=True)
+                self.say(beside(box), lag_text(wire), size=style.TINY, halo=True)
         for glyph in self.scene.glyphs():
             if glyph.note and not any(glyph is rail.glyph for rail in self.scene.rails):
-                self.say(beside(self.boxes[glyph.id]), glyph.note, bold=glyph.when is not None,
-                         air=AIR)
-        if self.scene.backwards:
-            add_gradients(self, self.scene.wires, self.between)
+                self.say(beside(self.boxes[glyph.id]), glyph.note, bold=glyph.when is not None)
         for wire, way in zip(self.scene.wires, self.ways):
-            if wire.note and not self.scene.backwards:
+            if wire.note:
                 self.number(wire, way)
+        for wire, way in zip(self.scene.wires, self.ways):
+            if wire.arrives:
+                self.say(self.leaving(wire, way), wire.arrives, "quiet", style.TINY)
 
-    def say(self, places: list[Spot], text: Text, role: str = "text", size: float = style.SMALL,
-            bold: bool = False, halo: bool = False, air: float = 0.0) -> None:
+    def say(self, spots: list[Spot], text: Text, role: str = "text", size: float = style.SMALL,
+            bold: bool = False, halo: bool = False) -> None:
         """Words at the first spot where they lie on nothing; if there is none, on lines only."""
-        labels = [Label(*at, text, role, size, anchor, bold, halo) for at, anchor in places]
-        free = [label for label in labels if not self.taken.touch(label_rect(label, air))]
+        labels = [Label(*at, text, role, size, anchor, bold, halo) for at, anchor in spots]
+        free = [label for label in labels if not self.taken.touch(label_rect(label))]
+        free.sort(key=lambda label: self.heads.touch(label_rect(label)))
         clear = [label for label in free if not self.lanes.touch(label_rect(label))]
         self.crowded += not clear
         label = next(iter([*clear, *free, *labels]))
-        self.put(label._replace(halo=halo or not clear))
-
-    def put(self, label: Label) -> None:
-        """Words with a look of their own."""
-        self.labels.append(label)
+        self.labels.append(label._replace(halo=halo or not clear))
         self.taken.add(label_rect(label))
 
     def title(self, column: Column, frame: Box) -> None:
         """Which step a frame is of, or which steps a gap stands for."""
         left, top, right, _ = frame.sides
         if column.hidden is None:
-            self.say([((left + 10, top + 14), "start"), ((right - 10, top + 14), "end")],
-                     title_of(column), "quiet")
+            self.say([((left + 10, top + 14), "start"), ((right - 10, top + 14), "end"),
+                      ((right + 8, top + 14), "start")], title_of(column), "quiet")
             return
         said = Run("t", "i"), Run(f" = {column.hidden[0]} … {column.hidden[1]}")
         for i, line in enumerate([said, *gap_lines(column)]):
@@ -204,15 +194,17 @@ class Turned:
         """The sum above a weight, and beside its taps what each step gives."""
         box = self.boxes[rail.glyph.id]
         lines = parted(rail.note)
-        above = [((box.x, box.sides[1] - 6 - up), "middle") for up in range(0, 100, 16)]
-        (x, y), anchor = next((spot for spot in above if self.room(spot, lines)), above[0])
+        spots = [((box.x, box.sides[1] - 6 - up), "middle") for up in range(0, 100, 16)]
+        spots = [spot for spot in spots if self.room(spot, lines)] or spots
+        (x, y), anchor = spots[0]
         for i, line in enumerate(lines):
             self.say([((x, y - 14 * (len(lines) - 1 - i)), anchor)], line)
         seen: set[int | None] = set()
         for i, wire in enumerate(rail.taps, 1):
-            note = rail.step_notes.get(wire.head.when)
-            if note and wire.head.when not in seen:
-                seen.add(wire.head.when)
+            when = wire.head.when
+            note = rail.step_notes.get(when, wire.note)
+            if note and when not in seen:
+                seen |= {when} if when in rail.step_notes else set()
                 dot = self.boxes[f"{rail.glyph.id}.tap{i}"]
                 self.say([((dot.x + 7, dot.y + d), "start") for d in (-6, 14, -20, 28, -34)], note)
         gaps = (frame for column, frame in zip(self.scene.columns, self.frames)
@@ -223,20 +215,27 @@ class Turned:
 
     def number(self, wire: Wire, way: Way) -> None:
         """The number of a wire: between the frames that it joins, else where it starts."""
+        spots: list[Spot] = []
         if wire.kind in PASSAGES:
-            places = spots.on_level(way, self.between(wire, way)[1]) + spots.on_stretches(way)
-            self.say(places, wire.note, halo=True)
-        else:
-            self.say(spots.on_stretches(way), wire.note, "quiet", style.TINY)
+            i = max(self.grid.column_of.get(self.twins[end], 0) for end in (wire.head, wire.tail))
+            between = self.grid.left[i] - self.grid.between / 2
+            spots = at_level(way, way[-1][1] - 12 if wire.tail in self.scene.initial else between)
+        for p, q in pairwise(way):
+            for far in (0.5, 0.3, 0.7):
+                x, y = p[0] + (q[0] - p[0]) * far, p[1] + (q[1] - p[1]) * far
+                spots += [((x, y - 5), "middle"), ((x, y + 13), "middle"),
+                          ((x + 6, y + 4), "start"), ((x - 6, y + 4), "end")]
+        passage = wire.kind in PASSAGES and not wire.hands_over
+        self.say(spots, wire.note, "text" if passage else "quiet",
+                 style.SMALL if passage else style.TINY, halo=passage)
 
-    def between(self, wire: Wire, way: Way) -> Point:
-        """Where a passage runs between two frames."""
-        level, at = way[-1][1] - 12, self.grid.column_of
-        if wire.tail not in self.scene.initial:
-            i = max(at.get(self.twins[end], 0) for end in (wire.head, wire.tail))
-            level = self.grid.left[i] - self.grid.between / 2
-        across = (p[0] for p, q in pairwise(way) if min(p[1], q[1]) <= level <= max(p[1], q[1]))
-        return next(across, way[len(way) // 2][0]), level
+    def leaving(self, wire: Wire, way: Way) -> list[Spot]:
+        """For what is said where a wire starts: of one to another stage, below the frame."""
+        spots = at_start(wire, way, width(wire.arrives, style.TINY))
+        if wire.hands_over:
+            frame = self.frames[self.grid.column_of[self.twins[wire.tail]]]
+            return [*at_level(way, frame.sides[3] + 12), *spots]
+        return spots
 
     def drawing(self) -> Drawing:
         """The finished picture."""

@@ -25,7 +25,7 @@ from .outlines import edge
 from .routing import Rect, Way, centre
 from .scene import Column, Glyph, Scene, Wire
 
-LARGE, HUGE = 500, 1000  # so many glyphs without time go to Graphviz: if it is there, in any case
+LARGE = 500  # more glyphs without time go to Graphviz, if it is there
 WHERE = 'layout="graphviz"'
 HASTE = ", nslimit=0.2, nslimit1=1, mclimit=0.1"  # 2,000 nodes in 8 seconds, not in 70
 FIX = ('Three ways out: install Graphviz, so that `dot` is on the PATH; layout="own", which needs '
@@ -128,8 +128,8 @@ def answer_of(text: str) -> Any:
     """What `dot` says. Raises `render.RenderError` if it is not there, fails, or takes too long."""
     found = shutil.which("dot")
     if found is None:
-        raise render.RenderError("a layout by Graphviz is asked for or needed, and `dot` was not "
-                                 "found", where=WHERE, fix=FIX)
+        raise render.RenderError("a layout by Graphviz is asked for, and `dot` was not found",
+                                 where=WHERE, fix=FIX)
     said = render.run([found, "-Tjson"], text, WHERE, FIX, SMALLER)
     try:
         return json.loads(said)

@@ -8,8 +8,6 @@ green and blue again. So each scale has a row of its own, of colours that get st
 
 from __future__ import annotations
 
-import math
-
 from ..errors import InputError
 from . import style
 from .labels import number
@@ -24,7 +22,7 @@ ODD = {"nan": 133, "inf": 16}
 
 def checked(colours: int) -> int:
     """How many colours there are. Raises `InputError` if no terminal has so many."""
-    if colours not in (ALL, FEW):
+    if not isinstance(colours, int) or colours not in (ALL, FEW):
         raise InputError(f"expected colours to be {ALL:,} or {FEW}, got {colours!r}",
                          where="ansi()", fix="Without colours: text()")
     return colours
@@ -55,6 +53,5 @@ def meant(n: int) -> str:
 def legend(shades: Shades, colours: int) -> str:
     """The colours at the ends of a scale, and in its middle, with their numbers."""
     ends = [shades.least, 0.0, shades.most] if shades.signed else [0.0, shades.most]
-    odd = [(math.nan, "NaN"), (math.inf, "infinite")]
-    told = [(x, number(x)) for x in ends] + [(x, word) for x, word in odd if word in shades.odd]
+    told = [*((x, number(x)) for x in ends), *shades.odd]
     return "  ".join(f"{painted('  ', x, shades, colours)} {word}" for x, word in told)

@@ -10,8 +10,10 @@ gradient runs, the heads stand where the wires begin, and are larger.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import hypot
 from typing import TYPE_CHECKING, NamedTuple
 
+from . import style
 from .model import Point
 
 if TYPE_CHECKING:
@@ -46,6 +48,16 @@ def head_of(way: Way, back: bool) -> Head:
     bent = len(way) > 2
     short = 1.0 if bent and far < LONG[back] else 0.25 if bent and far < SHAFT[back] else 0.0
     return Head(tip, level, rect, short)
+
+
+def drawn_head(way: Sequence[Point], width: float) -> Rect:
+    """What the head at the end of a line of a width covers."""
+    (x, y), (x2, y2) = way[-1], way[-2]
+    (long, half), far = style.head(width), hypot(x2 - x, y2 - y) or 1.0
+    u, v = (x2 - x) / far, (y2 - y) / far
+    xs = x, x + long * u - half * v, x + long * u + half * v
+    ys = y, y + long * v + half * u, y + long * v - half * u
+    return min(xs), min(ys), max(xs), max(ys)
 
 
 def over(p: Point, q: Point, heads: Iterable[Head]) -> int:

@@ -17,16 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, ShapeError
+from ..errors import ShapeError
 from . import style
-from .asked import options_of
+from .asked import one_of, options_of, text_of, words_of
 from .labels import Run, Text, clean, number, roman, symbol, width
 from .model import Cell, Drawing
 from .options import Options
 from .paper import Sheet
 from .picture import Picture
 from .shades import WIDE, Shades
-from .tables import Table, table_of, warning
+from .tables import WHERE, Table, table_of, warning
 from .ticks import ticks, whole
 
 ROWS, COLUMNS = 64, 160  # more than so many share cells
@@ -50,22 +50,27 @@ def heatmap(data: Any, *, rows: Sequence[Any] | None = None, columns: Sequence[A
     (`theme`, `palette`, `font`, `size`) are those of `draw.unrolled`. Raises `ShapeError` for
     anything that is no table, and for names that do not fit.
     """
-    looks = Options("draw.heatmap()", palette=palette, font=font, size=size).checked()
-    if scale not in SCALES:
-        raise InputError(f"expected scale to be one of {', '.join(SCALES)}, got {scale!r}",
-                         where="draw.heatmap()")
+    looks = Options(WHERE, palette=palette, font=font, size=size).checked()
+    one_of(scale, SCALES, "scale", WHERE)
+    title = text_of(title, "title", WHERE)
     table = table_of(data, sample)
-    for given, name, axis in ((rows, "rows", 0), (columns, "columns", 1)):
-        if given is not None and len(given) != table.numbers.shape[axis]:
-            raise ShapeError(f"expected {table.numbers.shape[axis]} names in {name}, got "
-                             f"{len(given)}", where="draw.heatmap()")
-    table = table._replace(rows=table.rows if rows is None else [str(x) for x in rows],
-                           columns=table.columns if columns is None else
-                           [str(x) for x in columns])
+    high, wide = table.numbers.shape
+    table = table._replace(rows=names_of(rows, "rows", high, table.rows),
+                           columns=names_of(columns, "columns", wide, table.columns))
     shades = Shades(table.numbers.ravel(), scale)
     heading = warning(data) + (title or f"{table.down} over {table.across}")
     drawing, sketch = draw_table(table, shades, clean(heading, 120))
     return Picture(looks.finished(drawing), theme, sketch)
+
+
+def names_of(given: Any, name: str, count: int, usual: list[str]) -> list[str]:
+    """The names of the rows or of the columns, if any are given; each letter of a text is one."""
+    if given is None:
+        return usual
+    names = [str(x) for x in words_of(given, name, WHERE, letters=True)]
+    if len(names) != count:
+        raise ShapeError(f"expected {count} names in {name}, got {len(names)}", where=WHERE)
+    return names
 
 
 def draw_table(table: Table, shades: Shades, title: str) -> tuple[Drawing, list[str]]:
@@ -117,12 +122,9 @@ def cell(sheet: Sheet, table: Table, shades: Shades, at: tuple[int, int],
     """A cell with its number in it."""
     (i, j), (broad, tall) = at, area
     x = float(table.numbers[at])
-    paint = shades.paint(x)
-    fill, edge, ink = (paint, paint.its("edge"), paint.its("ink")) \
-        if isinstance(paint, style.Shade) else (None, paint, None)
-    sheet.box(f"cell {i} {j}", ((j + 0.5) * broad, (i + 0.5) * tall), (broad - 2, tall - 2), "dim",
-              roman(number(x)), "rect", title=told(table, i, j), size=style.TINY, width=0.6,
-              fill=fill, stroke=edge, ink=ink)
+    sheet.box(f"cell {i} {j}", ((j + 0.5) * broad, (i + 0.5) * tall), (broad - 2, tall - 2),
+              text=roman(number(x)), shape="rect", title=told(table, i, j), size=style.TINY,
+              **shades.looks(x))
 
 
 def told(table: Table, i: int, j: int) -> str:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from functools import cached_property
 
 from . import spots, style
 from .blocks import box_of, line_of
+from .heads import drawn_head
 from .labels import Run, Text
 from .model import Box, Drawing, Label, Line, Point
 from .names import safe
@@ -38,10 +38,10 @@ class Ink:
         self.lines: list[Line] = []
         self.labels: list[Label] = []
         self.ids: Counter[str] = Counter()
-        self.drawn: dict[Wire, int] = {}  # which of the lines a wire is
         self.crowded = 0
         self.taken = Places()  # where glyphs and words are
         self.lanes = Places()  # where lines run
+        self.heads = Places()  # and where their arrow heads are
         self.edges = Places()  # the outlines of frames
         self.gaps = [c.hidden[0] for c in self.scene.columns if c.hidden]
         self.small = grid.smaller()
@@ -50,7 +50,7 @@ class Ink:
         titles = len(self.labels)
         for wire in self.scene.wires:
             if wire.kind != "term":
-                self.lay(line_of(wire, self.reaching(wire, grid.way(wire)), self.ids), wire)
+                self.lay(line_of(wire, self.reaching(wire, grid.way(wire)), self.ids))
         for rail in self.scene.rails:
             self.rail(rail)
         for i, total in enumerate(self.scene.totals):
@@ -114,18 +114,19 @@ class Ink:
 
     def best(self, places: Iterable[Spot], text: Text, *more: Places) -> Spot:
         """The best of some spots for words."""
-        spot = spots.best(places, text, self.taken, self.lanes, *more)
+        heads = () if self.scene.backwards else (self.heads,)  # those of gradients are large
+        spot = spots.best(places, text, self.taken, *heads, self.lanes, *more)
         if self.taken.touch(said_at(spot, text)):
             self.crowded += 1
             return spots.further(spot, text, self.taken)
         return spot
 
-    def lay(self, line: Line, wire: Wire | None = None) -> None:
+    def lay(self, line: Line) -> None:
         """Draw a line, and remember where it runs."""
-        if wire is not None:
-            self.drawn[wire] = len(self.lines)
         self.lines.append(line)
         self.lanes.add(line)
+        if line.arrow:
+            self.heads.add(drawn_head(line.points, line.width))
 
     def reaching(self, wire: Wire, way: Way) -> Way:
         """A way that ends at the outlines: further on, where a thing is smaller than the place that
@@ -173,18 +174,20 @@ class Ink:
             starts.append(way[-1][0])
             self.dot(f"{total.id}.term{i}", way[-1], "line")
             self.lay(line_of(wire, self.reaching(wire, way), self.ids,
-                             head=f"{total.id}.term{i}", arrow=wire.backwards), wire)
+                             head=f"{total.id}.term{i}", arrow=wire.backwards))
         end, level = self.grid.rects[total][0], centre(self.grid.rects[total])[1]
-        x = self.before_totals - TRACK * self.scene.totals.index(total)
+        x = self.before_totals(self.grid.contexts.get(total)) - \
+            TRACK * self.scene.totals.index(total)
         bends = () if abs(y - level) < 0.01 else ((x, y), (x, level))
         way = ((min(starts), y), *bends, (end, level))
         role = "gradient" if total.backward else "line"
         self.main(total, role, tuple(reversed(way)), not self.scene.backwards, 1.4)
 
-    @cached_property
-    def before_totals(self) -> float:
-        """Where rails may come down on the left of all totals and their notes."""
-        rects = ((self.grid.rects[total], total.note) for total in self.scene.totals)
+    def before_totals(self, stage: int | None) -> float:
+        """Where rails may come down on the left of all totals before a stage, or after all steps,
+        and their notes."""
+        rects = ((self.grid.rects[total], total.note) for total in self.scene.totals
+                 if self.grid.contexts.get(total) == stage)
         return min(with_note(rect, note)[0] for rect, note in rects) - 14
 
     def main(self, glyph: Glyph, role: str, way: Way, inwards: bool, thick: float) -> None:

@@ -2,9 +2,9 @@
 
 The question this file answers: *who says where things stand?*
 
-    layout     "auto": our own, and Graphviz for large graphs: above 500 things without time, or in
-               a single step, where there is one, above 1,000 in any case; "own": no program is
-               ever run, however long it takes; "graphviz": `dot` is asked
+    layout     "auto": our own, and Graphviz, where there is one, for large graphs: above 500
+               things without time, or in a single step; "own": no program is ever run, however
+               long it takes; "graphviz": `dot` is asked
     direction  "right" or "down": which way time runs, and inputs become results
 """
 
@@ -18,7 +18,7 @@ from .down import draw_down
 from .ink import Ink
 from .model import Drawing
 from .scene import Scene
-from .template import BETWEEN, Room
+from .template import Room
 from .timegrid import HOPELESS, TimeGrid
 
 LAYOUTS, DIRECTIONS = ("auto", "own", "graphviz"), ("right", "down")
@@ -26,12 +26,12 @@ TRIES, MORE = 3, 12.0  # how often rows and columns are moved apart, and how far
 
 
 def place(scene: Scene, layout: str = "auto", direction: str = "right") -> Drawing:
-    """The finished drawing of a scene. Raises `render.RenderError` if Graphviz is asked for, or
-    needed for a large graph, and is not there or fails."""
+    """The finished drawing of a scene. Raises `render.RenderError` if Graphviz is asked for and is
+    not there, or fails."""
     down = direction == "down"
     steps = [len(column.glyphs) for column in scene.columns]
     count = max(steps) if steps else len(scene.around)
-    theirs = count > engine.LARGE and engine.there() or count > engine.HUGE
+    theirs = count > engine.LARGE and engine.there()
     if layout == "graphviz" or layout == "auto" and theirs:
         drawing = engine.draw_by_graphviz(scene, down)
     elif not scene.columns:
@@ -50,8 +50,7 @@ def roomy(scene: Scene) -> Ink:
     tried: list[Ink] = []
     for tries in range(TRIES):
         more = MORE * tries
-        room = Room(column=style.GAP_X + more, row=style.GAP_Y + more, between=BETWEEN + 2 * more)
-        tried.append(Ink(TimeGrid(scene, room)))
+        tried.append(Ink(TimeGrid(scene, Room(column=style.GAP_X + more, row=style.GAP_Y + more))))
         if not tried[-1].all_crowded or tried[-1].grid.crowded > HOPELESS:
             break
     return min(tried, key=lambda ink: ink.all_crowded)

@@ -62,8 +62,7 @@ class Line(NamedTuple):
 
 class Label(NamedTuple):
     """Words on their own. `anchor` is "start", "middle" or "end"; `halo` clears the paper
-    behind; `ink` replaces the role's. A number that tells of a wire has the ids of the lines that
-    it is `of`."""
+    behind; `ink` replaces the role's."""
 
     x: float
     y: float
@@ -74,7 +73,6 @@ class Label(NamedTuple):
     bold: bool = False
     halo: bool = False
     ink: str | None = None
-    of: tuple[str, ...] = ()
 
 
 class Cell(NamedTuple):

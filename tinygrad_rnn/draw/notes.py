@@ -40,8 +40,8 @@ def add_notes(scene: Scene, show: set[str]) -> None:
 
 def listed(there: Text, words: list[str]) -> Text:
     """Words with commas between them, before those that stand there already."""
-    own = roman(", ".join(words)) if words else ()
-    return (*own, Run(", "), *there) if own and there else own or there
+    said = [*(roman(word) for word in words), *([there] if there else [])]
+    return tuple(run for i, text in enumerate(said) for run in (*([Run(", ")] if i else []), *text))
 
 
 def said(glyph: Glyph, node: Node, show: set[str]) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import product
 
 from . import style
-from .labels import Run, Text
+from .labels import Run, Text, width
 from .model import Point
 from .routing import Rect
 
@@ -61,9 +61,10 @@ def note_rect(spot: tuple[Point, str], wide: float, lines: int = 1) -> Rect:
 
 
 def broken(note: Text) -> list[Text]:
-    """A note in two lines, if it is of two parts: 2 × 3, only t = 1."""
-    at = next((i for i, run in enumerate(note) if run == Run(", ")), 0)
-    return [note[:at], note[at + 1:]] if at else [note]
+    """A note in two lines, as narrow as can be, if it is of several parts: 2 × 3, only t = 1."""
+    halves = [[note[:i], note[i + 1:]] for i, run in enumerate(note) if run == Run(", ")]
+    return min(halves, key=lambda lines: max(width(line, style.SMALL) for line in lines),
+               default=[note])
 
 
 def parted(note: Text) -> list[Text]:

@@ -13,6 +13,7 @@ from ..core import ops
 from ..core.graph import Node
 from ..core.values import Value
 from ..errors import InputError, UnsupportedError
+from .tables import numbers_of
 
 MOST = 60  # entries of an operand
 
@@ -24,16 +25,24 @@ def opened(node: Node, seed: Any = None) -> list[tuple[Node, float]]:
     `linear`, `@`, sums, and whatever works entry by entry can be opened.
     """
     given = [entries(x, f"operand {i}") for i, x in enumerate(node.operands)]
-    seeds = np.ones(np.shape(node.value)) if seed is None else np.asarray(seed, dtype=float)
-    if seeds.shape != np.shape(node.value):
-        raise InputError(f"expected a seed of shape {np.shape(node.value)}, got {seeds.shape}",
-                         where="draw.scalar()")
+    seeds = seeds_of(node, seed)
     results = compute(node, given)
     name = node.name
     for at in np.ndindex(results.shape):
         if name:
             results[at].named(entry_name(name, at))
     return [(results[at], float(seeds[at])) for at in np.ndindex(results.shape)]
+
+
+def seeds_of(node: Node, seed: Any) -> Any:
+    """The gradient that arrives at a node, in its shape: 1 if it is not given."""
+    shape = np.shape(node.value)
+    seeds = np.ones(shape) if seed is None else \
+        numbers_of(seed, "a seed of numbers", "draw.scalar()")
+    if seeds.shape != shape:
+        raise InputError(f"expected a seed of shape {shape}, got {seeds.shape}",
+                         where="draw.scalar()")
+    return seeds
 
 
 def entries(x: Any, what: str) -> Any:

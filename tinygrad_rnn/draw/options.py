@@ -54,7 +54,7 @@ class Options:
         for name in show:
             one_of(name, shown, "show", self.where)
         for name in collapse:
-            if not isinstance(name, str):
+            if not isinstance(name, str) or not name:
                 raise InputError(f"expected names of scopes to collapse, got {name!r}",
                                  where=self.where)
         roles = tuple(role for role in style.THEMES["light"] if role != "paper")

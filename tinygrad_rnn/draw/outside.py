@@ -1,4 +1,5 @@
-"""Outside: what has no step, on the left of the first step and on the right of the last.
+"""Outside: what has no step, on the left of the first step, on the right of the last, or between
+two stages.
 
 The question this file answers: *where does what comes before and after a recurrence stand?*
 """
@@ -9,65 +10,64 @@ from typing import TYPE_CHECKING
 
 from . import style
 from .blocks import Block
+from .contexts import afterwards, with_given
 from .labels import Text, width
 from .routing import Rect, Way, centre, moved, shifted
-from .scene import Glyph
+from .scene import Glyph, Scene
 from .search import TRACK
 
 if TYPE_CHECKING:
     from .timegrid import TimeGrid
 
 TOTAL, BESIDE = 20.0, 34.0  # the rail above the frames; from the last frame to what is beside it
+BETWEEN = 16.0  # from the rail of one total to that of the next
 ENTRY = 2.0, 8.0  # the place of a wire that comes in, which others keep clear of
 
 
 def place_around(grid: TimeGrid) -> None:
-    """What has no step: before the first step on the left, after the last on the right."""
-    after_all = later(grid)
-    before = [g for g in grid.scene.around if g not in after_all]
-    after = [g for g in grid.scene.around if g in after_all]
+    """What has no step: before the first step on the left, after the last on the right, and what
+    one stage leaves to the next between the two."""
+    scene = grid.scene
+    after_all = with_given(scene, afterwards(scene))
+    before = [g for g in scene.around if g not in after_all]
+    after = [g for g in scene.around if g in after_all and g not in grid.contexts]
+    for stage, block in grid.blocks.items():
+        put(grid, block, grid.before[stage], height(grid, block))
     if after:
-        place_after(grid, after)
+        block = block_of(scene, after)
+        edge = max([grid.right, *(grid.rects[g][2] + 10 for g in scene.initial)])
+        put(grid, block, edge + beside(scene, block), height(grid, block))
     if before:
         edge = min([-30.0, *(rect[0] for rect in grid.rects.values())])
-        notes = max((width(r.note, style.SMALL) for r in grid.scene.rails), default=0.0)
-        block = Block(before, grid.scene.wires)
+        notes = max((width(r.note, style.SMALL) for r in scene.rails), default=0.0)
+        block = Block(before, scene.wires)
         put(grid, block, edge - notes - 40 - block.right, grid.top / 2)
 
 
-def later(grid: TimeGrid) -> set[Glyph]:
-    """The glyphs around that depend on a step, also if that is hidden (a total), and what is given
-    only to them."""
-    around_ = set(grid.scene.around)
-    found: set[Glyph] = set(grid.scene.totals)
-    heads: dict[Glyph, list[Glyph]] = {}
-    for wire in grid.scene.wires:  # in the order of the program
-        heads.setdefault(wire.tail, []).append(wire.head)
-        if wire.head in around_ and (wire.tail in grid.column_of or wire.tail in found):
-            found.add(wire.head)
-    for glyph in reversed(grid.scene.around):
-        if glyph in heads and found.issuperset(heads[glyph]):
-            found.add(glyph)
-    return found
-
-
-def place_after(grid: TimeGrid, glyphs: list[Glyph]) -> None:
-    """The block on the right: level with the total above, or with the state it starts from."""
+def block_of(scene: Scene, glyphs: list[Glyph]) -> Block:
+    """Some of what is made of the steps, with entries for what it is made from."""
     inside = set(glyphs)
-    entering = [w.tail for w in grid.scene.wires
-                if w.kind == "free" and w.head in inside and w.tail in grid.column_of]
-    entries = list(dict.fromkeys(entering))
-    block = Block(glyphs, [w for w in grid.scene.wires if w.kind != "term"], entries)
-    total = next((g for g in grid.scene.totals if g in inside), None)
-    if total is not None:
-        dy = grid.top - TOTAL - centre(block.rects[total])[1]
-    elif entries:
-        dy = centre(grid.rects[entries[0]])[1] - centre(block.rects[entries[0]])[1]
-    else:
-        dy = grid.top / 2
-    edge = max([grid.right, *(grid.rects[g][2] + 10 for g in grid.scene.initial)])
-    tracks = max(len(entries), len(grid.scene.totals), 1)
-    put(grid, block, edge + BESIDE + TRACK * (tracks - 1), dy)
+    steps = {glyph for column in scene.columns for glyph in column.glyphs}
+    entries = [w.tail for w in scene.wires
+               if w.kind == "free" and w.head in inside and w.tail in steps]
+    return Block(glyphs, [w for w in scene.wires if w.kind != "term"], [*dict.fromkeys(entries)])
+
+
+def beside(scene: Scene, block: Block) -> float:
+    """How far a block stands from what it is made from: there is a track for each wire."""
+    totals = sum(total in block.rects for total in scene.totals)
+    return BESIDE + TRACK * (max(len(block.entries), totals, 1) - 1)
+
+
+def height(grid: TimeGrid, block: Block) -> float:
+    """How far down a block is moved: to be level with the rail of its total, or with the state it
+    starts from."""
+    for i, total in enumerate(grid.scene.totals):
+        if total in block.rects:
+            return grid.top - TOTAL - BETWEEN * i - centre(block.rects[total])[1]
+    for entry in block.entries:
+        return centre(grid.rects[entry])[1] - centre(block.rects[entry])[1]
+    return grid.top / 2
 
 
 def put(grid: TimeGrid, block: Block, dx: float, dy: float) -> None:

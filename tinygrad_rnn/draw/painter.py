@@ -127,9 +127,13 @@ class Marker:
         """The rules for one kind of paper."""
         found = []
         for name, paint in sorted(self.looks.items()):
-            behind = paint.on(paper) if isinstance(paint, style.Shade) else \
-                style.THEMES[paper][paint].stroke
-            found.append(f".{name}{{background:{behind};color:{style.ink_on(behind)}}}\n")
+            if isinstance(paint, style.Shade):
+                behind, ink, more = paint.on(paper), paint.its("ink").on(paper), ""
+            else:
+                behind, edge, ink = style.THEMES[paper][paint]
+                kind = "dashed" if style.broken(paint, paper) else "solid"
+                more = f";outline:1px {kind} {edge};outline-offset:-1px"
+            found.append(f".{name}{{background:{behind};color:{ink}{more}}}\n")
         return "".join(found)
 
     def sheet(self) -> str:

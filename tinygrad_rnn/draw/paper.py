@@ -18,11 +18,11 @@ from .routing import Rect
 BOLD = 1.06  # how much wider bold words are
 
 
-def label_rect(label: Label, air: float = 0.0) -> Rect:
-    """The box that a label fills, with some air above and below."""
+def label_rect(label: Label) -> Rect:
+    """The box that a label fills."""
     wide = width(label.text, label.size) * (BOLD if label.bold else 1.0)
     left = label.x - {"start": 0.0, "middle": wide / 2, "end": wide}[label.anchor]
-    return left, label.y - label.size - air, left + wide, label.y + label.size * 0.35 + air
+    return left, label.y - label.size, left + wide, label.y + label.size * 0.35
 
 
 def bounds(drawing: Drawing) -> Rect:
@@ -136,6 +136,7 @@ def printed(drawing: Drawing) -> Drawing:
         return colour.on("print") if isinstance(colour, style.Shade) else style.grey(colour)
 
     def box(b: Box) -> Box:
+        b = b._replace(dashed=b.dashed or style.broken(b.role, "print"))
         if b.fill is None or not b.fill.startswith("#"):
             return b
         fill = grey(b.fill) or ""

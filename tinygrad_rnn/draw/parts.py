@@ -17,8 +17,9 @@ from collections.abc import Hashable, Iterable
 import numpy as np
 
 from ..core.graph import Node, leaf
+from .contexts import afterwards, between
 from .labels import symbol
-from .scene import Glyph, Scene, Wire
+from .scene import Scene, Wire
 
 Key = Hashable
 LOSSES = {"l", "loss", "e", "j", "cost", "error", "nll"}
@@ -156,9 +157,11 @@ def assign_roles(scene: Scene) -> None:
         for glyph in column.glyphs:
             if glyph.role == "value":
                 glyph.role = variable_role(glyph.node, glyph.key, steps)
-    after = afterwards(scene)
+    after, contexts = afterwards(scene), between(scene)
     for glyph in scene.around:
-        if glyph.role == "value":
+        if glyph in contexts:
+            glyph.role = "value" if glyph.role == "total" else glyph.role
+        elif glyph.role == "value":
             glyph.role = "loss" if lossy(glyph.node) else \
                 "output" if glyph in after and steps.leaves else "value"
     taken: set[str] = set()
@@ -192,21 +195,12 @@ def assign_roles(scene: Scene) -> None:
     for glyph in scene.glyphs():
         if glyph.role == "loss" and glyph.shape == "circle":
             glyph.shape = "pill"
-    contexts = {rail.glyph for rail in scene.rails if rail.role == "carried"}
+    shared = {rail.glyph for rail in scene.rails if rail.role == "carried"}
     for wire in scene.wires:
-        if wire.kind in ("carried", "handed") or wire.kind == "free" and wire.head in contexts:
+        if wire.kind in ("carried", "handed") or wire.kind == "free" and wire.head in shared:
             wire.role, wire.width = "carried", 2.0
         elif wire.kind == "fed":
             wire.role, wire.width = "weight output", 1.6
-
-
-def afterwards(scene: Scene) -> set[Glyph]:
-    """What is made of the steps, outside of time."""
-    found: set[Glyph] = set(scene.totals)
-    for wire in scene.wires:  # in the order of the program
-        if wire.head.when is None and (wire.tail.when is not None or wire.tail in found):
-            found.add(wire.head)
-    return found
 
 
 def base_name(x: Node) -> str | None:

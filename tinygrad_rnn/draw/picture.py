@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
 from . import render, style
+from .asked import one_of
 from .dot import dot
 from .html import html
 from .json import json
@@ -33,8 +33,7 @@ class Picture:
     """
 
     def __init__(self, drawing: Drawing, theme: str = "auto", lines: Sequence[str] = ()) -> None:
-        if theme not in (*style.THEMES, "auto"):
-            raise InputError(f"expected theme to be one of light, dark, print, auto, got {theme!r}")
+        one_of(theme, (*style.THEMES, "auto"), "theme", "a picture")
         self.drawing = printed(drawing) if theme == "print" else drawing
         self.theme, self.lines = theme, list(lines)
 

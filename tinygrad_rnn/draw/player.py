@@ -21,7 +21,7 @@ from typing import Any
 from ..bptt.flow import GradientFlow, opened
 from ..errors import InputError
 from . import render, style
-from .asked import not_released, options_of
+from .asked import not_released, one_of, options_of
 from .labels import decimals as f
 from .model import Drawing
 from .painter import Painter
@@ -54,9 +54,7 @@ def player(flow: Any, first: int | None = None, last: int | None = None, *,
     if not isinstance(flow, GradientFlow):
         raise InputError(f"expected a gradient flow, got {type(flow).__name__}",
                          where="draw.player()", fix="flow = tg.gradient_flow(loss)")
-    if theme not in ("light", "dark", "auto"):
-        raise InputError(f"expected theme to be one of light, dark, auto, got {theme!r}",
-                         where="draw.player()")
+    one_of(theme, ("light", "dark", "auto"), "theme", "draw.player()")
     not_released(flow.root, "draw.player()")
     flow = opened(flow)
     found = survey(flow.root, Window(0, 0))
@@ -64,7 +62,7 @@ def player(flow: Any, first: int | None = None, last: int | None = None, *,
     if first is None and last is None:
         short = sum(1 for n in found.nodes if n.op.rules) <= MOST_NODES
         first, last = (max(T, 1), 0) if short else (4, 4)
-    views = views_of(flow.root, first or 0, last or 0)
+    views = views_of(flow.root, 0 if first is None else first, 0 if last is None else last)
     return Page(Script(flow, views).data(), [view.drawing for view in views], theme)
 
 

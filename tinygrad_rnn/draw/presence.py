@@ -1,4 +1,4 @@
-"""Presence: which steps have a thing, in words that hold for every number of steps.
+"""Presence: which steps have a thing or a wire, in words that hold for every number of steps.
 
 The question this file answers: *is it only the first step that does this, or all but the last?*
 
@@ -18,6 +18,7 @@ from .parts import Steps
 from .scene import Column, Glyph, Scene, Wire
 
 Whens = set[int | None]
+Uses = set[tuple[int | None, int | None]]  # where a wire is: the columns of its tail and its head
 Spot = tuple[int, Hashable]  # a stage, and a key in it
 
 
@@ -32,6 +33,7 @@ class Presence:
             self.ways[wire.head.scope] += lag(wire)
         self.known: dict[int, tuple[list[Column], list[Column]]] = {}
         self.parts: dict[int, Steps] = {}
+        self.last = {stage: last_step(i) for i, stage in enumerate(scene.stages())}
 
     def words(self, glyph: Glyph, whens: Whens) -> Text:
         """Which steps these are, of those of the glyph's stage; nothing if it is all of them."""
@@ -41,7 +43,7 @@ class Presence:
         if whens >= every:
             return ()
         if whens == {own[-1].when} and own[-1] not in made:
-            return timed("only ", " = T+1")
+            return timed("only ", f" = {self.last[glyph.when or 0]}+1")
         if len(whens) == 1 and not whens <= every:
             return timed("only ", f" = {self.column_of[next(iter(whens))].step}")
         return self.bounds(glyph, whens & every, steps)
@@ -51,10 +53,10 @@ class Presence:
         there = [i for i, column in enumerate(steps) if column.when in whens]
         back, alone = self.ways[glyph.scope] < 0, self.alone(glyph, whens)
         last, few = len(steps) - 1, 2 * len(there) < len(steps)
-        begins, ends = there[0] == 0, there[-1] == last
+        begins, ends, T = there[0] == 0, there[-1] == last, self.last[glyph.when or 0]
 
         def name(i: int, from_end: bool) -> str:
-            return str(steps[i].step) if not from_end else "T" if i == last else f"T−{last - i}"
+            return str(steps[i].step) if not from_end else T if i == last else f"{T}−{last - i}"
 
         if len(there) == 1 and not (last == 2 and there == [1]):  # of three, it is 1 < t < T
             return timed("only ", f" = {name(there[0], ends and last > 0 or back and not begins)}")
@@ -65,6 +67,67 @@ class Presence:
         if low and high:
             return timed(f"{low} < ", f" < {high}")
         return timed("", f" > {low}" if low else f" < {high}")
+
+    # --- wires ----------------------------------------------------------------------------------
+
+    def along(self, wire: Wire, uses: Uses) -> tuple[Text, Text]:
+        """At which steps a wire of the rolled graph is, if not wherever it could be: what is said
+        where it begins, and where it ends."""
+        tails, heads = {a for a, _ in uses}, {b for _, b in uses}
+        if wire.head.when is None:
+            return self.unless_all(wire.tail, tails), ()
+        if wire.kind == "handed":
+            if len(uses) == 1:
+                return self.unless_all(wire.tail, tails), self.unless_all(wire.head, heads)
+            return (), self.paired(wire, uses)
+        could = self.could(wire, heads)
+        if wire.kind == "final" or heads == could:
+            return (), ()
+        steps = [c for c in self.steps(wire.head.when or 0)[1] if c.when in could]
+        if wire.delay and heads <= {c.when for c in steps}:
+            return (), self.bounds(wire.head, heads, steps)
+        said = self.unless_all(wire.head, heads)
+        ends = wire.tail, wire.head
+        return (), said if said not in [self.of_glyph(glyph) for glyph in ends] else ()
+
+    def could(self, wire: Wire, heads: Whens) -> Whens:
+        """The steps at which a wire would be that nothing keeps from being there: a delay wherever
+        there is something to delay, a first state at as many of the first steps as it is."""
+        there = self.at(wire.head)
+        if wire.delay:
+            return {when for when in there if when is not None
+                    and when - wire.delay in self.at(wire.tail)}
+        if wire.tail.when is None and wire.kind in ("carried", "fed"):
+            made = [c.when for c in self.steps(wire.head.when or 0)[1]]
+            return {*(made[::-1] if self.ways[wire.head.scope] < 0 else made)[:len(heads)]}
+        return there
+
+    def paired(self, wire: Wire, uses: Uses) -> Text:
+        """Which step of an earlier stage a step reads, where it is another for each."""
+        steps = [(self.column_of[a].step or 0, self.column_of[b].step or 0) for a, b in uses]
+        apart, sums = {a - b for a, b in steps}, {a + b for a, b in steps}
+        if len(apart) == 1:
+            d = apart.pop()
+            return timed("from ", "" if not d else f"+{d}" if d > 0 else f"−{-d}")
+        stage = wire.tail.when or 0
+        d = sums.pop() - max(c.step or 0 for c in self.steps(stage)[1])
+        T = self.last[stage] + ("" if not d else f"+{d}" if d > 0 else f"−{-d}")
+        return timed("from some ", "") if sums else timed(f"from {T}−", "")
+
+    def unless_all(self, glyph: Glyph, whens: Whens) -> Text:
+        """Which steps these are, if not all that have a glyph; of one outside of the steps there is
+        nothing to say."""
+        return () if glyph.when is None or whens >= self.at(glyph) else self.words(glyph, whens)
+
+    def of_glyph(self, glyph: Glyph) -> Text:
+        """Which steps have a glyph, if not all."""
+        return self.words(glyph, self.at(glyph)) if glyph.when is not None else ()
+
+    def at(self, glyph: Glyph) -> Whens:
+        """The steps that have a glyph."""
+        return self.there[glyph.when or 0, glyph.key]
+
+    # --- steps ----------------------------------------------------------------------------------
 
     def steps(self, stage: int) -> tuple[list[Column], list[Column]]:
         """The steps of a stage; and those of them that do more than make a first state."""
@@ -108,6 +171,11 @@ def timed(before: str, after: str) -> Text:
 
 
 def lettered(words: str) -> Text:
-    """Words with every T slanted."""
-    parts = re.split("(T)", words)
-    return tuple(Run(part, "i" if part == "T" else "") for part in parts if part)
+    """Words with every T slanted, and its primes."""
+    parts = re.split("(T′*)", words)
+    return tuple(Run(part, "i" if part[0] == "T" else "") for part in parts if part)
+
+
+def last_step(stage: int) -> str:
+    """What the last step of a stage is called: that of the first one T, that of the next T′."""
+    return "T" + "′" * stage

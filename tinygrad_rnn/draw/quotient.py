@@ -13,11 +13,12 @@ import re
 from collections.abc import Hashable
 from dataclasses import replace
 
+from ..core.graph import Node
 from ..errors import InputError
 from . import wording
 from .labels import Run, clean, plain, roman, symbol
 from .names import Names
-from .presence import Presence, Spot, Whens, lag
+from .presence import Presence, Spot, Uses, Whens, lag, lettered, timed
 from .scene import Column, Glyph, Rail, Scene, Wire
 
 
@@ -32,6 +33,7 @@ class Quotient:
         self.of: dict[Glyph, Glyph] = {}
         bridges_apart(scene)
         self.presence = Presence(scene, self.there)
+        self.uses: dict[Wire, Uses] = {}  # the steps at which a wire is
         self.columns = [self.column(stage) for stage in scene.stages()]
         for glyph in self.outside():
             self.of[glyph] = self.renamed(glyph)
@@ -42,6 +44,7 @@ class Quotient:
         wires = self.wires()
         rails = [self.rail(rail) for rail in whole.rails]
         self.say_presence(wires)
+        self.say_uses([*wires, *(tap for rail in rails for tap in rail.taps)])
         return Scene("Rolled graph", self.columns, [], rails,
                      [self.of[g] for g in whole.initial], [self.of[g] for g in whole.around],
                      [self.of[g] for g in whole.totals], wires)
@@ -52,7 +55,7 @@ class Quotient:
         """The union of a stage's steps. Raises `InputError` if one key means two things there."""
         own = [c for c in self.whole.columns if c.stage == stage]
         first = self.presence.proper(own)[0].step
-        title = (Run("t", "i"), Run(f" = {first} … "), Run("T", "i"))
+        title = Run("t", "i"), *lettered(f" = {first} … {self.presence.last[stage]}")
         one = Column(1, stage=stage, when=stage, part=own[0].part, title=title)
         for column in own:
             seen: set[Hashable] = set()
@@ -96,16 +99,22 @@ class Quotient:
             id = f"first.{id}"
         elif node is not None and node.name is not None and node.op.rules \
                 and node.step is not None and glyph not in self.whole.totals:
-            text = symbol(node.name, "T", bold=True)  # a context: what an encoder leaves
+            text = symbol(node.name, self.step_of(glyph, node), bold=True)  # a context
         title = plain(text) if node is None else f"{plain(text)}: {wording.shape(node.value)}"
         return replace(glyph, id=self.names.unique(id), text=text, title=title)
+
+    def step_of(self, context: Glyph, node: Node) -> str:
+        """Which step of an earlier stage a context is left by: of an encoder, the last."""
+        made = next((wire.tail for wire in self.whole.wires if wire.head is context), context)
+        stage = next((c.stage for c in self.whole.columns if made in c.glyphs), 0)
+        last = self.presence.steps(stage)[1][-1].step
+        return self.presence.last[stage] if node.step == last else str(node.step)
 
     # --- wires ----------------------------------------------------------------------------------
 
     def wires(self) -> list[Wire]:
         """Each use once; from step to step with its lag."""
         found: dict[Hashable, Wire] = {}
-        self.uses: dict[Wire, Whens] = {}
         jumps = self.jumps()
         for wire in self.whole.wires:
             tail, head = self.of.get(wire.tail), self.of.get(wire.head)
@@ -119,9 +128,8 @@ class Quotient:
                 kind = "final" if jump else "delay" if late else wire.kind
                 found[key] = replace(wire, tail=tail, head=head, kind=kind, delay=late, title="")
                 if jump:
-                    found[key].note = (Run("from "), Run("t", "i"), *roman(f" = {self.end(wire)}"))
-            when = wire.tail.when if wire.head.when is None else wire.head.when
-            self.uses.setdefault(found[key], set()).add(when)
+                    found[key].note = timed("from ", f" = {self.end(wire)}")
+            self.uses.setdefault(found[key], set()).add((wire.tail.when, wire.head.when))
         return list(found.values())
 
     def jumps(self) -> set[Wire]:
@@ -132,16 +140,19 @@ class Quotient:
             if lag(wire):
                 tail, head = self.of.get(wire.tail), self.of.get(wire.head)
                 places.setdefault((tail, head, wire.position), []).append(wire)
-        columns = self.presence.proper([c for c in self.whole.columns if c.step is not None])
-        ends = {columns[0].when, columns[-1].when}
-        return {wires[0] for wires in places.values()
-                if len(wires) == 1 and len(columns) > 2
-                and {wires[0].tail.when, wires[0].head.when} == ends}
+        return {wires[0] for wires in places.values() if len(wires) == 1 and self.ends(wires[0])}
+
+    def ends(self, wire: Wire) -> list[Column]:
+        """The columns that a wire joins, if these are the two ends of time in a stage."""
+        own = self.presence.steps(self.of[wire.head].when or 0)[1]
+        joins = [c for c in (own[0], own[-1]) if c.when in (wire.tail.when, wire.head.when)]
+        return joins if len(own) > 2 and len(joins) == 2 else []
 
     def end(self, wire: Wire) -> str:
         """The end of time that a jump comes from."""
-        first = self.presence.proper([c for c in self.whole.columns if c.step is not None])[0]
-        return str(first.step) if wire.tail.when == first.when else "T"
+        first = self.ends(wire)[0]
+        T = self.presence.last[first.stage]
+        return str(first.step) if wire.tail.when == first.when else T
 
     def rail(self, rail: Rail) -> Rail:
         """A rail with one tap for each place that uses the weight."""
@@ -149,16 +160,16 @@ class Quotient:
         taps: dict[Hashable, Wire] = {}
         for wire in rail.taps:
             head = self.of[wire.head]
-            taps.setdefault((head.id, wire.position),
-                            replace(wire, tail=glyph, head=head, title=""))
+            tap = taps.setdefault((head.id, wire.position),
+                                  replace(wire, tail=glyph, head=head, title=""))
+            self.uses.setdefault(tap, set()).add((None, wire.head.when))
         return Rail(glyph, rail.role, list(taps.values()), stage=rail.stage)
 
     # --- what only some steps have --------------------------------------------------------------
 
     def say_presence(self, wires: list[Wire]) -> None:
         """`only t=1` at the beginning of what only the first step does, and so on."""
-        words = {self.one[spot]: self.presence.words(self.one[spot], whens)
-                 for spot, whens in self.there.items()}
+        words = {glyph: self.presence.of_glyph(glyph) for glyph in self.one.values()}
         before: dict[Glyph, list[Glyph]] = {}
         for wire in wires:
             if wire.kind in ("inner", "result"):
@@ -167,13 +178,15 @@ class Quotient:
             glyph.dashed = glyph.dashed or bool(said)
             if said and not any(words.get(x) == said for x in before.get(glyph, ())):
                 glyph.note = said
+
+    def say_uses(self, wires: list[Wire]) -> None:
+        """The same of a wire, at its one end or at both."""
         for wire in wires:
-            inside = wire.head if wire.head.when is not None else wire.tail
-            if inside.when is None or wire.kind in ("delay", "carried", "handed", "final"):
-                continue
-            said = self.presence.words(inside, self.uses[wire])
-            if said and said not in (words.get(wire.tail), words.get(wire.head)):
-                wire.note = said
+            first, last = self.presence.along(wire, self.uses[wire])
+            if wire.kind == "handed":
+                wire.arrives, wire.note = first, last
+            else:
+                wire.note = first or last or wire.note
 
 
 def bridges_apart(scene: Scene) -> None:

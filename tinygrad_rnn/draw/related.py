@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError, ShapeError
-from .coloured import plain
+from ..nn.init import generator
+from .tables import numbers_of
 
-SHIFTS = 200
+WHERE, SHIFTS = "draw.related()", 200
 
 
 class Related(NamedTuple):
@@ -43,16 +44,17 @@ def related(activations: Any, wanted: Any, *, seed: Any = 0) -> list[Related]:
     the signal on this text, not that the network uses it. Raises `ShapeError` where shapes do not
     fit, and `InputError` if what is wanted never changes.
     """
-    states, signal = plain(activations), plain(wanted)
-    if states.ndim not in (2, 3) or signal.shape != states.shape[:-1]:
+    states = numbers_of(activations, "activations", WHERE)
+    signal = numbers_of(wanted, "a signal of numbers", WHERE)
+    if states.ndim not in (2, 3) or not states.size or signal.shape != states.shape[:-1]:
         raise ShapeError(f"expected activations (T, K) and a signal (T,), got {states.shape} and "
-                         f"{signal.shape}", where="draw.related()")
+                         f"{signal.shape}", where=WHERE)
     if np.ptp(signal) == 0:
         raise InputError("expected something that changes, got the same number at every step",
-                         where="draw.related()")
+                         where=WHERE)
     T = len(signal)
     found = correlations(states, signal)
-    shifts = np.random.default_rng(seed).integers(T // 8 + 1, max(T - T // 8, T // 8 + 2), SHIFTS)
+    shifts = generator(seed, WHERE).integers(T // 8 + 1, max(T - T // 8, T // 8 + 2), SHIFTS)
     best = [float(np.abs(correlations(states, np.roll(signal, s, axis=0))).max()) for s in shifts]
     chance = float(np.quantile(best, 0.95))
     order = sorted(range(len(found)), key=lambda k: (-abs(found[k]), k))
@@ -72,6 +74,9 @@ def correlations(states: Any, signal: Any) -> Any:
 def inside_quotes(text: str, quote: str = '"') -> Any:
     """1.0 for each character between quotes, the opening one included; else 0.0."""
     open_, found = False, []
+    if len(text_of(quote, "draw.inside_quotes()")) != 1:
+        raise InputError(f"expected quote to be one character, got {quote!r}",
+                         where="draw.inside_quotes()")
     for c in text_of(text, "draw.inside_quotes()"):
         if c == quote:
             open_ = not open_

@@ -8,6 +8,7 @@ The only file here that runs a program: without a shell, and with a time limit.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from typing import Any
 from ..errors import InputError, TinygradRNNError
 
 LIMIT = 60.0  # seconds
+NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}  # on the disk, of one file, of one user
 
 
 class RenderError(TinygradRNNError, RuntimeError):
@@ -58,10 +60,12 @@ def write(path: Path, data: bytes) -> None:
         os.replace(temporary, path)
     except (OSError, ValueError) as problem:  # ValueError: a name that no file can have
         reason = getattr(problem, "strerror", None) or str(problem)
+        full = getattr(problem, "errno", None) in NO_ROOM
         raise InputError(
             f"cannot write {os.fspath(path)!r}: {reason}",
             where="save()",
-            fix="Give a path in a folder that exists and may be written to",
+            fix=f"The file has {len(data):,} bytes: make room, or draw fewer steps (first=, last=)"
+            if full else "Give a path in a folder that exists and may be written to",
         ) from problem
     finally:
         if temporary is not None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..core.freeing import unsearched
 from ..errors import InputError
+from ..nn.options import yes_or_no
 from . import options
 from .asked import options_of
 from .beside import side_by_side
@@ -45,13 +46,14 @@ def rolled(loss: Any, *, unrolled: bool = False, level: str = "op", collapse: It
     chosen = Options(where, level, collapse, show, palette, font, size, node, edge,
                      direction).checked(
         levels=("op", "cell"), shown=("names", "shapes", "parameters"))
+    beside = yes_or_no(unrolled, "unrolled", where)
     scene = scene_of(look(loss, options.window(where, every=True), where), where, "Rolled graph")
     if not scene.columns:
         raise InputError("the graph has no time steps, so there is nothing to roll up",
                          where=where,
                          fix="Mark the steps: with tg.timestep(t): ..., or draw.unrolled(loss)")
     drawing = chosen.placed(chosen.levelled(Quotient(scene).scene()))
-    if unrolled:
+    if beside:
         whole = scene_of(look(loss, options.window(where, 3, 3), where), where, "Unrolled graph")
         drawing = side_by_side(drawing, chosen.placed(chosen.levelled(whole)))
     return Picture(chosen.finished(drawing), theme)

@@ -26,7 +26,7 @@ from .labels import Run, Text, clean, number, plain, roman, symbol, width
 from .layered import Layers
 from .model import Box, Label, Line, Point
 from .names import Names
-from .opened import opened
+from .opened import opened, seeds_of
 from .options import Options
 from .outlines import meets
 from .paper import Sheet, label_rect
@@ -34,7 +34,7 @@ from .picture import Picture
 from .scene import Glyph, Wire
 from .written import written
 
-MOST = 120
+WHERE, MOST = "draw.scalar()", 120
 HIGH, PORT, LEAD, NOTE = 32.0, 19.0, 14.0, 13.0
 
 
@@ -55,18 +55,17 @@ def scalar(root: Any, *, seed: Any = None, show: Iterable[str] = SHOWN, theme: s
     graph of more than 120 nodes, and `UnsupportedError` for a tensor whose operation cannot be
     taken apart.
     """
-    chosen = Options("draw.scalar()", show=show, palette=palette, font=font, size=size, node=node,
+    chosen = Options(WHERE, show=show, palette=palette, font=font, size=size, node=node,
                      edge=edge).checked(shown=SHOWN)
     if not isinstance(root, Node):
         raise InputError(f"expected a Value, or a Tensor to be opened, got {type(root).__name__}",
-                         where="draw.scalar()")
-    not_released(root, "draw.scalar()")
-    pairs = [(root, 1.0 if seed is None else float(seed))] if root.is_scalar else \
-        opened(root, seed)
+                         where=WHERE)
+    not_released(root, WHERE)
+    pairs = [(root, float(seeds_of(root, seed)))] if root.is_scalar else opened(root, seed)
     nodes = walk.nodes(*(node for node, _ in pairs))
     if len(nodes) > MOST:
         raise InputError(f"expected at most {MOST} nodes, got {len(nodes):,}",
-                         where="draw.scalar()",
+                         where=WHERE,
                          fix="draw.unrolled(loss) draws larger graphs, and those with time steps")
     circuit = Circuit(nodes, pairs, chosen)
     return Picture(chosen.finished(circuit.drawing(root)), theme, written(nodes, circuit.column))

@@ -84,13 +84,19 @@ class Wire:
     role: str = "line"
     title: str = ""
     note: Text = ()
-    arrives: Text = ()  # what is said at its tail, where a gradient ends
+    arrives: Text = ()  # what is said at its tail, where a gradient ends; or which steps leave it
     backwards: bool = False
     colour: str | None = None
     width: float = 1.2
     dash: str = ""
     delay: int = 0  # of a rolled graph: how many steps the operand is older
     several: list[Wire] | None = None  # where a box stands for operations: those drawn as one
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether it leads on to another stage, and no gradient back: what is said of it are the
+        steps that it joins, each at its own end."""
+        return self.kind == "handed" and not self.backwards
 
     def parts(self) -> list[Wire]:
         """The uses that it stands for, one by one."""

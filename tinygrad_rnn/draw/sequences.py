@@ -106,12 +106,15 @@ class Sequences:
 
 
 def joined(wires: dict[Hashable, Wire], key: Hashable, wire: Wire, **changes: Any) -> None:
-    """Put a wire, changed, to those with its key: the first is drawn, and knows the others."""
+    """Put a wire, changed, to those with its key: the first is drawn, and knows the others. What
+    is said of one and not of another is said of neither."""
     there = wires.get(key)
     if there is None:
         wires[key] = replace(wire, several=[*wire.parts()], **changes)
     elif there.several is not None:
         there.several += wire.parts()
+        there.note = there.note if there.note == wire.note else ()
+        there.arrives = there.arrives if there.arrives == wire.arrives else ()
 
 
 def in_order(glyphs: list[Glyph], wires: list[Wire]) -> list[Wire]:

@@ -33,8 +33,9 @@ class Shades:
         finite = seen[np.isfinite(seen)]
         self.signed = kind == "signed" or kind == "auto" and bool((finite < 0).any())
         self.most = float(np.abs(finite).max(initial=0.0)) if most is None else most
-        self.odd = [word for word, there in (("NaN", np.isnan(seen).any()),
-                                             ("infinite", np.isinf(seen).any())) if there]
+        self.odd = [(x, word) for x, word, there in ((math.nan, "NaN", np.isnan(seen).any()),
+                                                     (math.inf, "infinite", np.isinf(seen).any()))
+                    if there]
 
     def level(self, x: float) -> float:
         """The place of a number on the scale, from 0 to 1."""
@@ -48,6 +49,14 @@ class Shades:
         if math.isinf(x):
             return "inf"
         return style.Shade("signed" if self.signed else "sizes", self.level(x))
+
+    def looks(self, x: float) -> dict[str, Any]:
+        """The looks of a box that stands for a number."""
+        paint = self.paint(x)
+        if isinstance(paint, style.Shade):
+            return {"role": "dim", "fill": paint, "stroke": paint.its("edge"), "width": 0.6,
+                    "ink": paint.its("ink")}
+        return {"role": paint}
 
     def sign(self, x: float) -> str:
         """A character as high as the number: ▁ is the lowest, █ the highest."""
@@ -71,14 +80,14 @@ class Shades:
             ends.append((left + WIDE / 2, 0.0, "middle"))
         for x, value, anchor in ends:
             sheet.say((x, top + TALL + 12), roman(number(value)), "quiet", style.TINY, anchor)
-        for i, word in enumerate(self.odd):
+        for i, (odd, word) in enumerate(self.odd):
             x = left + WIDE + 20 + 80 * i
-            sheet.box(f"legend {word}", (x + 7, top + TALL / 2), (14.0, TALL), "quiet",
-                      shape="rect", fill={"NaN": "nan"}.get(word, "inf"))
+            sheet.box(f"legend {word}", (x + 7, top + TALL / 2), (14.0, TALL), shape="rect",
+                      **self.looks(odd))
             sheet.say((x + 19, top + TALL - 2), roman(word), "quiet", style.TINY, "start")
 
     def words(self) -> str:
         """The legend of a sketch."""
         ends = f"▁ {number(self.least)}  " + ("▅ 0  " if self.signed else "")
-        odd = {"NaN": "  ? NaN", "infinite": "  ∞ infinite"}
-        return f"{ends}█ {number(self.most)}" + "".join(odd[word] for word in self.odd)
+        odd = "".join(f"  {self.sign(x)} {word}" for x, word in self.odd)
+        return f"{ends}█ {number(self.most)}{odd}"

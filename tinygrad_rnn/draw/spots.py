@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, pairwise
 
 from . import style
+from .heads import drawn_head
 from .labels import Text, width
 from .model import Box, Label, Line, Point
 from .paper import label_rect
@@ -61,6 +62,16 @@ class Places:
             self.sort()
         return any(rect[0] < r[2] and r[0] < rect[2] and rect[1] < r[3] and r[1] < rect[3]
                    for square in squares(rect) for r in self.squares.get(square, ()))
+
+
+def lanes_and_heads(lines: Iterable[Line]) -> tuple[Places, Places]:
+    """Where some lines run, and where their arrow heads are."""
+    lanes, heads = Places(), Places()
+    for line in lines:
+        lanes.add(line)
+        if line.arrow:
+            heads.add(drawn_head(line.points, line.width))
+    return lanes, heads
 
 
 def squares(rect: Rect) -> list[tuple[int, int]]:
@@ -113,18 +124,13 @@ def for_number(wire: Wire, grid: TimeGrid) -> list[Spot]:
     """On a passage between two steps above its middle, else beside where the wire starts."""
     way, spots = grid.way(wire), list[Spot]()
     if wire.kind in PASSAGES:
-        middle = border(wire, grid, way)
+        middle = (way[0][0] + way[-1][0]) / 2
+        if wire.head in grid.column_of and wire.tail not in grid.scene.initial:
+            ends = (grid.column_of.get(end, 0) for end in (wire.head, wire.tail))
+            middle = grid.left[max(ends)] - grid.between / 2
         spots = [((middle, level + dy), "middle") for level in dict.fromkeys(p[1] for p in way)
                  for dy in (-7, 14, -20, 27)]
     return spots + at_start(wire, way, width(wire.note, style.SMALL))
-
-
-def border(wire: Wire, grid: TimeGrid, way: Way) -> float:
-    """The middle between two steps, before the later of those that a passage joins."""
-    if wire.head not in grid.column_of or wire.tail in grid.scene.initial:
-        return (way[0][0] + way[-1][0]) / 2
-    ends = (grid.column_of.get(end, 0) for end in (wire.head, wire.tail))
-    return grid.left[max(ends)] - grid.between / 2
 
 
 def at_start(wire: Wire, way: Way, wide: float) -> list[Spot]:
@@ -144,6 +150,28 @@ def at_start(wire: Wire, way: Way, wide: float) -> list[Spot]:
         spots += [((x + side, y + dy), anchor) for side, anchor in
                   ((4, "start"), (-4, "end"), (-wide, "end"), (wide / 2, "start"))]
     return spots
+
+
+def between_frames(wire: Wire, grid: TimeGrid) -> tuple[list[Spot], list[Spot]]:
+    """For which steps hand something over, and which take it: on the wire between the frames of
+    two stages, where it leaves the one and where it enters the other."""
+    way, (i, j) = grid.way(wire), (grid.column_of[wire.tail], grid.column_of[wire.head])
+    found: list[list[Spot]] = []
+    for x, side, anchor in ((grid.left[i] + grid.column_width(grid.scene.columns[i]), 1, "start"),
+                            (grid.left[j], -1, "end")):
+        levels = [p[1] for p, q in pairwise(way)
+                  if p[1] == q[1] and min(p[0], q[0]) < x < max(p[0], q[0])]
+        found.append([((x + 7 * side, level + dy), anchor)
+                      for level in levels for dy in (-6, 14, -18, 26)])
+    return found[0] + at_start(wire, way, width(wire.arrives, style.TINY)), \
+        found[1] + at_start(wire, way[::-1], width(wire.note, style.TINY))
+
+
+def at_level(way: Way, level: float) -> list[Spot]:
+    """Beside the stretches of a way that runs down, at a level."""
+    return [((x + side, level + 4 + dy), anchor) for dy in (0, -6, 6, -20, 20)
+            for x in dict.fromkeys(x for x, _ in way)
+            for side, anchor in ((7, "start"), (-7, "end"))]
 
 
 def for_step(ends: list[float], y: float, left: bool, head: float) -> Iterator[Spot]:
@@ -190,21 +218,3 @@ def beside(box: Box) -> list[Spot]:
                   ((left - 4 - far, top + 2), "end"),
                   ((box.x + 6 + far, top - 5), "start")]
     return spots
-
-
-def on_level(way: Way, level: float) -> list[Spot]:
-    """For words beside the upright stretches of a way, at one level."""
-    return [((x + side, level + 4 + dy), anchor) for dy in (0, -6, 6, -20, 20)
-            for x in dict.fromkeys(p[0] for p in way)
-            for side, anchor in ((7, "start"), (-7, "end"))]
-
-
-def on_stretches(way: Way) -> list[Spot]:
-    """For words beside any stretch of a way."""
-    found: list[Spot] = []
-    for p, q in pairwise(way):
-        for far in (0.5, 0.3, 0.7):
-            x, y = p[0] + (q[0] - p[0]) * far, p[1] + (q[1] - p[1]) * far
-            found += [((x, y - 5), "middle"), ((x, y + 13), "middle"),
-                      ((x + 6, y + 4), "start"), ((x - 6, y + 4), "end")]
-    return found

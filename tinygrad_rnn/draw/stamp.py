@@ -13,7 +13,7 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from . import style
-from .heads import Head, head_of
+from .heads import Head, drawn_head, head_of
 from .labels import Text, width
 from .model import Point
 from .noting import broken, far_spots, next_line, note_rect, note_spots
@@ -139,12 +139,12 @@ class Stamp:
             if two:
                 clear, wide = two
                 self.broken.add(key)
+            self.crowded += clear is None  # more room may help
             clear = clear or next(chain(
                 (spot for spot in near if self.free(spot, wide, across=True)),
                 (spot for spot in far_spots(rect, 40, 130) if self.free(spot, wide)),
                 (spot for spot in next_line(rect) if self.free(spot, wide, across=True)),
             ), None)
-            self.crowded += clear is None
             self.notes[key] = clear or near[0]
             rect = note_rect(self.notes[key], wide, 1 + (key in self.broken))
             self.template.width = max(self.template.width, rect[2] + 6)
@@ -161,6 +161,11 @@ class Stamp:
         clear = next(chain((spot for spot in near if self.free(spot, wide, lines=2)),
                            (spot for spot in near if self.nearly_free(spot, wide, 2))), None)
         return (clear, wide) if clear else None
+
+    def heads(self) -> list[Rect]:
+        """Where arrow heads are."""
+        back = self.template.scene.backwards
+        return [drawn_head(way[::-1] if back else way, 1.6) for way in self.field.wires]
 
     def noted(self) -> dict[Key, list[Text]]:
         """What is said of a variable, in one step and another."""
@@ -180,7 +185,7 @@ class Stamp:
     def free(self, spot: tuple[Point, str], wide: float, across: bool = False,
              lines: int = 1) -> bool:
         """Whether a note would stand clear; or `across` wires that run up or down, which go on
-        behind it."""
+        behind it, but not on their heads."""
         t = self.template
         left, top, right, bottom = rect = note_rect(spot, wide, lines)
         around = Field([rect])
@@ -188,6 +193,9 @@ class Stamp:
             not (left < b[2] and right > b[0] and top < b[3] and bottom > b[1])
             for b in (*self.field.boxes, (8.0, t.top + 2, 100.0, t.top + 24))  # and the title
         )
+        if across and any(left < b[2] and right > b[0] and top < b[3] and bottom > b[1]
+                          for b in self.heads()):
+            return False
         wires = [stretch for way in self.field.wires for stretch in pairwise(way)
                  if stretch[0][0] != stretch[1][0]] if across else self.field.wires
         return inside and all(around.clear(way) for way in wires)

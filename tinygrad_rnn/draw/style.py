@@ -45,6 +45,7 @@ SCALES: dict[str, dict[str, tuple[str, ...]]] = {
     "sizes": {"light": SIZES, "print": ("#ffffff", "#111111"),
               "dark": ("#23272d", "#22486b", "#2f7cb8", "#6db4ea", "#dcefff")},
 }
+NO_NUMBER = ("nan", "inf")  # looks of their own, on no scale
 STATE, OUTPUT, LOSS = "#0072B2", "#009E73", "#CC79A7"
 
 
@@ -124,15 +125,15 @@ def theme(paper: str, ink: str, frame: str, edge: str, quiet: str, pale: float) 
         "loss": Paint(mix(LOSS, paper, pale * 0.92), mix(edge, ink, 0.5), ink),
         "total": Paint(mix(LOSS, paper, pale * 0.58), mix(edge, ink, 0.5), ink),
         "zero": Paint("none", faint, quiet),
-        "nan": Paint("none", "#AA3377", "#AA3377"),
-        "inf": Paint("none", ink, ink),
         "wrong": Paint("none", "#B2182B", "#B2182B" if paper == "#ffffff" else "#F08080"),
     }
     red = GRADIENT[-1] if paper == "#ffffff" else mix(GRADIENT[-2], ink, 0.45)
     table["gradient"] = Paint("none", red, red)
     table["backward"] = Paint(mix(GRADIENT[-2], paper, pale), red, ink)
-    violet = table["nan"].stroke if paper == "#ffffff" else mix("#AA3377", ink, 0.35)
-    table["nan"] = Paint("none", violet, violet)
+    violet = "#AA3377" if paper == "#ffffff" else mix("#AA3377", ink, 0.35)
+    table["nan"] = Paint(violet, violet, ink_on(violet))
+    table["inf"] = Paint(ink, ink, paper) if paper == "#ffffff" else \
+        Paint(paper, ink, ink)  # the largest of sizes is nearly white there
     for name, colour in WEIGHTS.items():
         lively = colour if paper == "#ffffff" else apart_from(mix(colour, ink, 0.15), paper, ink)
         table[f"weight {name}"] = Paint(mix(colour, paper, pale * 0.9), lively, ink)
@@ -157,6 +158,8 @@ def printable(table: dict[str, Paint]) -> dict[str, Paint]:
     found["delay"] = Paint("#000000", "#000000", "#ffffff")
     found["frame"] = Paint("#ffffff", "#999999", "#333333")
     found["backward"] = Paint("#cccccc", "#000000", "#000000")  # told from the forward pass
+    for role in NO_NUMBER:  # white inside: every grey is a number's
+        found[role] = Paint("#ffffff", "#000000", "#000000")
     for role, fill in (("input", "#ffffff"), ("state", "#e8e8e8"), ("output", "#cfcfcf")):
         found[role] = found[role]._replace(fill=fill)  # told apart, and lighter than any gradient
     return found
@@ -167,6 +170,12 @@ THEMES = {
     "dark": theme("#16181c", "#f2f2f2", "#1e2126", "#b0b3b8", "#9a9da3", 0.62),
 }
 THEMES["print"] = printable(THEMES["light"])
+
+
+def broken(role: str, theme: str) -> bool:
+    """Whether the outline of a role is dashed: in print NaN has no colour to be known by."""
+    return role == "nan" and theme == "print"
+
 
 def head(width: float) -> tuple[float, float]:
     """How long the arrow head of a line of a width is, and half how wide: of the thickest no more

@@ -208,6 +208,9 @@ def cells(strip: Strip, paint: Painter) -> Iterable[str]:
         fill = paint.fill("line", own or cell.paint)
         x, y, wide, high = strip.part(i, i + 1, cell.level)
         wide, high = (wide, high + more) if strip.down else (wide + more, high)
+        if cell.paint in style.NO_NUMBER and cell.level:
+            fill = paint.shape(cell.paint, None, None, 1.0, style.broken(cell.paint, paint.theme))
+            x, y, wide, high = x + 0.5, y + 0.5, max(wide - 1, 0.0), max(high - 1, 0.0)
         title = f"<title>{xml(cell.title)}</title>" if cell.title else ""
         yield (
             f'<rect x="{f(x)}" y="{f(y)}" width="{f(wide)}" height="{f(high)}" {fill}>'

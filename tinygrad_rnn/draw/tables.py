@@ -16,6 +16,8 @@ from ..core.graph import Node
 from ..core.parts import norm
 from ..errors import InputError, ShapeError
 
+WHERE, NUMBERS = "draw.heatmap()", "a table of numbers"
+
 
 class Table(NamedTuple):
     """What is drawn: numbers, the names of rows and columns, and of the axes. Places in `blank`
@@ -37,34 +39,40 @@ def warning(data: Any) -> str:
     return f"WRONG on purpose ({', '.join(wrong)}): " if wrong else ""
 
 
-def table_of(data: Any, sample: int) -> Table:
-    """Whatever was given, as a table."""
+def table_of(data: Any, sample: Any) -> Table:
+    """Whatever was given, as a table; of a sequence with a batch, the one of a `sample`."""
     if isinstance(data, Ledger):
         data = [data]
-    if isinstance(data, Mapping) and all(isinstance(x, Ledger) for x in data.values()) or \
-            isinstance(data, (list, tuple)) and data and \
-            all(isinstance(x, Ledger) for x in data):
+    some = data.values() if isinstance(data, Mapping) else \
+        data if isinstance(data, (list, tuple)) else ()
+    if some and all(isinstance(x, Ledger) for x in some):
+        sample_of(sample, 1)
         return of_ledgers(data)
     if hasattr(data, "norms") and hasattr(data, "loss_steps"):
-        return Table(numbers_of(data.norms), [f"L {t}" for t in data.loss_steps],
+        sample_of(sample, 1)
+        return Table(numbers_of(data.norms, NUMBERS, WHERE), [f"L {t}" for t in data.loss_steps],
                      [str(t) for t in data.steps], "step of the use", "loss",
                      future(data))
-    array = numbers_of(data)
-    if array.ndim == 3:
-        if not 0 <= sample < array.shape[1]:
-            raise InputError(f"expected sample to be from 0 to {array.shape[1] - 1}, got {sample}",
-                             where="draw.heatmap()")
-        array = array[:, sample].T
-        names = [str(t) for t in range(1, array.shape[1] + 1)]
-        return Table(array, [str(k) for k in range(array.shape[0])], names, "step", "unit")
-    if array.ndim == 1:
-        array = array[None]
-    if array.ndim != 2 or not array.size:
+    array = numbers_of(data, NUMBERS, WHERE)
+    if array.ndim not in (1, 2, 3) or not array.size:
         raise ShapeError(f"expected a table, or a sequence (T, B, H), got shape {array.shape}",
-                         where="draw.heatmap()")
+                         where=WHERE)
+    which = sample_of(sample, array.shape[1] if array.ndim == 3 else 1)
+    unit = "unit" if array.ndim == 3 else "row"
+    array = array[:, which].T if array.ndim == 3 else np.atleast_2d(array)
     first = 1  # time is counted from 1, units from 0
     return Table(array, [str(k) for k in range(array.shape[0])],
-                 [str(t) for t in range(first, array.shape[1] + first)], "step", "row")
+                 [str(t) for t in range(first, array.shape[1] + first)], "step", unit)
+
+
+def sample_of(given: Any, count: int) -> int:
+    """Which of so many samples is drawn."""
+    if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or \
+            not 0 <= given < count:
+        there = f"from 0 to {count - 1}" if count > 1 else \
+            "0, for there is one: only a sequence (T, B, H) has several"
+        raise InputError(f"expected sample to be {there}, got {given!r}", where=WHERE)
+    return int(given)
 
 
 def future(data: Any) -> frozenset[tuple[int, int]]:
@@ -76,15 +84,30 @@ def future(data: Any) -> frozenset[tuple[int, int]]:
                      and data.norms[i][j] == 0)
 
 
-def numbers_of(data: Any) -> Any:
-    """Plain real numbers."""
+def numbers_of(data: Any, what: str, where: str) -> Any:
+    """Plain real numbers, as an array. Raises `InputError` for anything else; `what` says what is
+    expected."""
+    found = array_of(data)
+    if found is None:
+        empty = "an empty " if isinstance(data, Mapping) and not data else ""
+        raise InputError(f"expected {what}, got {empty}{type(data).__name__}", where=where)
+    if found.dtype.kind == "c":
+        raise InputError(f"expected {what}, got complex numbers", where=where,
+                         fix="Choose a part: np.abs(z), z.real or z.imag")
+    return found.astype(float)
+
+
+def array_of(data: Any) -> Any:
+    """Numbers, real or complex ones, as an array; None for anything else."""
     value = data.value if isinstance(data, Node) else data
     try:
-        return np.asarray([x.value if isinstance(x, Node) else x for x in value]
-                          if isinstance(value, (list, tuple)) else value, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(f"expected a table of numbers, got {type(data).__name__}",
-                         where="draw.heatmap()") from None
+        array = np.asarray([x.value if isinstance(x, Node) else x for x in value]
+                           if isinstance(value, (list, tuple)) else value)
+        if array.dtype.kind == "O" and not any(x is None for x in array.flat):
+            array = array.astype(float)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return array if array.dtype.kind in "biufc" else None
 
 
 def of_ledgers(data: Any) -> Table:
@@ -104,7 +127,7 @@ def of_ledgers(data: Any) -> Table:
     every = {step for part in parts for step in part}
     steps: list[int | None] = [*sorted(t for t in every if t is not None)]
     if not steps:
-        raise InputError("the uses in this ledger have no time steps", where="draw.heatmap()",
+        raise InputError("the uses in this ledger have no time steps", where=WHERE,
                          fix="Compute under tg.timestep(t)")
     steps += [None] * (None in every)
     table = np.array([[part.get(t, 0.0) for t in steps] for part in parts])

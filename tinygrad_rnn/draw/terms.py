@@ -12,7 +12,7 @@ from collections.abc import Hashable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .outside import TOTAL
+from .outside import BETWEEN, TOTAL
 from .routes import better, cheapest
 from .routing import SHARED, Field, Rect, Way, centre, moved, shifted
 from .scene import Wire
@@ -20,8 +20,6 @@ from .search import AWAY, TRACK, End, doors
 
 if TYPE_CHECKING:
     from .timegrid import TimeGrid
-
-BETWEEN = 16.0  # from the rail of one total to that of the next
 
 
 class Terms:

@@ -8,8 +8,9 @@ Linear in the number of steps: what depends on the step is only where its column
 from __future__ import annotations
 
 from . import firsts, style
+from .contexts import between
 from .labels import Run, Text, roman, width
-from .outside import around, high_of, place_around
+from .outside import around, beside, block_of, high_of, place_around
 from .passages import PASSAGES, Ways
 from .routing import Rect, Way, centre, moved
 from .scene import Column, Glyph, Rail, Scene, Wire
@@ -33,6 +34,11 @@ class TimeGrid:
         self.leads: dict[int, float] = {}  # by stage
         self.column_of: dict[Glyph, int] = {}
         self.rects: dict[Glyph, Rect] = {}
+        self.contexts = between(scene)
+        self.blocks = {stage: block_of(scene, [g for g in scene.around
+                                               if self.contexts.get(g) == stage])
+                       for stage in sorted(set(self.contexts.values()))}
+        self.before: dict[int, float] = {}  # where what is handed over to each stage begins
         self.wires = Ways(self)
         self.align()
         self.place_columns()
@@ -71,7 +77,8 @@ class TimeGrid:
         for i, column in enumerate(self.scene.columns):
             if column.stage != stage:
                 stage = column.stage
-                x += firsts.room_after(self, i - 1) + self.room_before(stage) + self.lead(stage)
+                x += firsts.room_after(self, i - 1)
+                x += self.room_between(stage, x) + self.room_before(stage) + self.lead(stage)
                 self.start[stage] = x
             self.left.append(x)
             wide = self.column_width(column)
@@ -82,6 +89,14 @@ class TimeGrid:
                 self.rects[glyph] = moved(self.of(column).rects[glyph.key], x)
             x += wide + self.between
         self.right = x - self.between
+
+    def room_between(self, stage: int, x: float) -> float:
+        """What stands from `x` on, before a stage and all that is its own, needs."""
+        block = self.blocks.get(stage)
+        if block is None:
+            return 0.0
+        self.before[stage] = x + beside(self.scene, block)
+        return beside(self.scene, block) + block.right
 
     def room_before(self, stage: int) -> float:
         """What a later stage needs on its left: the boxes of its weights with their sums, its first

@@ -27,6 +27,7 @@ from .model import Drawing
 from .options import Options
 from .paper import Sheet
 from .picture import Picture
+from .tables import numbers_of
 
 MOST = 40  # windows that are drawn
 
@@ -54,15 +55,21 @@ def truncated(windows: Any, k1: int | None = None, k2: int | None = None, *,
     Raises `InputError` for anything else.
     """
     looks = Options("draw.truncated()", palette=palette, font=font, size=size).checked()
-    if isinstance(windows, Directions):
-        parts = [banded(of_truncation(each), f", {way}") for way, each in zip(WAYS, windows)]
-        return Picture(looks.finished(one_below_the_other(*parts)), theme)
+    if losses is not None and isinstance(windows, (int, Directions, Truncation)):
+        raise InputError("losses belong to windows in a list, one to each, and there is none",
+                         where="draw.truncated()")
     if isinstance(windows, int):
-        spans = planned(windows, k1, k2)
+        return Picture(looks.finished(banded(planned(windows, k1, k2))), theme)
+    if isinstance(windows, Directions):
+        drawing = one_below_the_other(*(banded(of_truncation(each), f", {way}")
+                                        for way, each in zip(WAYS, windows)))
     else:
-        spans = of_truncation(windows) if isinstance(windows, Truncation) else \
-            measured(windows, losses)
-    return Picture(looks.finished(banded(spans)), theme)
+        drawing = banded(of_truncation(windows) if isinstance(windows, Truncation) else
+                         measured(windows, losses))
+    if k1 is not None or k2 is not None:
+        raise InputError("k1 and k2 are those of a plan, and windows have their own",
+                         where="draw.truncated()", fix="A plan: draw.truncated(12, k1=4, k2=6)")
+    return Picture(looks.finished(drawing), theme)
 
 
 def banded(spans: list[Span], which: str = "") -> Drawing:
@@ -97,12 +104,14 @@ def measured(windows: Any, losses: Sequence[Any] | None) -> list[Span]:
                          fix="Keep each window of tg.truncated_bptt(...) in a list, after its "
                              "window.backward(loss). Of losses, draw tg.truncation(losses, layer, "
                              "k1); or give a number of steps, with k1=")
-    if losses is not None and len(losses) != len(given):
-        raise InputError(f"expected {len(given)} losses, one for each window, got {len(losses)}",
+    told = None if losses is None else numbers_of(losses, "losses as numbers", "draw.truncated()")
+    if told is not None and told.shape != (len(given),):
+        raise InputError(f"expected {len(given)} losses, one for each window, got "
+                         f"{len(told) if told.ndim == 1 else f'shape {told.shape}'}",
                          where="draw.truncated()")
     spans: list[Span] = []
     for i, window in enumerate(given):
-        own = losses[i] if losses is not None else window.losses[0] if window.losses else None
+        own = told[i] if told is not None else window.losses[0] if window.losses else None
         loss = None if own is None else float(own.value if isinstance(own, Node) else own)
         times = window.times
         reach = max((cut.step + 1 for cut in window.cut if cut.step is not None),

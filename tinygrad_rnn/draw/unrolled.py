@@ -40,9 +40,10 @@ def unrolled(loss: Any, first: int = 3, last: int = 3, *, steps: slice | None = 
 
     Each time step is a column, each shared weight a rail with a tap into every step that uses it.
     Of a long sequence the `first` and `last` steps are drawn and a gap stands for the others;
-    `first=T, last=0` draws every step, `steps=slice(10, 20)` steps 10 to 19. A decoder's steps
-    stand after its encoder's. A fused layer is opened (`tg.open_fused`). A graph without time steps
-    is laid out from its inputs to its result.
+    `first=T, last=0` draws every step, `steps=slice(10, 20)` steps 10 to 19. A step that
+    would be the only one in a gap is drawn too. A decoder's steps stand after its encoder's. A
+    fused layer is opened (`tg.open_fused`). A graph without time steps is laid out from its inputs
+    to its result.
 
         level      "op": every operation; "cell": a box for each cell and step; "layer": a box for
                    each layer, with sequences between

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import nn
-from ..errors import InputError
+from ..errors import InputError, ShapeError
 from ..nn.module import count
 
 INPUT = -1  # the row below all others: what goes in
@@ -82,6 +82,7 @@ def wiring(model: Any) -> Wiring:
         return headed(found, model.head)
     found = Wiring()
     parts = model if isinstance(model, (list, tuple)) else [model]
+    fitting(flat(parts))
     for part in flat(parts):
         add(found, part)
     if not found.rows:
@@ -112,6 +113,29 @@ def flat(parts: Any) -> list[Any]:
         else:
             found.append(part)
     return found
+
+
+def fitting(parts: list[Any]) -> None:
+    """Raise `ShapeError` for a layer of a chain that cannot read what the one before it returns,
+    and `InputError` for a class of layers. What a function makes of numbers is not known."""
+    size, only_last, before = None, False, ""
+    for part in parts:
+        if isinstance(part, type):
+            raise InputError(f"expected a layer, got the class {part.__name__}", where="draw.api()",
+                             fix=f"Make one of it: {part.__name__}(...)")
+        takes, gives = (part.size,) * 2 if isinstance(part, nn.LayerNorm) else sizes(part)
+        if None not in (size, takes) and size != takes:
+            raise ShapeError(f"expected layers that fit, got {type(part).__name__}, which reads "
+                             f"{takes:,} numbers, after {before}, which gives {size:,}",
+                             where="draw.api()")
+        if only_last and isinstance(part, (nn.Layer, nn.Cell)):
+            raise ShapeError(f"expected a sequence for {type(part).__name__}, but {before} returns "
+                             "only its last step", where="draw.api()",
+                             fix=f"Set return_sequences=True on {before}")
+        same = isinstance(part, (nn.Linear, nn.LayerNorm, nn.Dropout))
+        only_last = not part.return_sequences if isinstance(part, nn.Layer) else only_last and same
+        before = type(part).__name__
+        size = size if isinstance(part, nn.Dropout) else gives
 
 
 def headed(found: Wiring, head: Any) -> Wiring:
@@ -153,9 +177,12 @@ def add(found: Wiring, part: Any) -> None:
 
 
 def sizes(part: Any) -> tuple[int | None, int | None]:
-    """What goes into a map, and what comes out."""
+    """What goes into a part, and what comes out."""
+    if isinstance(part, (nn.Layer, nn.Cell)):
+        paired = isinstance(part, nn.Bidirectional) and part.merge == "none"
+        return part.input_size, None if paired else part.output_size
     if isinstance(part, nn.MLP):
-        return part.layers[0].in_size, part.layers[-1].out_size
+        return None if part.flatten else part.layers[0].in_size, part.layers[-1].out_size
     if isinstance(part, nn.Embedding):
         return part.classes, part.out_size
     return getattr(part, "in_size", None), getattr(part, "out_size", None)

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..core import ops
 from ..core.gradients import pull
-from ..core.graph import Node, Op, operands_of
+from ..core.graph import Node, Op
 from ..core.parts import Part
 from ..core.totals import Totals
 from .cells import AffineCell
@@ -60,7 +60,8 @@ def step_by_step(g: Any, y: Any, *operands: Any, run: Pass,
 
 def add_up(node: Any, g: Any, arriving: Totals) -> None:
     """By hand, where nobody looks on."""
-    arriving.give_all(operands_of(node), node.params["run"].shares(g))
+    run = node.params["run"]
+    arriving.give_all(node, run.shares(g), g.dtype is run.settled.dtype)
 
 
 SEQUENCE = Op("sequence", rules=(through_time,), joint=True, sums=add_up, parts=step_by_step,

@@ -61,6 +61,7 @@ class RNNBack:
 
     def __init__(self, T: int, B: int, H: int, dtype: Any, reverse: bool) -> None:
         self.delta, self.carry = Strip(T, B, H, dtype, reverse), np.empty((B, H), dtype)
+        self.across = self.delta.rows.T
         size = block_of(T, B * H)
         self.slopes = Strip(size, B, H, dtype)
         self.taken = self.delta.whole[::-1] if reverse else self.delta.whole

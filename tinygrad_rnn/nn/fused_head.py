@@ -15,14 +15,15 @@ import numpy as np
 
 from ..core import ops
 from ..core.functions import softmax_
-from ..core.graph import Node, Op, operands_of
+from ..core.graph import Node, Op
+from ..core.inplace import values_of
 from ..core.parts import Part
 from ..core.per_sample import checked, one_hot
 from ..core.place import here
 from ..core.timeline import column, times_of
 from ..core.totals import Totals, ones
 from .fused_compiled import few
-from .fused_node import of_one, record, values_of
+from .fused_node import of_one, record
 from .fused_rnn import LAID_OUT, begins, total, weighted
 
 FEW = 64  # classes that are looked at one by one: below, a reduction takes longer
@@ -39,8 +40,7 @@ def by_rows(f: Any, a: Any, v: Any) -> Any:
     each out along its row first."""
     if a.size > LAID_OUT or a.dtype is not v.dtype:
         return f(a, v[:, None])
-    laid = np.empty(a.shape, a.dtype)
-    laid[...] = v[:, None]
+    laid = v.repeat(a.shape[1]).reshape(a.shape)
     return f(a, laid, laid)
 
 
@@ -78,14 +78,15 @@ def _affine_parts(g: Any, y: Any, x: Any, W: Any, *b: Any, span: range,
 
 
 def _affine_sums(node: Any, g: Any, arriving: Totals) -> None:
-    arriving.give_all(operands_of(node), shares(g, node.u, node.v, node.params.get("loops")))
+    arriving.give_all(node, shares(g, node.u, node.v, node.params.get("loops")))
 
 
 def shares(g: Any, x: Any, W: Any, loops: Any) -> tuple[Any, Any, Any]:
     """What leaves through x, W and b."""
-    flat = rows(g)
+    n, shape = W.shape[0], x.shape
+    flat = g.reshape(-1, n)
     if loops is None:
-        return flat.dot(W).reshape(x.shape), flat.T.dot(rows(x)), total(flat)
+        return flat.dot(W).reshape(shape), flat.T.dot(x.reshape(-1, shape[-1])), total(flat)
     found = np.zeros(x.shape, W.dtype), np.zeros(W.shape, W.dtype), np.zeros(len(W), W.dtype)
     loops.head_back(flat, rows(x), W, rows(found[0]), *found[1:])
     return found
@@ -117,12 +118,13 @@ def affine(x: Any, W: Any, b: Any, span: range, name: str | None = None) -> Any:
 class Softmax:
     """L_t = weight * the sum over the samples of -log softmax(y_t)[target_t], for all t.
 
-    `at` says where the class of each row stands among all the entries of y. Keeps exp(y - s) and
-    its sum, from which the gradient p - onehot is one product. Where entries are not far from each
-    other the shift s is y[target], so that -log p is the log of that sum; else it is max y.
+    `at` says where the class of each row stands among all the entries of y. With e = exp(y - s),
+    keeps their `sum` and e - sum * onehot, `part`: the gradient p - onehot is one by the other.
+    Where entries are not far from each other the shift s is y[target], so that -log p is the log of
+    the sum; else it is max y.
     """
 
-    __slots__ = ("at", "exp", "shape", "sum", "weight")
+    __slots__ = ("at", "part", "shape", "sum", "weight")
 
     def __init__(self, y: Any, classes: Any, weight: float) -> None:
         """`classes` (N,), one for each row of y."""
@@ -142,18 +144,22 @@ class Softmax:
 
     def value(self, y: Any) -> Any:
         """L_t at every step: (T, ..., O) -> (T,)."""
-        y = rows(y)
+        y = y.reshape(-1, self.shape[-1])
         near = y.size and y.itemsize > 2 and y.item(y.argmax()) - y.item(y.argmin()) < FAR
         if near:
             low = by_rows(np.subtract, y, y.ravel()[self.at])
         else:  # or not a number
             low = y - np.maximum.reduce(y, 1, keepdims=True)
             picked = low.ravel()[self.at]
-        self.exp = np.exp(low, low)
-        self.sum = low.dot(ones(low.shape[1], low.dtype))
-        costs = np.log(self.sum)
-        if not near:
+        self.part = np.exp(low, low)
+        dtype = low.dtype
+        self.sum = total = low.dot(ones(self.shape[-1], dtype))
+        costs, flat = np.log(total), low.ravel()  # a view of it
+        if near:  # exp(0) is 1
+            flat[self.at] = np.subtract(ones((), dtype), total)
+        else:
             costs -= picked
+            flat[self.at] -= total
         if len(costs) > self.shape[0]:  # the samples of a step
             costs = np.add.reduce(costs.reshape(self.shape[0], -1), 1)
         return costs if self.weight == 1 else np.multiply(costs, self.weight, costs)
@@ -167,9 +173,7 @@ class Softmax:
         each = g if self.weight == 1 else np.multiply(g, self.weight)
         if len(each) < len(self.sum):  # the samples of a step
             each = np.repeat(each, len(self.sum) // len(each))
-        found = by_rows(np.multiply, self.exp, np.divide(each, self.sum))
-        found.ravel()[self.at] -= each  # a view of it
-        return found.reshape(x.shape)
+        return by_rows(np.multiply, self.part, np.divide(each, self.sum)).reshape(x.shape)
 
 
 class CompiledSoftmax(Softmax):

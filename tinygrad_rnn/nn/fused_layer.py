@@ -16,10 +16,10 @@ import numpy as np
 
 from ..core import ops
 from ..core.graph import Node, constant
-from ..core.inplace import plain
+from ..core.inplace import plain, values_of
 from ..core.place import switch
 from .fused import SEQUENCE
-from .fused_node import record, values_of
+from .fused_node import record
 from .fused_pass import WEIGHTS, Pass, Settled
 from .masking import Masks
 from .sequence import Steps

@@ -8,11 +8,10 @@ L_t. Its operands' numbers are kept with it, as they were.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from ..core.graph import Node, Op, Rest, make
-from ..core.inplace import settle
+from ..core.graph import Node, Op, make, rest_of
 from ..core.place import Place, here
 from ..core.timeline import Sequence as Timed
 from ..core.values import Tensor
@@ -25,9 +24,8 @@ def record(op: Op, value: Any, nodes: Sequence[Node | None], values: Sequence[An
     place, kind = here().over(span), Tensor if times is None else Timed
     for x in nodes if place.fast else ():
         if x is not None and x.op.wanted:  # nothing to do but record
-            rest = Rest(nodes[2:], values[2:]) if len(nodes) > 2 else None
-            node = make(kind, op, value, nodes[0], nodes[1], values[0], values[1], place, rest,
-                        params, name)
+            node = make(kind, op, value, nodes[0], nodes[1], values[0], values[1], place,
+                        rest_of(nodes, values), params, name)
             break
     else:
         node = op.note(kind, place, value, nodes, values, params)
@@ -49,9 +47,3 @@ def of_one(op: Op, value: Any, x: Any, u: Any, place: Place, params: dict[str, A
     for watch in place.watchers:
         watch.node(node, op, (x,))
     return node
-
-
-def values_of(nodes: Iterable[Node]) -> list[Any]:
-    """The numbers of nodes, as they are now: of those whose arrays the user may still hold, too."""
-    settle(*nodes)
-    return [x.value for x in nodes]

@@ -178,7 +178,8 @@ class Pass:
             kind, _, part = name.partition(" ")
             found = (deltas.states if kind == "first" else deltas.fresh)[
                 self.settled.cell.state_names.index(part)]
-            return found[0] if self.settled.single else found
+            # of pieces that went side by side it is a column
+            return np.ascontiguousarray(found[0] if self.settled.single else found)
         return np.concatenate([self.kernel.gradient(half, deltas)
                                for half in ("W_xh", "W_hh")], 1)
 

@@ -173,10 +173,9 @@ class RNNKernel:
 
     def gradient(self, name: str, deltas: Deltas) -> Any:
         """The gradient of a weight: all steps in one product."""
-        delta = deltas.lent.delta.rows
         if name == "b_h":
-            return total(delta)
-        return delta.T.dot(self.x_rows if name == "W_xh" else self.desk.before_rows
+            return total(deltas.lent.delta.rows)
+        return deltas.lent.across.dot(self.x_rows if name == "W_xh" else self.desk.before_rows
                            if self.way.same else rows(self.seen))
 
     def uses(self, name: str, deltas: Deltas) -> list[tuple[Any, Any, Any]]:

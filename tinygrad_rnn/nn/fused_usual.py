@@ -12,16 +12,16 @@ time.
 
 from __future__ import annotations
 
-from operator import is_
 from typing import Any
 
-from ..core.graph import constant
+from ..core.graph import constant, make, rest_of
+from ..core.inplace import values_of
 from ..core.place import here
-from ..core.timeline import column
+from ..core.timeline import Sequence, column
 from .cells import RNNCell
 from .fused import SEQUENCE
 from .fused_layer import FusedRun
-from .fused_node import record, values_of
+from .fused_node import record
 from .fused_pass import WEIGHTS, Pass, Settled
 from .gated import GRUCell, LSTMCell
 from .masking import Masks
@@ -32,7 +32,7 @@ CELLS = RNNCell, LSTMCell, GRUCell  # themselves: a class of a user's may comput
 class Usual:
     """What the first call settled, and what it looked at."""
 
-    __slots__ = ("dtype", "held", "masks", "names", "place", "sequence", "settled", "shape",
+    __slots__ = ("at", "dtype", "held", "masks", "names", "place", "sequence", "settled", "shape",
                  "times", "wanted", "weights")
 
     def __init__(self, layer: Any, xs: Any) -> None:
@@ -50,23 +50,32 @@ class Usual:
         self.sequence = layer.return_sequences and not (
             layer.return_state or layer.return_all_states)
         self.times = column(self.settled.span, len(self.shape))
+        learns = self.place.fast and any(self.wanted)  # nothing to do but record
+        self.at = self.place.over(self.settled.span) if learns else None
         layer.usual = self
         self.held = [*vars(layer).values(), *held.values()]
+
+    def fits(self, layer: Any, value: Any) -> bool:
+        """Whether all that the first call looked at is the same: of weights it matters which they
+        are, of options what they say."""
+        held = vars(layer.cell)
+        if value.shape != self.shape or value.dtype is not self.dtype or here() is not self.place:
+            return False
+        for name, weight in zip(self.names, self.weights):
+            if held.get(name) is not weight:
+                return False
+        try:
+            return [*vars(layer).values(), *held.values()] == self.held
+        except ValueError:  # an array, which somebody keeps there, is another one than it was
+            return False
 
 
 def usual_call(layer: Any, xs: Any) -> Any:
     """What a fused layer returns for `xs` and nothing else; None if it has to be looked at."""
     usual: Usual | None = layer.usual
-    value, held = xs.value, vars(layer.cell)
-    shape = value.shape
-    try:  # of weights it matters which they are, of options what they say
-        known = usual is not None and shape == usual.shape and value.dtype is usual.dtype \
-            and here() is usual.place \
-            and all(map(is_, usual.weights, map(held.get, usual.names))) \
-            and [*vars(layer).values(), *held.values()] == usual.held
-    except ValueError:  # an array, which somebody keeps there, is another one than it was
-        known = False
-    if usual is None or not known:
+    value = xs.value
+    if usual is None or not usual.fits(layer, value):
+        shape = value.shape
         plain = type(layer.cell) in CELLS and layer.start == "zeros" \
             and layer.checkpoint_every is None
         if not plain or len(shape) not in (2, 3) or shape[-1] != layer.input_size or not shape[0]:
@@ -79,4 +88,10 @@ def usual_call(layer: Any, xs: Any) -> Any:
         return layer.results(FusedRun(run, nodes), None)
     loops = run.kernel.loops
     params = {"run": run} if loops is None else {"run": run, "loops": loops}  # for what follows
-    return record(SEQUENCE, run.value, nodes, values, usual.settled.span, params, "h", usual.times)
+    if usual.at is None:
+        return record(SEQUENCE, run.value, nodes, values, usual.settled.span, params, "h",
+                      usual.times)
+    node = make(Sequence, SEQUENCE, run.value, xs, nodes[1], values[0], values[1], usual.at,
+                rest_of(nodes, values), params, "h")
+    node.times = usual.times
+    return node

@@ -79,19 +79,29 @@ def number(x: Any, name: str, where: str, *, least: float = -np.inf, most: float
     parameters into float64. NaN is none, and Inf only with `finite=False`."""
     x = x[()] if isinstance(x, np.ndarray) and x.ndim == 0 else x
     real = isinstance(x, REAL) and not isinstance(x, bool)
-    if not real or not least <= x <= most or finite and not np.isfinite(x):
+    value = as_float(x) if real else np.nan
+    if not least <= value <= most or finite and not np.isfinite(value):
         bound = f" from {least:g} to {most:g}" if most < np.inf else \
             f" of at least {least:g}" if least > -np.inf else ""
         raise InputError(f"expected {name} to be a {'finite ' * finite}number{bound}, got {x!r}",
                          where=where)
-    return float(x)
+    return value
+
+
+def as_float(x: Any) -> float:
+    """A number as a plain float; a whole number beyond all floats is infinite."""
+    try:
+        return float(x)
+    except OverflowError:
+        return np.inf if x > 0 else -np.inf
 
 
 def above_zero(x: Any, name: str, where: str) -> float:
     """A number above 0; Inf is one."""
-    if not number(x, name, where, finite=False) > 0:
+    value = number(x, name, where, finite=False)
+    if not value > 0:
         raise InputError(f"expected {name} above 0, got {x!r}", where=where)
-    return float(x)
+    return value
 
 
 def rate(p: Any, argument: str, where: str) -> float:
