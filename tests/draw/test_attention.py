@@ -151,3 +151,19 @@ def test_what_one_stage_leaves_to_the_next_stands_between_them(view, direction, 
     assert len(beside) == (7 if keys else 2)
     assert all(encoder < box.sides[axis] and box.sides[axis + 2] < decoder for box in beside)
     assert [box.role for box in drawing.boxes].count("total") == 1
+
+
+def test_what_steps_use_again_is_no_result():
+    """Two layers one after the other, and one that goes past the second."""
+    first, second = (nn.RNN(3, 3, return_sequences=True, seed=i) for i in range(2))
+    states = first(R(0).normal(size=(3, 2, 3)))
+    outputs = nn.Linear(3, 2, name="hy", seed=2)(second(states) + states)
+    drawing = draw.unrolled(nn.cross_entropy(outputs, np.zeros((3, 2), int))).drawing
+    roles = {plain(box.text): box.role for box in drawing.boxes}
+    assert (roles["stack"], roles["L = Σ L_t"]) == ("value", "total")
+    boxes = {box.id: box for box in drawing.boxes}
+    entering = [line for line in drawing.lines if line.tail in boxes
+                and boxes[line.tail].role == "initial"]
+    assert len(entering) == 2
+    assert all(len({y for _, y in line.points}) == 1 for line in entering)  # none crosses another
+    assert faults(drawing) == []

@@ -502,3 +502,14 @@ def test_negative_factors_stand_in_brackets():
     a, b = tg.Value(2.0, name="a"), tg.Value(-3.0, name="b")
     picture = draw.scalar((a * b * -1.0).named("y"))
     assert any("−3 · (−1) = 3" in text for text in words(picture))
+
+
+def test_the_captions_of_two_directions_begin_at_one_x():
+    layer = nn.Bidirectional(nn.RNN(3, 2, return_sequences=True, seed=0))
+    outputs = layer(np.random.default_rng(0).normal(size=(6, 2, 3)))
+    losses = [(outputs[t] ** 2).sum() for t in range(6)]
+    drawing = draw.truncated(tg.truncation(losses, layer.parameters(), 2, 3)).drawing
+    captions = [label for label in drawing.labels if plain(label.text).startswith("Truncated")]
+    assert len(captions) == 2
+    assert captions[0].x == captions[1].x
+    assert faults(drawing) == []

@@ -29,8 +29,13 @@ def side_by_side(left: Drawing, right: Drawing) -> Drawing:
 
 
 def one_below_the_other(upper: Drawing, lower: Drawing) -> Drawing:
-    """Two drawings on one paper; what had the same x has it still."""
+    """Two drawings on one paper; what had the same x has it still. Their captions, each the last of
+    its words, begin at one x."""
     lower = moved(lower, 0.0, upper.top + upper.height - lower.top, "lower.")
+    left = min(upper.left, lower.left) + style.MARGIN
+    upper, lower = (replace(drawing, labels=(*drawing.labels[:-1],
+                                             drawing.labels[-1]._replace(x=left)))
+                    for drawing in (upper, lower))
     return framed(Drawing(0, 0, 0, 0, f"{upper.title}; {lower.title}",
                           (*upper.frames, *lower.frames), (*upper.lines, *lower.lines),
                           (*upper.boxes, *lower.boxes), (*upper.labels, *lower.labels),

@@ -32,6 +32,16 @@ def with_given(scene: Scene, made: set[Glyph]) -> set[Glyph]:
     return found
 
 
+def used_again(scene: Scene) -> set[Glyph]:
+    """What the steps are made from, around them: no result."""
+    found = {glyph for column in scene.columns for glyph in column.glyphs}
+    found |= {rail.glyph for rail in scene.rails}
+    for wire in reversed(scene.wires):
+        if wire.head in found:
+            found.add(wire.tail)
+    return found.intersection(scene.around)
+
+
 def between(scene: Scene) -> dict[Glyph, int]:
     """What is made of the steps of one stage and used by those of a later one, with this stage."""
     if len(scene.stages()) < 2:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 from . import style
 from .ink import Ink
@@ -220,11 +220,11 @@ class Turned:
             i = max(self.grid.column_of.get(self.twins[end], 0) for end in (wire.head, wire.tail))
             between = self.grid.left[i] - self.grid.between / 2
             spots = at_level(way, way[-1][1] - 12 if wire.tail in self.scene.initial else between)
-        for p, q in pairwise(way):
-            for far in (0.5, 0.3, 0.7):
-                x, y = p[0] + (q[0] - p[0]) * far, p[1] + (q[1] - p[1]) * far
-                spots += [((x, y - 5), "middle"), ((x, y + 13), "middle"),
-                          ((x + 6, y + 4), "start"), ((x - 6, y + 4), "end")]
+        parts = [*pairwise(way)]
+        for (p, q), far in (*product(parts, (0.5, 0.3, 0.7)), *product(parts, (0.15, 0.85))):
+            x, y = p[0] + (q[0] - p[0]) * far, p[1] + (q[1] - p[1]) * far
+            spots += [((x, y - 5), "middle"), ((x, y + 13), "middle"),
+                      ((x + 6, y + 4), "start"), ((x - 6, y + 4), "end")]
         passage = wire.kind in PASSAGES and not wire.hands_over
         self.say(spots, wire.note, "text" if passage else "quiet",
                  style.SMALL if passage else style.TINY, halo=passage)

@@ -3,7 +3,8 @@
 The question this file answers: *where does a state stand that no step has made?*
 
 On the left of the first step; of a sequence that is read from its end, on the right of the last.
-Each stands in the row of its state, with its note below, or as near to it as there is room.
+Each stands in the row of its state, with its note below, or, if another stands there, in that of
+what it enters; or as near to it as there is room.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ def place(grid: TimeGrid) -> None:
         rects = grid.templates[stage].rects
         y = centre(rects.get(glyph.key) or rects[head.key])[1]
         rect = around((x, y), glyph)
+        if any(rect[1] < other[3] and rect[3] > other[1] and rect[0] < other[2]
+               and rect[2] > other[0] for other in placed):  # two layers, their states in one row
+            rect = around((x, centre(rects[head.key])[1]), glyph)
         near = beside_others(grid, rect, glyph.note, placed, stage)
         on_its_side = rect[3] - rect[1] > 2 * style.VAR
         if not last and on_its_side and any(on_rail(grid, r, glyph.note, stage)

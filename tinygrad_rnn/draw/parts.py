@@ -17,7 +17,7 @@ from collections.abc import Hashable, Iterable
 import numpy as np
 
 from ..core.graph import Node, leaf
-from .contexts import afterwards, between
+from .contexts import afterwards, used_again
 from .labels import symbol
 from .scene import Scene, Wire
 
@@ -157,9 +157,9 @@ def assign_roles(scene: Scene) -> None:
         for glyph in column.glyphs:
             if glyph.role == "value":
                 glyph.role = variable_role(glyph.node, glyph.key, steps)
-    after, contexts = afterwards(scene), between(scene)
+    after, again = afterwards(scene), used_again(scene)
     for glyph in scene.around:
-        if glyph in contexts:
+        if glyph in again:
             glyph.role = "value" if glyph.role == "total" else glyph.role
         elif glyph.role == "value":
             glyph.role = "loss" if lossy(glyph.node) else \
