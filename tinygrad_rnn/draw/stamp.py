@@ -176,11 +176,12 @@ class Stamp:
         return found
 
     def nearly_free(self, spot: tuple[Point, str], wide: float, lines: int = 1) -> bool:
-        """Whether a note would stand clear where the font is not the widest; of boxes and other
-        notes, also where it is: two of them side by side read as one."""
+        """Whether a note would stand clear where the font is not the widest; of boxes, arrow
+        heads and other notes, also where it is: two of them side by side read as one."""
         a, narrow = note_rect(spot, wide - 2.0, lines), NARROW * wide
         return self.free(spot, narrow, lines=lines) and not any(
-            a[0] < b[2] and a[2] > b[0] and a[1] < b[3] and a[3] > b[1] for b in self.field.boxes)
+            a[0] < b[2] and a[2] > b[0] and a[1] < b[3] and a[3] > b[1]
+            for b in (*self.field.boxes, *self.heads()))
 
     def free(self, spot: tuple[Point, str], wide: float, across: bool = False,
              lines: int = 1) -> bool:
