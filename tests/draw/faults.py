@@ -1,13 +1,16 @@
 """What is wrong with the places in a drawing, told from the drawing alone.
 
 Nothing overlaps, nothing is cut, no line runs through a thing it does not belong to, every wire
-reaches what it joins, has an end of its own there, and lies on no other wire.
+reaches what it joins, has an end of its own there, and lies on no other wire; a number of a wire
+can be read as that of no other.
 """
 
 import itertools
 import math
+from functools import partial
 
 from tinygrad_rnn.draw import style
+from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.draw.outlines import meets
 from tinygrad_rnn.draw.paper import label_rect
 
@@ -39,7 +42,7 @@ def faults(drawing, ends=True):
     found += [*dangling(drawing), *(meeting(drawing) if ends else ()),
               *(merged(drawing) if ends else ()),
               *(covered(drawing) if ends and drawing.frames else ()),  # not of graphs without time
-              *strayed(drawing)]
+              *strayed(drawing), *misread(drawing)]
     paper = (drawing.left, drawing.top, drawing.left + drawing.width, drawing.top + drawing.height)
     strips = [((s.x, s.y, s.x + s.w, s.y + s.h), s.id) for s in drawing.strips]
     for rect, what in [
@@ -204,6 +207,44 @@ def strayed(drawing):
         if not all(left + WITHIN <= x <= right - WITHIN and top + WITHIN <= y <= bottom - WITHIN
                    for x, y in points):
             yield f"{line.id} leaves its step"
+
+
+CLOSE, CLEARLY = 12.5, 5.0  # a number is so close to its wire, and so much further from others
+
+
+def misread(drawing):
+    """Numbers that tell of a wire, and stand further from it than it takes to be read as that of
+    another; or on an arrow head, or on a thing."""
+    for label in drawing.labels if any(label.of for label in drawing.labels) else ():
+        rect = label_rect(label)
+        far = {line.id: min(itertools.starmap(partial(gap, rect), itertools.pairwise(line.points)))
+               for line in drawing.lines} if label.of else {}
+        own = min((d for name, d in far.items() if name in label.of), default=math.inf)
+        others = {name: d for name, d in far.items() if name not in label.of}
+        if label.of and own > CLOSE:
+            yield f"{plain(label.text)} is not at {label.of}"
+        yield from (f"{plain(label.text)} of {label.of} is read as that of {name}"
+                    for name, d in others.items() if d < own + CLEARLY)
+        for line in drawing.lines if label.of else ():
+            if line.arrow and overlap(rect, head_rect(line.points[-1], line.points[-2],
+                                                      *style.head(line.width))):
+                yield f"{plain(label.text)} lies on the head of {line.id}"
+        yield from (f"{plain(label.text)} touches {box.id}" for box in things(drawing)
+                    if label.of and overlap(rect, box.sides))
+
+
+def gap(rect, p, q):
+    """How far a rectangle is from a stretch of a line: bisected along it, since the distance from
+    a box that bulges nowhere has one valley."""
+    def at(s):
+        x, y = p[0] + (q[0] - p[0]) * s, p[1] + (q[1] - p[1]) * s
+        return math.hypot(max(rect[0] - x, x - rect[2], 0.0), max(rect[1] - y, y - rect[3], 0.0))
+
+    low, high = 0.0, 1.0
+    while high - low > 1e-4:
+        a, b = low + (high - low) / 3, high - (high - low) / 3
+        low, high = (low, b) if at(a) <= at(b) else (a, high)
+    return min(at(low), at(high), at(0.0), at(1.0))
 
 
 def step_of(box, steps):

@@ -30,9 +30,9 @@ EXACT = 2_000  # contributions of hidden steps that are added up again for their
 class Amounts:
     """What a flow sends along the wires of a scene.
 
-    `of` has the norm for each wire, None where no gradient goes; `deltas` what each step in view
-    contributes to the weight of each rail, by its place in time. Where boxes are drawn, several of
-    these wires are one there.
+    `of` has the norm for each wire, None where no gradient goes, and `behind` the whole of what
+    comes out of a gap, or from a rail; `deltas` what each step in view contributes to the weight of
+    each rail, by its place in time. Where boxes are drawn, several of these wires are one there.
     """
 
     def __init__(self, scene: Scene, flow: GradientFlow, found: Survey) -> None:
@@ -40,6 +40,7 @@ class Amounts:
         self.nodes = {g.node for g in scene.glyphs() if g.node is not None}
         self.rail_of = {rail.glyph: rail for rail in scene.rails}
         self.known: dict[tuple[Node, int], Contribution | None] = {}
+        self.behind: dict[Wire, Any] = {}
         self.of = {wire: self.amount(wire) for wire in scene.uses()}
         self.deltas = {rail.glyph: self.step_deltas(rail) for rail in scene.rails}
 
@@ -138,7 +139,10 @@ class Amounts:
             uses += [e for e in self.sent(x, shown=True) if (e.node, e.position) in taps]
             uses.sort(key=lambda e: -e.node.order)
         parts = [e.array() for e in uses]
-        return norm(np.asarray(sum(parts[1:], parts[0]))) if parts else None
+        if not parts:
+            return None
+        self.behind[wire] = sum(parts[1:], parts[0])
+        return norm(np.asarray(self.behind[wire]))
 
     def joint(self, wire: Wire) -> float | None:
         """The norm of what runs back along a wire that may be several uses: what they send to one

@@ -55,7 +55,8 @@ def moved(drawing: Drawing, dx: float, dy: float, prefix: str) -> Drawing:
                           points=tuple((x + dx, y + dy) for x, y in n.points))
 
     def labels(these: Iterable[Label]) -> tuple[Label, ...]:
-        return tuple(n._replace(x=n.x + dx, y=n.y + dy) for n in these)
+        return tuple(n._replace(x=n.x + dx, y=n.y + dy, of=tuple(prefix + id for id in n.of))
+                     for n in these)
 
     return replace(drawing, left=drawing.left + dx, top=drawing.top + dy,
                    frames=tuple(map(box, drawing.frames)), lines=tuple(map(line, drawing.lines)),

@@ -13,24 +13,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import pairwise, product
+from itertools import pairwise
 
-from . import style
+from . import spots, style
 from .ink import Ink
 from .labels import Run, Text, clean, roman, width
 from .model import Box, Drawing, Label, Point
 from .noting import parted
-from .numbers import lag_text
-from .paper import framed, label_rect
+from .numbers import add_gradients, lag_text
+from .paper import framed, label_rect, turn, turned_box
 from .passages import PASSAGES
 from .routing import Way
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .spots import Places, Spot, at_level, at_start, beside, lanes_and_heads
-from .template import Room
+from .spots import Places, Spot, beside, lanes_and_heads
+from .template import BETWEEN, Room
 from .timegrid import HOPELESS, TimeGrid, gap_lines, title_of
 
 TRIES = 4  # how often things are moved apart
 MORE, ASIDE = 36.0, 12.0  # how far: rows for words, rows and columns for wires
+AIR = 2.0  # between what is said of a variable and the things above and below
 
 
 def draw_down(scene: Scene) -> Drawing:
@@ -53,7 +54,7 @@ def without_words(scene: Scene) -> tuple[Scene, dict[Glyph, Glyph]]:
     twins = {glyph: replace(glyph, note=(), turned=True) for glyph in scene.glyphs()}
 
     def wire(w: Wire) -> Wire:
-        return replace(w, tail=twins[w.tail], head=twins[w.head], note=())
+        return replace(w, tail=twins[w.tail], head=twins[w.head], note=(), arrives=())
 
     def several(glyphs: Iterable[Glyph]) -> list[Glyph]:
         return [twins[glyph] for glyph in glyphs]
@@ -74,15 +75,10 @@ def room_for(scene: Scene, words: int, wires: int) -> Room:
     wide += [width(line, style.SMALL) + 10 for rail in scene.rails for line in parted(rail.note)]
     wide += [width(note, style.SMALL) + 18 for rail in scene.rails
              for note in (*rail.step_notes.values(), rail.gap_note) if note]
-    noted = any(wire.note for wire in scene.wires)
-    return Room(rail=max([style.OP, *wide]), between=26.0 if noted else 16.0,
+    between = 26.0 if any(wire.note for wire in scene.wires) else BETWEEN
+    return Room(rail=max([style.OP, *wide]), between=between + MORE / 2 * words,
                 column=style.GAP_X + ASIDE * wires,
                 row=style.GAP_Y + MORE * words + ASIDE * wires, before=44.0)
-
-
-def turn(p: Point) -> Point:
-    """A point after a quarter turn clockwise."""
-    return -p[1], p[0]
 
 
 class Turned:
@@ -90,20 +86,24 @@ class Turned:
 
     def __init__(self, scene: Scene, grid: TimeGrid, twins: dict[Glyph, Glyph]) -> None:
         self.scene, self.grid, self.twins = scene, grid, twins
-        flat = Ink(grid).drawing()
-        self.frames = [turned_box(box) for box in flat.frames]
-        self.boxes = {box.id: turned_box(box) for box in flat.boxes}
-        self.lines = [line._replace(points=tuple(map(turn, line.points))) for line in flat.lines]
+        ink = Ink(grid)
+        self.frames = [turned_box(box) for box in ink.frames]
+        self.boxes = {box.id: turned_box(box) for box in ink.boxes}
+        self.lines = [line._replace(points=tuple(map(turn, line.points))) for line in ink.lines]
+        self.drawn = {wire: ink.drawn[twin] for wire, twin in zip(scene.wires, grid.scene.wires)
+                      if twin in ink.drawn}
         self.ways = [tuple(map(turn, grid.way(wire))) for wire in grid.scene.wires]
-        self.labels: list[Label] = []
-        self.crowded = 0
-        self.taken = Places()  # where boxes and words are
+        self.labels, self.crowded = list[Label](), 0
+        self.taken, self.edges = Places(), Places()  # as in Ink
         self.lanes, self.heads = lanes_and_heads(self.lines)
         for box in self.boxes.values():
             self.taken.add(box.sides)
         for left, top, right, bottom in (frame.sides for frame in self.frames):
-            self.lanes.add((left, top, left, bottom))
-            self.lanes.add((right, top, right, bottom))
+            for side in (left, right):
+                self.lanes.add((side, top, side, bottom))
+                self.edges.add((side - 3, top, side + 3, bottom))
+            for level in (top, bottom):
+                self.edges.add((left, level - 2, right, level + 2))
         self.words()
 
     @property
@@ -124,24 +124,30 @@ class Turned:
                 self.say(beside(box), lag_text(wire), size=style.TINY, halo=True)
         for glyph in self.scene.glyphs():
             if glyph.note and not any(glyph is rail.glyph for rail in self.scene.rails):
-                self.say(beside(self.boxes[glyph.id]), glyph.note, bold=glyph.when is not None)
+                self.say(beside(self.boxes[glyph.id]), glyph.note, bold=glyph.when is not None,
+                         air=AIR)
+        if self.scene.backwards:
+            add_gradients(self, self.scene.wires, self.between)
         for wire, way in zip(self.scene.wires, self.ways):
-            if wire.note:
+            if wire.note and not self.scene.backwards:
                 self.number(wire, way)
-        for wire, way in zip(self.scene.wires, self.ways):
-            if wire.arrives:
+            if wire.arrives and not self.scene.backwards:
                 self.say(self.leaving(wire, way), wire.arrives, "quiet", style.TINY)
 
-    def say(self, spots: list[Spot], text: Text, role: str = "text", size: float = style.SMALL,
-            bold: bool = False, halo: bool = False) -> None:
+    def say(self, places: list[Spot], text: Text, role: str = "text", size: float = style.SMALL,
+            bold: bool = False, halo: bool = False, air: float = 0.0) -> None:
         """Words at the first spot where they lie on nothing; if there is none, on lines only."""
-        labels = [Label(*at, text, role, size, anchor, bold, halo) for at, anchor in spots]
-        free = [label for label in labels if not self.taken.touch(label_rect(label))]
+        labels = [Label(*at, text, role, size, anchor, bold, halo) for at, anchor in places]
+        free = [label for label in labels if not self.taken.touch(label_rect(label, air))]
         free.sort(key=lambda label: self.heads.touch(label_rect(label)))
         clear = [label for label in free if not self.lanes.touch(label_rect(label))]
         self.crowded += not clear
         label = next(iter([*clear, *free, *labels]))
-        self.labels.append(label._replace(halo=halo or not clear))
+        self.put(label._replace(halo=halo or not clear))
+
+    def put(self, label: Label) -> None:
+        """Words with a look of their own."""
+        self.labels.append(label)
         self.taken.add(label_rect(label))
 
     def title(self, column: Column, frame: Box) -> None:
@@ -194,9 +200,8 @@ class Turned:
         """The sum above a weight, and beside its taps what each step gives."""
         box = self.boxes[rail.glyph.id]
         lines = parted(rail.note)
-        spots = [((box.x, box.sides[1] - 6 - up), "middle") for up in range(0, 100, 16)]
-        spots = [spot for spot in spots if self.room(spot, lines)] or spots
-        (x, y), anchor = spots[0]
+        above = [((box.x, box.sides[1] - 6 - up), "middle") for up in range(0, 100, 16)]
+        (x, y), anchor = next((spot for spot in above if self.room(spot, lines)), above[0])
         for i, line in enumerate(lines):
             self.say([((x, y - 14 * (len(lines) - 1 - i)), anchor)], line)
         seen: set[int | None] = set()
@@ -215,35 +220,29 @@ class Turned:
 
     def number(self, wire: Wire, way: Way) -> None:
         """The number of a wire: between the frames that it joins, else where it starts."""
-        spots: list[Spot] = []
+        places = spots.on_stretches(way)
         if wire.kind in PASSAGES:
-            i = max(self.grid.column_of.get(self.twins[end], 0) for end in (wire.head, wire.tail))
-            between = self.grid.left[i] - self.grid.between / 2
-            spots = at_level(way, way[-1][1] - 12 if wire.tail in self.scene.initial else between)
-        parts = [*pairwise(way)]
-        for (p, q), far in (*product(parts, (0.5, 0.3, 0.7)), *product(parts, (0.15, 0.85))):
-            x, y = p[0] + (q[0] - p[0]) * far, p[1] + (q[1] - p[1]) * far
-            spots += [((x, y - 5), "middle"), ((x, y + 13), "middle"),
-                      ((x + 6, y + 4), "start"), ((x - 6, y + 4), "end")]
+            places = spots.at_level(way, self.between(wire, way)[1]) + places
         passage = wire.kind in PASSAGES and not wire.hands_over
-        self.say(spots, wire.note, "text" if passage else "quiet",
+        self.say(places, wire.note, "text" if passage else "quiet",
                  style.SMALL if passage else style.TINY, halo=passage)
 
+    def between(self, wire: Wire, way: Way) -> Point:
+        """Where a passage runs between two frames."""
+        level, at = way[-1][1] - 12, self.grid.column_of
+        if wire.tail not in self.scene.initial:
+            i = max(at.get(self.twins[end], 0) for end in (wire.head, wire.tail))
+            level = self.grid.left[i] - self.grid.between / 2
+        across = (p[0] for p, q in pairwise(way) if min(p[1], q[1]) <= level <= max(p[1], q[1]))
+        return next(across, way[len(way) // 2][0]), level
+
     def leaving(self, wire: Wire, way: Way) -> list[Spot]:
-        """For what is said where a wire starts: of one to another stage, below the frame."""
-        spots = at_start(wire, way, width(wire.arrives, style.TINY))
-        if wire.hands_over:
-            frame = self.frames[self.grid.column_of[self.twins[wire.tail]]]
-            return [*at_level(way, frame.sides[3] + 12), *spots]
-        return spots
+        """For what is said where a wire to another stage starts: below the frame."""
+        frame = self.frames[self.grid.column_of[self.twins[wire.tail]]]
+        start = spots.at_start(wire, way, width(wire.arrives, style.TINY))
+        return [*spots.at_level(way, frame.sides[3] + 12), *start]
 
     def drawing(self) -> Drawing:
         """The finished picture."""
         return framed(Drawing(0, 0, 0, 0, self.scene.title, tuple(self.frames), tuple(self.lines),
                               tuple(self.boxes.values()), tuple(self.labels)), self.scene.caption)
-
-
-def turned_box(box: Box) -> Box:
-    """A box after the turn."""
-    x, y = turn((box.x, box.y))
-    return box._replace(x=x, y=y, w=box.h, h=box.w)

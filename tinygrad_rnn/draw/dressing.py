@@ -86,7 +86,7 @@ class Dresser:
         if mean := mean_of(self.scene.columns):
             said.append(mean)
         if any(wire.arrives for wire in self.scene.wires):
-            said.append(roman("a number at an arrow head: what arrives there, where more than one "
+            said.append(roman("a small number at a wire: what arrives by it, where more than one "
                               "gradient does"))
         if self.stripped or any(rail.step_notes for rail in self.scene.rails):
             said.append((Run("Δ"), Run("t", "_"), Run(": what step "), Run("t", "i"),

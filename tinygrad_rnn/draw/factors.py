@@ -35,15 +35,20 @@ def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
         (g.key, g.when): g for c in amounts.scene.columns for g in c.glyphs if g.role == "state"
     }
     there = [wire for wire, amount in of.items() if amount is not None]
-    counted = Counter(wire.tail for wire in there if wire.tail.role in ("state", "output"))
+    ways: dict[tuple[Glyph, Glyph], list[Wire]] = {}  # h * h uses it twice: one number
+    for wire in there:
+        if wire.tail.role in ("state", "output") and wire.kind not in ("result", "tap"):
+            ways.setdefault((wire.tail, wire.head), []).append(wire)
+    counted = Counter(tail for tail, _ in ways)
+    for (tail, _), wires in ways.items():
+        if counted[tail] > 1:
+            wires[0].arrives = arriving(wires, amounts)
     passages: dict[tuple[Glyph, int | None], list[tuple[Wire, Wire]]] = {}
     for wire in there:
         if wire.kind == "carried":
             for part in wire.parts():
                 if amounts.of[part] is not None:
                     passages.setdefault((part.tail, wire.head.when), []).append((wire, part))
-        if wire.kind in ("carried", "fed", "inner") and counted[wire.tail] > 1:
-            wire.arrives = arriving(wire, amounts)
     for (tail, when), uses in passages.items():
         after = states.get((tail.key, when))
         if after is None or after.node is None:
@@ -55,14 +60,15 @@ def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
             first.note = (*before, *roman(f"×{number(factor)}"))
 
 
-def arriving(wire: Wire, amounts: Amounts) -> Text:
-    """What comes along one of several wires: what its uses send, or all that hidden steps do."""
-    uses = [part for part in wire.parts() if amounts.use(part) is not None]
+def arriving(wires: list[Wire], amounts: Amounts) -> Text:
+    """What one user sends to a state: by all its uses, or all that comes out of a gap, or from a
+    rail."""
+    uses = [part for wire in wires for part in wire.parts() if amounts.use(part) is not None]
+    tail = wires[0].tail
     if uses:
-        return roman(number(amounts.together(uses, wire.tail)))
-    node = wire.tail.node
-    hidden = None if node is None else amounts.hidden_sum(node)
-    return () if node is None or hidden is None else signed(node, hidden)
+        return roman(number(amounts.together(uses, tail)))
+    whole = amounts.behind.get(wires[0])
+    return () if whole is None or tail.node is None else signed(tail.node, whole)
 
 
 def say_gap(scene: Scene, amounts: Amounts) -> None:

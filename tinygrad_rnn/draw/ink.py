@@ -38,6 +38,7 @@ class Ink:
         self.lines: list[Line] = []
         self.labels: list[Label] = []
         self.ids: Counter[str] = Counter()
+        self.drawn: dict[Wire, int] = {}  # which of the lines a wire is
         self.crowded = 0
         self.taken = Places()  # where glyphs and words are
         self.lanes = Places()  # where lines run
@@ -50,7 +51,7 @@ class Ink:
         titles = len(self.labels)
         for wire in self.scene.wires:
             if wire.kind != "term":
-                self.lay(line_of(wire, self.reaching(wire, grid.way(wire)), self.ids))
+                self.lay(line_of(wire, self.reaching(wire, grid.way(wire)), self.ids), wire)
         for rail in self.scene.rails:
             self.rail(rail)
         for i, total in enumerate(self.scene.totals):
@@ -121,8 +122,10 @@ class Ink:
             return spots.further(spot, text, self.taken)
         return spot
 
-    def lay(self, line: Line) -> None:
+    def lay(self, line: Line, wire: Wire | None = None) -> None:
         """Draw a line, and remember where it runs."""
+        if wire is not None:
+            self.drawn[wire] = len(self.lines)
         self.lines.append(line)
         self.lanes.add(line)
         if line.arrow:
@@ -174,7 +177,7 @@ class Ink:
             starts.append(way[-1][0])
             self.dot(f"{total.id}.term{i}", way[-1], "line")
             self.lay(line_of(wire, self.reaching(wire, way), self.ids,
-                             head=f"{total.id}.term{i}", arrow=wire.backwards))
+                             head=f"{total.id}.term{i}", arrow=wire.backwards), wire)
         end, level = self.grid.rects[total][0], centre(self.grid.rects[total])[1]
         x = self.before_totals(self.grid.contexts.get(total)) - \
             TRACK * self.scene.totals.index(total)

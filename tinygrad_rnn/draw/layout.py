@@ -18,7 +18,7 @@ from .down import draw_down
 from .ink import Ink
 from .model import Drawing
 from .scene import Scene
-from .template import Room
+from .template import BETWEEN, Room
 from .timegrid import HOPELESS, TimeGrid
 
 LAYOUTS, DIRECTIONS = ("auto", "own", "graphviz"), ("right", "down")
@@ -50,7 +50,8 @@ def roomy(scene: Scene) -> Ink:
     tried: list[Ink] = []
     for tries in range(TRIES):
         more = MORE * tries
-        tried.append(Ink(TimeGrid(scene, Room(column=style.GAP_X + more, row=style.GAP_Y + more))))
+        room = Room(column=style.GAP_X + more, row=style.GAP_Y + more, between=BETWEEN + 2 * more)
+        tried.append(Ink(TimeGrid(scene, room)))
         if not tried[-1].all_crowded or tried[-1].grid.crowded > HOPELESS:
             break
     return min(tried, key=lambda ink: ink.all_crowded)

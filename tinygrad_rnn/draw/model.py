@@ -62,7 +62,8 @@ class Line(NamedTuple):
 
 class Label(NamedTuple):
     """Words on their own. `anchor` is "start", "middle" or "end"; `halo` clears the paper
-    behind; `ink` replaces the role's."""
+    behind; `ink` replaces the role's. A number that tells of a wire has the ids of the lines that
+    it is `of`."""
 
     x: float
     y: float
@@ -73,6 +74,7 @@ class Label(NamedTuple):
     bold: bool = False
     halo: bool = False
     ink: str | None = None
+    of: tuple[str, ...] = ()
 
 
 class Cell(NamedTuple):

@@ -5,16 +5,21 @@ The question this file answers: *which number stands at which line?*
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from . import spots, style
-from .labels import Run, Text, width
-from .model import Box, Label, Point
+from .labels import Run, Text, plain, width
+from .model import Box, Label, Line, Point
+from .nearest import Nearest, from_head, from_middle
 from .paper import label_rect
 from .passages import PASSAGES
+from .routing import Way
 from .scene import Rail, Wire
-from .spots import said_at
+from .spots import Places, said_at
+from .timegrid import TimeGrid
 
 if TYPE_CHECKING:
     from .ink import Ink
@@ -28,6 +33,9 @@ def add_numbers(ink: Ink) -> None:
     for wire in ink.scene.wires:
         if wire.delay:
             delay(ink, wire)
+    if ink.scene.backwards:
+        add_gradients(ink, ink.scene.wires, partial(between, ink.grid))
+        return
     handed = [wire for wire in ink.scene.wires if wire.hands_over]
     for wire in handed:
         handing(ink, wire)
@@ -35,10 +43,6 @@ def add_numbers(ink: Ink) -> None:
     for wire in ink.scene.wires:
         if wire.note and wire not in told:
             number(ink, wire)
-    arriving = [wire for wire in ink.scene.wires if wire.arrives and wire not in told]
-    room = max((wire.arrives for wire in arriving), key=wide, default=())
-    for wire in arriving:
-        arrival(ink, wire, room)
 
 
 def wide(text: Text) -> float:
@@ -98,15 +102,6 @@ def number(ink: Ink, wire: Wire) -> None:
     ink.put(label._replace(halo=passage or ink.lanes.touch(label_rect(label))))
 
 
-def arrival(ink: Ink, wire: Wire, room: Text) -> None:
-    """What arrives at the start of a wire, beside the arrow head there; at a place where there is
-    `room` for what arrives elsewhere too, so that all steps look alike."""
-    places = spots.at_start(wire, ink.grid.way(wire), width(room, style.TINY))
-    at, anchor = ink.best(places, room)
-    label = Label(*at, wire.arrives, "quiet", style.TINY, anchor)
-    ink.put(label._replace(halo=ink.lanes.touch(label_rect(label))))
-
-
 def delay(ink: Ink, wire: Wire) -> None:
     """The black square on the longest stretch of a delayed wire, where no other line crosses, and
     the lag beside it."""
@@ -137,3 +132,93 @@ def crowd(ink: Ink, at: Point, wire: Wire) -> int:
                for line in ink.lines if not line.id.startswith(name)
                for p, q in pairwise(line.points))
     return near + 9 * ink.taken.touch((x - 8, y - 8, x + 8, y + 8))
+
+
+# --- of a gradient --------------------------------------------------------------------------------
+
+
+class Paper(Protocol):
+    """What a gradient's numbers are put on: its lines, which of them is which wire, and places
+    where words, lines, arrow heads and the outlines of frames are."""
+
+    lines: list[Line]
+    drawn: dict[Wire, int]
+    taken: Places
+    lanes: Places
+    heads: Places
+    edges: Places
+    crowded: int
+
+    def put(self, label: Label) -> None:
+        """Words with a look of their own."""
+
+
+def add_gradients(paper: Paper, wires: Iterable[Wire],
+                  border: Callable[[Wire, Way], Point]) -> None:
+    """Factors, and what arrives at heads; `border` is where a passage runs between two steps."""
+    wires = [wire for wire in wires if wire in paper.drawn]
+    noted, arriving = ([w for w in wires if w.note], [w for w in wires if w.arrives])
+    if not noted and not arriving:
+        return
+    nearest = Nearest(paper.taken, paper.heads, paper.lines)
+    own = lines_of_one(paper, wires, lambda wire: (wire.tail, wire.kind, wire.head.when))
+    for wire in noted:
+        factor(paper, nearest, wire, own[wire], border)
+    own = lines_of_one(paper, wires, lambda wire: (wire.tail, wire.head))
+    room = max((wire.arrives for wire in arriving), key=wide, default=())
+    for wire in arriving:
+        arrival(paper, nearest, wire, own[wire], room)
+
+
+def factor(paper: Paper, nearest: Nearest, wire: Wire, own: set[str],
+           border: Callable[[Wire, Way], Point]) -> None:
+    """The factor of a passage, between the two steps or elsewhere on its way; where there is no
+    place, in the words that come up over its line."""
+    i = paper.drawn[wire]
+    way = way_of(paper, wire)
+    places = from_middle(way, wire.note, wire.width, style.SMALL, border(wire, way))
+    label = nearest.label(places, Label(0, 0, wire.note, size=style.SMALL, halo=True), own, way)
+    if label is not None:
+        paper.put(label)
+        return
+    paper.crowded += 1
+    title = f"{paper.lines[i].title}; {plain(wire.note)}"
+    paper.lines[i] = paper.lines[i]._replace(title=title)
+
+
+def arrival(paper: Paper, nearest: Nearest, wire: Wire, own: set[str], room: Text) -> None:
+    """What arrives at the start of a wire, beside the arrow head there or a little behind it; at a
+    place where there is `room` for what arrives elsewhere too, so that all steps look alike."""
+    way = way_of(paper, wire)
+    places = from_head(way, room, wire.width, style.TINY,
+                       spots.at_start(wire, way, width(room, style.TINY)))
+    like = Label(0, 0, wire.arrives, "quiet", style.TINY)
+    label = nearest.label(places, like, own, way, room, paper.edges)
+    if label is None:
+        paper.crowded += 1
+        return
+    paper.put(label._replace(halo=paper.lanes.touch(label_rect(label))))
+
+
+def way_of(paper: Paper, wire: Wire) -> Way:
+    """The way of a wire as it is drawn, from what is used to its user."""
+    points = paper.lines[paper.drawn[wire]].points
+    return points[::-1] if wire.backwards else points
+
+
+def between(grid: TimeGrid, wire: Wire, way: Way) -> Point:
+    """Where a way comes out of the step that it ends in."""
+    x = spots.border(wire, grid, way)
+    return next(((x, p[1]) for p, q in pairwise(way) if min(p[0], q[0]) <= x <= max(p[0], q[0])),
+                way[len(way) // 2])
+
+
+def lines_of_one(paper: Paper, wires: Iterable[Wire],
+                 kind: Callable[[Wire], Hashable]) -> dict[Wire, set[str]]:
+    """The lines that a number is of: those of all wires of one kind."""
+    kinds: dict[Hashable, set[str]] = {}
+    found = {}
+    for wire in wires:
+        found[wire] = kinds.setdefault(kind(wire), set())
+        found[wire].add(paper.lines[paper.drawn[wire]].id)
+    return found

@@ -18,11 +18,22 @@ from .routing import Rect
 BOLD = 1.06  # how much wider bold words are
 
 
-def label_rect(label: Label) -> Rect:
-    """The box that a label fills."""
+def label_rect(label: Label, air: float = 0.0) -> Rect:
+    """The box that a label fills, with some air above and below."""
     wide = width(label.text, label.size) * (BOLD if label.bold else 1.0)
     left = label.x - {"start": 0.0, "middle": wide / 2, "end": wide}[label.anchor]
-    return left, label.y - label.size, left + wide, label.y + label.size * 0.35
+    return left, label.y - label.size - air, left + wide, label.y + label.size * 0.35 + air
+
+
+def turn(p: Point) -> Point:
+    """A point after a quarter turn clockwise."""
+    return -p[1], p[0]
+
+
+def turned_box(box: Box) -> Box:
+    """A box after the turn."""
+    x, y = turn((box.x, box.y))
+    return box._replace(x=x, y=y, w=box.h, h=box.w)
 
 
 def bounds(drawing: Drawing) -> Rect:

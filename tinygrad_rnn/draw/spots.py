@@ -10,7 +10,7 @@ only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, pairwise
+from itertools import chain, pairwise, product
 
 from . import style
 from .heads import drawn_head
@@ -124,13 +124,18 @@ def for_number(wire: Wire, grid: TimeGrid) -> list[Spot]:
     """On a passage between two steps above its middle, else beside where the wire starts."""
     way, spots = grid.way(wire), list[Spot]()
     if wire.kind in PASSAGES:
-        middle = (way[0][0] + way[-1][0]) / 2
-        if wire.head in grid.column_of and wire.tail not in grid.scene.initial:
-            ends = (grid.column_of.get(end, 0) for end in (wire.head, wire.tail))
-            middle = grid.left[max(ends)] - grid.between / 2
+        middle = border(wire, grid, way)
         spots = [((middle, level + dy), "middle") for level in dict.fromkeys(p[1] for p in way)
                  for dy in (-7, 14, -20, 27)]
     return spots + at_start(wire, way, width(wire.note, style.SMALL))
+
+
+def border(wire: Wire, grid: TimeGrid, way: Way) -> float:
+    """The middle between two steps, before the later of those that a passage joins."""
+    if wire.head not in grid.column_of or wire.tail in grid.scene.initial:
+        return (way[0][0] + way[-1][0]) / 2
+    ends = (grid.column_of.get(end, 0) for end in (wire.head, wire.tail))
+    return grid.left[max(ends)] - grid.between / 2
 
 
 def at_start(wire: Wire, way: Way, wide: float) -> list[Spot]:
@@ -218,3 +223,13 @@ def beside(box: Box) -> list[Spot]:
                   ((left - 4 - far, top + 2), "end"),
                   ((box.x + 6 + far, top - 5), "start")]
     return spots
+
+
+def on_stretches(way: Way) -> list[Spot]:
+    """For words beside any stretch of a way."""
+    found, parts = list[Spot](), [*pairwise(way)]
+    for (p, q), far in (*product(parts, (0.5, 0.3, 0.7)), *product(parts, (0.15, 0.85))):
+        x, y = p[0] + (q[0] - p[0]) * far, p[1] + (q[1] - p[1]) * far
+        found += [((x, y - 5), "middle"), ((x, y + 13), "middle"),
+                  ((x + 6, y + 4), "start"), ((x - 6, y + 4), "end")]
+    return found

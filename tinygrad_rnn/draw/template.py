@@ -22,6 +22,7 @@ from .taps import Tap, widen_cells
 
 Key = Hashable
 RAIL, ZONE, TITLE = 22.0, 16.0, 22.0
+BETWEEN = 16.0  # how far frames stand apart
 CONTEXT = 18.0  # the room above a rail for the wire that brings what was computed
 DELAY = 14.0  # the room below the lowest row for a state that comes back to it
 MOST_KINDS = 12  # of steps that differ in what they contain
@@ -34,7 +35,7 @@ class Room(NamedTuple):
     rail: float = RAIL
     column: float = style.GAP_X
     row: float = style.GAP_Y
-    between: float = 16.0
+    between: float = BETWEEN
     before: float = 0.0
 
 
