@@ -9,7 +9,9 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
+from tinygrad_rnn.core import walk
 from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.draw.stages import find_leaps, find_order
 
 from .faults import faults
 
@@ -167,3 +169,44 @@ def test_what_steps_use_again_is_no_result():
     assert len(entering) == 2
     assert all(len({y for _, y in line.points}) == 1 for line in entering)  # none crosses another
     assert faults(drawing) == []
+
+
+# --- a decoder that hears of its encoder through what has no step --------------------------------
+
+
+def bridged(how):
+    """Two loops; the second one hears of the first one's states by a bridge, as one matrix, by a
+    bridge from a row of that matrix, or at its own step."""
+    def weight(name, *shape):
+        return tg.Tensor(R(len(name)).normal(size=shape) / 2, name=name, requires_grad=True)
+
+    U, Q, V = weight("U", 3, 3), weight("bridge", 3, 3), weight("V", 3, 3)
+    h, s, hs, L = weight("h_0", 3), tg.Tensor(np.zeros(3), name="s_0"), [], 0.0
+    with tg.scope("encoder"):
+        for t in range(1, 5):
+            with tg.timestep(t):
+                h = tg.tanh(U @ h).named("h")
+            hs.append(h)
+    H = None if how == "bridge" else np.stack(hs)
+    if how in ("bridge", "row"):
+        s = tg.tanh(Q @ (h if H is None else H[-1])).named("s_0")
+    with tg.scope("decoder"):
+        for t in range(1, 4):
+            with tg.timestep(t):
+                z = V @ s
+                z = z + (np.ones(4) @ H if how == "matrix" else H[t - 1] if how == "step" else 0.0)
+                s = tg.tanh(z).named("s")
+                L = L + (s ** 2).sum().named("L")
+    return L
+
+
+@pytest.mark.parametrize(("how", "stages"), [
+    ("bridge", {"decoder": 1}), ("matrix", {"decoder": 1}), ("row", {"decoder": 1}), ("step", {})])
+def test_a_decoder_comes_after_what_it_hears_of_without_a_step(how, stages):
+    loss = bridged(how)
+    assert find_order(find_leaps(walk.nodes(loss))) == stages
+    for view, direction in itertools.product(VIEWS, ("right", "down")):
+        drawing = VIEWS[view](loss, direction=direction).drawing
+        assert faults(drawing) == [], (view, direction)
+        captions = {plain(label.text) for label in drawing.labels} & {"encoder", "decoder"}
+        assert captions == {"encoder", "decoder"}

@@ -5,14 +5,15 @@ The question this file answers: *which step 1 comes first, if there are two?*
 An encoder and a decoder both count their steps from 1. What tells them apart from two layers of a
 stack: a layer reads the layer below at its own step, a decoder reads the end of the encoder at its
 beginning. Where one scope hears of later steps of another, or at many steps of a single one, its
-own steps are a later stage. `when` counts through all stages: encoder 1, 2, 3, decoder 4, 5.
+own steps are a later stage; also through what has no step, such as all states of an encoder as one
+matrix. `when` counts through all stages: encoder 1, 2, 3, decoder 4, 5.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..core import walk
+from ..core import ops, walk
 from ..core.graph import Node, operands_of
 
 Pair = tuple[str, str]
@@ -38,20 +39,66 @@ class Leap:
 def find_leaps(nodes: list[Node]) -> dict[Pair, Leap]:
     """Every pair of scopes of which one reads the other; the loop runs over every use."""
     found: dict[Pair, Leap] = {}
+    known: dict[Node, dict[str, set[int]]] = {}
     for node in nodes:
         at = node.at
         if at.step is None or not node.op.rules:
             continue
         operands = (node.a, node.b) if node.rest is None else operands_of(node)
         for x in operands:
-            if x is None or x.at is at or x.at.step is None or not x.op.rules:
+            if x is None or x.at is at or not x.op.rules:
                 continue
-            if x.at.scope != at.scope:
-                leap = found.setdefault((x.at.scope, at.scope), Leap())
-                leap.sources.add(x.at.step)
-                leap.lags.add(x.at.step - at.step)
-                leap.users.add(at.step)
+            if x.at.step is None:
+                heard = heard_of(taken_from(node, x), known)
+            elif x.at.scope != at.scope:
+                heard = {x.at.scope: {x.at.step}}
+            else:
+                continue
+            for scope, steps in heard.items():
+                if scope != at.scope:
+                    leap = found.setdefault((scope, at.scope), Leap())
+                    leap.sources |= steps
+                    leap.lags |= {step - at.step for step in steps}
+                    leap.users.add(at.step)
     return found
+
+
+def taken_from(node: Node, x: Node) -> Node:
+    """What `node` takes from its operand: of steps in a row, one of which it picks, that one."""
+    index = (node.params or {}).get("index")
+    index = index[0] if isinstance(index, tuple) and index else index
+    if node.op is ops.getitem and type(index) is int and x.op is ops.stack \
+            and (x.params or {}).get("axis") == 0:
+        picked = operands_of(x)[index]
+        return x if picked is None else picked
+    return x
+
+
+def heard_of(x: Node, known: dict[Node, dict[str, set[int]]]) -> dict[str, set[int]]:
+    """For each scope, the first and the last of its steps that a node is made from, with nothing
+    but what has no step in between. Those found are kept in `known`."""
+    waiting = [x]
+    while waiting:
+        node = waiting[-1]
+        behind = [taken_from(node, y) for y in operands_of(node) if y is not None and y.op.rules]
+        further = [y for y in behind if y.at.step is None and y not in known]
+        if node.at.step is not None:
+            known[node] = {node.at.scope: {node.at.step}}
+        elif node.at.span is not None:  # many steps, which are told apart where they are taken
+            known[node] = {}
+        elif further and node not in known:
+            waiting += further
+            continue
+        elif node not in known:
+            found: dict[str, set[int]] = {}
+            for y in behind:
+                heard = known[y] if y.at.step is None else {y.at.scope: {y.at.step}}
+                for scope, steps in heard.items():
+                    all_steps = found.get(scope, steps) | steps
+                    found[scope] = {min(all_steps), max(all_steps)}
+            known[node] = found
+        waiting.pop()
+    return known[x]
 
 
 def find_order(leaps: dict[Pair, Leap]) -> dict[str, int]:
