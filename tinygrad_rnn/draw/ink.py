@@ -117,9 +117,9 @@ class Ink:
         """The best of some spots for words."""
         heads = () if self.scene.backwards else (self.heads,)  # those of gradients are large
         spot = spots.best(places, text, self.taken, *heads, self.lanes, *more)
-        if self.taken.touch(said_at(spot, text)):
+        if any(places.touch(said_at(spot, text)) for places in (self.taken, *heads)):
             self.crowded += 1
-            return spots.further(spot, text, self.taken)
+            return spots.further(spot, text, self.taken, *heads)
         return spot
 
     def lay(self, line: Line, wire: Wire | None = None) -> None:

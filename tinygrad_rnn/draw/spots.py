@@ -109,12 +109,12 @@ def free(spots: Iterable[Spot], text: Text, *taken: Places) -> Spot | None:
                  if not any(places.touch(said_at(spot, text)) for places in taken)), None)
 
 
-def further(spot: Spot, text: Text, taken: Places) -> Spot:
-    """The nearest spot above or below one where words would lie on no others, however crowded it
-    is."""
+def further(spot: Spot, text: Text, *taken: Places) -> Spot:
+    """The nearest spot above or below one where words would lie on nothing of this, however crowded
+    it is."""
     (x, y), anchor = spot
     near: Iterator[Spot] = (((x, y + dy), anchor) for k in range(1, 25) for dy in (-6 * k, 6 * k))
-    return next((at for at in near if not taken.touch(said_at(at, text))), spot)
+    return free(near, text, *taken) or spot
 
 
 # --- which spots there are ----------------------------------------------------------------------
