@@ -93,7 +93,7 @@ VIEWS = {
     "unrolled, elided": (elided, 200),
     "unrolled, layers": (partial(elided, level="layer"), 100),
     "unrolled, many gaps": (many_gaps, 60),
-    "flow, all steps": (flow_of_all, 24),
+    "flow, all steps": (flow_of_all, 16),  # of 60 to 72 steps one word asks for another try
     "flow, elided": (flowing, 100),
     "flow, cells": (partial(flow_of_all, level="cell"), 24),
     "flow, layers": (partial(flowing, level="layer"), 30),
