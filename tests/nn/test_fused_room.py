@@ -293,3 +293,19 @@ def test_an_array_that_the_user_holds_is_locked_when_a_fused_layer_uses_it(which
     with pytest.raises(ValueError, match="read-only"):
         held *= 2
     L.backward()
+
+
+def test_what_a_call_leaves_for_the_next_is_complete_when_a_thread_may_find_it():
+    found = []
+
+    class Watched(nn.RNN):
+        def __setattr__(self, name, value):
+            if name == "usual" and value is not None:
+                found.append(value.fits(self, xs.value))
+            super().__setattr__(name, value)
+
+    xs = tg.Tensor(np.ones((3, 1, 2)))
+    layer = Watched(2, 2, return_sequences=True, fused=True, seed=0)
+    layer(xs)
+    assert found == [False]  # the layer does not hold it yet; nothing is missing in it
+    assert layer.usual.fits(layer, xs.value)

@@ -52,8 +52,9 @@ class Usual:
         self.times = column(self.settled.span, len(self.shape))
         learns = self.place.fast and any(self.wanted)  # nothing to do but record
         self.at = self.place.over(self.settled.span) if learns else None
+        later = {**vars(layer), "usual": self}  # only what is complete may be found by a thread
+        self.held = [*later.values(), *held.values()]
         layer.usual = self
-        self.held = [*vars(layer).values(), *held.values()]
 
     def fits(self, layer: Any, value: Any) -> bool:
         """Whether all that the first call looked at is the same: of weights it matters which they
