@@ -18,9 +18,10 @@ def maker(seed=1):
     return make, rng
 
 
-def vanilla(T=4, losses="each", total="chain", bias=True, gain=1.0, H=3):
+def vanilla(T=4, losses="each", total="chain", bias=True, gain=1.0, H=3, steady=False):
     """h_t = tanh(W_xh x_t + W_hh h_{t-1} + b_h), y_t = W_hy h_t + b_y, a loss at each step or the
-    last; the total a chain of + without steps ("chain") or made step by step ("timed")."""
+    last; the total a chain of + without steps ("chain") or made step by step ("timed"). With
+    `steady` inputs soon all steps have the same numbers."""
     make, rng = maker(0)
     W_xh, W_hh, W_hy = make("W_xh", H, 2), make("W_hh", H, H), make("W_hy", 2, H)
     W_hh.data *= gain
@@ -28,7 +29,7 @@ def vanilla(T=4, losses="each", total="chain", bias=True, gain=1.0, H=3):
     h, terms, running = Tensor(np.zeros((1, H)), name="h0"), [], None
     for t in range(1, T + 1):
         with timestep(t):
-            x = Tensor(rng.normal(size=(1, 2)), name="x")
+            x = Tensor(np.ones((1, 2)) if steady else rng.normal(size=(1, 2)), name="x")
             z = ops.linear(x, W_xh) + ops.linear(h, W_hh)
             h = ops.tanh(z + b_h if bias else z).named("h")
             if losses == "each" or t == T:

@@ -63,7 +63,9 @@ def flowing(T, make=graphs.vanilla, **options):
 
 
 def flow_of_all(T, **options):
-    return flowing(T, first=T, last=0, **options)
+    """Of steps that have the same numbers: where one has room depends on how many digits it has."""
+    steady = partial(graphs.vanilla, steady=True, gain=0.3)
+    return flowing(T, make=steady, first=T, last=0, **options)
 
 
 def rolled(T, kind=nn.LSTM):
@@ -97,7 +99,7 @@ VIEWS = {
     "unrolled, elided": (elided, 200),
     "unrolled, layers": (partial(elided, level="layer"), 100),
     "unrolled, many gaps": (many_gaps, 60),
-    "flow, all steps": (flow_of_all, 16),  # of 60 to 72 steps one word asks for another try
+    "flow, all steps": (flow_of_all, 24),
     "flow, elided": (flowing, 100),
     "flow, cells": (partial(flow_of_all, level="cell"), 24),
     "flow, layers": (partial(flowing, level="layer"), 30),

@@ -85,7 +85,8 @@ class Nearest:
         left, top, right, bottom = rect
         by = NEAR + FURTHER
         around = (left - by, top - by, right + by, bottom + by)
-        near = {stretch for square in squares(around) for stretch in self.wires.get(square, ())}
+        near = dict.fromkeys(stretch for square in squares(around)  # in one order, run after run
+                             for stretch in self.wires.get(square, ()))
         mine = min((apart(rect, p, q) for name, p, q in near if name in own), default=math.inf)
         return (mine <= NEAR and (upon or mine > 0)) and not any(apart(rect, p, q) < mine + FURTHER
                                         for name, p, q in near if name not in own)
