@@ -76,7 +76,7 @@ def settle(node: Node) -> None:
 
 
 def values_of(nodes: Iterable[Node]) -> list[Any]:
-    """The same for several, and what they hold then."""
+    """What nodes hold, for a graph that they enter: lent arrays among it are settled (`settle`)."""
     found = []
     for node in nodes:
         if node.params is LENT:
