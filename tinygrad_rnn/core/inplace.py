@@ -76,7 +76,7 @@ def settle(node: Node) -> None:
 
 
 def values_of(nodes: Iterable[Node]) -> list[Any]:
-    """What nodes hold, for a graph that they enter: lent arrays among it are settled (`settle`)."""
+    """What nodes hold, for a graph that they enter: what is lent is settled first."""
     found = []
     for node in nodes:
         if node.params is LENT:
