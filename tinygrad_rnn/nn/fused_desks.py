@@ -56,8 +56,8 @@ class RNNDesk(Desk):
 
 
 class RNNBack:
-    """Room for a pass backwards: δ_t at every step, also `across`, (H, T B), as the products for the
-    weights want it; one W_hhᵀ δ_t; and φ'(z_t) at as many steps as fit in the cache."""
+    """Room for a pass backwards: δ_t at every step, also `across`, (H, T B), as products for weights
+    want it; one W_hhᵀ δ_t; and φ'(z_t) at as many steps as fit in the cache."""
 
     def __init__(self, T: int, B: int, H: int, dtype: Any, reverse: bool) -> None:
         self.delta, self.carry = Strip(T, B, H, dtype, reverse), np.empty((B, H), dtype)
