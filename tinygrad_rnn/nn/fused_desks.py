@@ -56,7 +56,7 @@ class RNNDesk(Desk):
 
 
 class RNNBack:
-    """Room for a pass backwards: δ_t at every step, also `across`, (H, T B), as products for weights
+    """Room for a pass backwards: δ_t at every step, also `across`, (H, T B), as the products
     want it; one W_hhᵀ δ_t; and φ'(z_t) at as many steps as fit in the cache."""
 
     def __init__(self, T: int, B: int, H: int, dtype: Any, reverse: bool) -> None:
