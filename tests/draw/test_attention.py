@@ -155,6 +155,30 @@ def test_what_one_stage_leaves_to_the_next_stands_between_them(view, direction, 
     assert [box.role for box in drawing.boxes].count("total") == 1
 
 
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_bridge_with_a_weight_of_its_own_stands_between_two_stages_whatever_its_address(view):
+    """What is given to it is given only to it, and so is what that is made of: whichever of them
+    is looked at first."""
+    def stage(name, s):
+        W = tg.Tensor(np.eye(2) / 2, name=f"W{name}", requires_grad=True)
+        with tg.scope(name):
+            for t in range(1, 4):
+                with tg.timestep(t):
+                    s = tg.tanh(W @ s).named("s")
+        return s
+
+    drawn, kept = set(), []
+    for size in range(12):
+        P = tg.Tensor(np.eye(2), name="P", requires_grad=True)
+        Q = tg.Tensor(np.eye(2), name="Q", requires_grad=True)
+        bridge = tg.tanh((Q @ tg.tanh(P)) @ stage("A", tg.Tensor(np.ones(2), name="a0")))
+        picture = VIEWS[view](stage("B", bridge.named("bridge")).sum(), level="cell")
+        drawn.add(picture.svg())
+        kept.append((bridge, bytearray(37 * size)))  # so that the next ones have other addresses
+    assert len(drawn) == 1
+    assert faults(picture.drawing) == []
+
+
 def test_what_steps_use_again_is_no_result():
     """Two layers one after the other, and one that goes past the second."""
     first, second = (nn.RNN(3, 3, return_sequences=True, seed=i) for i in range(2))

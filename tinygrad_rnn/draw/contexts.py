@@ -59,6 +59,8 @@ def between(scene: Scene) -> dict[Glyph, int]:
         user = found.get(wire.head, used.get(wire.head))
         if wire.tail in made and user is not None and user > made[wire.tail]:
             found[wire.tail] = min(user, found.get(wire.tail, user))
-    for glyph in with_given(scene, set(found)).difference(found):
-        found[glyph] = min(found[w.head] for w in scene.wires if w.tail is glyph)
+    with_them = with_given(scene, set(found))
+    for glyph in reversed(scene.around):  # what it is given to comes first
+        if glyph in with_them and glyph not in found:
+            found[glyph] = min(found[w.head] for w in scene.wires if w.tail is glyph)
     return found
