@@ -102,3 +102,41 @@ def test_steps_that_nothing_arrived_at_have_no_factor():
     assert told(flow)[1] == ["×0.2 per step"]
     cut = tg.what_if(graphs.layer(30), "no dh_next")
     assert told(cut)[1] == ["×0 per step"]
+
+
+@pytest.mark.parametrize("options", [{"first": 8}, {"first": 1, "last": 1}])
+def test_what_goes_to_two_states_has_a_factor_for_each(options):
+    """h_t = 0.7 h_{t-1} - 0.4 h_{t-2} + x: also where a gap hides both of them."""
+    w, u = tg.Value(0.7, name="w"), tg.Value(-0.4, name="u")
+    h = [tg.Value(0.5, name="g0"), tg.Value(0.5, name="h0")]
+    for t in range(1, 9):
+        with tg.timestep(t):
+            h.append((w * h[-1] + u * h[-2] + 1.0).named("h"))
+    factors, _ = told(tg.gradient_flow(h[-1]), **options)
+    assert {x for word in factors for x in word.split(", ")} == {"×−0.4", "×0.7"}
+
+
+@pytest.mark.parametrize("direction", ["right", "down"])
+def test_a_factor_of_several_wires_says_so(direction):
+    """A GRU sends the gradient back by two wires; one of them alone has another factor."""
+    flow = tg.gradient_flow(graphs.layer(3, kind=nn.GRU))
+    h = {x.step: x for x in flow.incoming if x.name == "h"}
+    picture = draw.gradient_flow(flow, direction=direction)
+    words = [plain(label.text) for label in picture.drawing.labels]
+    assert {f"Σ ×{number(x)}" for x in by_hand(flow, h).values()} <= set(words)
+    assert any(w.endswith("Σ ×: of all its wires together") for w in words)
+    assert faults(picture.drawing) == []
+    plainly = [plain(label.text) for label in draw.gradient_flow(
+        tg.gradient_flow(graphs.layer(3))).drawing.labels]
+    assert not any("Σ ×" in w for w in plainly)
+
+
+def test_a_gap_with_a_factor_that_is_no_number_says_so():
+    flow = tg.gradient_flow(summed(6, 1.0, np.nan))
+    assert told(flow, first=1, last=1)[1] == ["×NaN per step"]
+
+
+def test_the_legend_explains_factors_of_either_sign():
+    words = [plain(label.text) for label in
+             draw.gradient_flow(tg.gradient_flow(summed(30, -0.5, 0.5))).drawing.labels]
+    assert any(w.endswith("of the steps in the gap, of either sign") for w in words)

@@ -56,6 +56,10 @@ class Amounts:
                 self.flow.incoming.use(node, position, self.found.source(x))
         return self.known[node, position]
 
+    def variable(self, use: Contribution) -> Node:
+        """What a use sends its part to; of a slice's use, what it is a slice of."""
+        return self.found.source(use.node.operands[use.position])
+
     # --- everything that goes to one node -------------------------------------------------------
 
     def quick(self, x: Node) -> bool:
@@ -153,7 +157,7 @@ class Amounts:
         for part in whole:
             if self.of[part] is not None:
                 use = self.use(part)
-                x = part if use is None else self.found.source(use.node.operands[part.position])
+                x = part if use is None else self.variable(use)
                 sent.setdefault(x, []).append(part)
         sizes = [self.of[parts[0]] if len(parts) == 1 else norm(self.added(parts))
                  for parts in sent.values()]

@@ -14,7 +14,7 @@ from ..core.graph import Node
 from ..core.over_time import result_step
 from ..core.parts import norm
 from .amounts import Amounts
-from .factors import say_factors, say_gap, signed
+from .factors import TOGETHER, say_factors, say_gap, signed
 from .hidden import mean_of
 from .labels import Run, Text, number, plain, roman, symbol
 from .scale import Scale
@@ -81,8 +81,12 @@ class Dresser:
     def signs(self) -> tuple[Text, ...]:
         """What the legend has to explain: the signs that stand beside the numbers."""
         said = []
-        if any(wire.kind == "carried" and wire.note for wire in self.scene.wires):
-            said.append(roman("×: the factor by which a step changes the gradient on its way back"))
+        factors = [wire.note for wire in self.scene.wires if wire.kind == "carried" and wire.note]
+        if factors:
+            several = "; Σ ×: of all its wires together" if any(
+                TOGETHER in plain(note) for note in factors) else ""
+            said.append(roman("×: the factor by which a step changes the gradient on its way back"
+                              + several))
         if mean := mean_of(self.scene.columns):
             said.append(mean)
         if any(wire.arrives for wire in self.scene.wires):

@@ -3,8 +3,8 @@
 The question this file answers: *does a step make it larger or smaller?*
 
 On each passage from step to step stands the factor between what arrived at a state and what goes on
-to the one before; in a gap the mean one of its steps (see `hidden.py`), and at each rail the sum of
-what these gave to the weight.
+to the one before, by all wires of the passage together; in a gap the mean one of its steps (see
+`hidden.py`), and at each rail the sum of what these gave to the weight.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from ..bptt.contribution import Contribution
 from ..core.graph import Node
 from ..core.parts import norm
 from .amounts import Amounts
 from .hidden import mean_factors
 from .labels import Run, Text, number, roman
 from .scene import Glyph, Scene, Wire
+
+TOGETHER = "Σ "  # before a factor that several wires have together
 
 
 def signed(node: Node, x: Any) -> Text:
@@ -43,21 +46,23 @@ def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
     for (tail, _), wires in ways.items():
         if counted[tail] > 1:
             wires[0].arrives = arriving(wires, amounts)
-    passages: dict[tuple[Glyph, int | None], list[tuple[Wire, Wire]]] = {}
+    passages: dict[tuple[Glyph, int | None, Node | None], list[tuple[Wire, Contribution]]] = {}
     for wire in there:
         if wire.kind == "carried":
             for part in wire.parts():
-                if amounts.of[part] is not None:
-                    passages.setdefault((part.tail, wire.head.when), []).append((wire, part))
-    for (tail, when), uses in passages.items():
+                if amounts.of[part] is not None and (use := amounts.use(part)) is not None:
+                    # a gap hides several states: what goes to one is no part of another's
+                    passage = part.tail, wire.head.when, amounts.variable(use)
+                    passages.setdefault(passage, []).append((wire, use))
+    for (tail, when, _), uses in passages.items():
         after = states.get((tail.key, when))
         if after is None or after.node is None:
             continue
-        sent = [use for use in (amounts.use(part) for _, part in uses) if use is not None]
-        factor, first = amounts.factor(sent, after.node), uses[0][0]
+        factor, first = amounts.factor([use for _, use in uses], after.node), uses[0][0]
         if factor is not None:  # two states may leave a box by one way
             before = (*first.note, Run(", ")) if first.note else ()
-            first.note = (*before, *roman(f"×{number(factor)}"))
+            several = TOGETHER if any(wire is not first for wire, _ in uses) else ""
+            first.note = (*before, *roman(f"{several}×{number(factor)}"))
 
 
 def arriving(wires: list[Wire], amounts: Amounts) -> Text:

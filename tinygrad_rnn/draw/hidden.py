@@ -17,7 +17,7 @@ import numpy as np
 from ..core import walk
 from ..core.graph import Node
 from .amounts import Amounts
-from .labels import Run, Text, clean, number, roman, symbol
+from .labels import Run, Text, clean, number, plain, roman, symbol
 from .scene import Column, Glyph
 from .survey import Survey
 
@@ -45,7 +45,8 @@ def mean_of(columns: list[Column]) -> Text:
     if gap is None:
         return ()
     steps = "the steps" if gap.count <= MANY else f"{MANY:,} steps, evenly spread,"
-    return roman(f"× per step: the geometric mean of the factors of {steps} in the gap")
+    signs = ", of either sign" if any("±" in plain(line) for line in gap.lines) else ""
+    return roman(f"× per step: the geometric mean of the factors of {steps} in the gap{signs}")
 
 
 def called(state: Glyph, named: Counter[str | None]) -> Text:
@@ -57,15 +58,15 @@ def called(state: Glyph, named: Counter[str | None]) -> Text:
 
 def mean_factor(amounts: Amounts, state: Glyph, begin: int, end: int) -> Text:
     """The mean factor of a state over the steps between two places in time. Numbers of either sign
-    have one of their sizes; a factor that is not finite leaves none."""
+    have one of their sizes, NaN among them leaves NaN."""
     if state.node is None or state.node.name is None:
         return ()
     factors = factors_of(amounts, sequence(amounts.found, state.node, begin, end))
-    if not len(factors) or not np.isfinite(factors).all():
+    if not len(factors):
         return ()
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0 and infinite ones have no mean: NaN
         mean = float(np.exp(np.log(np.abs(factors)).mean()))
-    sign = "" if (factors >= 0).all() else "−" if (factors <= 0).all() else "±"
+    sign = "±" if (factors > 0).any() and (factors < 0).any() else "−" if (factors < 0).any() else ""
     return roman(f"×{sign}{number(mean)} per step")
 
 
