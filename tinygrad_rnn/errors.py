@@ -6,11 +6,16 @@ would expect (`ShapeError` is a `ValueError`, and so on), so that both `except` 
 
 from __future__ import annotations
 
+LONG = 1_000  # characters: what somebody gave may be a whole file
+
 
 class TinygradRNNError(Exception):
-    """The root of the package's errors: one sentence on what went wrong, one on what to do."""
+    """The root of the package's errors: one sentence on what went wrong, one on what to do.
+    A problem that is very long is shortened in the middle."""
 
     def __init__(self, problem: str, *, fix: str = "", where: str = "") -> None:
+        if len(problem) > LONG:
+            problem = f"{problem[:LONG * 3 // 4]} … {problem[-LONG // 4:]}"
         self.problem, self.fix, self.where = problem, fix, where
         sentence = f"{where}: {problem}" if where else problem
         super().__init__(f"{sentence}. {fix}" if fix else sentence)

@@ -177,6 +177,33 @@ def test_a_nan_is_not_lost_in_a_large_table():
     assert "?" in picture.text()
 
 
+def test_in_one_cell_a_nan_comes_before_what_is_infinite():
+    table = np.ones((200, 400))
+    table[2, 4], table[0, 3] = np.nan, -np.inf
+    paints = {c.paint for s in draw.heatmap(table).drawing.strips for c in s.cells}
+    assert "nan" in paints
+    table[2, 4] = -1e300
+    assert "nan" not in {c.paint for s in draw.heatmap(table).drawing.strips for c in s.cells}
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (30, 40), (300, 400)])
+def test_what_a_mask_hides_is_not_drawn(shape):
+    table = np.ma.masked_array(np.ones(shape), np.zeros(shape, bool))
+    table[0, 1] = 7.0
+    table[0, 1] = np.ma.masked
+    picture = draw.heatmap(table)
+    titles = [b.title for b in picture.drawing.boxes] + \
+        [c.title for s in picture.drawing.strips for c in s.cells]
+    assert not any(title.startswith("row 0, step 2:") for title in titles)
+    assert sum(bool(title) for title in titles) > 8
+    assert "7" not in [w.split()[-1] for w in words(picture)]
+    states = np.ma.masked_array(np.ones((4, 2, 3)), np.zeros((4, 2, 3), bool))
+    states[2, 1, 0] = np.ma.masked
+    told = [b.title for b in draw.heatmap(states, sample=1).drawing.boxes]
+    assert len([title for title in told if title.startswith("unit")]) == 11
+    assert "unit 0, step 3: 1" not in told
+
+
 ODD = [[1.0, np.nan], [-np.inf, -1.0]]
 
 

@@ -295,3 +295,11 @@ def test_a_plan_has_no_losses(windows):
 def test_what_is_no_table_is_named(data, says):
     with pytest.raises(TinygradRNNError, match=says):
         draw.heatmap(data)
+
+
+def test_what_is_very_long_is_not_echoed_whole():
+    with pytest.raises(InputError) as error:
+        draw.heatmap([[1.0]], scale="s" * 100_000)
+    assert len(str(error.value)) < 1_200
+    assert "expected scale to be one of auto, signed, sizes, got 'sss" in str(error.value)
+    assert "sss'" in str(error.value)

@@ -135,8 +135,10 @@ def told(table: Table, i: int, j: int) -> str:
 
 def largest(numbers: Any, down: list[tuple[int, int]],
             across: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """For each cell the place of its number of largest size; a NaN comes before all others."""
-    sizes = np.where(np.isnan(numbers), math.inf, np.abs(numbers))
+    """For each cell the place of its number of largest size; a NaN comes before all others,
+    the infinite ones too."""
+    most = np.finfo(float).max
+    sizes = np.where(np.isnan(numbers), math.inf, np.minimum(np.abs(numbers), most))
     found = []
     for top, bottom in down:
         rows = sizes[top:bottom].argmax(axis=0)  # in every column

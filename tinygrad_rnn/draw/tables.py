@@ -54,15 +54,17 @@ def table_of(data: Any, sample: Any) -> Table:
                      [str(t) for t in data.steps], "step of the use", "loss",
                      future(data))
     array = numbers_of(data, NUMBERS, WHERE)
+    unknown = np.ma.getmaskarray(data if isinstance(data, np.ma.MaskedArray) else array)
     if array.ndim not in (1, 2, 3) or not array.size:
         raise ShapeError(f"expected a table, or a sequence (T, B, H), got shape {array.shape}",
                          where=WHERE)
     which = sample_of(sample, array.shape[1] if array.ndim == 3 else 1)
     unit = "unit" if array.ndim == 3 else "row"
-    array = array[:, which].T if array.ndim == 3 else np.atleast_2d(array)
+    array, unknown = (x[:, which].T if x.ndim == 3 else np.atleast_2d(x) for x in (array, unknown))
     first = 1  # time is counted from 1, units from 0
-    return Table(array, [str(k) for k in range(array.shape[0])],
-                 [str(t) for t in range(first, array.shape[1] + first)], "step", unit)
+    return Table(np.where(unknown, 0.0, array), [str(k) for k in range(array.shape[0])],
+                 [str(t) for t in range(first, array.shape[1] + first)], "step", unit,
+                 frozenset((i, j) for i, j in np.argwhere(unknown).tolist()))
 
 
 def sample_of(given: Any, count: int) -> int:
@@ -85,8 +87,8 @@ def future(data: Any) -> frozenset[tuple[int, int]]:
 
 
 def numbers_of(data: Any, what: str, where: str) -> Any:
-    """Plain real numbers, as an array. Raises `InputError` for anything else; `what` says what is
-    expected."""
+    """Plain real numbers, as an array; those that a mask of NumPy's hides are NaN. Raises
+    `InputError` for anything else; `what` says what is expected."""
     found = array_of(data)
     if found is None:
         empty = "an empty " if isinstance(data, Mapping) and not data else ""
@@ -94,7 +96,10 @@ def numbers_of(data: Any, what: str, where: str) -> Any:
     if found.dtype.kind == "c":
         raise InputError(f"expected {what}, got complex numbers", where=where,
                          fix="Choose a part: np.abs(z), z.real or z.imag")
-    return found.astype(float)
+    found = found.astype(float)
+    if isinstance(data, np.ma.MaskedArray):
+        found[np.ma.getmaskarray(data)] = np.nan
+    return found
 
 
 def array_of(data: Any) -> Any:
