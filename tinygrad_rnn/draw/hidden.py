@@ -66,7 +66,8 @@ def mean_factor(amounts: Amounts, state: Glyph, begin: int, end: int) -> Text:
         return ()
     with np.errstate(divide="ignore", invalid="ignore"):  # 0 and infinite ones have no mean: NaN
         mean = float(np.exp(np.log(np.abs(factors)).mean()))
-    sign = "±" if (factors > 0).any() and (factors < 0).any() else "−" if (factors < 0).any() else ""
+    below, above = (factors < 0).any(), (factors > 0).any()
+    sign = ("±" if above else "−") if below else ""
     return roman(f"×{sign}{number(mean)} per step")
 
 
