@@ -6,12 +6,13 @@ The question this file answers: *where could the number of a variable be written
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import product
+from itertools import pairwise, product
 
 from . import style
 from .labels import Run, Text, width
 from .model import Point
-from .routing import Rect
+from .outlines import meets
+from .routing import Rect, Way, centre
 
 LINE = 13.0  # from the words of one line to those of the next
 
@@ -24,6 +25,7 @@ def note_spots(rect: Rect, wide: float) -> Iterable[tuple[Point, str]]:
         yield ((left + right) / 2, y), "middle"
         yield (left, y), "start"
         yield (right + 3, y), "start"
+        yield (right, y), "end"
     for y in (bottom + 14, top - 6):
         yield (right + 4, y), "start"
 
@@ -58,6 +60,21 @@ def note_rect(spot: tuple[Point, str], wide: float, lines: int = 1) -> Rect:
     (x, y), anchor = spot
     left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
     return left, y - style.SMALL, left + wide, y + style.SMALL * 0.35 + LINE * (lines - 1)
+
+
+def behind(rect: Rect, note: Rect, ways: Iterable[Way]) -> bool:
+    """Whether a note stands behind one of some ways, as its box sees it; not one that ends at the
+    box."""
+    x, y = centre(rect)
+    end = min(max(x, note[0]), note[2]), min(max(y, note[1]), note[3])
+    return any(meets((x, y), end, (*map(min, p, q), *map(max, p, q)), 0.5)
+               for way in ways if not any(on(rect, point) for point in (way[0], way[-1]))
+               for p, q in pairwise(way))
+
+
+def on(rect: Rect, point: Point) -> bool:
+    """Whether a point is on a box, or within."""
+    return rect[0] <= point[0] <= rect[2] and rect[1] <= point[1] <= rect[3]
 
 
 def broken(note: Text) -> list[Text]:

@@ -16,7 +16,7 @@ from . import style
 from .heads import Head, drawn_head, head_of
 from .labels import Text, width
 from .model import Point
-from .noting import broken, far_spots, next_line, note_rect, note_spots
+from .noting import behind, broken, far_spots, next_line, note_rect, note_spots
 from .paper import BOLD
 from .routes import route
 from .routing import Field, Rect, Way, moved, shifted
@@ -125,15 +125,17 @@ class Stamp:
         self.taps = lay_taps(self)
 
     def place_notes(self) -> None:
-        """Where the number of a variable stands: near it, on no box and no wire; in two lines if
-        there is no room for one."""
+        """Where the number of a variable stands: near it, on no box, no wire, and behind none; in
+        two lines if there is no room for one."""
         for key, notes in self.noted().items():
             wide, rect = widest(notes), self.rects[key]
             near = list(note_spots(rect, wide))
+            beside = [spot for spot in near if self.joined(rect, spot, wide)]
+            far = [*far_spots(rect, 10, 40)]
             clear = next(chain(
-                (spot for spot in near if self.free(spot, wide)),
-                (spot for spot in near if self.nearly_free(spot, wide)),
-                (spot for spot in far_spots(rect, 10, 40) if self.free(spot, wide)),
+                (spot for spot in beside if self.free(spot, wide)),
+                (spot for spot in beside if self.nearly_free(spot, wide)),
+                (spot for spot in far if self.joined(rect, spot, wide) and self.free(spot, wide)),
             ), None)
             two = None if clear else self.in_two_lines(rect, notes)
             if two:
@@ -141,6 +143,7 @@ class Stamp:
                 self.broken.add(key)
             self.crowded += clear is None  # more room may help
             clear = clear or next(chain(
+                (spot for spot in (*near, *far) if self.free(spot, wide)),
                 (spot for spot in near if self.free(spot, wide, across=True)),
                 (spot for spot in far_spots(rect, 40, 130) if self.free(spot, wide)),
                 (spot for spot in next_line(rect) if self.free(spot, wide, across=True)),
@@ -150,6 +153,10 @@ class Stamp:
             self.template.width = max(self.template.width, rect[2] + 6)
             self.template.bottom = max(self.template.bottom, rect[3] + 6)
             self.field.boxes.append(rect)
+
+    def joined(self, rect: Rect, spot: tuple[Point, str], wide: float) -> bool:
+        """Whether no wire of others runs between a box and a note of it."""
+        return not behind(rect, note_rect(spot, wide), self.field.wires)
 
     def in_two_lines(self, rect: Rect, notes: list[Text]) -> tuple[tuple[Point, str], float] | None:
         """Where notes of two parts would stand clear one below the other, and how wide they are."""
