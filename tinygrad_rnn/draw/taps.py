@@ -36,11 +36,13 @@ class Tap(NamedTuple):
 
 
 def lay_taps(stamp: Stamp) -> dict[tuple[str, Key, int], Tap]:
-    """The ways from the rails: straight up where that is free, else beside the column and in."""
+    """The ways from the rails: straight up where that is free, else beside the column and in. In an
+    upper zone in one order, also when the rails have moved: each tap finds the place again that its
+    rail was sorted by."""
     found, t = {}, stamp.template
     for band, rails in sorted(t.zones.items()):
         upper = t.grid.uppers[band]
-        for rail in reversed(rails) if upper else rails:
+        for rail in t.first_laid[band] if upper else rails:
             y = t.rail_y[rail.glyph.id]
             heads = dict.fromkeys((wire.head.key, wire.position) for wire in rail.taps
                                   if wire.head.when in stamp.whens)

@@ -10,6 +10,7 @@ counts from the left edge of the step's frame, y downwards from the lowest rail.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import partial
 from typing import NamedTuple
 
 from . import style
@@ -54,6 +55,7 @@ class Template:
         self.x, self.width, self.xs = self.measure_columns()
         self.y, self.rail_y, self.ys, self.top, self.bottom = self.measure_rows({})
         self.order_rails()
+        self.first_laid = {band: rails[::-1] for band, rails in self.zones.items()}
         self.rects = self.rectangles()
         self.kinds = self.find_kinds()
         self.stamps = [Stamp(self, whens) for whens in self.by_kind()]
@@ -195,15 +197,16 @@ class Template:
         self.y, self.rail_y, self.ys, self.top, self.bottom = self.measure_rows(self.zones)
 
     def order_again(self) -> bool:
-        """Sort the lower rails by where their taps really are; whether that changed anything."""
+        """Sort the rails by where their taps really are: those whose notes stand on the left by the
+        first of them; whether that changed anything."""
         before = dict(self.rail_y)
 
-        def furthest(rail: Rail) -> float:
-            return max(self.tap(rail, wire).way[0][0] for wire in rail.taps)
+        def foremost(rail: Rail, upper: bool) -> float:
+            xs = [self.tap(rail, wire).way[0][0] for wire in rail.taps]
+            return min(xs) if upper else -max(xs)
 
         for band, rails in self.zones.items():
-            if not self.grid.uppers[band]:
-                rails.sort(key=furthest, reverse=True)
+            rails.sort(key=partial(foremost, upper=self.grid.uppers[band]))
         self.y, self.rail_y, self.ys, self.top, self.bottom = self.measure_rows(self.zones)
         return before != self.rail_y
 
