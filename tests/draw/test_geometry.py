@@ -86,7 +86,7 @@ def test_what_was_wrong_once(start):
     375, 609, 966, 1656, 1748,  # wires ran over arrow heads
     500, 677, 1040, 1700,  # taps and wires ran outside of the frames of their steps
     1398,  # a stage of which no step is in view
-    556, 649, 851, 1929,  # words lay on arrow heads
+    556, 649, 851, 1929, 1949,  # words lay on arrow heads
 ])
 def test_models_that_nobody_has_drawn_before(seed):
     """More of them: python -m pytest tests/benchmarks/test_invented.py"""

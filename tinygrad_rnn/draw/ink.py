@@ -198,6 +198,7 @@ class Ink:
         name = f"{glyph.id}.rail"
         if inwards:
             line = Line(name, tuple(reversed(way)), role, None, glyph.id, width=thick)
+            self.taken.add(drawn_head(line.points, thick))  # where it comes in belongs to its glyph
         else:
             line = Line(name, way, role, glyph.id, None, width=thick, arrow=False)
         self.lay(line)

@@ -64,7 +64,10 @@ def step_notes(ink: Ink, rail: Rail) -> None:
             left, x = t.tap(rail, rail.taps[0]).note_left, ink.grid.left[i]
             ends = [x + end for end in sorted(taps[column.when])]
             places = [*spots.for_step(ends, t.rail_y[rail.glyph.id] - 6, left, head)]
-            spot = spots.free(places[:2], room, ink.taken, ink.lanes, ink.edges) or \
+            joined = [at for at in places[:2] if not ink.lanes.touch(spots.up_to(at, ends))]
+            spot = spots.free(joined, room, ink.taken, ink.lanes, ink.edges) or \
+                spots.free(joined, room, ink.taken, ink.lanes) or \
+                spots.free(places[:2], room, ink.taken, ink.lanes, ink.edges) or \
                 spots.free(places[:2], room, ink.taken, ink.lanes) or \
                 ink.best(places[2:], room, ink.edges)  # further away than across an edge
             crossed = any(lane.touch(said_at(spot, note)) for lane in (ink.lanes, ink.edges))

@@ -24,6 +24,7 @@ from .timegrid import TimeGrid
 
 Spot = tuple[Point, str]  # where words stand, and which end of them is there
 SQUARE, CORNER = 100.0, 24.0  # the side of a square; a bend so near to a head belongs to it
+TAPPED = 3.0  # half of the thickest tap
 
 
 class Places:
@@ -190,6 +191,13 @@ def for_step(ends: list[float], y: float, left: bool, head: float) -> Iterator[S
     for d in range(8, 112, 8):
         yield (ends[-1] + near + d, y), "start"
         yield (ends[0] - near - d, y), "end"
+
+
+def up_to(spot: Spot, ends: list[float]) -> Rect:
+    """What lies between a spot for what a step gives and the nearest of its taps."""
+    (x, y), anchor = spot
+    left, right = (ends[-1] + TAPPED, x) if anchor == "start" else (x, ends[0] - TAPPED)
+    return left, y - style.SMALL, right, y
 
 
 def around_square(at: Point) -> list[Spot]:
