@@ -7,10 +7,12 @@ can be read as that of no other.
 
 import itertools
 import math
+import re
 from functools import partial
 
 from tinygrad_rnn.draw import style
 from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.draw.model import Line
 from tinygrad_rnn.draw.outlines import meets
 from tinygrad_rnn.draw.paper import label_rect
 
@@ -210,11 +212,13 @@ def strayed(drawing):
 
 
 CLOSE, CLEARLY = 12.5, 5.0  # a number is so close to its wire, and so much further from others
+TOUCHING = 2.0  # and not so near to a thing, or to an arrow head
 
 
 def misread(drawing):
     """Numbers that tell of a wire, and stand further from it than it takes to be read as that of
-    another; or on an arrow head, or on a thing."""
+    another, or of a thing that it does not join; or that touch an arrow head, or a thing."""
+    boxes, lines = things(drawing), {line.id: line for line in drawing.lines}
     for label in drawing.labels if any(label.of for label in drawing.labels) else ():
         rect = label_rect(label)
         far = {line.id: min(itertools.starmap(partial(gap, rect), itertools.pairwise(line.points)))
@@ -227,10 +231,53 @@ def misread(drawing):
                     for name, d in others.items() if d < own + CLEARLY)
         for line in drawing.lines if label.of else ():
             if line.arrow and overlap(rect, head_rect(line.points[-1], line.points[-2],
-                                                      *style.head(line.width))):
-                yield f"{plain(label.text)} lies on the head of {line.id}"
-        yield from (f"{plain(label.text)} touches {box.id}" for box in things(drawing)
-                    if label.of and overlap(rect, box.sides))
+                                                      *style.head(line.width)), -TOUCHING):
+                yield f"{plain(label.text)} touches the head of {line.id}"
+        ends = {end for name in label.of for end in (lines[name].tail, lines[name].head)}
+        for box in boxes if label.of else ():
+            left, top, right, bottom = box.sides
+            if overlap(rect, box.sides, -TOUCHING):
+                yield f"{plain(label.text)} touches {box.id}"
+            elif box.id not in ends and math.hypot(
+                    max(left - rect[2], rect[0] - right, 0.0),
+                    max(top - rect[3], rect[1] - bottom, 0.0)) < min(own, CLOSE) - 0.5:
+                yield f"{plain(label.text)} of {label.of} is read as that of {box.id}"
+
+
+SAID = re.compile(r"(Δ)[^:]* = |‖?∂.*/∂(.+?)‖? = ")  # what a step gives; the gradient of what
+
+
+def parted(drawing):
+    """Numbers of a step or a thing that a wire runs past: between the number and its dot on the
+    rail, or the box that it is of. No fault everywhere: where taps stand close, one may have to."""
+    lines = [(line, around(line)) for line in drawing.lines]
+    level = {line.id for line in drawing.lines if line.points[0][1] == line.points[-1][1]}
+    dots = [box for box in drawing.boxes if box.w < 8 and rail_of(box) in level]
+    for label in drawing.labels:
+        said = SAID.match(plain(label.text))
+        if said is None or label.of or not (said[1] or label.bold):
+            continue
+        left, top, right, bottom = label_rect(label)
+        y = (top + bottom) / 2
+        own = [box for box in dots if 5 < box.y - label.y < 7] if said[1] else \
+            [box for box in things(drawing) if plain(box.text) == said[2]]
+        box = min(own, key=lambda b: max(left - b.x, b.x - right, 0) + 3 * abs(b.y - y),
+                  default=None)
+        if box is None:
+            continue
+        end = min(max(box.x, left), right), min(max(box.y, top), bottom)
+        link = Line("", ((box.x, box.y), end), "line")
+        for line, rect in lines:
+            joined = {line.id, line.tail, line.head, *line.id.split("--")}
+            if joined.isdisjoint((box.id, rail_of(box))) and overlap(rect, around(link), 0) and any(
+                    meets(*link.points, around(Line("", part, "line")), 0.0)
+                    for part in itertools.pairwise(line.points)):
+                yield f"{line.id} runs between {plain(label.text)} and {box.id}"
+
+
+def rail_of(dot):
+    """What the rail is called that a dot is on."""
+    return f"{dot.id.partition('.tap')[0]}.rail"
 
 
 def gap(rect, p, q):

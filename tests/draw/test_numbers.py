@@ -1,14 +1,19 @@
 """The numbers of a gradient flow: each stands at the wire that it tells of, in every direction."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
+from tinygrad_rnn.cli.models import model
+from tinygrad_rnn.draw import style
 from tinygrad_rnn.draw.labels import number, plain
 
 from . import graphs
-from .faults import faults, misread
+from .faults import faults, misread, parted
 
 
 def skipping(T=4):
@@ -128,3 +133,43 @@ def test_a_number_that_stands_elsewhere_is_found(moved):
     found = [*misread(type(drawing)(**{**{name: getattr(drawing, name)
                                           for name in drawing.__slots__}, "labels": labels}))]
     assert any("is read as" in fault or "is not at" in fault for fault in found)
+
+
+def many(cell, level):
+    """The flow of a pattern in which every output is read."""
+    flow = tg.gradient_flow(model("many-to-many", 3, cell).loss)
+    return draw.gradient_flow(flow, level=level).drawing
+
+
+@pytest.mark.parametrize("level", ["op", "cell"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_a_number_is_told_from_what_its_wire_does_not_join(cell, level):
+    """What came from c_2's user stood at the × of h_2; the norm of c_1 and what a step gives to
+    W_hy behind a wire, as their node and their dot see them."""
+    drawing = many(cell, level)
+    assert faults(drawing) == []
+    assert list(parted(drawing)) == []
+    assert any(label.bold and "∂L" in plain(label.text) for label in drawing.labels)
+
+
+def test_what_arrives_by_a_second_wire_stands_near_its_head():
+    drawing = many("lstm", "op")
+    for t in (1, 2):
+        line = next(n for n in drawing.lines if n.id == f"t{t}.c--t{t + 1}.times")
+        label = next(n for n in drawing.labels
+                     if n.of == (line.id,) and not plain(n.text).startswith("×"))
+        assert math.dist((label.x, label.y), line.points[-1]) < 80
+
+
+def test_a_number_behind_a_wire_and_one_at_an_arrow_head_are_found():
+    drawing = many("rnn", "cell")
+    dot = next(box for box in drawing.boxes if box.id == "W_hy.tap1")
+    said = next(n for n in drawing.labels if dot.x - 20 < n.x < dot.x and 5 < dot.y - n.y < 7)
+    line = next(n for n in drawing.lines if n.id == "t1.h--t1.linear")
+    arrived = next(n for n in drawing.labels if n.of == (line.id,))
+    x, y = line.points[-1]
+    moved = {said: said._replace(x=dot.x + 17, anchor="start"),
+             arrived: arrived._replace(x=x + style.head(line.width)[1] + 1, y=y - arrived.size)}
+    other = replace(drawing, labels=tuple(moved.get(n, n) for n in drawing.labels))
+    assert list(parted(other)) == [f"{line.id} runs between {plain(said.text)} and {dot.id}"]
+    assert f"{plain(arrived.text)} touches the head of {line.id}" in list(misread(other))

@@ -127,7 +127,7 @@ class Turned:
                 self.say(beside(self.boxes[glyph.id]), glyph.note, bold=glyph.when is not None,
                          air=AIR)
         if self.scene.backwards:
-            add_gradients(self, self.scene.wires, self.between)
+            add_gradients(self, self.scene.wires, self.boxes.values(), self.between)
         for wire, way in zip(self.scene.wires, self.ways):
             if wire.note and not self.scene.backwards:
                 self.number(wire, way)

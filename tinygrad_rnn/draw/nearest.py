@@ -2,10 +2,11 @@
 
 The question this file answers: *does everybody see which wire a number is of?*
 
-It lies on nothing, is close to its own wire, and further from every other one. Where wires run on
-one line, a number beside it would be that of all of them, and has to stand where they have parted.
-Where there is no such place beside a wire, a number may stand in its line, which has a gap there;
-and if there is no such place either it is left out, for in the wrong place it would be wrong.
+It touches nothing, is close to its own wire, and further from every other one and from what its
+wire does not join. Where wires run on one line, a number beside it would be that of all of them,
+and has to stand where they have parted. Where there is no such place beside a wire, a number may
+stand in its line, which has a gap there; and if there is no such place either it is left out, for
+in the wrong place it would be wrong.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Collection, Hashable, Iterable, Iterator
 from itertools import chain, pairwise
 
 from .labels import Text, width
-from .model import Label, Line, Point
+from .model import Box, Label, Line, Point
 from .outlines import meets
 from .paper import label_rect
 from .routing import Rect, Way
@@ -24,19 +25,28 @@ from .spots import Places, Spot, squares
 NEAR, FURTHER = 12.0, 6.0  # so near to its own wire, and so much further from others
 BESIDE, ENDS = 3.0, 8.0  # how far beside a line, and from the ends of a stretch if in it
 IN = "in "  # before the anchor of words that stand in their own line
+DOT = 8.0  # what is no wider is a mark on a line
 MORE = 24  # spots that are looked at, once one is found that has an edge of a frame in it
-PACE, SOON = 6.0, 600.0  # between two places on a way; how far from a head what arrives may stand
+AIR = 2.5  # so far from boxes, other words and arrow heads
+PACE, SOON = 4.0, 600.0  # between two places on a way; how far from a head what arrives may stand
 
 
 class Nearest:
     """What stands in the way of numbers: what is `taken`, the heads of all arrows, and the wires
-    that a number could be taken for one of."""
+    and boxes that a number could be taken for one of."""
 
-    def __init__(self, taken: Places, heads: Places, lines: Iterable[Line]) -> None:
+    def __init__(self, taken: Places, heads: Places, lines: Iterable[Line],
+                 boxes: Iterable[Box]) -> None:
         self.taken, self.heads = taken, heads
         self.known: dict[Hashable, Spot] = {}  # where words stood, from the beginning of a way
         self.wires: dict[tuple[int, int], list[tuple[str, Point, Point]]] = {}
+        self.boxes: dict[tuple[int, int], list[Box]] = {}
+        self.joined: dict[str, tuple[str | None, str | None]] = {}  # by line
+        for box in boxes:
+            for square in squares(box.sides) if box.w > DOT else ():
+                self.boxes.setdefault(square, []).append(box)
         for line in lines:
+            self.joined[line.id] = line.tail, line.head
             for p, q in pairwise(line.points):
                 for square in squares((min(p[0], q[0]), min(p[1], q[1]),
                                        max(p[0], q[0]), max(p[1], q[1]))):
@@ -76,20 +86,32 @@ class Nearest:
         return second
 
     def free(self, rect: Rect) -> bool:
-        """Whether words would lie on no box, on no others and on no arrow head."""
+        """Whether words would touch no box, no others and no arrow head."""
+        left, top, right, bottom = rect
+        rect = left - AIR, top - AIR, right + AIR, bottom + AIR
         return not self.taken.touch(rect) and not self.heads.touch(rect)
 
     def tells(self, rect: Rect, own: Collection[str], upon: bool) -> bool:
         """Whether words are close to one of their own lines, or `upon` it, and further from all
-        others."""
+        others, and from boxes that these lines do not join."""
         left, top, right, bottom = rect
         by = NEAR + FURTHER
-        around = (left - by, top - by, right + by, bottom + by)
-        near = dict.fromkeys(stretch for square in squares(around)  # in one order, run after run
+        around = squares((left - by, top - by, right + by, bottom + by))
+        near = dict.fromkeys(stretch for square in around  # in one order, run after run
                              for stretch in self.wires.get(square, ()))
         mine = min((apart(rect, p, q) for name, p, q in near if name in own), default=math.inf)
-        return (mine <= NEAR and (upon or mine > 0)) and not any(apart(rect, p, q) < mine + FURTHER
-                                        for name, p, q in near if name not in own)
+        if mine > NEAR or not (upon or mine > 0) or any(
+                apart(rect, p, q) < mine + FURTHER for name, p, q in near if name not in own):
+            return False
+        ends = {end for name in own for end in self.joined[name]}
+        return not any(between(rect, box.sides) < mine for square in around
+                       for box in self.boxes.get(square, ()) if box.id not in ends)
+
+
+def between(rect: Rect, other: Rect) -> float:
+    """How far two rectangles are from each other."""
+    return math.hypot(max(rect[0] - other[2], other[0] - rect[2], 0.0),
+                      max(rect[1] - other[3], other[1] - rect[3], 0.0))
 
 
 def apart(rect: Rect, p: Point, q: Point) -> float:

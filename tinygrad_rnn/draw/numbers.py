@@ -34,7 +34,7 @@ def add_numbers(ink: Ink) -> None:
         if wire.delay:
             delay(ink, wire)
     if ink.scene.backwards:
-        add_gradients(ink, ink.scene.wires, partial(between, ink.grid))
+        add_gradients(ink, ink.scene.wires, ink.boxes, partial(between, ink.grid))
         return
     handed = [wire for wire in ink.scene.wires if wire.hands_over]
     for wire in handed:
@@ -156,14 +156,15 @@ class Paper(Protocol):
         """Words with a look of their own."""
 
 
-def add_gradients(paper: Paper, wires: Iterable[Wire],
+def add_gradients(paper: Paper, wires: Iterable[Wire], boxes: Iterable[Box],
                   border: Callable[[Wire, Way], Point]) -> None:
-    """Factors, and what arrives at heads; `border` is where a passage runs between two steps."""
+    """Factors, and what arrives at heads, among `boxes`; `border` is where a passage runs between
+    two steps."""
     wires = [wire for wire in wires if wire in paper.drawn]
     noted, arriving = ([w for w in wires if w.note], [w for w in wires if w.arrives])
     if not noted and not arriving:
         return
-    nearest = Nearest(paper.taken, paper.heads, paper.lines)
+    nearest = Nearest(paper.taken, paper.heads, paper.lines, boxes)
     own = lines_of_one(paper, wires, lambda wire: (wire.tail, wire.kind, wire.head.when))
     for wire in noted:
         factor(paper, nearest, wire, own[wire], border)
