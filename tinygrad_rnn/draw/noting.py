@@ -67,7 +67,8 @@ def behind(rect: Rect, note: Rect, ways: Iterable[Way]) -> bool:
     box."""
     x, y = centre(rect)
     end = min(max(x, note[0]), note[2]), min(max(y, note[1]), note[3])
-    return any(meets((x, y), end, (*map(min, p, q), *map(max, p, q)), 0.5)
+    return any(meets((x, y), end, (min(p[0], q[0]), min(p[1], q[1]),
+                                   max(p[0], q[0]), max(p[1], q[1])), 0.5)
                for way in ways if not any(on(rect, point) for point in (way[0], way[-1]))
                for p, q in pairwise(way))
 
