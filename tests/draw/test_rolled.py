@@ -98,7 +98,7 @@ def oddly(T, odd):
 @pytest.mark.parametrize(("odd", "words"), [
     (lambda t, T: t == 1, {"only t = 1", "t > 1"}),
     (lambda t, T: t == T, {"only t = T", "t < T"}),
-    (lambda t, T: t == 2, {"only t = 2", "some t"}),
+    (lambda t, T: t == 2, {"only t = 2", "t ≠ 2"}),
 ])
 def test_a_loop_whose_one_step_does_something_else_shows_it(odd, words):
     picture = draw.rolled(oddly(5, odd))
@@ -172,12 +172,13 @@ def test_a_handover_by_hand_says_between_the_frames_which_steps_it_joins(directi
                for rect in rects)
 
 
-@pytest.mark.parametrize(("read", "words"), [
-    (lambda t: -t, "from T+1−t"), (lambda t: t, "from t+1"),
-    (lambda t: (0, 3, 1, 4)[t % 4], "from some t"),
+@pytest.mark.parametrize(("S", "read", "words"), [
+    (4, lambda t: -t, "from T+1−t"), (4, lambda t: t, "from t+1"),
+    (4, lambda t: (0, 3, 1, 4)[t % 4], "from t = 4, 2, 5, 1"),
+    (5, lambda t: (0, 3, 1, 4, 2)[t % 5], "from some t"),
 ])
-def test_a_decoder_that_reads_another_step_at_each_of_its_own_says_which(read, words):
-    assert words in said(draw.rolled(two_loops(6, 4, read)))
+def test_a_decoder_that_reads_another_step_at_each_of_its_own_says_which(S, read, words):
+    assert words in said(draw.rolled(two_loops(6, S, read)))
 
 
 def test_a_context_is_called_after_the_step_that_leaves_it():
@@ -198,8 +199,9 @@ def looking_back(T, source):
 
 @pytest.mark.parametrize(("source", "words"), [
     (lambda t, h, first: h[-1] if t > 1 else first, {"t−1"}),
-    (lambda t, h, first: first if t < 3 else h[-1 - t % 2], {"t−1, some t", "t−2, some t"}),
-    (lambda t, h, first: h[-1] if t not in (1, 4) else first, {"t−1, some t", "some t"}),
+    (lambda t, h, first: first if t < 3 else h[-1 - t % 2],
+     {"t−1, t = 4, 6, 8", "t−2, t = 3, 5, 7, 9"}),
+    (lambda t, h, first: h[-1] if t not in (1, 4) else first, {"t−1, t ≠ 4", "t = 1, 4"}),
     (lambda t, h, first: first if t == 1 else h[-1] if t < 5 else h[-3],
      {"t−1, t < 5", "t−3, t > 4"}),
 ])
@@ -207,6 +209,45 @@ def test_a_delay_or_a_first_state_that_only_some_steps_use_says_which(source, wo
     picture = draw.rolled(looking_back(9, source))
     assert words <= set(said(picture))
     assert not any("," in word for word in set(said(picture)) - words)
+
+
+def looked_at(T, times):
+    """A loop whose state is looked at in some steps only; by name of the loss, at which."""
+    w, h, total = Value(0.5, name="w"), Value(0.3, name="h0"), 0
+    for t in range(1, T + 1):
+        with timestep(t):
+            h = ops.tanh(w * h).named("h")
+            for name, at in times.items():
+                if t in at:
+                    total = total + (h * h).named(name)
+    return total
+
+
+@pytest.mark.parametrize(("T", "times", "words", "tooltip"), [
+    (6, (2, 4, 6), "t = 2, 4, 6", ""),
+    (5, (1, 3, 5), "t = 1, 3, 5", ""),
+    (9, (1, 9), "t = 1, T", ""),
+    (9, (1, 2, 4, 5, 7, 8, 9), "t ≠ 3, 6", ""),
+    (16, range(1, 17, 3), "every 3rd t from 1", ""),
+    (30, [t for t in range(1, 31) if t % 3], "all t but every 3rd from 3", ""),
+    (11, (1, 2, 4, 7, 11), "5 of 11 steps", "t = 1–2, 4, 7, 11"),
+    (95, [t * t for t in range(1, 10)] + [80, 83, 86, 89, 92, 95], "15 of 95 steps",
+     "t = 1, 4, 9, 16, 25, 36, 49, 64, 80–81, 83, 86, …, 95"),
+])
+def test_what_scattered_steps_have_says_which_they_are(T, times, words, tooltip):
+    picture = draw.rolled(looked_at(T, {"L": times}))
+    assert words in said(picture)
+    told = [box.title for box in picture.drawing.boxes if plain(box.text) == "L_t"]
+    assert [title.partition(", ")[2] for title in told] == [tooltip]
+    assert faults(picture.drawing) == []
+
+
+def test_other_steps_have_other_words():
+    first, second, third = (2, 5, 6, 9, 11), (1, 3, 6, 8, 9), (1, 5, 6, 9, 12)
+    words = said(draw.rolled(looked_at(12, {"a": first, "b": second, "c": first, "d": third})))
+    counted = [word for word in words if "of 12" in word]
+    assert set(counted) == {
+        "5 of 12 steps", "5 of 12 steps, with t = 5", "5 of 12 steps, with t = 2"}
 
 
 @pytest.mark.parametrize("direction", ["right", "down"])

@@ -9,12 +9,12 @@ outputs that a mask leaves; and in a scope that reads from the end it is the oth
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Hashable, Mapping
 
-from .labels import Run, Text
+from .labels import Text
 from .parts import Steps
+from .scattered import FEW, Scattered, timed
 from .scene import Column, Glyph, Scene, Wire
 
 Whens = set[int | None]
@@ -33,6 +33,7 @@ class Presence:
             self.ways[wire.head.scope] += lag(wire)
         self.known: dict[int, tuple[list[Column], list[Column]]] = {}
         self.parts: dict[int, Steps] = {}
+        self.scattered = Scattered()
         self.last = {stage: last_step(i) for i, stage in enumerate(scene.stages())}
 
     def words(self, glyph: Glyph, whens: Whens) -> Text:
@@ -61,12 +62,20 @@ class Presence:
         if len(there) == 1 and not (last == 2 and there == [1]):  # of three, it is 1 < t < T
             return timed("only ", f" = {name(there[0], ends and last > 0 or back and not begins)}")
         if there != [*range(there[0], there[-1] + 1)]:
-            return timed("some ", "")
+            at = {column.step or 0: i for i, column in enumerate(steps)}
+            ends_at = back or there == [0, last]
+            return self.scattered.words([steps[i].step or 0 for i in there], [*at],
+                                        len(self.steps(glyph.when or 0)[1]),
+                                        lambda step: name(at[step], ends_at))
         low = "" if begins else name(there[0] - 1, few and ends and (alone or back))
         high = "" if ends else name(there[-1] + 1, not (few and begins and (alone or not back)))
         if low and high:
             return timed(f"{low} < ", f" < {high}")
         return timed("", f" > {low}" if low else f" < {high}")
+
+    def listed(self, said: Text) -> str:
+        """All of the steps that are told by these words, if it is not clear from them alone."""
+        return self.scattered.lists.get(said, "")
 
     # --- wires ----------------------------------------------------------------------------------
 
@@ -109,6 +118,9 @@ class Presence:
         if len(apart) == 1:
             d = apart.pop()
             return timed("from ", "" if not d else f"+{d}" if d > 0 else f"−{-d}")
+        if len(sums) > 1 and len(uses) <= FEW:
+            steps.sort(key=lambda pair: pair[1])
+            return timed("from ", f" = {', '.join(str(a) for a, _ in steps)}")
         stage = wire.tail.when or 0
         d = sums.pop() - max(c.step or 0 for c in self.steps(stage)[1])
         T = self.last[stage] + ("" if not d else f"+{d}" if d > 0 else f"−{-d}")
@@ -163,17 +175,6 @@ def lag(wire: Wire) -> int:
     if wire.kind not in ("carried", "fed") or wire.tail.when is None or wire.head.when is None:
         return 0
     return wire.head.when - wire.tail.when
-
-
-def timed(before: str, after: str) -> Text:
-    """Words around a t; the T in them is a number too."""
-    return (*lettered(before), Run("t", "i"), *lettered(after))
-
-
-def lettered(words: str) -> Text:
-    """Words with every T slanted, and its primes."""
-    parts = re.split("(T′*)", words)
-    return tuple(Run(part, "i" if part[0] == "T" else "") for part in parts if part)
 
 
 def last_step(stage: int) -> str:

@@ -18,7 +18,8 @@ from ..errors import InputError
 from . import wording
 from .labels import Run, clean, plain, roman, symbol
 from .names import Names
-from .presence import Presence, Spot, Uses, Whens, lag, lettered, timed
+from .presence import Presence, Spot, Uses, Whens, lag
+from .scattered import lettered, timed
 from .scene import Column, Glyph, Rail, Scene, Wire
 
 
@@ -176,6 +177,7 @@ class Quotient:
                 before.setdefault(wire.head, []).append(wire.tail)
         for glyph, said in words.items():
             glyph.dashed = glyph.dashed or bool(said)
+            glyph.title = ", ".join(filter(None, (glyph.title, self.presence.listed(said))))
             if said and not any(words.get(x) == said for x in before.get(glyph, ())):
                 glyph.note = said
 
@@ -187,6 +189,7 @@ class Quotient:
                 wire.arrives, wire.note = first, last
             else:
                 wire.note = first or last or wire.note
+            wire.title = self.presence.listed(first) or self.presence.listed(last) or wire.title
 
 
 def bridges_apart(scene: Scene) -> None:
