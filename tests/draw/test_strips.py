@@ -1,13 +1,19 @@
 """The strips below a long gradient flow: every step of every stage, at its own place."""
 
+import math
+import re
+
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
+from tinygrad_rnn.core.place import timestep
 from tinygrad_rnn.draw.labels import number, plain
+from tinygrad_rnn.draw.picture import Picture
 
 from . import graphs
+from .faults import faults
 
 
 def told(strip):
@@ -37,10 +43,11 @@ STEPS = [*range(1, 10), *range(9)]  # the encoder's, and the decoder's: 0 is whe
 def test_states_of_both_stages_stand_at_their_own_steps(long, strips):
     titles = [title for title in strips if "all steps" in title]
     assert [title.split("∂L/∂")[1] for title in titles] == [
-        "encoder/c_t‖", "encoder/h_t‖", "decoder/h_t‖", "decoder/c_t‖"]
+        f"{name}‖, log scale" for name in ("encoder/c_t", "encoder/h_t", "decoder/h_t",
+                                           "decoder/c_t")]
     for title in titles:
         assert [step for step, _ in strips[title]] == STEPS
-        scope, _, name = title.split("∂L/∂")[1].removesuffix("_t‖").partition("/")
+        scope, _, name = title.split("∂L/∂")[1].removesuffix("_t‖, log scale").partition("/")
         norms = long.norms(f"{scope}/{name}")
         own = strips[title][:9] if scope == "encoder" else strips[title][9:]
         other = strips[title][9:] if scope == "encoder" else strips[title][:9]
@@ -81,3 +88,59 @@ def test_numbers_of_steps_stand_where_the_strip_has_cells_and_begin_anew_with_a_
     assert said == [(i, str(STEPS[i])) for i, _ in said]
     assert all((i < 9) == (scope == "encoder") for i, _ in said)
     assert len(said) > 2
+
+
+def disturbed(T, at):
+    """A recurrence whose factor is not 0.9 at some steps."""
+    w = tg.Tensor([[0.9]], name="w", requires_grad=True)
+    h = tg.Tensor([[1.0]], name="h0")
+    with np.errstate(all="ignore"):
+        for t in range(1, T + 1):
+            with timestep(t):
+                h = (tg.linear(h, w) * at.get(t, 1.0)).named("h")
+        return tg.gradient_flow(h.sum())
+
+
+@pytest.mark.parametrize("T", [30, 2_500])
+@pytest.mark.parametrize("level", ["op", "cell", "layer"])
+@pytest.mark.parametrize("direction", ["right", "down"])
+def test_the_norms_of_states_have_heights_on_a_log_scale_and_say_its_ends(T, level, direction):
+    flow = disturbed(T, {})
+    drawing = draw.gradient_flow(flow, 1, 1, level=level, direction=direction).drawing
+    strip = next(s for s in drawing.strips if s.title.endswith("/∂h_t‖, log scale"))
+    norms = np.array(list(flow.norms("h").values()))
+    largest = np.maximum.reduceat(norms, np.arange(min(T, 1_000)) * T // min(T, 1_000))
+    assert len(strip.cells) == min(T, 1_000)
+    expected = np.interp(np.log(largest), np.log([norms.min(), norms.max()]), [0.06, 1.0])
+    assert [cell.level for cell in strip.cells] == pytest.approx(expected, abs=0.01)
+    assert len({cell.paint for cell in strip.cells}) > 5
+    said = [plain(x.text) for x in drawing.labels]
+    assert {f"{number(norms.max())} largest", f"{number(norms.min())} smallest"} <= set(said)
+    assert faults(drawing) == []
+
+
+@pytest.mark.parametrize("T", [30, 1_000])
+@pytest.mark.parametrize(("factor", "role", "sign", "dots"), [
+    (0.0, "zero", "0", "dotted"), (math.nan, "nan", "N", "dashed"), (math.inf, "inf", "∞", "")])
+def test_what_has_no_height_is_outlined_and_not_taken_for_the_largest(T, factor, role, sign, dots):
+    picture = draw.gradient_flow(disturbed(T, {T // 2: factor}), 1, 1)
+    cells = picture.drawing.strips[0].cells
+    odd = T // 2 - 1
+    assert {(cell.level, cell.paint) for cell in cells[:odd]} == {(1.0, role)}
+    assert all(cell.paint[0] == "#" for cell in cells[odd:])
+    assert sign * 10 in picture.text()
+    printed = Picture(picture.drawing, "print")
+    strip = re.search(r'<g id="all.strip0">(.*?)</g>', printed.svg(), re.DOTALL)[1]
+    outlines = [found for found in re.findall(r"<rect[^>]*/>", strip) if "stroke-width" in found]
+    assert len(outlines) == (odd if T == 30 else 1)  # where cells touch, they are outlined together
+    assert all(float(re.search(r'width="([\d.]+)', found)[1]) > 5 for found in outlines)
+    dash = {"dotted": "1.5 3", "dashed": "4 3"}.get(dots)
+    assert {*re.findall(r'dasharray="(.*?)"', strip)} == ({dash} if dash else set())
+    look = f'"filled,{dots}"' if dots else "filled"
+    assert f'"all.strip0.0" [shape=box, style={look}' in printed.dot()
+
+
+def test_the_legend_knows_what_is_infinite_behind_many_that_are_nan():
+    drawing = draw.gradient_flow(disturbed(30, {20: math.inf, 10: 0.0})).drawing
+    said = [plain(x.text) for x in drawing.labels]
+    assert {"NaN", "infinite"} <= set(said)

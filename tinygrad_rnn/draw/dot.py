@@ -178,11 +178,12 @@ class Writer:
             across = strip.w if strip.down else strip.h
             left, top, wide, tall = strip.part(low, high, max(cell.level, 0.5 / across))
             x, y = left + wide / 2, top + tall / 2
-            odd = cell.paint in style.NO_NUMBER
+            odd = cell.paint in style.NO_HEIGHT and cell.level > 0
             colour = self.colour(cell.paint, "fill", None) if odd else \
                 self.colour("line", "fill", cell.paint)
-            looks = 'style="filled,dashed"' if style.broken(cell.paint, self.theme) else \
-                "style=filled"
+            dash = style.dots(cell.paint, self.theme) if odd else ""
+            line = "dotted" if dash.startswith("1.5") else "dashed"
+            looks = f'style="filled,{line}"' if dash else "style=filled"
             looks += f', color={self.colour(cell.paint, "stroke", None)}' if odd else ", penwidth=0"
             yield (
                 f'  "{strip.id}.{i}" [shape=box, {looks}, width={inch(wide)}, '

@@ -53,7 +53,7 @@ class Strips(NamedTuple):
             sizes = series.finite()
             if len(sizes):
                 yield from (float(sizes.min()), float(sizes.max()))
-            yield from map(float, series.norms[~np.isfinite(series.norms)][:2])
+            yield from map(float, series.norms[np.isinf(series.norms)][:1])
             yield from map(float, series.norms[np.isnan(series.norms)][:1])
         if any((series.norms == 0).any() for series in self.states.values()):
             yield 0.0

@@ -124,7 +124,8 @@ class Sketch:
         self.frames.update(zip(corners, "╭╮╰╯"))
 
     def strip(self, strip: Strip) -> None:
-        """A strip: its heights, or where all are alike, its colours as shades."""
+        """A strip: its heights, or where all are alike, its colours as shades; what has no height
+        on a scale has a sign of its own."""
         rows = [self.rows[y] for y in ends(strip)]
         left, top, count = self.columns[strip.x], rows[0], len(strip.cells)
         wide = rows[-1] + 1 - top if strip.down else \
@@ -135,7 +136,8 @@ class Sketch:
             high = max(strip.cells[first:max(after, first + 1)], key=lambda cell: cell.level)
             place = (left, top + i) if strip.down else (left + i, top)
             signs = LEVELS_DOWN if strip.down else LEVELS
-            self.frames[place] = shade(high) if level else signs[min(8, int(high.level * 8.99))]
+            sized = high.paint.startswith("#") and not level
+            self.frames[place] = signs[stage(high)] if sized else shade(high)
 
     def line(self, line: Line) -> None:
         """A line with its arrow; a slanting stretch becomes level and upright ones."""
@@ -216,6 +218,11 @@ def joined(places: dict[Place, str]) -> list[str]:
         text = "".join(there.get(i, " ") for i in range(max(there, default=-1) + 1))
         found.append(text.rstrip())
     return found
+
+
+def stage(cell: Cell) -> int:
+    """The height of a cell in eighths: none where it is empty, one at least where it is not."""
+    return max(min(8, int(cell.level * 8.99)), cell.level > 0)
 
 
 def shade(cell: Cell) -> str:

@@ -2,15 +2,16 @@
 
 The question this file answers: *what happened in the steps between?*
 
-One heat strip for each state (‖∂L/∂h_t‖), and one row of bars for each weight: the norm of each
-step's contribution Δ_t, on a log scale of at least one decade. More than 1,000 steps share cells; a
-cell shows its largest, and tells the smallest and the rms.
+One row of bars for each state (‖∂L/∂h_t‖), and one for each weight: the norm of each step's
+contribution Δ_t. Each is on a log scale of its own, of at least one decade, in the colours of the
+wires. More than 1,000 steps share cells; a cell shows its largest, and tells the smallest and the
+rms.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,9 +26,11 @@ from .scene import Scene
 from .series import Series, Strips
 from .ticks import begins, ticks
 
-MOST, HEAT, BARS, TICKS = 1000, 16.0, 30.0, 12
+MOST, BARS, TICKS = 1000, 30.0, 12
 LEAST = 360.0  # the width of a strip, so that its ticks can be read
 Height = Callable[[float], float]
+Ends = Sequence[tuple[float, str]]
+Places = Sequence[tuple[int, Text]]
 
 
 def with_strips(drawing: Drawing, scene: Scene, shown: Strips, scale: Scale, root: Text,
@@ -37,16 +40,18 @@ def with_strips(drawing: Drawing, scene: Scene, shown: Strips, scale: Scale, roo
     every, names = np.array(shown.whens), np.array(scene.steps)
     paper = (Down if down else Across)(drawing, names)
     for name, series in shown.states.items():
-        title = (*symbol(name), Run("t", "_"), Run("‖"))
-        paper.heat((Run("all steps: ‖∂"), *root, Run("/∂"), *title),
-                   cells_of(series, every, names, scale, lambda _: 1.0))
+        low, high = ends_of(series)
+        height = bar_height(low, high, zero=1.0)
+        title = (Run("all steps: ‖∂"), *root, Run("/∂"), *symbol(name), Run("t", "_"),
+                 Run("‖, log scale"))
+        cells = cells_of(series, every, names, scale, height)
+        paper.bars(title, cells, extremes(low, high, height), numbered(names, cells))
     for weight, series in shown.weights:
-        sizes = series.finite()
-        low, high = (float(sizes.min()), float(sizes.max())) if len(sizes) else (1.0, 1.0)
+        low, high = ends_of(series)
         height = bar_height(low, high)
         title = (Run("‖Δ"), Run("t", "_"), Run("‖ of "), *weight, Run(", log scale"))
         paper.bars(title, cells_of(series, every, names, scale, height),
-                   extremes(low, high, height) if len(sizes) else [])
+                   extremes(low, high, height))
     if len(scene.steps) > MOST:
         shared = math.ceil(len(scene.steps) / MOST)
         paper.remark(roman(f"a cell stands for up to {shared:,} steps, and shows the largest of "
@@ -67,33 +72,28 @@ class Across:
         self.wide = max(max(box.sides[2] for box in parts) - self.left, LEAST)
         self.y = drawing.top + drawing.height + 4.0
 
-    def heat(self, title: Text, cells: tuple[Cell, ...]) -> None:
-        """A heat strip with the numbers of steps below it."""
-        self.strip(title, cells, HEAT)
-        count, y = len(self.steps), self.y + HEAT + 12
-        self.labels += [Label(self.left + self.wide * (i + 0.5) / count, y, number_, "quiet",
-                              style.TINY) for i, number_ in numbered(self.steps, cells)]
-        self.y += HEAT + 26
-
-    def bars(self, title: Text, cells: tuple[Cell, ...], ends: list[tuple[float, str]]) -> None:
+    def bars(self, title: Text, cells: tuple[Cell, ...], ends: Ends, places: Places = ()) -> None:
         """A row of bars with its largest and smallest beside it; where there are stages, beside
-        its last bar."""
-        self.strip(title, cells, BARS)
+        its last bar. Below it stand the numbers of steps at their `places`."""
+        self.strip(title, cells)
+        count, y = len(self.steps), self.y + BARS + 13
         stages = len(begins(self.steps))
         last = len(cells) if stages == 1 else len(cells) - first_of(cells[::-1])
         x = self.left + self.wide * last / len(cells) + 6
         self.labels += [Label(x, self.y + level, roman(words), "quiet", style.TINY, "start")
                         for level, words in ends]
-        self.y += BARS + 12
+        self.labels += [Label(self.left + self.wide * (i + 0.5) / count, y, number_, "quiet",
+                              style.TINY) for i, number_ in places]
+        self.y += BARS + (27 if places else 12)
 
-    def strip(self, title: Text, cells: tuple[Cell, ...], high: float) -> None:
+    def strip(self, title: Text, cells: tuple[Cell, ...]) -> None:
         """A strip, with its title on the left: of all, or of the stage that its cells belong to."""
         name = f"all.strip{len(self.strips)}"
-        self.strips.append(Strip(name, self.left, self.y, self.wide, high, cells, plain(title)))
+        self.strips.append(Strip(name, self.left, self.y, self.wide, BARS, cells, plain(title)))
         first = first_of(cells) / len(cells) * len(self.steps)
         lead = self.wide * max(at for at in begins(self.steps) if at <= first) / len(self.steps)
         x = self.left + (lead if lead > width(title, style.SMALL) + 16 else 0.0)
-        self.labels.append(Label(x - 8, self.y + high / 2 + 4, title, "text", style.SMALL, "end"))
+        self.labels.append(Label(x - 8, self.y + BARS / 2 + 4, title, "text", style.SMALL, "end"))
 
     def remark(self, text: Text) -> None:
         """Words below all."""
@@ -112,34 +112,29 @@ class Down:
         self.tall = max(max(box.sides[3] for box in parts) - self.top, LEAST)
         self.x = self.start = drawing.left + drawing.width + 12.0
 
-    def heat(self, title: Text, cells: tuple[Cell, ...]) -> None:
-        """A heat strip with the numbers of steps beside it."""
-        self.strip(title, cells, HEAT)
-        count, shown = len(self.steps), numbered(self.steps, cells)
-        self.labels += [Label(self.x + HEAT + 6, self.top + self.tall * (i + 0.5) / count + 3,
-                              number_, "quiet", style.TINY, "start") for i, number_ in shown]
-        wide = max(width(number_, style.TINY) for _, number_ in shown)
-        self.x += max(width(title, style.SMALL), HEAT + 6 + wide) + 20
-
-    def bars(self, title: Text, cells: tuple[Cell, ...], ends: list[tuple[float, str]]) -> None:
-        """Bars below each other, with the largest and the smallest at the end."""
-        self.strip(title, cells, BARS)
-        y = self.top + self.tall + 13
-        self.labels += [Label(self.x, y + 13 * i, roman(words), "quiet", style.TINY, "start")
+    def bars(self, title: Text, cells: tuple[Cell, ...], ends: Ends, places: Places = ()) -> None:
+        """Bars below each other, with the numbers of steps beside them, and the largest and the
+        smallest at the end."""
+        self.strip(title, cells)
+        count, bottom = len(self.steps), self.top + self.tall + 17
+        self.labels += [Label(self.x + BARS + 6, self.top + self.tall * (i + 0.5) / count + 3,
+                              number_, "quiet", style.TINY, "start") for i, number_ in places]
+        self.labels += [Label(self.x, bottom + 13 * i, roman(words), "quiet", style.TINY, "start")
                         for i, (_, words) in enumerate(ends)]
-        wide = max([width(title, style.SMALL), *(width(roman(w), style.TINY) for _, w in ends)])
-        self.x += max(BARS, wide) + 20
+        beside = [BARS + 6 + width(number_, style.TINY) for _, number_ in places]
+        self.x += max([BARS, width(title, style.SMALL), *beside,
+                       *(width(roman(words), style.TINY) for _, words in ends)]) + 20
 
-    def strip(self, title: Text, cells: tuple[Cell, ...], wide: float) -> None:
+    def strip(self, title: Text, cells: tuple[Cell, ...]) -> None:
         """A strip, with its title above."""
         name = f"all.strip{len(self.strips)}"
-        self.strips.append(Strip(name, self.x, self.top, wide, self.tall, cells, plain(title),
+        self.strips.append(Strip(name, self.x, self.top, BARS, self.tall, cells, plain(title),
                                  True))
         self.labels.append(Label(self.x, self.top - 9, title, "text", style.SMALL, "start"))
 
     def remark(self, text: Text) -> None:
         """Words below all."""
-        self.labels.append(Label(self.start, self.top + self.tall + 42, text, "quiet", style.TINY,
+        self.labels.append(Label(self.start, self.top + self.tall + 46, text, "quiet", style.TINY,
                                  "start"))
 
 
@@ -182,9 +177,16 @@ def binned(series: Series, steps: Any, ends: Any) -> list[list[float] | None]:
         count.tolist(), most.tolist(), least.tolist(), rms.tolist())]
 
 
-def bar_height(low: float, high: float) -> Height:
+def ends_of(series: Series) -> tuple[float, float]:
+    """The smallest and the largest norm that have a place on a log scale; NaN if none has."""
+    sizes = series.finite()
+    return (float(sizes.min()), float(sizes.max())) if len(sizes) else (math.nan, math.nan)
+
+
+def bar_height(low: float, high: float, zero: float = 0.0) -> Height:
     """The height of a bar: the log of the norm, from the smallest to the largest; over one decade
-    at least, so that bars of nearly the same size look alike."""
+    at least, so that bars of nearly the same size look alike. What has no place there is as high as
+    can be, and told by its looks; `zero` is the height of what is 0."""
     bottom, span = math.log10(low), math.log10(high) - math.log10(low)
     if span < 1:
         bottom, span = math.log10(high) - 1, 1.0
@@ -193,7 +195,7 @@ def bar_height(low: float, high: float) -> Height:
         if not math.isfinite(size):
             return 1.0
         if size == 0:
-            return 0.0
+            return zero
         return 0.06 + 0.94 * (math.log10(size) - bottom) / span
 
     return height
@@ -201,6 +203,8 @@ def bar_height(low: float, high: float) -> Height:
 
 def extremes(low: float, high: float, height: Height) -> list[tuple[float, str]]:
     """The words beside a row of bars, each level with the top of its bar where there is room."""
+    if math.isnan(high):
+        return []
     if number(low) == number(high):
         return [(8.0, f"{number(high)}, all")]
     level = min(max(BARS * (1 - height(low)) + 4, 20.0), BARS)

@@ -46,6 +46,7 @@ SCALES: dict[str, dict[str, tuple[str, ...]]] = {
               "dark": ("#23272d", "#22486b", "#2f7cb8", "#6db4ea", "#dcefff")},
 }
 NO_NUMBER = ("nan", "inf")  # looks of their own, on no scale
+NO_HEIGHT = (*NO_NUMBER, "zero")  # on no log scale
 STATE, OUTPUT, LOSS = "#0072B2", "#009E73", "#CC79A7"
 
 
@@ -175,6 +176,11 @@ THEMES["print"] = printable(THEMES["light"])
 def broken(role: str, theme: str) -> bool:
     """Whether the outline of a role is dashed: in print NaN has no colour to be known by."""
     return role == "nan" and theme == "print"
+
+
+def dots(role: str, theme: str) -> str:
+    """The dashes around a cell without a height: 0 is dotted, as its wires are."""
+    return "1.5 3" if role == "zero" else "4 3" if broken(role, theme) else ""
 
 
 def head(width: float) -> tuple[float, float]:

@@ -197,20 +197,38 @@ def distance(p: Point, q: Point) -> float:
     return float(((p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2) ** 0.5)
 
 
+def outlined(strip: Strip, first: int, more: float, paint: Painter) -> str:
+    """The rectangle around a cell without a height, or where cells touch, around all that follow it
+    and look alike."""
+    role, after = strip.cells[first].paint, first + 1
+    while more > 0 and after < len(strip.cells) and strip.cells[after].paint == role:
+        after += 1
+    x, y, wide, high = strip.part(first, after, 1.0)
+    wide, high = (wide, high + min(more, 0)) if strip.down else (wide + min(more, 0), high)
+    dash = style.dots(role, paint.theme)
+    dashes = f' stroke-dasharray="{dash}"' if dash else ""
+    return (f'<rect x="{f(x + 0.5)}" y="{f(y + 0.5)}" width="{f(max(wide - 1, 0.2))}" '
+            f'height="{f(max(high - 1, 0.2))}" {paint.fill(role)} {paint.stroke(role)} '
+            f'stroke-width="1"{dashes}/>')
+
+
 def cells(strip: Strip, paint: Painter) -> Iterable[str]:
-    """The cells of a strip; neighbours overlap by a hair so that no paper shines through."""
+    """The cells of a strip; neighbours overlap by a hair so that no paper shines through. What has
+    no height on a log scale is outlined: each cell, or where cells touch, neighbours together."""
     far = (strip.h if strip.down else strip.w) / max(1, len(strip.cells))
     gap = 0.0 if len(strip.cells) > 150 else min(1.0, far * 0.08)
     more = -gap if gap else 0.3
     yield f'<g id="{strip.id}"><title>{xml(strip.title)}</title>'
     for i, cell in enumerate(strip.cells):
-        own = cell.paint if cell.paint.startswith("#") else None
-        fill = paint.fill("line", own or cell.paint)
         x, y, wide, high = strip.part(i, i + 1, cell.level)
         wide, high = (wide, high + more) if strip.down else (wide + more, high)
-        if cell.paint in style.NO_NUMBER and cell.level:
-            fill = paint.shape(cell.paint, None, None, 1.0, style.broken(cell.paint, paint.theme))
-            x, y, wide, high = x + 0.5, y + 0.5, max(wide - 1, 0.0), max(high - 1, 0.0)
+        if cell.paint in style.NO_HEIGHT and cell.level:
+            fill = 'fill="none" pointer-events="all"'  # for its tooltip
+            if gap or i == 0 or strip.cells[i - 1].paint != cell.paint:
+                yield outlined(strip, i, more, paint)
+        else:
+            own = cell.paint if cell.paint.startswith("#") else None
+            fill = paint.fill("line", own or cell.paint)
         title = f"<title>{xml(cell.title)}</title>" if cell.title else ""
         yield (
             f'<rect x="{f(x)}" y="{f(y)}" width="{f(wide)}" height="{f(high)}" {fill}>'
