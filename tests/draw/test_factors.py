@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
+from tinygrad_rnn.cli.models import model
 from tinygrad_rnn.draw.labels import number, plain
 
 from . import graphs
@@ -73,6 +74,21 @@ def test_each_of_several_states_has_a_mean_factor_with_its_name():
                 for name, x in named.items()}
     assert told(flow)[1] == [f"{name}: ×{number(expected[name])} per step" for name in "ch"]
     assert faults(draw.gradient_flow(flow).drawing) == []
+
+
+def test_each_of_several_gaps_has_its_mean_factor():
+    """That of a decoder too, whose gradient goes through the outputs that are fed back as well:
+    what goes on to the state before is what counts, as on the passages in view."""
+    flow = tg.gradient_flow(model("encoder-decoder", 20).loss)
+    means = []
+    for scope, first in (("encoder", 4), ("decoder", 3)):  # a decoder begins at 0
+        h = {x.step: x for x in flow.incoming if x.name == "h" and x.scope.startswith(scope)}
+        means.append(geometric([by_hand(flow, h)[t] for t in range(first, 18)]))
+    assert told(flow)[1] == [f"×{number(mean)} per step" for mean in means]
+    flow = tg.gradient_flow(graphs.layer(30))
+    factors = by_hand(flow, {x.step: x for x in flow.incoming if x.name == "h"})
+    assert told(flow, steps=slice(1, 31, 10))[1] == [
+        f"×{number(geometric([factors[t] for t in range(a, a + 9)]))} per step" for a in (2, 12)]
 
 
 def test_a_layer_that_reads_backwards_sends_the_gradient_to_later_steps():

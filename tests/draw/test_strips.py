@@ -87,6 +87,7 @@ def test_numbers_of_steps_stand_where_the_strip_has_cells_and_begin_anew_with_a_
     assert said[0] == ((0, "1") if scope == "encoder" else (9, "0"))
     assert said == [(i, str(STEPS[i])) for i, _ in said]
     assert all((i < 9) == (scope == "encoder") for i, _ in said)
+    assert said[-1] == ((8, "9") if scope == "encoder" else (17, "8"))
     assert len(said) > 2
 
 

@@ -19,7 +19,7 @@ from ..bptt.contribution import Contribution
 from ..core.graph import Node
 from ..core.parts import norm
 from .amounts import Amounts
-from .hidden import mean_factors
+from .hidden import Means
 from .labels import Run, Text, number, roman
 from .scene import Glyph, Scene, Wire
 
@@ -77,11 +77,14 @@ def arriving(wires: list[Wire], amounts: Amounts) -> Text:
 
 
 def say_gap(scene: Scene, amounts: Amounts) -> None:
-    """What the hidden steps did on the whole: the mean factor of a step, the sum of their parts."""
-    at = next((i for i, column in enumerate(scene.columns) if column.hidden), None)
-    if at is None:
+    """What the hidden steps did on the whole: in each gap the mean factor of a step, at each rail
+    the sum of their parts."""
+    gaps = [at for at, column in enumerate(scene.columns) if column.hidden]
+    if not gaps:
         return
-    scene.columns[at].lines = mean_factors(amounts, at)
+    means = Means(amounts, gaps)
+    for at in gaps:
+        scene.columns[at].lines = means.said(at)
     for rail in scene.rails:
         node = rail.glyph.node
         if node is None or node not in amounts.flow.arrived:

@@ -54,7 +54,7 @@ def gradient_flow(flow: Any, first: int = 3, last: int = 3, *, steps: slice | No
     view; ‖∂L/∂h_t‖ stands at each state, the factor that a step applied on the passage to the step
     before, and each step's contribution Δ_t at the rail of each weight, with the sum at the end of
     the rail. Of a long sequence the `first` and `last` steps are drawn, over strips of all of them,
-    and in the gap stands the geometric mean of the factors of the steps there.
+    and in each gap stands the geometric mean of the factors of the steps there.
     Zero, NaN and infinite gradients look different from each other. A flow that was kept as norms
     is recorded again for the drawing. The other options are those of `draw.unrolled`; without
     "gradients" in `show` there are colours and widths only. With `level="cell"` a line into a cell

@@ -25,28 +25,82 @@ MANY = 500  # so many steps are asked at most: evenly spread, if there are more
 STEP = attrgetter("at.step")
 
 
-def mean_factors(amounts: Amounts, at: int) -> tuple[Text, ...]:
-    """×0.66 per step: the geometric mean over the gap that is column `at`, of each state; which one
-    it is, if there are several."""
-    columns: list[Column] = amounts.scene.columns
-    if not 0 < at < len(columns) - 1:
-        return ()
-    before, after = columns[at - 1], columns[at + 1]
-    there = {g.key for g in after.glyphs if g.role == "state"}
-    found = [(a, text) for a in before.glyphs if a.role == "state" and a.key in there
-             for text in [mean_factor(amounts, a, before.when or 0, after.when or 0)] if text]
-    named = Counter(a.node.name for a, _ in found if a.node is not None)
-    return tuple((*(called(a, named) if len(found) > 1 else ()), *text) for a, text in found)
+class Means:
+    """The mean factors of gaps, by the places of their columns. What the steps of all gaps are
+    asked for is looked up once: a window may leave out every second step."""
+
+    def __init__(self, amounts: Amounts, gaps: list[int]) -> None:
+        self.amounts, self.found = amounts, amounts.found
+        self.orders: dict[tuple[str, str | None], tuple[Any, list[Node]]] = {}
+        self.runs = {at: self.states(at) for at in gaps}
+        self.users = users(self.found, {self.found.when(run[i]) for runs in self.runs.values()
+                                        for _, run in runs for i in spread(run)})
+
+    def said(self, at: int) -> tuple[Text, ...]:
+        """×0.66 per step: the geometric mean over a gap, of each state; which one it is, if there
+        are several."""
+        found = [(a, text) for a, run in self.runs[at] for text in [self.of(run)] if text]
+        named = Counter(a.node.name for a, _ in found if a.node is not None)
+        return tuple((*(called(a, named) if len(found) > 1 else ()), *text) for a, text in found)
+
+    def states(self, at: int) -> list[tuple[Glyph, list[Node]]]:
+        """The states that are in view on both sides of a gap, and each at all its places in time
+        from one side to the other."""
+        columns: list[Column] = self.amounts.scene.columns
+        if not 0 < at < len(columns) - 1:
+            return []
+        before, after = columns[at - 1], columns[at + 1]
+        there = {g.key for g in after.glyphs if g.role == "state"}
+        return [(a, self.sequence(a.node, before.when or 0, after.when or 0))
+                for a in before.glyphs if a.role == "state" and a.key in there
+                and a.node is not None and a.node.name is not None]
+
+    def sequence(self, state: Node, begin: int, end: int) -> list[Node]:
+        """A state at all its places in time from one to another, in their order."""
+        key = state.at.scope, state.name
+        if key not in self.orders:
+            self.orders[key] = in_time(self.found, state)
+        whens, nodes = self.orders[key]
+        first, after = np.searchsorted(whens, begin), np.searchsorted(whens, end, "right")
+        return nodes[first:after]
+
+    def of(self, states: list[Node]) -> Text:
+        """The mean factor of the steps between the first and the last of these states. Numbers of
+        either sign have one of their sizes, NaN among them leaves NaN."""
+        factors = self.factors(states)
+        if not len(factors):
+            return ()
+        with np.errstate(divide="ignore", invalid="ignore"):  # 0 and infinite: no mean, NaN
+            mean = float(np.exp(np.log(np.abs(factors)).mean()))
+        below, above = (factors < 0).any(), (factors > 0).any()
+        sign = ("±" if above else "−") if below else ""
+        return roman(f"×{sign}{number(mean)} per step")
+
+    def factors(self, states: list[Node]) -> Any:
+        """The factors of the steps between the first and the last of these states: of all, or of
+        many that are evenly spread. The gradient goes on to the state of the step before, or to
+        that of the step after where a layer reads backwards. Where less arrives than has digits,
+        there is none."""
+        for side in (-1, 1):
+            factors = [one_factor(self.amounts, states[i], states[i + side],
+                                  self.users[self.found.when(states[i])]) for i in spread(states)]
+            known = [factor for factor in factors if factor is not None]
+            if known:
+                return np.array(known)
+        return np.empty(0)
 
 
 def mean_of(columns: list[Column]) -> Text:
     """What is said of the mean factor in the legend, where one is told."""
-    gap = next((column for column in columns if column.lines), None)
-    if gap is None:
+    gaps = [column for column in columns if column.lines]
+    if not gaps:
         return ()
-    steps = "the steps" if gap.count <= MANY else f"{MANY:,} steps, evenly spread,"
-    signs = ", of either sign" if any("±" in plain(line) for line in gap.lines) else ""
-    return roman(f"× per step: the geometric mean of the factors of {steps} in the gap{signs}")
+    many = any(column.count > MANY for column in gaps)
+    steps = f"{MANY:,} steps, evenly spread," if many else "the steps"
+    where = "the gap" if len(gaps) == 1 else "each gap"
+    signs = ", of either sign" if any("±" in plain(line) for gap in gaps for line in gap.lines) \
+        else ""
+    return roman(f"× per step: the geometric mean of the factors of {steps} in {where}{signs}")
 
 
 def called(state: Glyph, named: Counter[str | None]) -> Text:
@@ -56,48 +110,25 @@ def called(state: Glyph, named: Counter[str | None]) -> Text:
     return (*((Run(scope),) if scope else ()), *symbol(name), Run(": "))
 
 
-def mean_factor(amounts: Amounts, state: Glyph, begin: int, end: int) -> Text:
-    """The mean factor of a state over the steps between two places in time. Numbers of either sign
-    have one of their sizes, NaN among them leaves NaN."""
-    if state.node is None or state.node.name is None:
-        return ()
-    factors = factors_of(amounts, sequence(amounts.found, state.node, begin, end))
-    if not len(factors):
-        return ()
-    with np.errstate(divide="ignore", invalid="ignore"):  # 0 and infinite ones have no mean: NaN
-        mean = float(np.exp(np.log(np.abs(factors)).mean()))
-    below, above = (factors < 0).any(), (factors > 0).any()
-    sign = ("±" if above else "−") if below else ""
-    return roman(f"×{sign}{number(mean)} per step")
-
-
-def sequence(found: Survey, state: Node, begin: int, end: int) -> list[Node]:
-    """A state at all its places in time from one to another, in their order."""
+def in_time(found: Survey, state: Node) -> tuple[Any, list[Node]]:
+    """A state at all its places in time, in their order: the places, and the nodes."""
     nodes, name = found.computed, state.name
     at = found.named.get(name or "")
     named = [n for n in nodes if n.name == name] if at is None else [nodes[i] for i in at]
     if len(found.outline.scopes) > 1:
         named = [n for n in named if n.at.scope == state.at.scope]
     whens = np.array([*map(found.when, named)] if found.whens else [*map(STEP, named)], float)
-    there = np.flatnonzero((whens >= begin) & (whens <= end))  # NaN: in none
-    return [named[i] for i in there[np.argsort(whens[there], kind="stable")]]
+    order = np.argsort(whens, kind="stable")
+    order = order[~np.isnan(whens[order])]  # NaN: at none
+    return whens[order], [named[i] for i in order]
 
 
-def factors_of(amounts: Amounts, states: list[Node]) -> Any:
-    """The factors of the steps between the first and the last of these states: of all, or of many
-    that are evenly spread. The gradient goes on to the state of the step before, or to that of the
-    step after where a layer reads backwards. Where less arrives than has digits, there is none."""
-    found, inner = amounts.found, len(states) - 2
+def spread(states: list[Node]) -> list[int]:
+    """The places of those between the first and the last that are asked: all, or many that are
+    evenly spread."""
+    inner = len(states) - 2
     evenly = np.linspace(1, inner, min(inner, MANY)) if inner > 0 else np.empty(0)
-    chosen = np.unique(evenly.round().astype(int)).tolist()
-    used = users(found, {found.when(states[i]) for i in chosen})
-    for side in (-1, 1):
-        factors = [one_factor(amounts, states[i], states[i + side], used[found.when(states[i])])
-                   for i in chosen]
-        known = [factor for factor in factors if factor is not None]
-        if known:
-            return np.array(known)
-    return np.empty(0)
+    return np.unique(evenly.round().astype(int)).tolist()
 
 
 def one_factor(amounts: Amounts, after: Node, before: Node, step: list[Node]) -> float | None:

@@ -216,16 +216,19 @@ def first_of(cells: tuple[Cell, ...]) -> int:
     return next((i for i, cell in enumerate(cells) if cell.level), 0)
 
 
-def numbered(steps: Any, cells: tuple[Cell, ...]) -> list[tuple[int, Text]]:
+def numbered(steps: Any, cells: tuple[Cell, ...]) -> Places:
     """The steps whose numbers stand beside a strip: where they are, and what is said. A stage in
-    which the strip is empty has none."""
+    which the strip is empty has none, and takes no room from those beside it."""
     starts = begins(steps)
-    stages = [range(a, b) for a, b in zip(starts, [*starts[1:], len(steps)])]
-    seen = [stage for stage in stages
-            if any(cell.level for cell in cells[cell_at(stage.start, steps, cells):
-                                                cell_at(stage.stop - 1, steps, cells) + 1])]
-    return [(i, roman(f"{steps[i]:,}")) for i in ticks(steps, len(steps) / TICKS)
-            if not seen or any(i in stage for stage in seen)]
+    stages = [(a, b) for a, b in zip(starts, [*starts[1:], len(steps)])]
+    seen = [(a, b) for a, b in stages if any(cell.level for cell in cells[
+        cell_at(a, steps, cells):cell_at(b - 1, steps, cells) + 1])]
+    runs: list[tuple[int, int]] = []  # of stages side by side
+    for a, b in seen or stages:
+        begin = runs.pop()[0] if runs and runs[-1][1] == a else a
+        runs.append((begin, b))
+    return [(a + i, roman(f"{steps[a + i]:,}")) for a, b in runs
+            for i in ticks(steps[a:b], len(steps) / TICKS)]
 
 
 def cell_at(i: int, steps: Any, cells: tuple[Cell, ...]) -> int:
