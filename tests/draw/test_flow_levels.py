@@ -115,3 +115,12 @@ def test_the_legend_says_that_norms_do_not_add_up():
                        for make in (graphs.layer, graphs.power))
     assert any("do not add up" in note for note in arrays)
     assert not any("do not add up" in note for note in numbers)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_beside_sequences_every_gradient_says_of_what_it_is(many):
+    flow = tg.gradient_flow(graphs.layer(many=many))
+    said = [plain(x.text) for x in draw.gradient_flow(flow, level="layer").drawing.labels]
+    told = [w for w in said if w.startswith("‖∂") and " = " in w]
+    assert "‖∂L/∂L‖ = 1" in told
+    assert not [w for w in told if not w.startswith("‖∂L/∂")]

@@ -441,6 +441,18 @@ def test_a_total_over_steps_can_be_opened():
     assert faults(drawing) == []
 
 
+def test_a_nameless_array_is_no_shape_that_reads_as_a_product():
+    """The gradient of a mean is multiplied by 1/6 at every entry."""
+    found = model("many-to-one", 3)
+    slope = tg.grad(found.loss, found.weight(), create_graph=True)
+    texts = {plain(b.text) for b in draw.backward_graph(slope).drawing.boxes}
+    assert "0.167" in texts
+    assert "2 × 3" not in texts
+    W = tg.Tensor(np.ones((2, 2)), requires_grad=True)  # it changes: the ones are not what it is
+    picture = draw.unrolled(tg.Tensor([[1.0, 2.0]]) @ W * tg.Tensor([[2.0, 2.0]]))
+    assert {"given", "2", "leaf"} <= {plain(b.text) for b in picture.drawing.boxes}
+
+
 def test_the_graph_of_a_gradient_of_arrays():
     x = tg.Tensor([[1.0, 2.0]], name="x")
     W = tg.Tensor([[0.5, 1.0], [0.25, -1.0]], name="W", requires_grad=True)

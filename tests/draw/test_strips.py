@@ -132,7 +132,7 @@ def test_what_has_no_height_is_outlined_and_not_taken_for_the_largest(T, factor,
     assert sign * 10 in picture.text()
     printed = Picture(picture.drawing, "print")
     strip = re.search(r'<g id="all.strip0">(.*?)</g>', printed.svg(), re.DOTALL)[1]
-    outlines = [found for found in re.findall(r"<rect[^>]*/>", strip) if "stroke-width" in found]
+    outlines = [found for found in re.findall(r"<rect[^>]*>", strip) if "stroke-width" in found]
     assert len(outlines) == (odd if T == 30 else 1)  # where cells touch, they are outlined together
     assert all(float(re.search(r'width="([\d.]+)', found)[1]) > 5 for found in outlines)
     dash = {"dotted": "1.5 3", "dashed": "4 3"}.get(dots)

@@ -164,3 +164,11 @@ def test_in_print_a_state_is_as_dark_as_the_legend_says():
     assert {bar.cells[-1].paint} <= set(states)
     backward, plain_ = (style.THEMES["print"][role].fill for role in ("backward", "op"))
     assert style.apart(backward, plain_) > 100
+
+
+def test_in_print_new_steps_are_told_from_those_that_are_run_again():
+    fills = {box.id: style.THEMES["print"][box.role].fill
+             for box in draw.truncated(500, k1=20, k2=35, theme="print").drawing.boxes}
+    new, again = (style.channels(fills[f"legend_{said}"])[0] for said in (
+        "new_steps_of_the_window", "steps_that_are_run_again"))
+    assert abs(new - again) >= 16

@@ -157,7 +157,9 @@ class Dresser:
         glyph.title += f"; ‖∂{plain(self.root)}/∂·‖ = {number(size)}"
         around = glyph.when is None and not self.scene.columns
         if around and (glyph.role not in ("op", "function")):
-            glyph.note = self.sequence_text(glyph, size) if glyph.steps else self.short(node)
+            glyph.note = self.sequence_text(glyph, size) if glyph.steps else \
+                self.beside_sequences(glyph, node) if self.amounts.scene.columns else \
+                self.short(node)
         elif glyph.shape == "box" and glyph.when is None:  # a weight beside the steps
             glyph.note = self.norm_text(node, symbol(node.name or "w"), self.flow.gradient(node))
         if glyph.role != "state" and not (glyph.role == "initial" and node.requires_grad):
@@ -182,6 +184,13 @@ class Dresser:
     def sequence_text(self, glyph: Glyph, size: float) -> Text:
         """‖∂L/∂(h₁ … h₉)‖ = 0.5: all steps as one long vector."""
         return (Run("‖∂"), *self.root, Run("/∂("), *glyph.text, Run(f")‖ = {number(size)}"))
+
+    def beside_sequences(self, glyph: Glyph, node: Node) -> Text:
+        """‖∂L/∂y‖ = 0.5: what has no step in a graph with time says of what its gradient is, as its
+        neighbours do."""
+        name = self.root if node is self.flow.root else \
+            symbol(node.name) if node.name and glyph.role == "total" else glyph.text
+        return self.norm_text(node, name, self.flow.gradient(node))
 
     def short(self, node: Node) -> Text:
         """The gradient of a variable in a graph without time."""

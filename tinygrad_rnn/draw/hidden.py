@@ -128,7 +128,7 @@ def spread(states: list[Node]) -> list[int]:
     evenly spread."""
     inner = len(states) - 2
     evenly = np.linspace(1, inner, min(inner, MANY)) if inner > 0 else np.empty(0)
-    return np.unique(evenly.round().astype(int)).tolist()
+    return [*map(int, np.unique(evenly.round()))]
 
 
 def one_factor(amounts: Amounts, after: Node, before: Node, step: list[Node]) -> float | None:

@@ -161,7 +161,8 @@ def printable(table: dict[str, Paint]) -> dict[str, Paint]:
     found["backward"] = Paint("#cccccc", "#000000", "#000000")  # told from the forward pass
     for role in NO_NUMBER:  # white inside: every grey is a number's
         found[role] = Paint("#ffffff", "#000000", "#000000")
-    for role, fill in (("input", "#ffffff"), ("state", "#e8e8e8"), ("output", "#cfcfcf")):
+    for role, fill in (("input", "#ffffff"), ("state", "#e8e8e8"), ("value", "#dbdbdb"),
+                       ("output", "#cfcfcf")):
         found[role] = found[role]._replace(fill=fill)  # told apart, and lighter than any gradient
     return found
 

@@ -10,7 +10,7 @@ light colour too, for viewers that know no style sheets.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from html import escape
 from math import sqrt
@@ -19,7 +19,7 @@ from ..core.freeing import unsearched
 from . import style
 from .labels import Run, Text, clean
 from .labels import decimals as f
-from .model import Box, Drawing, Label, Line, Point, Strip
+from .model import Box, Cell, Drawing, Label, Line, Point, Strip
 from .painter import Painter
 
 MARKUP = re.compile("[&<>\"']")
@@ -197,19 +197,17 @@ def distance(p: Point, q: Point) -> float:
     return float(((p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2) ** 0.5)
 
 
-def outlined(strip: Strip, first: int, more: float, paint: Painter) -> str:
-    """The rectangle around a cell without a height, or where cells touch, around all that follow it
-    and look alike."""
-    role, after = strip.cells[first].paint, first + 1
-    while more > 0 and after < len(strip.cells) and strip.cells[after].paint == role:
-        after += 1
+def outlined(strip: Strip, first: int, after: int, more: float, paint: Painter,
+             title: str) -> str:
+    """The rectangle around cells without a height that look alike."""
+    role = strip.cells[first].paint
     x, y, wide, high = strip.part(first, after, 1.0)
-    wide, high = (wide, high + min(more, 0)) if strip.down else (wide + min(more, 0), high)
+    wide, high = (wide, high + more) if strip.down else (wide + more, high)
     dash = style.dots(role, paint.theme)
     dashes = f' stroke-dasharray="{dash}"' if dash else ""
     return (f'<rect x="{f(x + 0.5)}" y="{f(y + 0.5)}" width="{f(max(wide - 1, 0.2))}" '
             f'height="{f(max(high - 1, 0.2))}" {paint.fill(role)} {paint.stroke(role)} '
-            f'stroke-width="1"{dashes}/>')
+            f'stroke-width="1"{dashes}>{title}</rect>')
 
 
 def cells(strip: Strip, paint: Painter) -> Iterable[str]:
@@ -220,18 +218,26 @@ def cells(strip: Strip, paint: Painter) -> Iterable[str]:
     more = -gap if gap else 0.3
     yield f'<g id="{strip.id}"><title>{xml(strip.title)}</title>'
     for i, cell in enumerate(strip.cells):
+        title = f"<title>{xml(cell.title)}</title>" if cell.title else ""
         x, y, wide, high = strip.part(i, i + 1, cell.level)
         wide, high = (wide, high + more) if strip.down else (wide + more, high)
         if cell.paint in style.NO_HEIGHT and cell.level:
+            if gap:
+                yield outlined(strip, i, i + 1, more, paint, title)
+                continue
+            if i == 0 or strip.cells[i - 1].paint != cell.paint:
+                yield outlined(strip, i, end_of_run(strip.cells, i), 0.0, paint, "")
             fill = 'fill="none" pointer-events="all"'  # for its tooltip
-            if gap or i == 0 or strip.cells[i - 1].paint != cell.paint:
-                yield outlined(strip, i, more, paint)
         else:
             own = cell.paint if cell.paint.startswith("#") else None
             fill = paint.fill("line", own or cell.paint)
-        title = f"<title>{xml(cell.title)}</title>" if cell.title else ""
         yield (
             f'<rect x="{f(x)}" y="{f(y)}" width="{f(wide)}" height="{f(high)}" {fill}>'
             f"{title}</rect>"
         )
     yield "</g>"
+
+
+def end_of_run(run: Sequence[Cell], first: int) -> int:
+    """The place after the last of the cells that follow one and look like it."""
+    return next((i for i in range(first, len(run)) if run[i].paint != run[first].paint), len(run))

@@ -52,12 +52,24 @@ def place(step: int | None, scope: str) -> str:
 
 
 def name_of(node: Node, step: int | None = None, bold: bool = False) -> Text:
-    """The name of a node with its step; what a nameless one is: its number, its op, or an array."""
+    """The name of a node with its step; what a nameless one is: its number, its op, or a leaf.
+    Never its shape: 2 × 3 beside an operation reads as a product."""
     if node.name is not None:
         return symbol(node.name, node.step if step is None else step, bold)
     if node.is_leaf:
-        return roman(number(node.value) if np.ndim(node.value) == 0 else shape(node.value))
+        return roman(single(node) or ("leaf" if node.requires_grad else "given"))
     return roman(style.SYMBOLS.get(node.op.name, node.op.name))
+
+
+def single(node: Node) -> str:
+    """The number that a leaf is, or that all entries of a given array are; nothing if they are
+    several."""
+    value = node.value
+    if np.ndim(value) == 0:
+        return number(value)
+    flat = np.asarray(value).reshape(-1)
+    alike = not node.requires_grad and len(flat) and flat.dtype.kind in "iuf"
+    return number(flat[0]) if alike and (flat == flat[0]).all() else ""
 
 
 def index_text(index: Any) -> str:
