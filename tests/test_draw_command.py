@@ -7,9 +7,10 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw
 from tinygrad_rnn.cli import main
-from tinygrad_rnn.cli.draw import VIEWS
+from tinygrad_rnn.cli.draw import VIEWS, heatmap
 from tinygrad_rnn.cli.models import model
 from tinygrad_rnn.cli.patterns import PATTERNS
+from tinygrad_rnn.draw.labels import plain
 
 
 @pytest.fixture
@@ -168,3 +169,12 @@ def test_a_sketch_is_cut_where_a_terminal_ends_and_whole_in_a_file(capsys, monke
     short = capsys.readouterr().out
     assert max(map(len, short.splitlines())) == 80
     assert "cut at 80 columns" in short
+
+
+def test_the_rows_of_what_each_step_gave_are_called_as_the_weights_of_other_pictures():
+    found = model("encoder-decoder", 3)
+    flow = draw.gradient_flow(tg.gradient_flow(found.loss)).drawing
+    rails = {plain(box.text) for box in flow.boxes if box.role.startswith("weight")}
+    rows = {plain(label.text) for label in heatmap(found, {}, "auto").drawing.labels}
+    assert {row.rpartition("/")[2] for row in rows} >= rails
+    assert not [row for row in rows if "head." in row or "bridge" in row]

@@ -76,14 +76,15 @@ def backward_graph(found: Any, window: dict[str, Any], theme: str) -> Any:
 
 
 def heatmap(found: Any, window: dict[str, Any], theme: str) -> Any:
-    """What every step contributed to every weight."""
+    """What every step contributed to every weight: called as in the other pictures, and where
+    several are called alike, with the part that uses it."""
     flow = gradient_flow(found.loss)
     known = {name: flow.ledger(w) for name, w in found.weights.items() if w in flow.incoming}
     labels = Counter(ledger.node.label for ledger in known.values())
     scopes = {name: next((row.scope for row in ledger if row.scope), "")
               for name, ledger in known.items()}
-    known = {f"{scopes[name]}/{ledger.node.label}" if scopes[name]
-             and labels[ledger.node.label] > 1 else name: ledger
+    known = {ledger.node.label if labels[ledger.node.label] == 1 else
+             f"{scopes[name]}/{ledger.node.label}" if scopes[name] else name: ledger
              for name, ledger in known.items()}
     return views.heatmap(known, title=f"What each step gave, {found.title}", theme=theme)
 
