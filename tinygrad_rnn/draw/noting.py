@@ -25,9 +25,9 @@ def note_spots(rect: Rect, wide: float) -> Iterable[tuple[Point, str]]:
         yield ((left + right) / 2, y), "middle"
         yield (left, y), "start"
         yield (right + 3, y), "start"
-        yield (right, y), "end"
     for y in (bottom + 14, top - 6):
         yield (right + 4, y), "start"
+    yield (right, top - 6), "end"  # clear of a wire that comes down beside it
 
 
 def far_spots(rect: Rect, first: int, last: int) -> Iterable[tuple[Point, str]]:

@@ -206,7 +206,8 @@ class Template:
             return min(xs) if upper else -max(xs)
 
         for band, rails in self.zones.items():
-            rails.sort(key=partial(foremost, upper=self.grid.uppers[band]))
+            if not self.grid.uppers[band] or any(rail.step_notes for rail in rails):
+                rails.sort(key=partial(foremost, upper=self.grid.uppers[band]))
         self.y, self.rail_y, self.ys, self.top, self.bottom = self.measure_rows(self.zones)
         return before != self.rail_y
 
