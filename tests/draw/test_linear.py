@@ -135,3 +135,10 @@ def seconds(root, T):
     start = time.process_time()
     draw.unrolled(root, first=T, last=0).svg()
     return time.process_time() - start
+
+
+def test_a_rolled_view_reads_a_few_of_many_steps():
+    """Each further step costs a few lines for each of its nodes, and not a glyph with its words."""
+    few, many = (lines_run(rolled(T, nn.RNN)) for T in (400, 800))
+    nodes = 400 * 7
+    assert many - few < 200 * nodes

@@ -16,6 +16,7 @@ from dataclasses import replace
 from ..core.graph import Node
 from ..errors import InputError
 from . import wording
+from .alike import Alike, Unread
 from .labels import Run, clean, plain, roman, symbol
 from .names import Names
 from .presence import Presence, Spot, Uses, Whens, lag
@@ -26,8 +27,9 @@ from .scene import Column, Glyph, Rail, Scene, Wire
 class Quotient:
     """All steps of a scene, laid on top of each other."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.whole = scene
+    def __init__(self, scene: Scene, alike: Alike | None = None) -> None:
+        self.unread = Unread(scene, alike)
+        self.whole = scene = self.unread.without_gaps(scene)
         self.names = Names()
         self.one: dict[Spot, Glyph] = {}  # the glyph that stands for all with its key
         self.there: dict[Spot, Whens] = {}  # the steps that have the key
@@ -36,6 +38,8 @@ class Quotient:
         self.presence = Presence(scene, self.there)
         self.uses: dict[Wire, Uses] = {}  # the steps at which a wire is
         self.columns = [self.column(stage) for stage in scene.stages()]
+        for whens in self.there.values():
+            self.unread.add_steps(whens)
         for glyph in self.outside():
             self.of[glyph] = self.renamed(glyph)
 
@@ -184,6 +188,7 @@ class Quotient:
     def say_uses(self, wires: list[Wire]) -> None:
         """The same of a wire, at its one end or at both."""
         for wire in wires:
+            self.unread.add_uses(self.uses[wire])
             first, last = self.presence.along(wire, self.uses[wire])
             if wire.kind == "handed":
                 wire.arrives, wire.note = first, last

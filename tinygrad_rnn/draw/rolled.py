@@ -17,13 +17,16 @@ from ..core.freeing import unsearched
 from ..errors import InputError
 from ..nn.options import yes_or_no
 from . import options
+from .alike import steps_to_read
 from .asked import options_of
 from .beside import side_by_side
 from .callbacks import NodeCallback
 from .options import Options
 from .picture import Picture
 from .quotient import Quotient
+from .survey import survey
 from .unrolled import look, scene_of
+from .window import Window
 
 
 @options_of
@@ -47,12 +50,15 @@ def rolled(loss: Any, *, unrolled: bool = False, level: str = "op", collapse: It
                      direction).checked(
         levels=("op", "cell"), shown=("names", "shapes", "parameters"))
     beside = yes_or_no(unrolled, "unrolled", where)
-    scene = scene_of(look(loss, options.window(where, every=True), where), where, "Rolled graph")
+    found = look(loss, options.window(where), where)
+    alike = steps_to_read(found)
+    window = options.window(where, every=True) if alike is None else Window(these=alike.seen)
+    scene = scene_of(survey(found.root, window, found.outline), where, "Rolled graph")
     if not scene.columns:
         raise InputError("the graph has no time steps, so there is nothing to roll up",
                          where=where,
                          fix="Mark the steps: with tg.timestep(t): ..., or draw.unrolled(loss)")
-    drawing = chosen.placed(chosen.levelled(Quotient(scene).scene()))
+    drawing = chosen.placed(chosen.levelled(Quotient(scene, alike).scene()))
     if beside:
         whole = scene_of(look(loss, options.window(where, 3, 3), where), where, "Unrolled graph")
         drawing = side_by_side(drawing, chosen.placed(chosen.levelled(whole)))

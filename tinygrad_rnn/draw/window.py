@@ -13,15 +13,18 @@ EVERY = 10**9  # more steps than there are
 
 
 class Window(NamedTuple):
-    """The steps in view, of each stage: the first and the last ones, or those of a slice."""
+    """The steps in view, of each stage: the first and the last ones, a slice, or `these`."""
 
     first: int = 3
     last: int = 3
     steps: slice | None = None
+    these: frozenset[int] | None = None
 
     def shown(self, steps: list[int]) -> set[int]:
         """The steps in view of all of a stage's; the slice counts step numbers, not places, and
         from the end where a number is below 0."""
+        if self.these is not None:
+            return {*self.these.intersection(steps)}
         if self.steps is not None:
             low, high = (from_end(bound, steps) for bound in (self.steps.start, self.steps.stop))
             by = self.steps.step or 1
