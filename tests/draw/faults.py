@@ -158,9 +158,12 @@ def merged(drawing):
                 yield f"{a[3]} and {b[3]} run on one another for {far:.0f}"
 
 
+BASE = 2.0  # what crosses a shaft nearer to its head than this seems to join it
+
+
 def covered(drawing):
-    """Arrow heads that another line or words come over, and those with a shaft that is shorter than
-    they are. Words may touch the large heads of gradients. Lines that have become one before their
+    """Arrow heads that another line or words come over, or a line so close behind that it seems to
+    join them, and those with a shaft that is shorter than they are. Words may touch the large heads of gradients. Lines that have become one before their
     common head have one shaft. Slanting ones come to their ends from all sides; dotted ones, along
     which no gradient runs, are not asked."""
     lines = [(line, around(line)) for line in drawing.lines]
@@ -179,7 +182,12 @@ def covered(drawing):
                     yield f"{label.text} lies on the head of {line.id}"
         rail = f"{(line.head or '').partition('.tap')[0]}.rail"
         for other, own in lines:
-            if other is line or other.id == rail or not overlap(own, rect, 0):
+            foot = head_rect(tip, back, min(long + BASE + other.width / 2, shaft), 0.0)
+            if other is line or other.id == rail or not overlap(own, rect, -BASE - other.width):
+                continue
+            if any(crossing(p, q, foot) for p, q in itertools.pairwise(other.points)):
+                yield f"{other.id} runs at the base of the head of {line.id}"
+            if not overlap(own, rect, 0):
                 continue
             points = other.points
             if math.dist(points[-1], tip) < 0.5 and other.arrow and \
@@ -187,6 +195,14 @@ def covered(drawing):
                 points = points[:-1]
             if any(meets(p, q, rect, -0.5) for p, q in itertools.pairwise(points)):
                 yield f"{other.id} runs over the head of {line.id}"
+
+
+def crossing(p, q, foot):
+    """Whether a stretch goes across a level or upright line, from one side of it to the other."""
+    axis = int(foot[0] == foot[2])  # 0: the line is level
+    low, high = sorted((p[1 - axis], q[1 - axis]))
+    return p[axis] == q[axis] and foot[axis] < p[axis] < foot[axis + 2] \
+        and low < foot[1 - axis] < high
 
 
 BESIDE = 2.0  # so far from the name of a stage no line runs
