@@ -15,7 +15,7 @@ from . import style
 from .labels import Text, width
 from .layered import Layers
 from .model import Box, Drawing, Label, Line, Point
-from .outlines import apart, edge, leaving, meets, through
+from .outlines import APART, apart, edge, leaving, meets, through
 from .paper import framed, label_rect
 from .routing import Rect, Way, centre
 from .scene import Glyph, Scene, Wire
@@ -79,16 +79,22 @@ class Block:
         return start, *inner, end
 
     def part_ends(self) -> None:
-        """Where several wires come into one thing, each gets a place of its own on the outline."""
-        into: dict[Glyph, list[int]] = {}
+        """Where several wires come into one thing, each gets a place of its own on the outline; and
+        where several gradients come back into one, each a place for its head."""
+        into: dict[tuple[Glyph, bool], list[int]] = {}
         for i, wire in enumerate(self.wires):
-            into.setdefault(wire.head, []).append(i)
-        for glyph, these in into.items():
+            into.setdefault((wire.head, False), []).append(i)
+            if wire.backwards:
+                into.setdefault((wire.tail, True), []).append(i)
+        for (glyph, back), these in into.items():
             if len(these) < 2:
                 continue
-            ends = apart(glyph, self.rects[glyph], [self.ways[i][-1] for i in these])
-            for i, end in zip(these, ends):
-                self.ways[i] = (*self.ways[i][:-1], end)
+            width = max(self.wires[i].width for i in these)
+            least = 2 * style.head(width)[1] if back else APART
+            ends = [self.ways[i][0 if back else -1] for i in these]
+            for i, end in zip(these, apart(glyph, self.rects[glyph], ends, least, back)):
+                way = self.ways[i]
+                self.ways[i] = (end, *way[1:]) if back else (*way[:-1], end)
 
     def other_ways(self, layers: Layers, i: int, laid: Laid) -> Iterator[Way]:
         """Other ways of a wire, the straightest first; it comes in where it did."""
@@ -226,14 +232,8 @@ def box_of(glyph: Glyph, rect: Rect) -> Box:
     )
 
 
-def line_of(
-    wire: Wire,
-    way: Way,
-    ids: Counter[str],
-    tail: str | None = None,
-    head: str | None = None,
-    arrow: bool = True,
-) -> Line:
+def line_of(wire: Wire, way: Way, ids: Counter[str], tail: str | None = None,
+            head: str | None = None, arrow: bool = True) -> Line:
     """A wire along its way; where the gradient is shown, it runs backwards. `tail` and `head` are
     the ids of what it really joins (the dot on a rail, say)."""
     name = f"{wire.tail.id}--{wire.head.id}"

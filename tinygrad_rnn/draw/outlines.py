@@ -17,21 +17,25 @@ TURNS = (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75)  # in which directions a wire
 APART = 6.0  # how far the ends of two wires into one thing stand apart
 
 
-def apart(glyph: Glyph, rect: Rect, ends: Sequence[Point]) -> list[Point]:
-    """The ends of the wires that come into a glyph from the left, each with a place of its own on
-    the outline: where some are too near, they are turned about the middle of a circle, or moved
-    along the sides of a box."""
+def apart(glyph: Glyph, rect: Rect, ends: Sequence[Point], least: float = APART,
+          back: bool = False) -> list[Point]:
+    """The ends of the wires that come into a glyph from the left, or `back` from the right, each
+    with a place of its own on the outline: where some are nearer than `least`, they are turned
+    about the middle of a circle, or moved along the sides of a box."""
     middle = centre(rect)
+    if back:
+        mirrored = apart(glyph, rect, [(2 * middle[0] - x, y) for x, y in ends], least)
+        return [(2 * middle[0] - x, y) for x, y in mirrored]
     order = sorted(range(len(ends)), key=lambda i: turn_of(ends[i], middle))
     if glyph.shape != "circle":
         places = [along(rect, ends[i]) for i in order]
-        moved = {i: at(rect, new) for i, old, new in zip(order, places, spread(places, APART))
+        moved = {i: at(rect, new) for i, old, new in zip(order, places, spread(places, least))
                  if old != new}
         return [moved.get(i, end) for i, end in enumerate(ends)]
     turns = [turn_of(ends[i], middle) for i in order]
     far = sum(dist(end, middle) for end in ends) / len(ends)
     found = list(ends)
-    for i, old, new in zip(order, turns, spread(turns, APART / max(far, 1.0))):
+    for i, old, new in zip(order, turns, spread(turns, least / max(far, 1.0))):
         if old != new:
             found[i] = edge(glyph, rect, (middle[0] - cos(new), middle[1] - sin(new)))
     return found
