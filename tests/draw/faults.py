@@ -1,8 +1,8 @@
 """What is wrong with the places in a drawing, told from the drawing alone.
 
 Nothing overlaps, nothing is cut, no line runs through a thing it does not belong to, every wire
-reaches what it joins, has an end of its own there, and lies on no other wire; a number of a wire
-can be read as that of no other.
+reaches what it joins, has an end of its own there, and lies on no other wire, and where wires of
+one thing part there is a dot; a number of a wire can be read as that of no other.
 """
 
 import itertools
@@ -28,7 +28,8 @@ def overlap(a, b, by=0.5):
 
 def faults(drawing, ends=True):
     """All that is wrong with the places in a drawing, in words; without `ends`, those of wires are
-    not looked at (Graphviz has its own idea of them)."""
+    not looked at (Graphviz has its own idea of them). Heads and dots of graphs without time, which
+    have no frames, are not asked for."""
     found = []
     boxes = things(drawing)
     for a, b in itertools.combinations(boxes, 2):
@@ -41,9 +42,9 @@ def faults(drawing, ends=True):
             for p, q in itertools.pairwise(line.points if overlap(rect, box.sides, 0) else ()):
                 if box.id not in own and meets(p, q, box.sides, -0.5):
                     found.append(f"{line.id} runs through {box.id}")
-    found += [*dangling(drawing), *(meeting(drawing) if ends else ()),
+    found += [*dangling(drawing), *((*meeting(drawing), *blotted(drawing)) if ends else ()),
               *(merged(drawing) if ends else ()),
-              *(covered(drawing) if ends and drawing.frames else ()),  # not of graphs without time
+              *((*covered(drawing), *undotted(drawing)) if ends and drawing.frames else ()),
               *strayed(drawing), *misread(drawing)]
     paper = (drawing.left, drawing.top, drawing.left + drawing.width, drawing.top + drawing.height)
     strips = [((s.x, s.y, s.x + s.w, s.y + s.h), s.id) for s in drawing.strips]
@@ -132,6 +133,18 @@ def meeting(drawing):
                 yield f"{a} and {b} end at one point of {head}"
 
 
+def blotted(drawing):
+    """Arrow heads of lines from different directions that end at one point of a thing."""
+    heads = {}
+    for line in drawing.lines:
+        if line.arrow and not line.dash and line.head is not None and "--" in line.id:
+            heads.setdefault(line.head, []).append((line.id, line.points[-1], line.points[-2]))
+    for head, those in heads.items():
+        for (a, p, before), (b, q, other) in itertools.combinations(those, 2):
+            if math.dist(p, q) < NEAR and turn(before, p) != turn(other, q):
+                yield f"the heads of {a} and {b} at {head} are one"
+
+
 def merged(drawing):
     """Two lines from different things that run on one another."""
     stretches, slanting = {}, []
@@ -161,11 +174,38 @@ def merged(drawing):
 BASE = 2.0  # what crosses a shaft nearer to its head than this seems to join it
 
 
+def undotted(drawing):
+    """Places where lines that begin as one go on as two, and no dot says that they are joined; in
+    drawings of steps, not of a model from outside."""
+    begins, dots = {}, [(box.x, box.y) for box in drawing.boxes if box.w < 8]
+    steps = any(frame.id.endswith(".frame") for frame in drawing.frames)
+    for line in drawing.lines if steps else ():
+        tail, _, points = forwards(line)
+        begins.setdefault((tail, *map(round, points[0])), []).append((line.id, points))
+    for those in begins.values():
+        for (a, first), (b, second) in itertools.combinations(those, 2):
+            at = parting(first, second)
+            if at and not any(math.dist(at, dot) < BASE for dot in dots):
+                yield f"{a} and {b} part at {at[0]:.0f}, {at[1]:.0f} without a dot"
+
+
+def parting(a, b):
+    """Where two ways that begin at one point part, if they are one for a while."""
+    for i, (p, q) in enumerate(itertools.pairwise(a)):
+        if i + 1 == len(b) or turn(p, q) != turn(b[i], b[i + 1]):
+            return p if 0 < i < len(b) - 1 else None
+        if math.dist(q, b[i + 1]) > BASE:
+            ahead = sorted([(a, q), (b, b[i + 1])], key=lambda way: math.dist(p, way[1]))
+            way, end = ahead[0]
+            return end if i + 2 < len(way) else None
+    return None
+
+
 def covered(drawing):
     """Arrow heads that another line or words come over, or a line so close behind that it seems to
-    join them, and those with a shaft that is shorter than they are. Words may touch the large heads of gradients. Lines that have become one before their
-    common head have one shaft. Slanting ones come to their ends from all sides; dotted ones, along
-    which no gradient runs, are not asked."""
+    join them, and those with a shaft that is shorter than they are. Words may touch the large heads
+    of gradients. Lines that have become one before their common head have one shaft. Slanting ones
+    come to their ends from all sides; dotted ones, along which no gradient runs, are not asked."""
     lines = [(line, around(line)) for line in drawing.lines]
     for line, _ in lines:
         long, half = style.head(line.width)

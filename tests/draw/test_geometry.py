@@ -12,11 +12,24 @@ from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.draw import style
 from tinygrad_rnn.draw.outlines import meets
+from tinygrad_rnn.draw.partings import partings
+from tinygrad_rnn.draw.scene import Glyph, Wire
 from tinygrad_rnn.draw.search import MOST, End, lines_of, search
 
 from . import generic
 from .crossed import cases, drawn
-from .faults import covered, dangling, faults, meeting, merged, step_of, strayed, things
+from .faults import (
+    blotted,
+    covered,
+    dangling,
+    faults,
+    meeting,
+    merged,
+    step_of,
+    strayed,
+    things,
+    undotted,
+)
 from .graphs import GRAPHS, both_ways, layer, unstamped
 from .invented import invented
 
@@ -235,6 +248,47 @@ def test_the_check_sees_heads_that_another_line_runs_over():
         (right - 1, top), (right - 1, y), (right, y))
     assert "t1.forward.h--t1.y.op runs over the head of t1.forward.h--t2.forward.linear.2" in seen(
         (right + 5, top), (right + 5, y + 30))
+
+
+def test_the_check_sees_a_line_at_the_base_of_a_head():
+    drawing = drawings("fed back")["flow"]
+    fed = next(n for n in drawing.lines if n.id == "t1.y--t2.linear")
+    head = next(n for n in drawing.lines if n.id == "t2.linear.2--t2.plus")
+    x, base = fed.points[1][0], head.points[-1][0] + style.head(head.width)[0]
+    assert x - base - fed.width / 2 > 4.0  # in the middle of the shaft
+    beside = fed._replace(points=tuple((base + 2.0 if px == x else px, py)
+                                       for px, py in fed.points))
+    lines = tuple(beside if n is fed else n for n in drawing.lines)
+    assert list(covered(replace(drawing, lines=lines))) == \
+        [f"{fed.id} runs at the base of the head of {head.id}"]
+
+
+def test_a_dot_stands_where_gradients_meet_and_the_check_asks_for_it():
+    drawing = drawings("GRU")["flow"]
+    up = next(n for n in drawing.lines if n.id == "t1.h--t2.times.3")
+    dots = [box for box in drawing.boxes if ".parting" in box.id]
+    assert any((box.x, box.y) == up.points[-2] for box in dots)
+    bare = replace(drawing, boxes=tuple(box for box in drawing.boxes if box not in dots))
+    assert len({wrong.rpartition(" part ")[2] for wrong in undotted(bare)}) == len(dots)
+
+
+def test_wires_part_where_they_bend_apart_or_one_goes_on():
+    tail, head = Glyph("a", "circle", "op", ()), Glyph("b", "circle", "op", ())
+    ways = [((0, 0), (9, 0), (9, 9)), ((0, 0), (9, 0), (9, -9)), ((0, 0), (20, 0)),
+            ((0, 0), (10, 0), (10, 5), (15, 5)), ((0, 1), (0, 9))]
+    wires = [(Wire(tail, head, "inner", width=width), way) for width, way in enumerate(ways)]
+    found = {at: wire.width for wire, at in partings(wires)}
+    assert found == {(10, 0): 3, (10, 5): 3}  # what bends 1 apart is one line to the eye
+    assert partings(wires[2:3]) == []
+
+
+def test_heads_that_come_back_into_one_box_are_a_head_apart():
+    drawing = draw.gradient_flow(gradient_flow(GRAPHS["LSTM"]()), level="layer").drawing
+    into = [n for n in drawing.lines if n.id.startswith("LSTM--")]
+    (_, y), (_, z) = (n.points[-1] for n in into)
+    assert abs(y - z) > 2 * style.head(max(n.width for n in into))[1] - 0.1
+    at_one = [n._replace(points=(*n.points[:-1], into[0].points[-1])) for n in into]
+    assert len([*blotted(replace(drawing, lines=tuple(at_one)))]) == 1
 
 
 @pytest.mark.parametrize("share", [0.86, 0.98, 1.02])

@@ -19,6 +19,7 @@ from .numbers import add_numbers
 from .outlines import onto
 from .outside import TOTAL, with_note
 from .paper import framed, label_rect
+from .partings import partings
 from .routing import Way, centre, shifted
 from .scene import Column, Glyph, Rail, Wire
 from .scopes import name_scopes
@@ -49,9 +50,12 @@ class Ink:
         for i, column in enumerate(self.scene.columns):
             self.frame(column, grid.left[i])
         titles = len(self.labels)
-        for wire in self.scene.wires:
+        ways = [(wire, self.reaching(wire, grid.way(wire))) for wire in self.scene.wires]
+        for wire, way in ways:
             if wire.kind != "term":
-                self.lay(line_of(wire, self.reaching(wire, grid.way(wire)), self.ids), wire)
+                self.lay(line_of(wire, way, self.ids), wire)
+        for i, (wire, at) in enumerate(partings(ways), 1):
+            self.dot(f"{wire.tail.id}.parting{i}", at, wire.colour or wire.role)
         for rail in self.scene.rails:
             self.rail(rail)
         for i, total in enumerate(self.scene.totals):
