@@ -221,12 +221,17 @@ def test_time_runs_downwards_on_request(name):
     assert lefts == sorted(lefts)
     assert len({round(b.sides[2], 6) for b in down.frames}) == 1
     for drawing in (down, right):
-        assert sorted(b.id for b in drawing.boxes) == sorted(b.id for b in right.boxes)
+        assert sorted(b.id for b in placed(drawing)) == sorted(b.id for b in placed(right))
         assert sorted((n.id, n.tail or "", n.head or "") for n in drawing.lines) == \
             sorted((n.id, n.tail or "", n.head or "") for n in right.lines)
     sizes = [{b.id: (b.shape, round(b.w, 6), round(b.h, 6)) for b in d.boxes
               if b.text and b.shape != "rect"} for d in (down, right)]
     assert sizes[0] == sizes[1]
+
+
+def placed(drawing):
+    """The boxes without the dots where wires part, which depend on how the wires run."""
+    return [box for box in drawing.boxes if ".parting" not in box.id]
 
 
 def test_strips_run_with_time():
@@ -254,7 +259,7 @@ def test_whatever_is_said_is_said_downwards_too(make):
     assert faults(down) == []
     words = ["".join(plain(n.text) for n in d.labels) for d in (down, right)]
     assert sorted(words[0].replace(" ", "")) == sorted(words[1].replace(" ", ""))
-    assert [b.title for b in down.boxes] == [b.title for b in right.boxes]
+    assert [b.title for b in placed(down)] == [b.title for b in placed(right)]
 
 
 def test_the_command_line_takes_a_direction():
