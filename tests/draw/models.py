@@ -39,6 +39,9 @@ MODELS = {
         head=nn.Linear(6, 2, seed=0), seed=0), (4, 3)),
     "no bridge": lambda: (nn.EncoderDecoder(nn.RNN(4, 3, seed=0), nn.RNN(2, 3, seed=0),
                                             bridge=False, head=nn.Linear(3, 2, seed=0)), (40, 2)),
+    "both ways, decoder": lambda: (nn.EncoderDecoder(
+        nn.Bidirectional(nn.GRU(4, 3, seed=0)), nn.RNN(8, 5, seed=0), "both",
+        head=nn.Linear(5, 2, seed=0), seed=0), (3, 4)),
     "stacks, encoder, decoder": lambda: (nn.EncoderDecoder(*(
         nn.Stacked([nn.RNN(n, 3, return_sequences=True, seed=0), nn.RNN(3, 3, seed=0)])
         for n in (4, 2)), head=nn.Linear(3, 2, seed=0), seed=0), (3, 2)),

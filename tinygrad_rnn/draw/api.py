@@ -111,10 +111,10 @@ def both(sheet: Sheet, model: Any, steps: Any, batch: int | None,
     room = model.room()
     writes.size, writes.feedback = room, "" if room == 0 else model.feedback
     writes.feeds = "none" if room == 0 else "first"
-    left = first.right + 200.0 + STEP / 2
-    second = Block(sheet, writes, columns(writes, counts[1], "Td"), left, scope="decoder.")
     first.given = (Run("c", "i"),)
     first.draw()
+    left = first.edge + 200.0 + STEP / 2
+    second = Block(sheet, writes, columns(writes, counts[1], "Td"), left, scope="decoder.")
     second.draw()
     context(sheet, model, first, second)
     for block, name in ((first, "encoder"), (second, "decoder")):
@@ -137,7 +137,7 @@ def both(sheet: Sheet, model: Any, steps: Any, batch: int | None,
 def context(sheet: Sheet, model: Any, first: Block, second: Block) -> None:
     """The way from the encoder's last output into the decoder."""
     tail = first.boxes[len(first.wiring.rows), len(first.columns) - 1]
-    down, middle = first.right + 26, first.right + 68
+    down, middle = first.edge + 26, first.edge + 68
     if model.context != "input":
         lanes = [i for i, row in enumerate(second.wiring.rows) if row.parts]
         bridged = any(name.startswith("bridge") for name in vars(model))
@@ -150,7 +150,7 @@ def context(sheet: Sheet, model: Any, first: Block, second: Block) -> None:
             sheet.line(((tail.sides[2], tail.y), (down, tail.y), (down, level),
                         (head.sides[0], level)), "carried", tail, head, width=2.0)
     if model.context != "state":
-        x, level = first.right + 11, 30.0
+        x, level = first.edge + 11, 30.0
         second.taps(tail, ((tail.sides[2], tail.y), (x, tail.y), (x, level)))
 
 

@@ -73,6 +73,11 @@ class Block:
         """The height of the outputs."""
         return self.heights[len(self.wiring.rows) - 1] - MAP - 8
 
+    @property
+    def edge(self) -> float:
+        """How far it reaches on the right: a layer that reads from the end starts there."""
+        return max([self.right, *(start.sides[2] for start in self.starts)])
+
     def draw(self) -> None:
         """All of it."""
         self.inputs()
