@@ -8,7 +8,8 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
-from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.draw.labels import plain, width
+from tinygrad_rnn.draw.noting import distance, note_rect
 from tinygrad_rnn.draw.returning import described, scene_on_grid
 
 from .faults import faults
@@ -139,3 +140,29 @@ def test_what_is_needed_again_is_no_state():
     assert {w.kind for w in across} == {"needed"}
     assert len(states) == 3
     assert all(w.tail.backward for w in states)
+
+
+def coupled(T):
+    """Two states of numbers: c_t of its own, and h_t of both of the states before it."""
+    w, u = tg.Value(0.7, name="w"), tg.Value(-0.4, name="u")
+    c, h, loss = tg.Value(0.2, name="c0"), [tg.Value(0.5, name="h0")], None
+    for t in range(1, T + 1):
+        with tg.timestep(t):
+            c = (c * w + tg.Value(0.1 * t, name="x") * u).named("c")
+            h.append(tg.tanh(w * h[-1] + u * h[max(0, t - 2)] + c).named("h"))
+            if t % 2 == 0:
+                cost = (h[-1] ** 2).named("L")
+                loss = cost if loss is None else loss + cost
+    return loss, w
+
+
+@pytest.mark.parametrize("T", [2, 3, 4])
+def test_in_a_crowd_a_number_is_nearer_to_its_own_box_than_to_others(T):
+    drawing = draw.backward_graph(tg.grad(*coupled(T), create_graph=True)).drawing
+    boxes = [box for box in drawing.boxes if box.title.count(",") == 1 and box.id.startswith("t")]
+    numbers = [x for x in drawing.labels if x.bold and plain(x.text).lstrip("−")[:1].isdigit()]
+    assert len(numbers) > 8
+    for number in numbers:
+        reach = note_rect(((number.x, number.y), number.anchor), width(number.text, number.size))
+        nearest = min(boxes, key=lambda box: distance(box.sides, reach))
+        assert nearest.title.endswith(f", {plain(number.text)}"), plain(number.text)

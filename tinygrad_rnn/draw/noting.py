@@ -5,6 +5,7 @@ The question this file answers: *where could the number of a variable be written
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from itertools import pairwise, product
 
@@ -76,6 +77,12 @@ def behind(rect: Rect, note: Rect, ways: Iterable[Way]) -> bool:
 def on(rect: Rect, point: Point) -> bool:
     """Whether a point is on a box, or within."""
     return rect[0] <= point[0] <= rect[2] and rect[1] <= point[1] <= rect[3]
+
+
+def distance(a: Rect, b: Rect) -> float:
+    """How far two boxes are from each other; 0 if they meet."""
+    across, down = max(a[0] - b[2], b[0] - a[2], 0.0), max(a[1] - b[3], b[1] - a[3], 0.0)
+    return math.hypot(across, down)
 
 
 def broken(note: Text) -> list[Text]:

@@ -16,7 +16,7 @@ from . import style
 from .heads import Head, drawn_head, head_of
 from .labels import Text, width
 from .model import Point
-from .noting import behind, broken, far_spots, next_line, note_rect, note_spots
+from .noting import behind, broken, distance, far_spots, next_line, note_rect, note_spots
 from .paper import BOLD
 from .routes import route
 from .routing import Field, Rect, Way, moved, shifted
@@ -80,11 +80,11 @@ class Stamp:
                 uses[wire.tail.key, wire.head.key, wire.position] = None
         spots, ways = self.template.grid.spots, {}
 
-        def distance(use: tuple[Key, Key, int]) -> int:
+        def length(use: tuple[Key, Key, int]) -> int:
             a, b = spots[use[0]], spots[use[1]]
             return abs(a.col - b.col) + abs(a.row - b.row) + 5 * abs(a.band - b.band)
 
-        for use in sorted(uses, key=distance):
+        for use in sorted(uses, key=length):
             a, b = self.rects[use[0]], self.rects[use[1]]
             ways[use] = route(self.field, a, b, self.template.xs, self.template.ys, self.inside)
             self.crowded += self.field.crowded(ways[use]) or not self.field.clear(ways[use], (a, b))
@@ -142,13 +142,14 @@ class Stamp:
                 clear, wide = two
                 self.broken.add(key)
             self.crowded += clear is None  # more room may help
-            clear = clear or next(chain(
-                (spot for spot in (*near, *far) if self.free(spot, wide)),
-                (spot for spot in near if self.free(spot, wide, across=True)),
-                (spot for spot in far_spots(rect, 40, 130) if self.free(spot, wide)),
-                (spot for spot in next_line(rect) if self.free(spot, wide, across=True)),
-            ), None)
-            self.notes[key] = clear or near[0]
+            if clear is None:
+                others = [spot for spot in (*near, *far) if self.free(spot, wide)]
+                others += [spot for spot in near if self.free(spot, wide, across=True)]
+                others += [spot for spot in far_spots(rect, 40, 130) if self.free(spot, wide)]
+                others += [spot for spot in next_line(rect) if self.free(spot, wide, across=True)]
+                clear = min(others, key=lambda spot: self.nearer(rect, spot, wide),
+                            default=near[0])  # the first of those that are not another box's
+            self.notes[key] = clear
             rect = note_rect(self.notes[key], wide, 1 + (key in self.broken))
             self.template.width = max(self.template.width, rect[2] + 6)
             self.template.bottom = max(self.template.bottom, rect[3] + 6)
@@ -157,6 +158,12 @@ class Stamp:
     def joined(self, rect: Rect, spot: tuple[Point, str], wide: float) -> bool:
         """Whether no wire of others runs between a box and a note of it."""
         return not behind(rect, note_rect(spot, wide), self.field.wires)
+
+    def nearer(self, rect: Rect, spot: tuple[Point, str], wide: float) -> bool:
+        """Whether another box would be nearer to a note than its own: it would be read as that
+        one's."""
+        note = note_rect(spot, wide)
+        return any(distance(other, note) < distance(rect, note) for other in self.rects.values())
 
     def in_two_lines(self, rect: Rect, notes: list[Text]) -> tuple[tuple[Point, str], float] | None:
         """Where notes of two parts would stand clear one below the other, and how wide they are."""
