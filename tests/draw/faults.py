@@ -171,6 +171,7 @@ def merged(drawing):
                 yield f"{a[3]} and {b[3]} run on one another for {far:.0f}"
 
 
+SEEN = 2.5  # lines that are no further apart are seen as one
 BASE = 2.0  # what crosses a shaft nearer to its head than this seems to join it
 
 
@@ -185,7 +186,7 @@ def undotted(drawing):
     for those in begins.values():
         for (a, first), (b, second) in itertools.combinations(those, 2):
             at = parting(first, second)
-            if at and not any(math.dist(at, dot) < BASE for dot in dots):
+            if at and not any(math.dist(at, dot) < SEEN for dot in dots):
                 yield f"{a} and {b} part at {at[0]:.0f}, {at[1]:.0f} without a dot"
 
 
@@ -194,7 +195,7 @@ def parting(a, b):
     for i, (p, q) in enumerate(itertools.pairwise(a)):
         if i + 1 == len(b) or turn(p, q) != turn(b[i], b[i + 1]):
             return p if 0 < i < len(b) - 1 else None
-        if math.dist(q, b[i + 1]) > BASE:
+        if math.dist(q, b[i + 1]) > SEEN:
             ahead = sorted([(a, q), (b, b[i + 1])], key=lambda way: math.dist(p, way[1]))
             way, end = ahead[0]
             return end if i + 2 < len(way) else None

@@ -54,8 +54,7 @@ class Ink:
         for wire, way in ways:
             if wire.kind != "term":
                 self.lay(line_of(wire, way, self.ids), wire)
-        for i, (wire, at) in enumerate(partings(ways), 1):
-            self.dot(f"{wire.tail.id}.parting{i}", at, wire.colour or wire.role)
+        self.dots(ways)
         for rail in self.scene.rails:
             self.rail(rail)
         for i, total in enumerate(self.scene.totals):
@@ -148,9 +147,11 @@ class Ink:
         """The rail from its weight to the last tap, and the sum at its end."""
         t = self.grid.templates[rail.stage]
         box, y = self.grid.rects[rail.glyph], t.rail_y[rail.glyph.id]
-        ends = [self.tap(rail, wire, f"{rail.glyph.id}.tap{i}") for i, wire in
+        taps = [(wire, self.tap(rail, wire, f"{rail.glyph.id}.tap{i}")) for i, wire in
                 enumerate(rail.taps, 1)]
-        self.main(rail.glyph, rail.role, ((box[2], y), (max(ends), y)), self.scene.backwards, 1.6)
+        self.dots(taps)
+        end = max(way[0][0] for _, way in taps)
+        self.main(rail.glyph, rail.role, ((box[2], y), (end, y)), self.scene.backwards, 1.6)
         for i, column in enumerate(self.scene.columns):
             if column.hidden and column.stage == rail.stage and rail.gap_note:
                 x = self.grid.left[i] + self.grid.column_width(column) / 2
@@ -162,13 +163,14 @@ class Ink:
         if rail.note:
             self.say((box[0] - 8, y + 4), rail.note, anchor="end")
 
-    def tap(self, rail: Rail, wire: Wire, dot: str) -> float:
-        """A tap with its dot on the rail; returns where it is."""
+    def tap(self, rail: Rail, wire: Wire, dot: str) -> Way:
+        """A tap with its dot on the rail; returns its way."""
         tap = self.grid.templates[rail.stage].tap(rail, wire)
         way = shifted(tap.way, self.grid.left[self.grid.column_of[wire.head]])
         self.dot(dot, way[0], wire.colour or wire.role)
-        self.lay(line_of(wire, self.reaching(wire, way), self.ids, tail=dot))
-        return way[0][0]
+        way = self.reaching(wire, way)
+        self.lay(line_of(wire, way, self.ids, tail=dot))
+        return way
 
     def total(self, total: Glyph, y: float) -> None:
         """The rail above all frames that gathers a term from each step."""
@@ -206,6 +208,11 @@ class Ink:
         else:
             line = Line(name, way, role, glyph.id, None, width=thick, arrow=False)
         self.lay(line)
+
+    def dots(self, ways: Iterable[tuple[Wire, Way]]) -> None:
+        """The dots where wires part that begin as one."""
+        for i, (wire, at) in enumerate(partings(ways), 1):
+            self.dot(f"{wire.tail.id}.parting{i}", at, wire.colour or wire.role)
 
     def dot(self, name: str, at: Point, paint: str) -> None:
         """The dot where two lines are joined."""

@@ -29,8 +29,10 @@ def apart(glyph: Glyph, rect: Rect, ends: Sequence[Point], least: float = APART,
     order = sorted(range(len(ends)), key=lambda i: turn_of(ends[i], middle))
     if glyph.shape != "circle":
         places = [along(rect, ends[i]) for i in order]
-        moved = {i: at(rect, new) for i, old, new in zip(order, places, spread(places, least))
-                 if old != new}
+        most = (rect[3] - rect[1]) / 2 + rect[2] - rect[0]  # the corners on the other side
+        least = min(least, 2 * most / max(1, len(places) - 1))
+        kept = within(spread(places, least), most, least)
+        moved = {i: at(rect, new) for i, old, new in zip(order, places, kept) if old != new}
         return [moved.get(i, end) for i, end in enumerate(ends)]
     turns = [turn_of(ends[i], middle) for i in order]
     far = sum(dist(end, middle) for end in ends) / len(ends)
@@ -73,6 +75,13 @@ def spread(values: Sequence[float], least: float) -> list[float]:
             groups[-1] += last
     return [start_of(group, least) + k * least if len(group) > 1 else group[0]
             for group in groups for k in range(len(group))]
+
+
+def within(values: Sequence[float], most: float, least: float) -> list[float]:
+    """The same, from -`most` to `most`, where there is room for all of them."""
+    after = range(len(values) - 1, -1, -1)
+    return [max(min(value, most - least * k), -most + least * (len(values) - 1 - k))
+            for value, k in zip(values, after)]
 
 
 def start_of(group: Sequence[float], least: float) -> float:

@@ -15,7 +15,7 @@ from .model import Point
 from .routing import Way
 from .scene import Wire
 
-NEAR = 1.5  # bends of two lines that are no further apart are one
+NEAR = 2.5  # bends of two lines that are no further apart are one: so the lines are seen
 
 
 def partings(wires: Iterable[tuple[Wire, Way]]) -> list[tuple[Wire, Point]]:
