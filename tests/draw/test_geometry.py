@@ -100,6 +100,7 @@ def test_what_was_wrong_once(start):
     500, 677, 1040, 1700,  # taps and wires ran outside of the frames of their steps
     1398,  # a stage of which no step is in view
     556, 649, 851, 1929, 1949,  # words lay on arrow heads
+    0, 161, 481, 2304,  # wires parted without a dot, or crossed others at the base of a head
 ])
 def test_models_that_nobody_has_drawn_before(seed):
     """More of them: python -m pytest tests/benchmarks/test_invented.py"""
@@ -289,6 +290,15 @@ def test_heads_that_come_back_into_one_box_are_a_head_apart():
     assert abs(y - z) > 2 * style.head(max(n.width for n in into))[1] - 0.1
     at_one = [n._replace(points=(*n.points[:-1], into[0].points[-1])) for n in into]
     assert len([*blotted(replace(drawing, lines=tuple(at_one)))]) == 1
+
+
+@pytest.mark.parametrize("direction", ["right", "down"])
+def test_many_heads_at_a_box_all_find_their_place_on_it(direction):
+    drawing = draw.gradient_flow(gradient_flow(unstamped(14)), direction=direction).drawing
+    ends = [n.points[-1] for n in drawing.lines if n.id.startswith("w--")]
+    assert len(ends) == 14
+    assert min(math.dist(p, q) for p, q in itertools.combinations(ends, 2)) > 3
+    assert faults(drawing) == []
 
 
 @pytest.mark.parametrize("share", [0.86, 0.98, 1.02])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LONG = 9.0, 12.0  # how long a head is, and that of a gradient, which is wider
 SHAFT = 14.0, 16.0  # a shaft that can be seen
-TAKEN = (14.0, 6.2), (15.0, 5.6)  # where no other wire should run: how long, half how wide
+TAKEN = (14.0, 6.2), (16.0, 5.6)  # where no other wire should run: how long, half how wide
 
 
 class Head(NamedTuple):
