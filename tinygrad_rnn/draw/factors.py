@@ -78,7 +78,7 @@ def arriving(wires: list[Wire], amounts: Amounts) -> Text:
 
 def say_gap(scene: Scene, amounts: Amounts) -> None:
     """What the hidden steps did on the whole: in each gap the mean factor of a step, at each rail
-    the sum of their parts."""
+    the sum of their parts, of all gaps in one."""
     gaps = [at for at, column in enumerate(scene.columns) if column.hidden]
     if not gaps:
         return
@@ -90,5 +90,7 @@ def say_gap(scene: Scene, amounts: Amounts) -> None:
         if node is None or node not in amounts.flow.arrived:
             continue
         hidden = amounts.hidden_sum(node)
+        own = [at for at in gaps if scene.columns[at].stage == rail.stage]
         if hidden is not None:
-            rail.gap_note = (Run("Σ Δ = "), *signed(node, hidden))
+            said = "Σ Δ = " if len(own) < 2 else "Σ Δ of all gaps = "
+            rail.gap_note = (Run(said), *signed(node, hidden))

@@ -130,7 +130,8 @@ class Stamp:
         for key, notes in self.noted().items():
             wide, rect = widest(notes), self.rects[key]
             near = list(note_spots(rect, wide))
-            beside = [spot for spot in near if self.joined(rect, spot, wide)]
+            beside = [spot for spot in near if self.joined(rect, spot, wide)
+                      and not self.nearer(rect, spot, wide)]
             far = [*far_spots(rect, 10, 40)]
             clear = next(chain(
                 (spot for spot in beside if self.free(spot, wide)),
