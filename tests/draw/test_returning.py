@@ -166,18 +166,3 @@ def test_in_a_crowd_a_number_is_nearer_to_its_own_box_than_to_others(T):
         reach = note_rect(((number.x, number.y), number.anchor), width(number.text, number.size))
         nearest = min(boxes, key=lambda box: distance(box.sides, reach))
         assert nearest.title.endswith(f", {plain(number.text)}"), plain(number.text)
-
-
-def test_in_a_crowd_what_is_said_of_a_few_steps_stands_at_them():
-    """Below two sums stands that they are at t = 2 only, and t > 2: not at each other's."""
-    drawing = draw.rolled(coupled(4)[0]).drawing
-    boxes = [box for box in drawing.boxes if box.role == "op"]
-    only = next(label for label in drawing.labels if plain(label.text) == "only t = 2")
-    reach = note_rect(((only.x, only.y), only.anchor), width(only.text, only.size))
-    nearest = min(boxes, key=lambda box: distance(box.sides, reach))
-    into = {line.tail for line in drawing.lines if line.head == nearest.id}
-    first = {line.head for line in drawing.lines if line.tail is not None
-             and line.tail.startswith("h_0")} | {line.head for line in drawing.lines
-                                               if line.id.startswith("h0--")}
-    assert nearest.dashed
-    assert into & first  # the state before the last is the first one

@@ -78,7 +78,7 @@ def arriving(wires: list[Wire], amounts: Amounts) -> Text:
 
 def say_gap(scene: Scene, amounts: Amounts) -> None:
     """What the hidden steps did on the whole: in each gap the mean factor of a step, at each rail
-    the sum of their parts, of all gaps in one."""
+    the sum of their parts, if there is one gap."""
     gaps = [at for at, column in enumerate(scene.columns) if column.hidden]
     if not gaps:
         return
@@ -89,8 +89,8 @@ def say_gap(scene: Scene, amounts: Amounts) -> None:
         node = rail.glyph.node
         if node is None or node not in amounts.flow.arrived:
             continue
+        if sum(scene.columns[at].stage == rail.stage for at in gaps) > 1:
+            continue  # it would be read as the sum of the first gap
         hidden = amounts.hidden_sum(node)
-        own = [at for at in gaps if scene.columns[at].stage == rail.stage]
         if hidden is not None:
-            said = "Σ Δ = " if len(own) < 2 else "Σ Δ of all gaps = "
-            rail.gap_note = (Run(said), *signed(node, hidden))
+            rail.gap_note = (Run("Σ Δ = "), *signed(node, hidden))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Key = Hashable
 STEP_AWAY = 20.0  # more than an arrow head and its shaft take
 LABEL = 15.0  # the room for a line of words
+ROOM = 20.0  # between a note and another state, for the numbers of what arrives there
 NARROW = 0.8  # words are narrower than the widest font makes them
 EDGE, SPARE = 5.0, 12.0  # wires run so far within a frame; so far they may widen it on a side
 
@@ -130,8 +131,8 @@ class Stamp:
         for key, notes in self.noted().items():
             wide, rect = widest(notes), self.rects[key]
             near = list(note_spots(rect, wide))
-            beside = [spot for spot in near if self.joined(rect, spot, wide)
-                      and not self.nearer(rect, spot, wide)]
+            beside = [spot for spot in near if self.joined(rect, spot, wide)]
+            beside.sort(key=lambda spot: self.close(key, note_rect(spot, wide)))
             far = [*far_spots(rect, 10, 40)]
             clear = next(chain(
                 (spot for spot in beside if self.free(spot, wide)),
@@ -165,6 +166,13 @@ class Stamp:
         one's."""
         note = note_rect(spot, wide)
         return any(distance(other, note) < distance(rect, note) for other in self.rects.values())
+
+    def close(self, key: Key, note: Rect) -> bool:
+        """Whether a note leaves no room for what is told at the heads of gradients that come to
+        another state."""
+        return self.field.back and any(
+            distance(self.rects[glyph.key], note) < ROOM for glyph in self.glyphs
+            if glyph.role == "state" and glyph.key != key)
 
     def in_two_lines(self, rect: Rect, notes: list[Text]) -> tuple[tuple[Point, str], float] | None:
         """Where notes of two parts would stand clear one below the other, and how wide they are."""
