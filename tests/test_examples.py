@@ -69,7 +69,7 @@ SAYS = {
         "t2.h is state"],
     "27_rolled": ["T = 3 and T = 300 are drawn alike: True", "┊ │ only t = T │ ┊",
                   "┊ ││ t < T │ ┊"],
-    "28_levels": ["layer 13 13", "cell 85 90", "op 217 239"],
+    "28_levels": ["layer 13 13", "cell 87 90", "op 229 239"],
     "29_which_mistake": ["0 pass", "1 FAIL x h0 Wx Wh b the gradient equals that of a tanh RNN "
                          "whose backward forgets dh_next",
                          "4 FAIL b the gradient equals that of a tanh RNN whose backward has `=` "
