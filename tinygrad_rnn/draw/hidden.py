@@ -118,6 +118,8 @@ def in_time(found: Survey, state: Node) -> tuple[Any, list[Node]]:
     if len(found.outline.scopes) > 1:
         named = [n for n in named if n.at.scope == state.at.scope]
     whens = np.array([*map(found.when, named)] if found.whens else [*map(STEP, named)], float)
+    if (np.diff(whens) > 0).all() and not np.isnan(whens).any():  # as in most programs
+        return whens, named
     order = np.argsort(whens, kind="stable")
     order = order[~np.isnan(whens[order])]  # NaN: at none
     return whens[order], [named[i] for i in order]
@@ -151,7 +153,8 @@ def users(found: Survey, whens: set[int | None]) -> dict[int | None, list[Node]]
             if (when := found.whens.get(n)) in there:
                 there[when].append(n)
         return there
-    for step, begin, end in found.outline.stretches():
-        if step in there:
-            there[step] += found.computed[begin:end]
+    outline = found.outline
+    ends = [*outline.begins[1:], len(found.computed)]
+    for i in [i for i, step in enumerate(outline.during) if step in there]:
+        there[outline.during[i]] += found.computed[outline.begins[i]:ends[i]]
     return there
