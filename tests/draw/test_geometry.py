@@ -69,7 +69,7 @@ ONCE_WRONG = [  # rails ran through dots, a handover through weights
     "LSTM, both ways: flow('down', {}", "gru: flow('down', {'first': 1, 'last': 1}",
     "skipping: rolled('op', 'right', 'a rather long name'", "padded: rolled('cell', 'down', ''",
     # slanting lines on one another, ends of wires at one point of a wide box, heads without room
-    "gru: backward_graph(", "three layers, long: backward_graph(", "truncated(200, 1, 4)",
+    "gru: backward_graph(", "truncated(200, 1, 4)",
     "squared, then others: backward_graph(",  # a head lay on a line of what has no step
 ]
 
