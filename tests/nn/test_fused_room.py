@@ -309,3 +309,18 @@ def test_what_a_call_leaves_for_the_next_is_complete_when_a_thread_may_find_it()
     layer(xs)
     assert found == [False]  # the layer does not hold it yet; nothing is missing in it
     assert layer.usual.fits(layer, xs.value)
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("called", [False, True])
+def test_a_deep_copy_of_a_fused_layer_is_a_layer_of_its_own(kind, called):
+    layer = kind(2, 3, seed=0, fused=True, return_sequences=True)
+    xs = tg.Tensor(np.random.default_rng(0).normal(size=(4, 2, 2)))
+    if called:
+        layer(xs)
+    other = copy.deepcopy(layer)
+    assert np.array_equal(other(xs).value, layer(xs).value)
+    (other(xs) ** 2).sum().backward()
+    assert other.cell.W_hh is not layer.cell.W_hh
+    assert other.cell.W_hh.grad is not None
+    assert layer.cell.W_hh.grad is None

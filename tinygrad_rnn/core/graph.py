@@ -71,6 +71,10 @@ class Op:
         self.of = short_way(self)
         self.__doc__ = doc or f"The row {name!r} of the op table: for floats, arrays and nodes."
 
+    def __deepcopy__(self, memo: Any) -> Op:
+        """A row of the table is one thing: a copied layer calls the same tanh."""
+        return self
+
     def __repr__(self) -> str:
         return f"<op {self.name!r}>"
 
