@@ -196,3 +196,17 @@ def test_against_numbers_computed_elsewhere(facts, arrays):
     for p, name in ((layer.cell.W_hh, "weight_hh"), (layer.cell.W_xh, "weight_ih")):
         np.testing.assert_allclose(p.grad, arrays[f"contrib_{name}_l0"].sum(0), rtol=1e-9,
                                    atol=1e-12)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_second_derivative_goes_through_fused_chunks_that_are_masked(kind, reverse):
+    found = []
+    for options in ({}, {"fused": True, "checkpoint_every": 2}):
+        layer = kind(2, 3, seed=0, reverse=reverse, return_sequences=True, **options)
+        xs = tg.Tensor(np.random.default_rng(0).normal(size=(5, 2, 2)), requires_grad=True)
+        weights = list(layer.parameters())
+        first = tg.grad((layer(xs, lengths=[5, 3]) ** 2).sum(), weights, create_graph=True)
+        found.append(tg.grad(sum((g ** 2).sum() for g in first), weights))
+    for a, b in zip(*found):
+        assert np.allclose(a, b, rtol=1e-12, atol=1e-12)

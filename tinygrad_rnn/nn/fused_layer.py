@@ -68,7 +68,8 @@ class FusedRun:
     @cached_property
     def states(self) -> Sequence[Any]:
         """The state after every step."""
-        rows = [Whole(part, name) for part, name in zip(self.parts, self.names)]
+        span = self.settled.span
+        rows = [Whole(part, name, span) for part, name in zip(self.parts, self.names)]
         return Together(rows, self.settled.cell.joined) if len(rows) > 1 else rows[0]
 
     @cached_property
@@ -87,19 +88,19 @@ class FusedRun:
         """The output after the step that was taken last, if outputs are repeated."""
         if self.masks.valid is None:
             return self.outputs[self.end]
-        return Whole(self.repeated, self.names[0])[self.end]
+        return Whole(self.repeated, self.names[0], self.settled.span)[self.end]
 
     @cached_property
     def outputs(self) -> Whole:
         """The output of every step."""
         valid = self.masks.valid
         if valid is None:
-            return Whole(self.parts[0], self.names[0])
+            return Whole(self.parts[0], self.names[0], self.settled.span)
         if self.padding == "repeat":
-            return Whole(self.repeated, self.names[0])
+            return Whole(self.repeated, self.names[0], self.settled.span)
         with switch(step=None, span=self.settled.span):
             shown = ops.where(self.parts[0], 0.0, condition=valid[..., None])
-        return Whole(shown.named(self.names[0]), self.names[0])
+        return Whole(shown.named(self.names[0]), self.names[0], self.settled.span)
 
     @cached_property
     def repeated(self) -> Any:
