@@ -17,6 +17,7 @@ from itertools import chain, pairwise
 
 from .labels import Text, width
 from .model import Box, Label, Line, Point
+from .noting import distance
 from .outlines import meets
 from .paper import label_rect
 from .routing import Rect, Way
@@ -104,14 +105,8 @@ class Nearest:
                 apart(rect, p, q) < mine + FURTHER for name, p, q in near if name not in own):
             return False
         ends = {end for name in own for end in self.joined[name]}
-        return not any(between(rect, box.sides) < mine for square in around
+        return not any(distance(rect, box.sides) < mine for square in around
                        for box in self.boxes.get(square, ()) if box.id not in ends)
-
-
-def between(rect: Rect, other: Rect) -> float:
-    """How far two rectangles are from each other."""
-    return math.hypot(max(rect[0] - other[2], other[0] - rect[2], 0.0),
-                      max(rect[1] - other[3], other[1] - rect[3], 0.0))
 
 
 def apart(rect: Rect, p: Point, q: Point) -> float:
