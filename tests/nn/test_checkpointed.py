@@ -210,3 +210,24 @@ def test_a_second_derivative_goes_through_fused_chunks_that_are_masked(kind, rev
         found.append(tg.grad(sum((g ** 2).sum() for g in first), weights))
     for a, b in zip(*found):
         assert np.allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_second_derivative_goes_through_fused_chunks_in_which_nothing_starts_anew(kind):
+    found, reset = [], np.zeros((5, 2), bool)
+    reset[2, 1] = True  # the first chunk and the last have no use for the state to start anew from
+    for options in ({}, {"fused": True, "checkpoint_every": 2}):
+        layer = kind(2, 3, seed=0, initial_state="learned", **options)
+        xs = tg.Tensor(np.random.default_rng(0).normal(size=(5, 2, 2)), requires_grad=True)
+        weights = list(layer.parameters())
+        loss = (layer(xs, reset_mask=reset) ** 2).sum()
+        first = tg.grad(loss, weights, create_graph=True)
+        found.append(tg.grad(sum((g ** 2).sum() for g in first), [xs, *weights]))
+    for a, b in zip(*found):
+        assert np.allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_a_layer_says_that_it_goes_in_chunks():
+    assert repr(nn.GRU(2, 3, checkpoint_every="sqrt")).startswith(
+        "GRU(2, 3, checkpoint_every=sqrt): ")
+    assert "checkpoint_every" not in repr(nn.GRU(2, 3))

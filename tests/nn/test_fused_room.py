@@ -1,6 +1,7 @@
 """Room used again is never seen elsewhere; a layer remembers options, and no number."""
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -140,6 +141,7 @@ def changes(layer):
     yield lambda: None
     yield lambda: setattr(layer, "reverse", True)
     yield lambda: setattr(cell, "W_hh", other.cell.W_hh)
+    yield lambda: setattr(cell, "W_hh", numbers(cell.W_hh.shape, 5))  # a constant
     yield lambda: setattr(cell, "b_h", None)
     yield lambda: setattr(cell, "activation", nn.ACTIVATIONS["softsign"])
     yield lambda: setattr(layer, "return_sequences", False)
@@ -148,6 +150,21 @@ def changes(layer):
     yield lambda: layer.cell.W_xh.data.fill(0.25)
     yield lambda: setattr(layer.cell.W_xh, "data", numbers(layer.cell.W_xh.shape, 4))
     yield lambda: setattr(layer, "reverse", False)
+
+
+@pytest.mark.parametrize("given", [{}, {"lengths": [T, 2]}], ids=["usual", "masked"])
+@pytest.mark.parametrize("wrong", [None, np.eye(H + 1), tg.Tensor(np.ones(H))],
+                         ids=["None", "array", "tensor"])
+@pytest.mark.parametrize("name", ["W_xh", "W_hh"])
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_weight_that_was_replaced_by_what_does_not_fit_is_refused(kind, name, wrong, given):
+    layer, xs = kind(I, H, seed=1, fused=True), tg.Tensor(numbers((T, 2, I)))
+    layer(xs, **given)
+    shape = getattr(layer.cell, name).shape
+    setattr(layer.cell, name, wrong)
+    got = "None" if wrong is None else f"{wrong.shape}"
+    with pytest.raises(tg.ShapeError, match=re.escape(f"{name} of shape {shape}, got {got}")):
+        layer(xs, **given)
 
 
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])

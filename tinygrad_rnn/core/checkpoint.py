@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import GradientError
 from . import hooks
 from .backprop import contributions
-from .gradients import pull
+from .gradients import of_each, pull
 from .graph import Node, Op, constant, make, operands_of, rest_of, tick
 from .packing import nodes_in, own, pack, replaced, unpack
 from .parts import Part
@@ -133,8 +133,7 @@ def recomputed(g: Any, y: Any, *operands: Any, segment: Segment) -> list[Any]:
         totals = Totals([(result, g)], late=True)
         walk = contributions(totals, tell=bool(here().watchers), until=set(segment.operands))
         deque(hooks.watched(walk), maxlen=0)  # let them all pass
-    return [totals[x] if x in totals else None if not x.requires_grad
-            else 0.0 if x.is_scalar else np.zeros_like(x.value) for x in segment.operands]
+    return of_each(segment.operands, totals)
 
 
 def told_apart(g: Any, y: Any, *operands: Any, segment: Segment) -> list[list[Part] | None]:

@@ -18,6 +18,7 @@ from ..core import ops
 from ..core.graph import Node, constant
 from ..core.inplace import plain, values_of
 from ..core.place import switch
+from ..errors import ShapeError
 from .fused import SEQUENCE
 from .fused_node import record
 from .fused_pass import WEIGHTS, Pass, Settled
@@ -142,10 +143,7 @@ def run_fused(layer: Any, steps: Steps, state: Any, fresh: Any, masks: Masks, re
         operands |= named_parts("first ", cell, state)
     if fresh is not None:
         operands |= named_parts("fresh ", cell, fresh)
-    for name in WEIGHTS:
-        weight = getattr(cell, name, None)
-        if weight is not None:
-            operands[name] = weight
+    operands |= weights_of(cell)
     starts = begin is None and not layer.return_sequences and masks.valid is not None
     if starts:
         batch = (steps.shape() or ())[:-1]
@@ -159,6 +157,25 @@ def run_fused(layer: Any, steps: Steps, state: Any, fresh: Any, masks: Masks, re
     wanted = [x is not None and x.op is not constant for x in nodes]
     run = Pass(settled, values, wanted, masks, mask)
     return FusedRun(run, nodes, layer.padding, begin, starts)
+
+
+def weights_of(cell: Any) -> dict[str, Any]:
+    """The weights that a cell has now. A kernel takes them as they come, so that one that was
+    replaced has to be looked at: raises `ShapeError` if it does not fit."""
+    I, H, rows = cell.input_size, cell.hidden_size, len(cell.gates) * cell.hidden_size
+    shapes = {"W_xh": (rows, I), "W_hh": (rows, H), "W": (rows, I + H), "b_h": (rows,)}
+    needed = ("W",) if cell.stacked else ("W_xh", "W_hh")
+    needed += ("p_i", "p_f", "p_o") * getattr(cell, "peepholes", False)
+    found = {}
+    for name in WEIGHTS:
+        weight, shape = getattr(cell, name, None), shapes.get(name, (H,))
+        if weight is None and name not in needed:
+            continue
+        if weight is None or shape_of(weight) != shape:
+            got = "None" if weight is None else f"{shape_of(weight)}"
+            raise ShapeError(f"expected {name} of shape {shape}, got {got}", where=cell.place())
+        found[name] = weight if isinstance(weight, Node) else np.asarray(weight, cell.dtype)
+    return found
 
 
 def named_parts(kind: str, cell: Any, state: Any) -> dict[str, Any]:

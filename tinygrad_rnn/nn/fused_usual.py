@@ -14,15 +14,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.graph import constant, make, rest_of
+from ..core.graph import Node, constant, make, rest_of
 from ..core.inplace import values_of
 from ..core.place import here
 from ..core.timeline import Sequence, column
 from .cells import RNNCell
 from .fused import SEQUENCE
-from .fused_layer import FusedRun
+from .fused_layer import FusedRun, weights_of
 from .fused_node import record
-from .fused_pass import WEIGHTS, Pass, Settled
+from .fused_pass import Pass, Settled
 from .gated import GRUCell, LSTMCell
 from .masking import Masks
 
@@ -35,13 +35,12 @@ class Usual:
     __slots__ = ("at", "dtype", "held", "masks", "names", "place", "sequence", "settled", "shape",
                  "times", "wanted", "weights")
 
-    def __init__(self, layer: Any, xs: Any) -> None:
+    def __init__(self, layer: Any, xs: Any, weights: dict[str, Any]) -> None:
         cell, held = layer.cell, vars(layer.cell)
         self.place, self.shape, self.dtype = here(), xs.value.shape, xs.value.dtype
-        self.names = names = [name for name in WEIGHTS if held.get(name) is not None]
-        self.weights = [held[name] for name in names]
+        self.names, self.weights = list(weights), list(weights.values())
         self.wanted = [w.op is not constant for w in self.weights]
-        self.settled = Settled(cell, ["x", *names], self.shape, layer.reverse, layer.room,
+        self.settled = Settled(cell, ["x", *weights], self.shape, layer.reverse, layer.room,
                                only_h=not (layer.return_state or layer.return_all_states),
                                backend=layer.backend,
                                dtype=self.dtype if all(w.value.dtype is self.dtype
@@ -81,7 +80,10 @@ def usual_call(layer: Any, xs: Any) -> Any:
             and layer.checkpoint_every is None
         if not plain or len(shape) not in (2, 3) or shape[-1] != layer.input_size or not shape[0]:
             return None
-        usual = Usual(layer, xs)
+        weights = weights_of(layer.cell)
+        if not all(isinstance(weight, Node) for weight in weights.values()):
+            return None
+        usual = Usual(layer, xs, weights)
     nodes = [xs, *usual.weights]
     values = values_of(nodes)
     run = Pass(usual.settled, values, [xs.op is not constant, *usual.wanted], usual.masks)

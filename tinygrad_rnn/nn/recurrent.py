@@ -229,4 +229,5 @@ class Recurrent(Layer):
         parts += [f"initial_state={self.start}"] * (self.start != "zeros")
         parts += [f"padding={self.padding}"] * (self.padding != "repeat")
         parts += [f"recurrent_dropout={self.recurrent_dropout}"] * bool(self.recurrent_dropout)
+        parts += [f"checkpoint_every={self.checkpoint_every}"] * (self.checkpoint_every is not None)
         return ", ".join(parts)
