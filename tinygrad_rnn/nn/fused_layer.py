@@ -57,7 +57,11 @@ class FusedRun:
         if len(self.names) == 1:
             self.parts = [self.node.named(self.names[0])]
         if run.masks.valid is None and len(self.names) == 1:
-            self.outputs = self.states = Whole(self.node, self.names[0], run.settled.span)
+            self.outputs = self.states = self.as_steps(self.node)
+
+    def as_steps(self, h: Any) -> Whole:
+        """What has all steps, as the steps of h."""
+        return Whole(h, self.names[0], self.settled.span)
 
     @cached_property
     def parts(self) -> list[Any]:
@@ -89,19 +93,19 @@ class FusedRun:
         """The output after the step that was taken last, if outputs are repeated."""
         if self.masks.valid is None:
             return self.outputs[self.end]
-        return Whole(self.repeated, self.names[0], self.settled.span)[self.end]
+        return self.as_steps(self.repeated)[self.end]
 
     @cached_property
     def outputs(self) -> Whole:
         """The output of every step."""
         valid = self.masks.valid
         if valid is None:
-            return Whole(self.parts[0], self.names[0], self.settled.span)
+            return self.as_steps(self.parts[0])
         if self.padding == "repeat":
-            return Whole(self.repeated, self.names[0], self.settled.span)
+            return self.as_steps(self.repeated)
         with switch(step=None, span=self.settled.span):
             shown = ops.where(self.parts[0], 0.0, condition=valid[..., None])
-        return Whole(shown.named(self.names[0]), self.names[0], self.settled.span)
+        return self.as_steps(shown.named(self.names[0]))
 
     @cached_property
     def repeated(self) -> Any:
