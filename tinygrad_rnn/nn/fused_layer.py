@@ -168,8 +168,8 @@ def weights_of(cell: Any) -> dict[str, Any]:
     replaced has to be looked at: raises `ShapeError` if it does not fit."""
     I, H, rows = cell.input_size, cell.hidden_size, len(cell.gates) * cell.hidden_size
     shapes = {"W_xh": (rows, I), "W_hh": (rows, H), "W": (rows, I + H), "b_h": (rows,)}
-    needed = ("W",) if cell.stacked else ("W_xh", "W_hh")
-    needed += ("p_i", "p_f", "p_o") * getattr(cell, "peepholes", False)
+    needed = {"W"} if cell.stacked else {"W_xh", "W_hh"}
+    needed |= {"p_i", "p_f", "p_o"} if getattr(cell, "peepholes", False) else set()
     found = {}
     for name in WEIGHTS:
         weight, shape = getattr(cell, name, None), shapes.get(name, (H,))
