@@ -125,7 +125,7 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
                 past.back(g, arriving)
                 continue
             for position, (x, c) in enumerate(zip(operands_of(node), local(node, 0, g))):
-                if x is not None and x.op is not constant:
+                if c is not None and x is not None and x.op is not constant:
                     arriving.add(x, c)
                     if tell:
                         yield node, position, x, g, c
@@ -140,6 +140,8 @@ def contributions(arriving: Totals, *, graph: bool = False, wanted: set[Node] | 
                     arriving.add_into(node, x, g)
                 else:
                     c = shares[position] if shares else local(node, position, g, graph)
+                    if c is None:  # nothing goes this way
+                        continue
                     if graph:
                         with at(gradient_place(node)):
                             arriving.add(x, c)

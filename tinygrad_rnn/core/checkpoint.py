@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import GradientError
 from . import hooks
 from .backprop import contributions
-from .gradients import of_each, pull
+from .gradients import pull
 from .graph import Node, Op, constant, make, operands_of, rest_of, tick
 from .packing import nodes_in, own, pack, replaced, unpack
 from .parts import Part
@@ -133,7 +133,7 @@ def recomputed(g: Any, y: Any, *operands: Any, segment: Segment) -> list[Any]:
         totals = Totals([(result, g)], late=True)
         walk = contributions(totals, tell=bool(here().watchers), until=set(segment.operands))
         deque(hooks.watched(walk), maxlen=0)  # let them all pass
-    return of_each(segment.operands, totals)
+    return [totals.get(x) for x in segment.operands]
 
 
 def told_apart(g: Any, y: Any, *operands: Any, segment: Segment) -> list[list[Part] | None]:

@@ -68,13 +68,6 @@ def pull(y: Node, targets: Sequence[Node], seed: Any, *, graph: bool,
     return arriving
 
 
-def of_each(operands: Sequence[Any], totals: Totals) -> list[Any]:
-    """The gradient of each operand, as a rule for all of them gives it: zeros where none arrived,
-    None where none is wanted."""
-    return [None if not isinstance(x, Node) or not x.requires_grad else totals[x] if x in totals
-            else 0.0 if x.is_scalar else np.zeros_like(x.value) for x in operands]
-
-
 def as_node(x: Node, g: Any, place: Place | None = None) -> Any:
     """A gradient of `x` as a node of its kind: a constant, unless it already is a node. That of a
     sequence has the steps of the sequence."""

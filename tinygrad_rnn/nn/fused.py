@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import ops
-from ..core.gradients import of_each, pull
+from ..core.gradients import pull
 from ..core.graph import Node, Op
 from ..core.parts import Part
 from ..core.totals import Totals
@@ -47,7 +47,7 @@ def through_time(g: Any, y: Any, *operands: Any, run: Pass, loops: Any = None) -
     result = parts[0] if alone else ops.stack(*parts, axis=0)
     targets = [x for x in operands if isinstance(x, Node) and x.requires_grad]
     totals = pull(result, targets, g, graph=True, until=set(targets))
-    return of_each(operands, totals)
+    return [totals.get(x) if isinstance(x, Node) else None for x in operands]
 
 
 def step_by_step(g: Any, y: Any, *operands: Any, run: Pass,
