@@ -142,7 +142,7 @@ def wire_of(value: Mapping[Node, Glyph], x: Node, head: Glyph, node: Node, posit
     role = "line" if node.phase != "backward" else \
         "gradient" if x.phase == "backward" else "carried"
     return Wire(value[x], head, "free", node, position, role, title,
-                dash="4 3" if role == "carried" else "")
+                dash=style.DASHED if role == "carried" else "")
 
 
 def gap_glyph(hidden: list[Node], names: Names) -> Glyph:

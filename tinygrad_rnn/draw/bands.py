@@ -155,7 +155,7 @@ class Bands:
             start = end - 3 * self.way
             short = max(min(self.wide, 60.0) * 0.5, SHORT) * self.way
             self.sheet.line(((start, y), (start - short, y)), "gradient", width=1.6,
-                            dash="4 3", title=f"cut: {cut}")
+                            dash=style.DASHED, title=f"cut: {cut}")
             x = self.x(span.reach) + self.inwards
             self.sheet.line(((x, y - 14), (x, y + 14)), "inf", width=2.0, arrow=False,
                             title=f"cut: {cut}")
@@ -202,7 +202,7 @@ class Bands:
             self.sheet.line(ends, "gradient", width=2.4)
         elif said.startswith("the cut"):
             middle = x + 19 if self.way > 0 else x + 7
-            self.sheet.line(ends, "gradient", width=1.6, dash="4 3")
+            self.sheet.line(ends, "gradient", width=1.6, dash=style.DASHED)
             self.sheet.line(((middle, y - 9), (middle, y + 9)), "inf", width=2.0, arrow=False)
         elif "steps" in said and "loss" not in said and "left" not in said:
             self.sheet.box(f"legend {said}", (x + 13, y), (26.0, 14.0),

@@ -166,7 +166,7 @@ class Writer:
 
     def dash(self, dash: str) -> str:
         """The style of a broken line."""
-        return "" if not dash else ", style=dotted" if dash.startswith("1.5") else ", style=dashed"
+        return f", style={broken(dash)}" if dash else ""
 
     def strip(self, strip: Strip) -> Iterator[str]:
         """A strip as a few boxes: neighbours are joined to the largest of them."""
@@ -182,13 +182,17 @@ class Writer:
             colour = self.colour(cell.paint, "fill", None) if odd else \
                 self.colour("line", "fill", cell.paint)
             dash = style.dots(cell.paint, self.theme) if odd else ""
-            line = "dotted" if dash.startswith("1.5") else "dashed"
-            looks = f'style="filled,{line}"' if dash else "style=filled"
+            looks = f'style="filled,{broken(dash)}"' if dash else "style=filled"
             looks += f', color={self.colour(cell.paint, "stroke", None)}' if odd else ", penwidth=0"
             yield (
                 f'  "{strip.id}.{i}" [shape=box, {looks}, width={inch(wide)}, '
                 f'height={inch(tall)}, {self.pos(x, y)}, fillcolor={colour}]'
             )
+
+
+def broken(dash: str) -> str:
+    """How Graphviz calls these dashes."""
+    return "dotted" if dash == style.DOTTED else "dashed"
 
 
 def font_size(b: Box) -> float:

@@ -213,7 +213,7 @@ class Block:
             if tail is None or head is None:
                 continue
             x, low = head.sides[0] - BACK, head.sides[3] + 20
-            dash = "" if self.wiring.feedback == "free" else "4 3"
+            dash = "" if self.wiring.feedback == "free" else style.DASHED
             end = head.x - 14
             self.sheet.line(((tail.sides[2], tail.y), (x, tail.y), (x, low), (end, low),
                              (end, head.sides[3])), "line", tail, head, dash=dash,

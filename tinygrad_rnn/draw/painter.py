@@ -51,7 +51,7 @@ class Painter:
         found = self.shapes.get(key)
         if found is None:
             found = f'{self.fill(role, fill)} {self.stroke(role, stroke)} stroke-width="{f(width)}"'
-            found += ' stroke-dasharray="4 3"' if dashed else ""
+            found += f' stroke-dasharray="{style.DASHED}"' if dashed else ""
             self.shapes[key] = found
         return found
 

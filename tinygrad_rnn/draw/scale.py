@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from .style import Shade, gradient_colour
+from .style import DOTTED, Shade, gradient_colour
 
 DECADES_LEAST, DECADES_MOST = 3.0, 16.0
 THIN, THICK = 0.9, 5.0
@@ -51,7 +51,7 @@ class Scale:
         if math.isinf(norm):
             return None, "inf", 6.0, ""
         if norm == 0:
-            return None, "zero", 1.0, "1.5 3"
+            return None, "zero", 1.0, DOTTED
         level = self.level(norm)
         return gradient_colour(level), "line", THIN + (THICK - THIN) * level, ""
 

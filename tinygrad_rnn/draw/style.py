@@ -181,7 +181,7 @@ def broken(role: str, theme: str) -> bool:
 
 def dots(role: str, theme: str) -> str:
     """The dashes around a cell without a height: 0 is dotted, as its wires are."""
-    return "1.5 3" if role == "zero" else "4 3" if broken(role, theme) else ""
+    return DOTTED if role == "zero" else DASHED if broken(role, theme) else ""
 
 
 def head(width: float) -> tuple[float, float]:
@@ -246,5 +246,5 @@ TEXT, SMALL, TINY = 13.0, 11.0, 10.0
 OP, VAR, PILL = 24.0, 38.0, 26.0
 GAP_X, GAP_Y = 22.0, 24.0
 CELL = (116.0, 50.0)  # the least box of a cell: wide enough for its weights to come in side by side
-PAD, MARGIN = 18.0, 16.0
-CORNER = 7.0
+PAD, MARGIN, CORNER = 18.0, 16.0, 7.0
+DOTTED, DASHED = "1.5 3", "4 3"
