@@ -6,6 +6,7 @@ count tells: a view is linear if the last T steps cost what the T before them di
 
 import gc
 import importlib
+import itertools
 import sys
 import time
 from functools import partial
@@ -15,6 +16,8 @@ import pytest
 
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
+from tinygrad_rnn.draw.laid import crosses, shared
+from tinygrad_rnn.draw.routing import MEET, Field
 
 from . import graphs
 
@@ -142,3 +145,50 @@ def test_a_rolled_view_reads_a_few_of_many_steps():
     few, many = (lines_run(rolled(T, nn.RNN)) for T in (400, 800))
     nodes = 400 * 7
     assert many - few < 200 * nodes
+
+
+@pytest.mark.parametrize("ask", [
+    lambda field, p, q: field.beside(p, q, (), 6.0),
+    lambda field, p, q: field.crossings(p, q),
+    lambda field, p, q: field.coming(q) + field.leaving(p),
+    lambda field, p, q: field.passes(p, q, ()),
+])
+def test_a_stretch_is_asked_about_what_is_near_it_however_much_is_on_the_paper(ask):
+    """Thousands of stretches are, for a picture of a few dozen wires: what lay far away made a step
+    of an LSTM's backward graph take seconds."""
+    counts, answers = [], []
+    for many in (50, 1_000):
+        levels = [20.0 * k for k in range(many)]
+        field = Field([(0.0, y + 8.0, 30.0, y + 12.0) for y in levels],
+                      [((40.0, y), (90.0, y), (90.0, y + 10.0)) for y in levels])
+        p, q = (50.0, 63.0), (88.0, 63.0)
+        ask(field, p, q)  # sorted when somebody first asks
+        counts.append(lines_run(lambda field=field, p=p, q=q: answers.append(ask(field, p, q))))
+    assert counts[1] <= counts[0] + 8
+    assert answers[0] == answers[1]
+
+
+def test_what_is_near_is_what_a_look_at_everything_finds():
+    """In the same order, for sums: of level, upright and slanting wires, with and without ends of
+    their own."""
+    rng = np.random.default_rng(0)
+    corners = (rng.integers(0, 30, size=(120, 3, 2)) * 7.3).tolist()
+    ways = [((x, y), (x2, y), (x2, y2)) if k % 7 else ((x, y), (x2, y2))
+            for k, ((x, y), (x2, y2), _) in enumerate(corners)]
+    field = Field(wires=ways[:60])
+    for way in ways[60:]:
+        field.wires.lay(way)
+    for way in ways:
+        for p, q in itertools.pairwise(way):
+            rect = min(p[0], q[0]), min(p[1], q[1]), max(p[0], q[0]), max(p[1], q[1])
+            others = [(r, s, other) for other in ways for r, s in itertools.pairwise(other)]
+            assert sorted((part.p, part.q) for part in field.wires.touching(rect, 0.5)) == sorted(
+                (r, s) for r, s, _ in others if crosses(r, s, rect, 0.5))
+            axis = int(p[1] == q[1])
+            alike = [(r, s) for r, s, other in others
+                     if (r[1] == s[1]) == (axis == 1) and other[0] != way[0]]
+            assert field.beside(p, q, way[:1], 6.0) == sum(
+                shared(p, q, r, s, axis, 6.0) for r, s in alike)
+        ends = [at for other in ways for at in (other[0], other[-1])]
+        assert field.coming(way[0]) == sum(
+            abs(x - way[0][0]) + abs(y - way[0][1]) < MEET for x, y in ends)

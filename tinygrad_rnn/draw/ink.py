@@ -23,9 +23,9 @@ from .partings import partings
 from .routing import Way, centre, shifted
 from .scene import Column, Glyph, Rail, Wire
 from .scopes import name_scopes
-from .search import TRACK
 from .spots import Places, Spot, said_at
 from .timegrid import TimeGrid, gap_lines, title_of
+from .tracks import TRACK
 
 
 class Ink:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from itertools import pairwise, product
+from itertools import product
 
 from . import style
 from .labels import Run, Text, width
+from .laid import Laid
 from .model import Point
 from .outlines import meets
-from .routing import Rect, Way, centre
+from .routing import Rect, centre
 
 LINE = 13.0  # from the words of one line to those of the next
 
@@ -63,15 +64,16 @@ def note_rect(spot: tuple[Point, str], wide: float, lines: int = 1) -> Rect:
     return left, y - style.SMALL, left + wide, y + style.SMALL * 0.35 + LINE * (lines - 1)
 
 
-def behind(rect: Rect, note: Rect, ways: Iterable[Way]) -> bool:
-    """Whether a note stands behind one of some ways, as its box sees it; not one that ends at the
+def behind(rect: Rect, note: Rect, wires: Laid) -> bool:
+    """Whether a note stands behind one of some wires, as its box sees it; not one that ends at the
     box."""
     x, y = centre(rect)
     end = min(max(x, note[0]), note[2]), min(max(y, note[1]), note[3])
+    between = min(x, end[0]), min(y, end[1]), max(x, end[0]), max(y, end[1])
     return any(meets((x, y), end, (min(p[0], q[0]), min(p[1], q[1]),
                                    max(p[0], q[0]), max(p[1], q[1])), 0.5)
-               for way in ways if not any(on(rect, point) for point in (way[0], way[-1]))
-               for p, q in pairwise(way))
+               for _, _, _, _, p, q, way in wires.touching(between, 1.0)
+               if not any(on(rect, point) for point in (way[0], way[-1])))
 
 
 def on(rect: Rect, point: Point) -> bool:

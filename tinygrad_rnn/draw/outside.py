@@ -14,7 +14,7 @@ from .contexts import afterwards, with_given
 from .labels import Text, width
 from .routing import Rect, Way, centre, moved, shifted
 from .scene import Glyph, Scene
-from .search import TRACK
+from .tracks import TRACK
 
 if TYPE_CHECKING:
     from .timegrid import TimeGrid

@@ -19,9 +19,10 @@ from .outside import note_below
 from .routes import route
 from .routing import Field, Rect, Way, centre, moved, shifted
 from .scene import Glyph, Wire
-from .search import AWAY, doors
+from .search import doors
 from .stamp import EDGE
 from .terms import Terms
+from .tracks import AWAY
 
 if TYPE_CHECKING:
     from .timegrid import TimeGrid
@@ -185,7 +186,7 @@ class Ways:
             if column.step is not None:
                 stamp = t.stamp(column.when)
                 boxes += [moved(rect, x) for rect in stamp.words]
-                wires += [shifted(way, x) for way in stamp.field.wires]
+                wires += [shifted(way, x) for way in stamp.field.wires.ways]
                 wires += self.terms.beside(i)
                 xs += [x + at for at in t.xs]
             boxes.append(grid.words_of(i))

@@ -9,7 +9,7 @@ channels between rows and columns. Else the cheapest way there is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import chain
 
 from .model import Point
 from .routing import SHARED, Field, Rect, Way, centre, ports
@@ -24,7 +24,7 @@ def route(field: Field, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[floa
     if usual is not None and not field.crowded(usual):
         return usual
     starts = [end._replace(cost=end.cost + SHARED * field.leaving(end.point)) for end in doors(a)]
-    stops, wires = doors_left(field, b), [*field.wires, *field.rails]
+    stops, wires = doors_left(field, b), [*field.wires.ways, *field.rails.ways]
     if a == b:
         starts = [end for end in starts if end.out[0] > 0]
         stops = [end for end in stops if end.out[0] <= 0]
@@ -59,18 +59,17 @@ def cheapest(field: Field, limits: Rect, starts: Sequence[End], stops: Sequence[
     is no other."""
     found = roomy(field, limits, starts, stops)
     if found is None or not field.clear(found, ends):
-        found = search(field.boxes, [*field.wires, *field.rails], limits, starts, stops)
+        found = search(field.boxes, [*field.wires.ways, *field.rails.ways], limits, starts, stops)
     return found
 
 
 def roomy(field: Field, limits: Rect, starts: Sequence[End], stops: Sequence[End]) -> Way | None:
     """The best way that runs over no arrow head and gives its own a shaft."""
-    parts = [part for way in field.wires for part in pairwise(way)]
-    wires, heads = [*field.wires, *field.rails], field.heads()
+    wires, heads = [*field.wires.ways, *field.rails.ways], field.heads()
     if field.back:
-        starts = shafts(starts, field.back, parts)
+        starts = shafts(starts, field)
     else:
-        stops = shafts(stops, field.back, parts)
+        stops = shafts(stops, field)
     return search(field.boxes, wires, limits, starts, stops, heads)
 
 

@@ -15,6 +15,7 @@ from itertools import pairwise
 from operator import itemgetter
 
 from .heads import Head, head_of, over, under
+from .laid import Laid, crosses
 from .model import Point
 
 Rect = tuple[float, float, float, float]  # left, top, right, bottom
@@ -22,6 +23,7 @@ Way = tuple[Point, ...]
 first = itemgetter(0)
 CLEAR, INTO = 4.0, 4.0  # how far a line keeps from boxes, and how far it may reach into its ends
 PORT, CORNER = 9.0, 12.0  # how far ends of wires stand apart, and how far from a corner
+MEET = PORT / 2  # nearer than this, two ends seem to be one point
 MOST = 600  # so many ways are looked at, the shortest ones
 SEEN = 7.0  # two lines that lie on one another for so long are taken for one
 SHARED = 400.0  # what it costs to end where another wire ends
@@ -43,16 +45,6 @@ def shifted(way: Way, dx: float, dy: float = 0.0) -> Way:
     return tuple([(x + dx, y + dy) for x, y in way])
 
 
-def crosses(p: Point, q: Point, rect: Rect, margin: float) -> bool:
-    """Whether the upright or level stretch from `p` to `q` touches the rectangle."""
-    return (
-        min(p[0], q[0]) < rect[2] + margin
-        and max(p[0], q[0]) > rect[0] - margin
-        and min(p[1], q[1]) < rect[3] + margin
-        and max(p[1], q[1]) > rect[1] - margin
-    )
-
-
 def stretches(way: Sequence[Point]) -> Iterable[tuple[Point, Point]]:
     """The straight parts of a way."""
     return pairwise(way)
@@ -65,18 +57,31 @@ class Field:
 
     def __init__(self, boxes: Iterable[Rect] = (), wires: Iterable[Way] = (),
                  rails: Iterable[Way] = (), back: bool = False) -> None:
-        self.boxes, self.wires, self.rails = list(boxes), list(wires), list(rails)
+        self.boxes, self.wires, self.rails = list(boxes), Laid(wires), Laid(rails)
         self.back, self.expected = back, list[Head]()
+        self.known_heads: list[Head] = []  # of the first wires, those that somebody asked for
+        self.on_line: dict[tuple[int, float], list[Rect]] = {}  # by axis and place: the boxes there
+
+    def block(self, rect: Rect) -> None:
+        """One more box that is in the way."""
+        self.boxes.append(rect)
+        self.on_line.clear()
 
     def heads(self) -> list[Head]:
         """The arrow heads of the wires."""
-        return [*self.expected, *[head_of(way, self.back) for way in self.wires]]
+        new = self.wires.ways[len(self.known_heads):]
+        self.known_heads += [head_of(way, self.back) for way in new]
+        return [*self.expected, *self.known_heads]
 
     def hidden(self, way: Way) -> int:
         """How many arrow heads a way runs over; and whether its own has no room, and over it."""
         own, heads = head_of(way, self.back), self.heads()
         return int(own.short) + sum(over(p, q, heads) for p, q in stretches(way)) + \
-            under(own, [part for other in self.wires for part in stretches(other)])
+            self.upon(own)
+
+    def upon(self, head: Head) -> int:
+        """How many stretches of wires run over a head."""
+        return under(head, [(part.p, part.q) for part in self.wires.touching(head.rect)])
 
     def clear(self, way: Way, ends: Iterable[Rect] = ()) -> bool:
         """Whether a way touches no box; it may touch its `ends` where it begins and stops."""
@@ -85,13 +90,25 @@ class Field:
 
     def passes(self, p: Point, q: Point, ends: Sequence[Rect]) -> bool:
         """Whether a stretch touches no box."""
-        left, right = (p[0], q[0]) if p[0] < q[0] else (q[0], p[0])
-        top, bottom = (p[1], q[1]) if p[1] < q[1] else (q[1], p[1])
-        for rect in self.boxes:
-            if left < rect[2] + CLEAR and right > rect[0] - CLEAR and top < rect[3] + CLEAR and \
-                    bottom > rect[1] - CLEAR and (rect not in ends or crosses(p, q, rect, -INTO)):
+        along = int(p[0] == q[0])
+        low, high = (p[along], q[along]) if p[along] < q[along] else (q[along], p[along])
+        for rect in self.near_line(p, q):
+            if low < rect[along + 2] + CLEAR and high > rect[along] - CLEAR and \
+                    (rect not in ends or crosses(p, q, rect, -INTO)):
                 return False
         return True
+
+    def near_line(self, p: Point, q: Point) -> list[Rect]:
+        """The boxes that the whole line of a stretch touches: many stretches lie on few lines, the
+        channels between the boxes."""
+        if p[0] != q[0] and p[1] != q[1]:
+            return [rect for rect in self.boxes if crosses(p, q, rect, CLEAR)]
+        axis = int(p[0] != q[0])
+        at = p[axis]
+        if (axis, at) not in self.on_line:
+            self.on_line[axis, at] = [rect for rect in self.boxes
+                                      if rect[axis] - CLEAR < at < rect[axis + 2] + CLEAR]
+        return self.on_line[axis, at]
 
     def overlap(self, way: Way, apart: float = 6.0, own: Iterable[Point] = ()) -> float:
         """How much of a way would lie on top of a wire, or too near beside it; wires that leave a
@@ -101,11 +118,8 @@ class Field:
 
     def beside(self, p: Point, q: Point, begins: Collection[Point], apart: float) -> float:
         """How much of a stretch would, of a way that begins at one of some points."""
-        level = p[1] == q[1]
-        axis = 1 if level else 0
-        laid = [*self.wires, *self.rails] if self.rails else self.wires
-        return sum(shared(p, q, r, s, axis, apart) for other in laid if other[0] not in begins
-                   for r, s in stretches(other) if (r[1] == s[1]) == level)
+        return sum([*self.wires.shares(p, q, begins, apart),
+                    *self.rails.shares(p, q, begins, apart)])
 
     def crowded(self, way: Way, own: Iterable[Point] = ()) -> bool:
         """Whether a way cannot be told from another wire somewhere, but those that leave its own
@@ -116,12 +130,8 @@ class Field:
     def crossings(self, p: Point, q: Point) -> int:
         """How many wires a stretch crosses."""
         level = p[1] == q[1]
-        return sum(
-            crosses(
-                p, q, (min(r[0], s[0]), min(r[1], s[1]), max(r[0], s[0]), max(r[1], s[1])), 0.01
-            )
-            for other in self.wires for r, s in stretches(other) if (r[1] == s[1]) != level
-        )
+        rect = min(p[0], q[0]), min(p[1], q[1]), max(p[0], q[0]), max(p[1], q[1])
+        return sum((part.p[1] == part.q[1]) != level for part in self.wires.touching(rect, 0.01))
 
     def meetings(self, way: Way) -> int:
         """How many wires come in, or go out, where a way comes in; or come in where it goes out."""
@@ -129,13 +139,16 @@ class Field:
 
     def coming(self, end: Point) -> int:
         """How many wires begin or end where one would come in."""
-        return sum([near(other[-1], end) + near(other[0], end) for other in self.wires]) + \
-            sum([near(head.tip, end) for head in self.expected])
+        return len([*self.wires.ending(end, MEET)]) + self.awaited(end)
 
     def leaving(self, begin: Point) -> int:
         """How many wires end where one would go out."""
-        return sum([near(other[-1], begin) for other in self.wires]) + \
-            sum([near(head.tip, begin) for head in self.expected])
+        return sum(not begins for begins in self.wires.ending(begin, MEET)) + self.awaited(begin)
+
+    def awaited(self, point: Point) -> int:
+        """How many arrow heads will stand at a point."""
+        return sum(abs(head.tip[0] - point[0]) + abs(head.tip[1] - point[1]) < MEET
+                   for head in self.expected)
 
     def free(self, way: Way, ends: Sequence[Rect]) -> bool:
         """Whether a way costs nothing but its length: it touches and meets nothing."""
@@ -150,8 +163,8 @@ class Field:
         passes = cache(lambda p, q: self.passes(p, q, ends))
         beside = cache(lambda p, q, begin: self.beside(p, q, (begin,), 6.0))
         crossings = cache(self.crossings)
-        heads, parts = self.heads(), [part for way in self.wires for part in stretches(way)]
-        hidden, bare = cache(lambda p, q: over(p, q, heads)), cache(lambda head: under(head, parts))
+        heads = self.heads()
+        hidden, bare = cache(lambda p, q: over(p, q, heads)), cache(self.upon)
         found, lowest = None, float("inf")
         for cost, way in sorted(((plainly(way), way) for way in ways), key=first)[:MOST]:
             if cost >= lowest:
@@ -174,12 +187,10 @@ class Field:
 
 def plainly(way: Way) -> float:
     """What a way costs by itself: its length and its bends."""
-    return sum(abs(p[0] - q[0]) + abs(p[1] - q[1]) for p, q in stretches(way)) + 24 * len(way)
-
-
-def near(p: Point, q: Point) -> bool:
-    """Whether two wires would seem to end at one point."""
-    return abs(p[0] - q[0]) + abs(p[1] - q[1]) < PORT / 2
+    far = 0.0
+    for (x, y), (x2, y2) in stretches(way):
+        far += abs(x - x2) + abs(y - y2)
+    return far + 24 * len(way)
 
 
 def ports(rect: Rect) -> Iterator[Rect]:
@@ -198,13 +209,3 @@ def ports(rect: Rect) -> Iterator[Rect]:
                 yield rect[0], y + far - 0.5, rect[2], y + far + 0.5
             if abs(far) <= wide / 2 - CORNER:
                 yield x + far - 0.5, rect[1], x + far + 0.5, rect[3]
-
-
-def shared(p: Point, q: Point, r: Point, s: Point, axis: int, apart: float) -> float:
-    """The length along which two parallel stretches lie nearer to each other than `apart`."""
-    if abs(p[axis] - r[axis]) >= apart:
-        return 0.0
-    along = 1 - axis
-    low = max(min(p[along], q[along]), min(r[along], s[along]))
-    high = min(max(p[along], q[along]), max(r[along], s[along]))
-    return max(0.0, high - low)

@@ -2,32 +2,25 @@
 
 The question this file answers: *how does a wire get through a crowd?*
 
-The sides of all boxes and wires, each a little further out, are the lines of a grid: if there is a
-way at all, there is one along these lines. It grows from the starts outwards, the most promising
-first (A*: Hart, Nilsson and Raphael 1968). A way costs its length, its bends, the wires that it
-crosses, and most where it runs beside one.
+Along the lines of a grid a way grows from the starts outwards, the most promising first (A*: Hart,
+Nilsson and Raphael 1968). It costs its length, its bends, the wires that it crosses, and most where
+it runs beside one.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise, product
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .heads import LONG, SHAFT, Head, head_of, under
+from .heads import LONG, SHAFT, Head, head_of
 from .model import Point
-from .routing import CLEAR, HIDDEN, SHARED, Field, Rect, Way, centre, ports
+from .routing import HIDDEN, SHARED, Field, Rect, Way, centre, ports
+from .tracks import AWAY, BEND, WALL, Part, costs, lines_of
 
-Part = tuple[Point, Point]  # a straight part of a way
-Node = tuple[int, int, int]  # a crossing of two lines, and the axis along which a way came there
-AWAY, TRACK = 5.0, 6.0  # where lines run beside boxes, and how far from each other
-CLOSE = 9.0  # what runs nearer to a box than this looks crammed
-BEND, CROSSING, BESIDE, UPON = 24.0, 12.0, 16.0, 64.0  # what they cost; the last two for each point
+Node = int  # a crossing of two lines, and the axis along which a way came there
 MOST = 600_000  # so many crossings of lines are looked through
 BESIDE_THE_MIDDLE = 12.0  # what it costs not to use the middle of a side
 
@@ -51,16 +44,16 @@ class End(NamedTuple):
         return int(self.out[0] == 0)
 
 
-def shafts(ends: Iterable[End], back: bool, parts: Sequence[Part]) -> list[End]:
+def shafts(ends: Iterable[End], field: Field) -> list[End]:
     """Ends with a step into the open that is longer than an arrow head. Where other wires would run
     over that, they cost more."""
-    found = []
-    for end, (long, more) in product(ends, ((SHAFT[back], 0.0), (LONG[back], HIDDEN / 4))):
+    found, steps = [], ((SHAFT[field.back], 0.0), (LONG[field.back], HIDDEN / 4))
+    for end, (long, more) in product(ends, steps):
         (dx, dy), far = end.out, sum(map(abs, end.out))
         step = max(far, long)
         longer = end._replace(out=(dx / far * step, dy / far * step))
         head = head_of((longer.outside, end.point), False)
-        found.append(longer._replace(cost=end.cost + more + HIDDEN * under(head, parts)))
+        found.append(longer._replace(cost=end.cost + more + HIDDEN * field.upon(head)))
     return found
 
 
@@ -95,8 +88,9 @@ def search(boxes: Sequence[Rect], wires: Iterable[Way], limits: Rect, starts: Se
     begins = {end.point for end in starts}
     rects = [head.rect for head in heads if head.tip not in begins]
     parts = [part for way in wires if way[0] not in begins for part in pairwise(way)]
+    ends = [end.outside for end in (*starts, *stops)]
     for apart in (1.0, 2.0, 4.0, 8.0):
-        lines = [lines_of(axis, boxes, parts, limits, [*starts, *stops], apart) for axis in (0, 1)]
+        lines = [lines_of(axis, boxes, parts, limits, ends, apart) for axis in (0, 1)]
         if len(lines[0]) * len(lines[1]) <= MOST:
             break
     else:
@@ -108,76 +102,83 @@ def search(boxes: Sequence[Rect], wires: Iterable[Way], limits: Rect, starts: Se
 
 
 class Search:
-    """The ways through a grid, as they grow."""
+    """The ways through a grid, as they grow. The node of a crossing of two lines, for ways that
+    come there along an axis, is a number: that of the crossing, twice, and the axis."""
 
     def __init__(self, lines: list[list[float]], boxes: Sequence[Rect], parts: Sequence[Part],
                  stops: Sequence[End], heads: Sequence[Rect]) -> None:
         self.xs, self.ys = lines
-        x, y = map(np.array, lines)
-        self.costs = (costs(x, y, 0, boxes, parts, heads).tolist(),
-                      costs(y, x, 1, boxes, parts, heads).tolist())
+        self.costs = (costs(self.xs, self.ys, 0, boxes, parts, heads).tolist(),
+                      costs(self.ys, self.xs, 1, boxes, parts, heads).tolist())
         self.stops = stops
-        self.goals: dict[tuple[int, int], list[int]] = {}  # numbers of stops, by place
+        self.goals: dict[int, list[int]] = {}  # numbers of stops, by crossing
         for k, stop in enumerate(stops):
-            self.goals.setdefault(self.number(stop.outside), []).append(k)
-        ends = [stop.outside for stop in stops]
-        self.low, self.high = [(f(x for x, _ in ends), f(y for _, y in ends)) for f in (min, max)]
+            i, j = self.place(stop.outside)
+            self.goals.setdefault(i * len(self.ys) + j, []).append(k)
+        self.far = [*map(how_far, lines, zip(*(stop.outside for stop in stops)))]
         self.best: dict[Node, float] = {}
         self.before: dict[Node, Node | End] = {}
         self.waiting: list[tuple[float, float, Node, int]] = []  # the last: which stop, or -1
 
-    def number(self, point: Point) -> tuple[int, int]:
+    def place(self, point: Point) -> tuple[int, int]:
         """Where in the grid an end is."""
         return bisect_left(self.xs, point[0]), bisect_left(self.ys, point[1])
 
     def keep(self, end: End) -> None:
         """No way runs back along the step of an end, which would be shorter for it."""
-        axis, (i, j) = end.axis, self.number(end.outside)
+        axis, (i, j) = end.axis, self.place(end.outside)
         line, places = (self.costs[0][j], self.xs) if axis == 0 else (self.costs[1][i], self.ys)
         low, high = sorted((end.point[axis], end.outside[axis]))
         first, last = max(bisect_right(places, low) - 1, 0), bisect_left(places, high)
-        line[first:last] = [float("inf")] * (len(line[first:last]))
+        line[first:last] = [WALL] * (len(line[first:last]))
 
     def way(self, starts: Sequence[End]) -> Way | None:
         """The best way from any of the starts."""
+        high = len(self.ys)
         for start in starts:
-            self.reach((*self.number(start.outside), start.axis), start.cost, start)
+            i, j = self.place(start.outside)
+            self.reach(start, [(2 * (i * high + j) + start.axis, start.cost)])
         while self.waiting:
             _, cost, node, stop = heappop(self.waiting)
             if stop >= 0:
                 return self.traced(node, self.stops[stop])
             if cost > self.best[node]:
                 continue
-            i, j, axis = node
-            for stop in self.goals.get((i, j), ()):
+            crossing, axis = divmod(node, 2)
+            for stop in self.goals.get(crossing, ()):
                 goal = self.stops[stop]
                 total = cost + goal.cost + BEND * (axis != goal.axis)
                 heappush(self.waiting, (total, total, node, stop))
-            self.reach((i, j, 1 - axis), cost + BEND, node)
-            line, k = (self.costs[0][j], i) if axis == 0 else (self.costs[1][i], j)
-            if k < len(line):
-                self.reach((i + 1, j, 0) if axis == 0 else (i, j + 1, 1), cost + line[k], node)
-            if k > 0:
-                self.reach((i - 1, j, 0) if axis == 0 else (i, j - 1, 1), cost + line[k - 1], node)
+            i, j = divmod(crossing, high)
+            line, k, step = (self.costs[0][j], i, 2 * high) if axis == 0 else \
+                (self.costs[1][i], j, 2)
+            self.reach(node, ((node + 1 - 2 * axis, cost + BEND), (node + step, cost + line[k]),
+                              (node - step, cost + line[k - 1])))  # before the first: the wall
         return None
 
-    def reach(self, node: Node, cost: float, before: Node | End) -> None:
-        """Go on from here later, if nothing cheaper has led here."""
-        if cost < self.best.get(node, float("inf")):
-            self.best[node], self.before[node] = cost, before
-            x, y = self.xs[node[0]], self.ys[node[1]]
-            rest = max(self.low[0] - x, x - self.high[0], 0.0) + \
-                max(self.low[1] - y, y - self.high[1], 0.0)
-            heappush(self.waiting, (cost + rest, cost, node, -1))
+    def reach(self, before: Node | End, found: Iterable[tuple[Node, float]]) -> None:
+        """Go on later from the nodes to which nothing cheaper has led."""
+        for node, cost in found:
+            if cost < self.best.get(node, WALL):
+                self.best[node], self.before[node] = cost, before
+                i, j = divmod(node // 2, len(self.ys))
+                heappush(self.waiting, (cost + (self.far[0][i] + self.far[1][j]), cost, node, -1))
 
     def traced(self, node: Node, stop: End) -> Way:
         """The way that led to a node, from its start to its stop."""
         points = [stop.point, stop.outside]
         before: Node | End = node
         while not isinstance(before, End):
-            points.append((self.xs[before[0]], self.ys[before[1]]))
+            i, j = divmod(before // 2, len(self.ys))
+            points.append((self.xs[i], self.ys[j]))
             before = self.before[before]
         return straight([before.point, *reversed(points)])
+
+
+def how_far(places: Iterable[float], ends: Collection[float]) -> list[float]:
+    """How far each of some places is from the first to the last of some ends."""
+    low, high = min(ends), max(ends)
+    return [max(low - at, at - high, 0.0) for at in places]
 
 
 def straight(points: Sequence[Point]) -> Way:
@@ -188,54 +189,3 @@ def straight(points: Sequence[Point]) -> Way:
         if p != found[-1] and not on:
             found.append(p)
     return tuple(found)
-
-
-def lines_of(axis: int, boxes: Iterable[Rect], parts: Iterable[Part], limits: Rect,
-             ends: Iterable[End], apart: float) -> list[float]:
-    """Where the lines of a grid run: through the ends, and beside boxes and wires wherever no
-    other line is near, which is less than `apart`."""
-    fixed = {end.outside[axis] for end in ends}
-    wanted = [at for box in boxes for d in (AWAY, AWAY + TRACK)
-              for at in (box[axis] - d, box[axis + 2] + d)]
-    wanted += [p[axis] + d for p, q in parts if p[axis] == q[axis] for d in (-TRACK, TRACK)]
-    kept: list[float] = []
-    for at in sorted({*fixed, *(at for at in wanted if limits[axis] <= at <= limits[axis + 2])}):
-        while at in fixed and kept and kept[-1] not in fixed and at - kept[-1] < apart:
-            kept.pop()
-        if at in fixed or not kept or at - kept[-1] >= apart:
-            kept.append(at)
-    return kept
-
-
-def costs(along: NDArray[np.float64], across: NDArray[np.float64], axis: int,
-          boxes: Iterable[Rect], parts: Iterable[Part],
-          heads: Iterable[Rect] = ()) -> NDArray[np.float64]:
-    """What the stretches of all lines along an axis cost: a row for each line, a number from each
-    crossing to the next. Where a box is, no wire can pass; over an arrow head it should not."""
-    low, high, other = along[:-1], along[1:], 1 - axis
-    found = np.tile(high - low, (len(across), 1))
-    for p, q in parts:
-        first, last = sorted((p[axis], q[axis]))
-        if p[other] == q[other]:
-            far = np.abs(across - p[other])
-            price = np.where(far < TRACK / 2, UPON, np.where(far < TRACK - 0.01, BESIDE, 0.0))
-            rows = np.flatnonzero(price)
-            share = np.clip(np.minimum(high, last) - np.maximum(low, first), 0.0, None)
-            found[rows] += price[rows, None] * share
-        else:
-            begin, end = sorted((p[other], q[other]))
-            rows = np.flatnonzero((across > begin - 0.01) & (across < end + 0.01))
-            found[np.ix_(rows, np.flatnonzero((low < p[axis]) & (p[axis] <= high)))] += CROSSING
-    for head in heads:
-        rows = np.flatnonzero((across > head[other]) & (across < head[other + 2]))
-        found[np.ix_(rows, np.flatnonzero((low < head[axis + 2]) & (high > head[axis])))] += HIDDEN
-    own = high - low
-    for box in boxes:  # what runs along a box closely costs twice its length
-        rows = np.flatnonzero((across > box[other] - CLOSE) & (across < box[other + 2] + CLOSE))
-        share = np.clip(np.minimum(high, box[axis + 2]) - np.maximum(low, box[axis]), 0.0, own)
-        found[rows] += share
-    for box in boxes:
-        rows = np.flatnonzero((across > box[other] - CLEAR) & (across < box[other + 2] + CLEAR))
-        inside = np.flatnonzero((low < box[axis + 2] + CLEAR) & (high > box[axis] - CLEAR))
-        found[np.ix_(rows, inside)] = np.inf
-    return found

@@ -9,7 +9,7 @@ over) does always: each kind of step has a stamp of its own, on the one grid of 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from itertools import chain, pairwise
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from . import style
@@ -19,7 +19,7 @@ from .model import Point
 from .noting import behind, broken, distance, far_spots, next_line, note_rect, note_spots
 from .paper import BOLD
 from .routes import route
-from .routing import Field, Rect, Way, moved, shifted
+from .routing import CLEAR, Field, Rect, Way, moved, shifted
 from .taps import Tap, lay_taps
 
 if TYPE_CHECKING:
@@ -54,13 +54,19 @@ class Stamp:
     def move(self, dx: float, dy: float) -> None:
         """Everything further to the right, and down."""
         self.rects = {key: moved(rect, dx, dy) for key, rect in self.rects.items()}
-        self.field.boxes = [moved(rect, dx, dy) for rect in self.field.boxes]
-        self.field.wires = [shifted(way, dx, dy) for way in self.field.wires]
+        boxes = [moved(rect, dx, dy) for rect in self.field.boxes]
+        self.renew(boxes, [shifted(way, dx, dy) for way in self.field.wires.ways])
         self.ways = {key: shifted(way, dx, dy) for key, way in self.ways.items()}
         self.taps = {key: Tap(shifted(tap.way, dx, dy), tap.note_left)
                      for key, tap in self.taps.items()}
         self.notes = {key: ((x + dx, y + dy), anchor)
                       for key, ((x, y), anchor) in self.notes.items()}
+
+    def renew(self, boxes: Iterable[Rect], wires: Iterable[Way]) -> None:
+        """Other boxes and wires in the field."""
+        old = self.field
+        self.field = Field(boxes, wires, old.rails.ways, old.back)
+        self.field.expected = old.expected
 
     @property
     def words(self) -> list[Rect]:
@@ -89,7 +95,7 @@ class Stamp:
             a, b = self.rects[use[0]], self.rects[use[1]]
             ways[use] = route(self.field, a, b, self.template.xs, self.template.ys, self.inside)
             self.crowded += self.field.crowded(ways[use]) or not self.field.clear(ways[use], (a, b))
-            self.field.wires.append(ways[use])
+            self.field.wires.lay(ways[use])
         return ways
 
     def states_to_come(self) -> list[Head]:
@@ -121,7 +127,7 @@ class Stamp:
 
     def tap_again(self) -> None:
         """The taps once more, after the rails have moved."""
-        del self.field.wires[len(self.ways):]
+        self.renew(self.field.boxes, self.ways.values())
         self.crowded = 0
         self.taps = lay_taps(self)
 
@@ -155,7 +161,7 @@ class Stamp:
             rect = note_rect(self.notes[key], wide, 1 + (key in self.broken))
             self.template.width = max(self.template.width, rect[2] + 6)
             self.template.bottom = max(self.template.bottom, rect[3] + 6)
-            self.field.boxes.append(rect)
+            self.field.block(rect)
 
     def joined(self, rect: Rect, spot: tuple[Point, str], wide: float) -> bool:
         """Whether no wire of others runs between a box and a note of it."""
@@ -188,7 +194,7 @@ class Stamp:
     def heads(self) -> list[Rect]:
         """Where arrow heads are."""
         back = self.template.scene.backwards
-        return [drawn_head(way[::-1] if back else way, 1.6) for way in self.field.wires]
+        return [drawn_head(way[::-1] if back else way, 1.6) for way in self.field.wires.ways]
 
     def noted(self) -> dict[Key, list[Text]]:
         """What is said of a variable, in one step and another."""
@@ -212,7 +218,6 @@ class Stamp:
         behind it, but not on their heads."""
         t = self.template
         left, top, right, bottom = rect = note_rect(spot, wide, lines)
-        around = Field([rect])
         inside = left >= 4 and all(
             not (left < b[2] and right > b[0] and top < b[3] and bottom > b[1])
             for b in (*self.field.boxes, (8.0, t.top + 2, 100.0, t.top + 24))  # and the title
@@ -220,9 +225,8 @@ class Stamp:
         if across and any(left < b[2] and right > b[0] and top < b[3] and bottom > b[1]
                           for b in self.heads()):
             return False
-        wires = [stretch for way in self.field.wires for stretch in pairwise(way)
-                 if stretch[0][0] != stretch[1][0]] if across else self.field.wires
-        return inside and all(around.clear(way) for way in wires)
+        return inside and not any(part.p[0] != part.q[0] or not across
+                                  for part in self.field.wires.touching(rect, CLEAR))
 
 
 def widest(notes: Iterable[Text]) -> float:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import style
 from .routes import better, cheapest
 from .routing import Rect, Way, ports
-from .search import AWAY, TRACK, End, doors_left
+from .search import End, doors_left
+from .tracks import AWAY, TRACK
 
 if TYPE_CHECKING:
     from .cell import Grid
@@ -49,7 +50,7 @@ def lay_taps(stamp: Stamp) -> dict[tuple[str, Key, int], Tap]:
             for key, position in heads:
                 way = tap_way(stamp, stamp.rects[key], y, upper and t.noted)
                 stamp.crowded += stamp.field.crowded(way)
-                stamp.field.wires.append(way)
+                stamp.field.wires.lay(way)
                 found[rail.glyph.id, key, position] = Tap(way, upper)
     return found
 

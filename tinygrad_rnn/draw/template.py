@@ -221,7 +221,7 @@ class Template:
 
     def fit(self) -> None:
         """Make the frame as wide as what runs in it."""
-        xs = [x for stamp in self.stamps for way in stamp.field.wires for x, _ in way]
+        xs = [x for stamp in self.stamps for way in stamp.field.wires.ways for x, _ in way]
         left, right = EDGE - min(xs, default=EDGE), max(xs, default=0.0) + EDGE
         self.width = max(self.width, right)
         if left > 0.0:

@@ -16,7 +16,8 @@ from .outside import BETWEEN, TOTAL
 from .routes import better, cheapest
 from .routing import SHARED, Field, Rect, Way, centre, moved, shifted
 from .scene import Wire
-from .search import AWAY, TRACK, End, doors
+from .search import End, doors
+from .tracks import AWAY, TRACK
 
 if TYPE_CHECKING:
     from .timegrid import TimeGrid
@@ -70,7 +71,7 @@ class Terms:
         t = grid.of(column)
         rect, y, step = t.rects[wire.tail.key], grid.top - TOTAL, t.stamp(column.when).field
         words = moved(grid.words_of(i), -grid.left[i])
-        field = Field([*step.boxes, words], [*step.wires, *others], step.rails, step.back)
+        field = Field([*step.boxes, words], [*step.wires.ways, *others], step.rails.ways, step.back)
         way = field.best(usual(rect, y), (rect,))
         if way is None or field.crowded(way):
             limits = -grid.between / 2, y, t.width + grid.between / 2, t.bottom - AWAY
