@@ -43,11 +43,11 @@ STEPS = [*range(1, 10), *range(9)]  # the encoder's, and the decoder's: 0 is whe
 def test_states_of_both_stages_stand_at_their_own_steps(long, strips):
     titles = [title for title in strips if "all steps" in title]
     assert [title.split("∂L/∂")[1] for title in titles] == [
-        f"{name}‖, log scale" for name in ("encoder/c_t", "encoder/h_t", "decoder/h_t",
-                                           "decoder/c_t")]
+        f"{name}_t‖ of {scope}, log scale" for scope, name in (
+            ("encoder", "c"), ("encoder", "h"), ("decoder", "h"), ("decoder", "c"))]
     for title in titles:
         assert [step for step, _ in strips[title]] == STEPS
-        scope, _, name = title.split("∂L/∂")[1].removesuffix("_t‖, log scale").partition("/")
+        name, _, scope = title.split("∂L/∂")[1].removesuffix(", log scale").partition("_t‖ of ")
         norms = long.norms(f"{scope}/{name}")
         own = strips[title][:9] if scope == "encoder" else strips[title][9:]
         other = strips[title][9:] if scope == "encoder" else strips[title][:9]
@@ -80,7 +80,7 @@ def test_the_bridge_is_at_the_step_of_handing_over(strips):
 @pytest.mark.parametrize("scope", ["encoder", "decoder"])
 def test_numbers_of_steps_stand_where_the_strip_has_cells_and_begin_anew_with_a_stage(long, scope):
     drawing = draw.gradient_flow(long, 2, 2).drawing
-    strip = next(s for s in drawing.strips if f"{scope}/h" in s.title)
+    strip = next(s for s in drawing.strips if f"∂h_t‖ of {scope}" in s.title)
     said = sorted((round((label.x - strip.x) / strip.w * 18 - 0.5), plain(label.text))
                   for label in drawing.labels if label.role == "quiet"
                   and 0 < label.y - strip.y - strip.h < 20 and plain(label.text).isdigit())
@@ -139,6 +139,24 @@ def test_what_has_no_height_is_outlined_and_not_taken_for_the_largest(T, factor,
     assert {*re.findall(r'dasharray="(.*?)"', strip)} == ({dash} if dash else set())
     look = f'"filled,{dots}"' if dots else "filled"
     assert f'"all.strip0.0" [shape=box, style={look}' in printed.dot()
+
+
+@pytest.mark.parametrize("level", ["op", "cell", "layer"])
+def test_a_step_that_gives_a_weight_nothing_looks_like_zero_and_not_like_no_gradient(level):
+    """At step 1 W_hh multiplies a state that is 0; at the decoder's step 0 nothing is computed."""
+    flow = tg.gradient_flow(graphs.seq2seq(9, S=8))
+    drawing = draw.gradient_flow(flow, 2, 2, level=level).drawing
+    strip = next(x for x in drawing.strips if x.title == "‖Δ_t‖ of encoder/W_hh, log scale")
+    assert (strip.cells[0].level, strip.cells[0].paint) == (1.0, "zero")
+    assert [(cell.level, cell.paint) for cell in strip.cells[9:]] == [(0.0, "dim")] * 9
+    assert "zero" in {plain(x.text) for x in drawing.labels}
+    assert faults(drawing) == []
+
+
+def test_an_encoder_and_a_decoder_have_no_number_of_steps_together(long):
+    caption = next(plain(x.text) for x in draw.gradient_flow(long, 2, 2).drawing.labels
+                   if "not drawn" in plain(x.text))
+    assert caption.endswith(";  18 steps, of which encoder 3 to 7, decoder 2 to 6 are not drawn")
 
 
 def test_the_legend_knows_what_is_infinite_behind_many_that_are_nan():

@@ -39,24 +39,24 @@ class Series(NamedTuple):
 
 
 class Strips(NamedTuple):
-    """What the strips show: a series for each state, and one for each weight with its name. `whens`
-    are the places in time of all steps, those of a decoder after those of its encoder."""
+    """What the strips show: a series for each state, by its scope (none, if all states have one)
+    and its name, and one for each weight with its name. `whens` are the places in time of all
+    steps, those of a decoder after those of its encoder."""
 
-    states: dict[str, Series]
+    states: dict[tuple[str, str], Series]
     weights: list[tuple[Text, Series]]
     whens: list[int]
 
     def norms(self) -> Iterator[float]:
         """The norms that the scale has to hold: the ends of every series, and what has no place on
-        it. A bar of height zero cannot be seen."""
+        it."""
         for series in [*self.states.values(), *(series for _, series in self.weights)]:
             sizes = series.finite()
             if len(sizes):
                 yield from (float(sizes.min()), float(sizes.max()))
             yield from map(float, series.norms[np.isinf(series.norms)][:1])
             yield from map(float, series.norms[np.isnan(series.norms)][:1])
-        if any((series.norms == 0).any() for series in self.states.values()):
-            yield 0.0
+            yield from map(float, series.norms[series.norms == 0][:1])
 
 
 def series_of(scene: Scene, flow: GradientFlow, found: Survey) -> Strips:
@@ -101,7 +101,7 @@ class Seeker:
         if found.whens:
             self.steps = np.array([found.whens.get(n, UNTIMED) for n in found.computed], int)
 
-    def find(self, scene: Scene) -> tuple[dict[str, Series], list[Series]]:
+    def find(self, scene: Scene) -> tuple[dict[tuple[str, str], Series], list[Series]]:
         """‖∂L/∂h_t‖ at every step for each state, and ‖Δ_t‖ for each rail that is a weight's."""
         rails = [(rail.glyph.node, rail.stage) for rail in scene.rails
                  if rail.glyph.node is not None]
@@ -115,13 +115,13 @@ class Seeker:
         return ({name: self.of_state(one) for name, one in states.items()},
                 [self.of_weight(*rail, one) for rail, one in zip(rails, weights)])
 
-    def states(self, scene: Scene) -> dict[str, Any]:
+    def states(self, scene: Scene) -> dict[tuple[str, str], Any]:
         """Where each state stands in the graph at its steps."""
         shown = [g.node for c in scene.columns for g in c.glyphs if g.role == "state"]
         named = dict.fromkeys((x.at.scope, x.name) for x in shown
                               if x is not None and x.name is not None)
         nodes, arrived = self.found.computed, self.flow.arrived
-        several, places = len({scope for scope, _ in named}) > 1, dict[str, Any]()
+        several, places = len({scope for scope, _ in named}) > 1, dict[tuple[str, str], Any]()
         for scope, name in named:
             if name in self.found.named:
                 at = np.array(self.found.named[name], int)
@@ -132,7 +132,7 @@ class Seeker:
                 at = np.array([i for i in at.tolist() if nodes[i].at.scope == scope
                                and (self.whole or nodes[i] in arrived)], int)
             if len(at):
-                places[f"{scope}/{name}" if several else name] = at
+                places[scope if several else "", name] = at
         return places
 
     def of_state(self, one: Sought) -> Series:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import style
-from .labels import Run, Text, number, plain, roman, symbol, width
+from .labels import Run, Text, clean, number, plain, roman, symbol, width
 from .model import Cell, Drawing, Label, Strip
 from .paper import framed
 from .scale import Scale
@@ -39,11 +39,11 @@ def with_strips(drawing: Drawing, scene: Scene, shown: Strips, scale: Scale, roo
     on its right."""
     every, names = np.array(shown.whens), np.array(scene.steps)
     paper = (Down if down else Across)(drawing, names)
-    for name, series in shown.states.items():
+    for (scope, name), series in shown.states.items():
         low, high = ends_of(series)
-        height = bar_height(low, high, zero=1.0)
-        title = (Run("all steps: ‖∂"), *root, Run("/∂"), *symbol(name), Run("t", "_"),
-                 Run("‖, log scale"))
+        height = bar_height(low, high)
+        of = f"‖ of {clean(scope)}, log scale" if scope else "‖, log scale"
+        title = (Run("all steps: ‖∂"), *root, Run("/∂"), *symbol(name), Run("t", "_"), Run(of))
         cells = cells_of(series, every, names, scale, height)
         paper.bars(title, cells, extremes(low, high, height), numbered(names, cells))
     for weight, series in shown.weights:
@@ -183,19 +183,17 @@ def ends_of(series: Series) -> tuple[float, float]:
     return (float(sizes.min()), float(sizes.max())) if len(sizes) else (math.nan, math.nan)
 
 
-def bar_height(low: float, high: float, zero: float = 0.0) -> Height:
+def bar_height(low: float, high: float) -> Height:
     """The height of a bar: the log of the norm, from the smallest to the largest; over one decade
-    at least, so that bars of nearly the same size look alike. What has no place there is as high as
-    can be, and told by its looks; `zero` is the height of what is 0."""
+    at least, so that bars of nearly the same size look alike. What has no place there, 0 too, is as
+    high as can be, and told by its looks: where nothing stands there is no gradient."""
     bottom, span = math.log10(low), math.log10(high) - math.log10(low)
     if span < 1:
         bottom, span = math.log10(high) - 1, 1.0
 
     def height(size: float) -> float:
-        if not math.isfinite(size):
+        if size == 0 or not math.isfinite(size):
             return 1.0
-        if size == 0:
-            return zero
         return 0.06 + 0.94 * (math.log10(size) - bottom) / span
 
     return height

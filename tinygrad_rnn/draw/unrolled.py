@@ -110,8 +110,9 @@ def scene_of(found: Survey, where: str, title: str) -> Scene:
     hidden = [f"{column.part} {column.hidden[0]:,} to {column.hidden[1]:,}".strip()
               for column in found.columns if column.hidden is not None]
     if hidden:
-        scene.caption = roman(f"T = {len(found.steps):,} steps, of which {', '.join(hidden)} are "
-                              "not drawn")
+        total = "" if found.stages else "T = "  # with stages each has a T of its own
+        scene.caption = roman(f"{total}{len(found.steps):,} steps, of which {', '.join(hidden)} "
+                              "are not drawn")
     return scene
 
 
