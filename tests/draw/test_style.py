@@ -162,8 +162,14 @@ def test_in_print_a_state_is_as_dark_as_the_legend_says():
     bar = next(strip for strip in picture.strips if "legend" in strip.id)
     states = [box.fill for box in picture.boxes if box.role == "state"]
     assert {bar.cells[-1].paint} <= set(states)
-    backward, plain_ = (style.THEMES["print"][role].fill for role in ("backward", "op"))
-    assert style.apart(backward, plain_) > 100
+
+
+@pytest.mark.parametrize("role", [
+    "op", "function", "state", "value", "output", "input", "initial", "cell", "loss", "total",
+    *(f"weight {name}" for name in style.WEIGHTS)])
+def test_in_print_the_backward_pass_is_told_from_everything_forward(role):
+    table = style.THEMES["print"]
+    assert style.apart(table["backward"].fill, table[role].fill) > 100
 
 
 def test_in_print_new_steps_are_told_from_those_that_are_run_again():

@@ -158,7 +158,7 @@ def printable(table: dict[str, Paint]) -> dict[str, Paint]:
     found = {role: Paint(pale(p.fill), dark(p.stroke), "#000000") for role, p in table.items()}
     found["delay"] = Paint("#000000", "#000000", "#ffffff")
     found["frame"] = Paint("#ffffff", "#999999", "#333333")
-    found["backward"] = Paint("#cccccc", "#000000", "#000000")  # told from the forward pass
+    found["backward"] = Paint("#a0a0a0", "#000000", "#000000")  # told from the forward pass
     for role in NO_NUMBER:  # white inside: every grey is a number's
         found[role] = Paint("#ffffff", "#000000", "#000000")
     for role, fill in (("input", "#ffffff"), ("state", "#e8e8e8"), ("value", "#dbdbdb"),
