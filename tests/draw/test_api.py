@@ -83,6 +83,11 @@ def test_many_steps_are_elided():
     assert draw.api(nn.RNN(4, 3, seed=0)).drawing.width < 600
 
 
+def test_what_a_model_reads_is_read_and_not_heard():
+    said = words(draw.api(*MODELS["vector to sequence"]()))
+    assert any(word.endswith("read at every step") for word in said)
+
+
 def test_feedback_says_whether_the_gradient_goes_back_through_it():
     for feedback, said, dashed in (("free", "goes back through it", False),
                                    ("free_detached", "no gradient", True),

@@ -170,7 +170,7 @@ def returned(table: list[tuple[str, Text]], found: Wiring, batch: int | None, T:
         table.append(("input", roman(f"x ({B}{size})")))
     if found.vector is not None:
         table.append(("input", roman(f"context c ({B}, {shown(found.vector)}), "
-                                     "heard at every step")))
+                                     "read at every step")))
     heard = {"teacher": "the target y is read at the next step (teacher forcing)",
              "free": "y is read at the next step, and the gradient goes back through it",
              "free_detached": "y is read at the next step; no gradient goes back through it"}
