@@ -14,7 +14,8 @@ from tinygrad_rnn.draw import style
 from tinygrad_rnn.draw.outlines import meets
 from tinygrad_rnn.draw.partings import partings
 from tinygrad_rnn.draw.scene import Glyph, Wire
-from tinygrad_rnn.draw.search import MOST, End, lines_of, search
+from tinygrad_rnn.draw.search import MOST, End, search
+from tinygrad_rnn.draw.tracks import lines_of
 
 from . import generic
 from .crossed import cases, drawn
@@ -330,7 +331,8 @@ def test_a_way_is_found_in_a_crowd_that_is_too_large_to_look_through():
     boxes = [(x, y, x + 4, y + 4) for x, y in
              [(rng.uniform(20, 1980), rng.uniform(20, 1980)) for _ in range(400)]]
     ends = End((0.0, 5.0), (5.0, 0.0)), End((2000.0, 1995.0), (-5.0, 0.0))
-    lines = [lines_of(axis, boxes, [], (0, 0, 2000, 2000), ends, 1.0) for axis in (0, 1)]
+    places = [end.outside for end in ends]
+    lines = [lines_of(axis, boxes, [], (0, 0, 2000, 2000), places, 1.0) for axis in (0, 1)]
     assert len(lines[0]) * len(lines[1]) > MOST
     way = search(boxes, [], (0, 0, 2000, 2000), ends[:1], ends[1:])
     assert way[0] == ends[0].point
