@@ -3,8 +3,17 @@
 import os
 import re
 import shutil
+import tempfile
 
 import pytest
+
+
+def pytest_configure(config):
+    """Where Python is told to write no bytecode, it goes to a folder of this run: else every
+    program that a test starts compiles the whole package once more, which is most of its time."""
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        folder = os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="bytecode-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def required_here() -> set[str]:
