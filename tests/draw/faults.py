@@ -223,9 +223,9 @@ def covered(drawing):
                     yield f"{label.text} lies on the head of {line.id}"
         rail = f"{(line.head or '').partition('.tap')[0]}.rail"
         for other, own in lines:
-            foot = head_rect(tip, back, min(long + BASE + other.width / 2, shaft), 0.0)
             if other is line or other.id == rail or not overlap(own, rect, -BASE - other.width):
                 continue
+            foot = head_rect(tip, back, min(long + BASE + other.width / 2, shaft), 0.0)
             if any(crossing(p, q, foot) for p, q in itertools.pairwise(other.points)):
                 yield f"{other.id} runs at the base of the head of {line.id}"
             if not overlap(own, rect, 0):
@@ -275,23 +275,26 @@ TOUCHING = 2.0  # and not so near to a thing, or to an arrow head
 def misread(drawing):
     """Numbers that tell of a wire, and stand further from it than it takes to be read as that of
     another, or of a thing that it does not join; or that touch an arrow head, or a thing."""
-    boxes, lines = things(drawing), {line.id: line for line in drawing.lines}
-    for label in drawing.labels if any(label.of for label in drawing.labels) else ():
+    labels = [label for label in drawing.labels if label.of]
+    boxes, lines = things(drawing), {line.id: line for line in drawing.lines if labels}
+    rooms = {line.id: around(line) for line in lines.values()}
+    heads = {line.id: head_rect(line.points[-1], line.points[-2], *style.head(line.width))
+             for line in lines.values() if line.arrow}
+    for label in labels:
         rect = label_rect(label)
-        far = {line.id: min(itertools.starmap(partial(gap, rect), itertools.pairwise(line.points)))
-               for line in drawing.lines} if label.of else {}
+        far = {name: min(itertools.starmap(partial(gap, rect), itertools.pairwise(line.points)))
+               for name, line in lines.items()
+               if name in label.of or overlap(rooms[name], rect, -CLOSE - CLEARLY)}
         own = min((d for name, d in far.items() if name in label.of), default=math.inf)
         others = {name: d for name, d in far.items() if name not in label.of}
-        if label.of and own > CLOSE:
+        if own > CLOSE:
             yield f"{plain(label.text)} is not at {label.of}"
         yield from (f"{plain(label.text)} of {label.of} is read as that of {name}"
                     for name, d in others.items() if d < own + CLEARLY)
-        for line in drawing.lines if label.of else ():
-            if line.arrow and overlap(rect, head_rect(line.points[-1], line.points[-2],
-                                                      *style.head(line.width)), -TOUCHING):
-                yield f"{plain(label.text)} touches the head of {line.id}"
+        yield from (f"{plain(label.text)} touches the head of {name}"
+                    for name, head in heads.items() if overlap(rect, head, -TOUCHING))
         ends = {end for name in label.of for end in (lines[name].tail, lines[name].head)}
-        for box in boxes if label.of else ():
+        for box in boxes:
             left, top, right, bottom = box.sides
             if overlap(rect, box.sides, -TOUCHING):
                 yield f"{plain(label.text)} touches {box.id}"
