@@ -192,6 +192,28 @@ def skipping(T=5):
     return hs[-1]
 
 
+def window(T=5, back=1, order=None, name="x", ahead=0):
+    """Inputs that were made before the loop, each read by two steps: x_t and x_{t-back}; `name` may
+    take a number."""
+    v, s = Value(0.5, name="v"), Value(0.0, name="s0")
+    xs = [Value(0.1 * i, name=None if name is None else name.format(i)) for i in range(T + 9)]
+    for t in order or range(1, T + 1):
+        with timestep(t):
+            s = ops.tanh(v * s + xs[t + ahead] * xs[t + ahead - back]).named("s")
+    return s
+
+
+def kept(T=3):
+    """A loop that keeps the input of the step before."""
+    w, h, before = Value(0.5, name="w"), Value(0.3, name="h0"), Value(0.1, name="x0")
+    for t in range(1, T + 1):
+        with timestep(t):
+            x = Value(0.1 * t, name="x")
+            h = ops.tanh(w * h + x * before).named("h")
+            before = x
+    return h
+
+
 def prepared(T=3):
     """A weight computed before the first step, and two results joined after the last."""
     make, _ = maker()
@@ -356,6 +378,10 @@ GRAPHS = {
     "bidirectional": bidirectional,
     "skipping": skipping,
     "bidirectional, long": lambda: bidirectional(20),
+    "window": window,
+    "window, backwards": lambda: window(9, 2, range(9, 0, -1), ahead=2),
+    "window, long": lambda: window(20, 2, ahead=2),
+    "kept": kept,
     "prepared": prepared,
     "used twice": used_twice,
     "used twice, long": lambda: used_twice(30),

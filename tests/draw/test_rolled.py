@@ -51,6 +51,11 @@ ROLLED = {
     "a learned start": lambda T: learned(T, True),
     "a learned start, last": lambda T: learned(T, False),
     "skipping": lambda T: graphs.skipping(T + 1),
+    "window": graphs.window,
+    "wide window": lambda T: graphs.window(T + 1, 2, ahead=2),
+    "window, backwards": lambda T: graphs.window(T + 1, 2, range(T + 1, 0, -1), ahead=2),
+    "window, looking ahead": lambda T: graphs.window(T + 1, 2, name="x{}", ahead=2),
+    "kept": graphs.kept,
 }
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.graph import Node
 from . import glyphs
+from .inputs import family
 from .scene import Column, Glyph, Wire
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Ends:
             entry = wire.head.key, wire.position
             self.entries.setdefault(wire.tail, []).append(entry)
             self.leaves.setdefault(wire.head, wire.tail)
-            if wire.kind == "carried" and wire.tail.when is not None:
+            if wire.kind in ("carried", "late") and wire.tail.when is not None:
                 self.enters.setdefault(entry, (i, wire.tail))
 
 
@@ -62,7 +63,8 @@ class Gaps:
     def dots(self, x: Node, hidden: Node) -> Glyph:
         """The dots for `x`, in the gap that stands for the step of `hidden`."""
         found = self.reader.found
-        stage, step = found.stages.get(hidden, 0), hidden.at.step or 0
+        made = found.homes.get(hidden, hidden)
+        stage, step = found.stages.get(made, 0), made.at.step or 0
         begins, gaps = self.columns[stage]
         gap = gaps[bisect_right(begins, step) - 1]
         known = self.found.get((x, id(gap)))
@@ -77,7 +79,7 @@ class Gaps:
         reader = self.reader
         for x, user in reader.found.leaving.items():
             if x in reader.value:
-                kind = "needed" if user.phase != x.phase else "carried"
+                kind = "needed" if user.phase != x.phase else reader.between(x, user)
                 reader.wires.append(Wire(reader.value[x], self.dots(x, user), kind, None))
 
     def settle(self) -> None:
@@ -102,6 +104,9 @@ class Gaps:
         another step, of what has the same name, or of the state in view that goes on there."""
         structures, glyph = self.reader.structures, dots.glyph
         same = [ways.enters[entry] for entry in ways.entries.get(glyph, ()) if entry in ways.enters]
+        if dots.node in self.reader.found.homes:
+            rows = self.reader.rows.get(family(self.reader.found, dots.node))
+            return rows.most_common(1)[0][0] if rows else glyph.key
         if same:
             return min(same, key=itemgetter(0))[1].key
         for scope in self.scopes(dots):

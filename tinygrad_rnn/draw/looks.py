@@ -6,6 +6,7 @@ does a slice take?*
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..core import ops
 from ..core.graph import Node, leaf
 from . import glyphs, wording
+from .inputs import family, number_of
 from .labels import Run, plain
 from .parts import base_name, fed_back, weightlike
 from .scene import Column, Glyph, Rail, Wire
@@ -66,7 +68,8 @@ def find_initial(reader: Reader) -> None:
     first."""
     ports = {(w.head.key, w.position): w.tail.key for w in reader.wires if w.kind == "carried"}
     ends = [glyph for column in ends_of(reader.columns) for glyph in column.glyphs]
-    given = dict.fromkeys(g for g in ends if g.role == "input" and g.node is not None)
+    given = dict.fromkeys(g for g in ends if g.role == "input" and g.node is not None
+                          and g.node not in reader.found.homes)
     entries: dict[Glyph, dict[Hashable, list[Wire]]] = {}
     others: set[Glyph] = set()
     for wire in reader.wires:
@@ -118,7 +121,8 @@ def find_single_weights(reader: Reader) -> None:
     made: dict[Glyph, Rail] = {}
     for wire in list(reader.wires):
         x, node = wire.tail, wire.tail.node
-        if x.role != "input" or node is None or node.op is not leaf or node.at.step is not None:
+        if x.role != "input" or node is None or node.op is not leaf or node.at.step is not None \
+                or node in reader.found.homes:
             continue
         if x not in made or wire.head.when is None:  # w * w: its second use
             if x.when is None or places[x.key] > 1 or len(reader.at) == 1 and not weightlike(node):
@@ -131,6 +135,35 @@ def find_single_weights(reader: Reader) -> None:
         reader.wires.remove(wire)
         wire.kind = "tap"
         made[x].taps.append(wire)
+
+
+def place_inputs(reader: Reader) -> None:
+    """Give each input that other steps read too the place of its use in its own step. What comes in
+    there where an input of an earlier step does elsewhere is older too, if it has no number of its
+    own and its step has another input of its name: of a window, what was before the first step."""
+    found, uses, lags = reader.found, dict[Glyph, list[Wire]](), dict[Hashable, list[int]]()
+    for wire in reader.wires if found.homes else ():
+        if wire.tail.node in found.homes and wire.tail.when is not None:
+            uses.setdefault(wire.tail, []).append(wire)
+        when, node = wire.head.when, wire.node
+        if wire.kind == "late" and when is not None and node is not None:
+            made = found.when(found.source(node.operands[wire.position]))
+            lags.setdefault((wire.head.key, wire.position), []).append(when - (made or 0))
+    names = Counter((x.when, x.text) for x in uses)
+    for x, wires in uses.items():
+        own = [wire for wire in wires if wire.head.when == x.when]
+        port = (own or wires)[0].head.key, (own or wires)[0].position
+        x.key = port if own else ("late", *port)
+        step, number = reader.at[x.when].step, None if x.node is None else number_of(x.node)
+        x.age = 0
+        if number is not None and step is not None:
+            x.age = step - number
+        elif own and port in lags and names[x.when, x.text] > 1:
+            x.age = max(lags[port], key=abs)
+            glyphs.name_older(x, (step or 0) - x.age)
+    for x in uses:
+        if x.node is not None:
+            reader.rows.setdefault(family(found, x.node), Counter())[x.key] += 1
 
 
 def name_slices(reader: Reader) -> None:

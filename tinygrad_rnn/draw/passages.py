@@ -27,7 +27,7 @@ from .tracks import AWAY
 if TYPE_CHECKING:
     from .timegrid import TimeGrid
 
-PASSAGES = ("carried", "handed", "fed")  # the kinds of wires from step to step
+PASSAGES = ("carried", "handed", "fed", "late")  # the kinds of wires from step to step
 FEW = 8  # so many of the wires that lead out are looked at by those from step to step
 
 

@@ -30,7 +30,8 @@ class Presence:
         self.column_of: dict[int | None, Column] = {c.when: c for c in scene.columns}
         self.ways: Counter[str] = Counter()  # by scope: below 0 where it reads from the end
         for wire in scene.wires:
-            self.ways[wire.head.scope] += lag(wire)
+            if wire.kind != "late":
+                self.ways[wire.head.scope] += lag(wire)
         self.known: dict[int, tuple[list[Column], list[Column]]] = {}
         self.parts: dict[int, Steps] = {}
         self.scattered = Scattered()
@@ -54,6 +55,8 @@ class Presence:
         there = [i for i, column in enumerate(steps) if column.when in whens]
         back, alone = self.ways[glyph.scope] < 0, self.alone(glyph, whens)
         last, few = len(steps) - 1, 2 * len(there) < len(steps)
+        if glyph.age:  # an input that was there before the first step, or that is after the last
+            back, few = glyph.age < 0, True
         begins, ends, T = there[0] == 0, there[-1] == last, self.last[glyph.when or 0]
 
         def name(i: int, from_end: bool) -> str:
@@ -95,6 +98,8 @@ class Presence:
         steps = [c for c in self.steps(wire.head.when or 0)[1] if c.when in could]
         if wire.delay and heads <= {c.when for c in steps}:
             return (), self.bounds(wire.head, heads, steps)
+        if wire.tail.age and heads == self.at(wire.tail):
+            return (), ()  # which the input itself says
         said = self.unless_all(wire.head, heads)
         ends = wire.tail, wire.head
         return (), said if said not in [self.of_glyph(glyph) for glyph in ends] else ()
@@ -172,9 +177,10 @@ class Presence:
 
 def lag(wire: Wire) -> int:
     """How many steps before the use its operand was made; 0 within a step or a handover."""
-    if wire.kind not in ("carried", "fed") or wire.tail.when is None or wire.head.when is None:
+    ends = wire.tail.when, wire.head.when
+    if wire.kind not in ("carried", "fed", "late") or ends[0] is None or ends[1] is None:
         return 0
-    return wire.head.when - wire.tail.when
+    return ends[1] - ends[0]
 
 
 def last_step(stage: int) -> str:

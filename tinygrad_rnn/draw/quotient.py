@@ -17,6 +17,7 @@ from ..core.graph import Node
 from ..errors import InputError
 from . import wording
 from .alike import Alike, Unread
+from .inputs import unnumbered
 from .labels import Run, clean, plain, roman, symbol
 from .names import Names
 from .presence import Presence, Spot, Uses, Whens, lag
@@ -79,15 +80,18 @@ class Quotient:
 
     def timeless(self, glyph: Glyph, stage: int) -> Glyph:
         """A glyph of one step as the glyph of all: h_t for h_1, without its numbers."""
-        node, text = glyph.node, glyph.text
+        node, text, id = glyph.node, glyph.text, re.sub(r"^t-?\d+\.", "", glyph.id)
         if node is not None and glyph.role not in ("op", "function"):
+            age = glyph.age or 0
+            t = f"t−{age}" if age > 0 else f"t+{-age}" if age < 0 else "t"
             if node.name is not None:
-                text = symbol(node.name if node.step is None else base(node.name, node.step), "t")
+                name = node.name if glyph.age is None else unnumbered(node.name)
+                id = id.replace(node.name, name, 1)
+                text = symbol(name if node.step is None else base(name, node.step), t)
             elif node.op.name == "[]" and node.a is not None and node.a.name is not None:
-                text = roman(f"{clean(node.a.name)}[t]")
+                text = roman(f"{clean(node.a.name)}[{t}]")
         title = plain(text) if node is None else f"{plain(text)}: {wording.shape(node.value)}"
-        id = self.names.unique(re.sub(r"^t-?\d+\.", "", glyph.id))
-        return replace(glyph, id=id, text=text, title=title, when=stage)
+        return replace(glyph, id=self.names.unique(id), text=text, title=title, when=stage)
 
     def outside(self) -> list[Glyph]:
         """What is not in any step."""

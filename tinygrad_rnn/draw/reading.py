@@ -9,6 +9,7 @@ state, what was given for one step is an input, and what has no step stands arou
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from itertools import filterfalse, islice
 from operator import attrgetter
@@ -44,6 +45,7 @@ class Reader:
         self.initial: list[Glyph] = []
         self.structures: dict[Hashable, int] = {}
         self.alike: dict[tuple[int | None, int], int] = {}  # how many have a place in a step
+        self.rows: dict[Hashable, Counter[Hashable]] = {}  # of inputs, by family: their places
         self.names = Names()
         self.gaps = Gaps(self)
         self.gap: Glyph | None = None  # what stands for hidden operations: see untimed.py
@@ -60,6 +62,7 @@ class Reader:
         for node in sorted(chosen, key=attrgetter("order")):
             self.add(node)
         self.gaps.leave()
+        looks.place_inputs(self)
         self.gaps.settle()
         looks.look_again(self)
 
@@ -136,6 +139,9 @@ class Reader:
         glyph = self.value.get(x)
         if glyph is not None:
             return glyph
+        if x in found.homes:
+            home = self.at.get(found.when(x))
+            return None if home is None else self.given_glyph(x, node, home)
         if found.given(x):
             return self.given_glyph(x, node, column)
         return None if x.at.step is not None else self.left_out(x, node)
@@ -173,17 +179,24 @@ class Reader:
             tail.taps.append(Wire(tail.glyph, head, "tap", node, position))
             return
         if tail is None:
-            x = node.operands[position]
+            x = self.found.source(node.operands[position])
             tail = self.gaps.dots(x, x)
-            kind = between(x, node) if head.when is not None else "free"
+            kind = self.between(x, node) if head.when is not None else "free"
         elif tail.when is None or head.when is None:
             kind = "inner" if tail.when == head.when else "free"
         else:
             same = tail.when == head.when
-            kind = "inner" if same else between(node.operands[position], node)
+            kind = "inner" if same else self.between(node.operands[position], node)
         if tail.key is None:
             tail.key = (head.key, position)
         self.wires.append(Wire(tail, head, kind, node, position))
+
+    def between(self, x: Node, user: Node) -> str:
+        """The kind of a wire from step to step: an input that is read again is no state, nor is
+        what a backward pass needs again."""
+        if user.phase == "backward" and x.phase != "backward":
+            return "needed"
+        return "late" if self.found.source(x) in self.found.homes else "carried"
 
     # --- totals ---------------------------------------------------------------------------------
 
@@ -224,12 +237,6 @@ def place_name(node: Node) -> str:
     """The scope in which a node is drawn: what a backward pass made stands in rows of its own."""
     scope = node.at.scope
     return scope if node.phase != "backward" else f"{scope}/gradient".lstrip("/")
-
-
-def between(x: Node | None, user: Node) -> str:
-    """The kind of a wire from step to step: what a backward pass needs again is no state."""
-    needed = user.phase == "backward" and x is not None and x.phase != "backward"
-    return "needed" if needed else "carried"
 
 
 def read(found: Survey, title: str) -> Scene:

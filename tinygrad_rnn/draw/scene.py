@@ -21,7 +21,8 @@ from .labels import Text, width
 class Glyph:
     """One thing with an outline. `key` names its place within a step, the same at every step;
     `when` is the column it stands in, None outside of time. Where a whole layer is one box, it has
-    its `weights`; where a sequence is, its `steps`."""
+    its `weights`; where a sequence is, its `steps`. An input that is read at several steps has an
+    `age`: how many steps it is older than the one where it stands."""
 
     id: str
     text: Text
@@ -41,6 +42,7 @@ class Glyph:
     turned: bool = False  # on its side: its words run upwards, until the paper is turned
     weights: tuple[Node, ...] = ()
     steps: tuple[Node, ...] = ()
+    age: int | None = None
     least: float = 0.0  # the least width of a cell, so that all its weights come in from below
 
     @property
@@ -72,9 +74,10 @@ class Glyph:
 class Wire:
     """One use: operand `position` of `node`. `kind` is where it runs: "inner" (a step), "carried"
     (from step to step), "handed" (from stage to stage), "fed" (an output that is read again),
-    "needed" (by a backward pass, of another step), "delay" and "final" (rolled up: from step to
-    step, and from one end of time to the other), "tap" (from a rail), "term" (to a total), "result"
-    (from an op to its variable), "free" (anything else)."""
+    "late" (an input that another step reads too), "needed" (by a backward pass, of another step),
+    "delay" and "final" (rolled up: from step to step, and from one end of time to the other), "tap"
+    (from a rail), "term" (to a total), "result" (from an op to its variable), "free" (anything
+    else)."""
 
     tail: Glyph
     head: Glyph

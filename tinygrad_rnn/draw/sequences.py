@@ -87,7 +87,8 @@ class Sequences:
         wires: dict[Hashable, Wire] = {}
         for wire in self.whole.wires:
             tail, head = self.of.get(wire.tail), self.of.get(wire.head)
-            if tail is None or head is None or tail is head or wire.kind in ("carried", "fed"):
+            if tail is None or head is None or tail is head or \
+                    wire.kind in ("carried", "fed", "late"):
                 continue
             joined(wires, (tail, head), wire, tail=tail, head=head, kind="free", role="line",
                    width=1.2, note=())

@@ -36,8 +36,9 @@ class Survey:
     `uses` has, of everything in view, the places in `computed` of the nodes that use it, those of
     the same node side by side, and `named` those of all nodes that are called what a step in view
     reads of another. `shared` are the nodes from outside of time (or an earlier stage) that two or
-    more steps use. `leaving` are the nodes in view that steps out of view use, with the first of
-    these users. `stages` and `whens` are empty if there is one stage only.
+    more steps use, but for inputs: of these, `homes` has a node of the step that each belongs to.
+    `leaving` are the nodes in view that steps out of view use, with the first of these users.
+    `stages` and `whens` are empty if there is one stage only.
     """
 
     root: Node
@@ -54,6 +55,7 @@ class Survey:
     uses: dict[Node, array[int]] = field(default_factory=dict)
     named: dict[str, array[int]] = field(default_factory=dict)
     shared: set[Node] = field(default_factory=set)
+    homes: dict[Node, Node] = field(default_factory=dict)
     leaving: dict[Node, Node] = field(default_factory=dict)
 
     @property
@@ -81,6 +83,7 @@ class Survey:
 
     def when(self, x: Node) -> int | None:
         """The place of `x` in time: its step, counted on through the stages if several."""
+        x = self.homes.get(x, x)
         return self.whens.get(x) if self.whens else x.at.step
 
     @property

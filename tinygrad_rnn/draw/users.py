@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..core import walk
 from ..core.graph import Node
+from .inputs import find_inputs
 
 if TYPE_CHECKING:
     from .survey import Survey
@@ -73,12 +74,14 @@ def find_shared(found: Survey) -> None:
     """Fill `shared` and `leaving`, by who uses what is in view."""
     leaving: dict[Node, Node] = {}
     view = {*found.view, None}
-    for x in [x for x in found.uses if x not in found.shown]:
-        inside = found.when(x) is not None and not found.given(x)
+    known = [x for x in found.uses if x not in found.shown]
+    found.shared.update(x for x in known if in_two_steps(
+        found, x, found.when(x) is not None and not found.given(x)))
+    find_inputs(found)
+    for x in known:
+        inside = found.when(x) is not None and (x in found.homes or not found.given(x))
         if inside and (user := hidden_user(found, x, view)) is not None:
             leaving[x] = user
-        if in_two_steps(found, x, inside):
-            found.shared.add(x)
 
     def place(x: Node) -> tuple[int, int]:
         """Where a walk over all uses would come upon the first that is out of view."""

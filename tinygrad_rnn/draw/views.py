@@ -54,7 +54,7 @@ class View:
         for wire in scene.uses():
             if wire.node is not None:
                 self.lines.setdefault((wire.node, wire.position), []).extend(self.drawn(wire))
-            elif wire.kind == "carried" and wire.tail.node is not None:
+            elif wire.kind in ("carried", "late") and wire.tail.node is not None:
                 self.leaving.setdefault(wire.tail.node, []).extend(self.drawn(wire))
 
     def id(self, glyph: Glyph) -> str:

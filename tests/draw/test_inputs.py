@@ -1,0 +1,212 @@
+"""Inputs that several steps read: told from weights, and drawn at the step that each belongs to."""
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn import draw
+from tinygrad_rnn.bptt.flow import gradient_flow
+from tinygrad_rnn.core import ops
+from tinygrad_rnn.core.place import timestep
+from tinygrad_rnn.core.values import Tensor, Value
+from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.draw.unrolled import look
+from tinygrad_rnn.draw.window import Window
+
+from . import graphs
+from .faults import faults
+from .test_linear import lines_run
+
+
+def loop(T, read, order=None):
+    """s_t = tanh(v s_{t-1} + what step t reads)."""
+    v, s = Value(0.5, name="v"), Value(0.1, name="s0")
+    for t in order or range(1, T + 1):
+        with timestep(t):
+            s = ops.tanh(v * s + read(t)).named("s")
+    return s
+
+
+def leaves(count, name="x"):
+    return [Value(0.1 * i, name=name) for i in range(count)]
+
+
+def shared(root, first=3, last=3):
+    """The names of what is drawn as a weight."""
+    return sorted(str(x.name) for x in look(root, Window(first, last), "a test").shared)
+
+
+def lines(drawing):
+    return {(line.tail, line.head) for line in drawing.lines}
+
+
+def texts(drawing, start="x"):
+    return [plain(box.text) for box in drawing.boxes if plain(box.text).startswith(start)]
+
+
+# --- which are inputs ---------------------------------------------------------------------------
+
+
+def sliced(T):
+    X = Tensor(np.linspace(0.1, 1, T + 3), name="X", requires_grad=True)
+    parts = [X[i] for i in range(T + 3)]
+    return loop(T, lambda t: parts[t] * parts[t - 1])
+
+
+INPUTS = {
+    "window": graphs.window,
+    "wide": lambda T: graphs.window(T, 3, ahead=3),
+    "backwards": lambda T: graphs.window(T, 2, range(T, 0, -1), ahead=2),
+    "numbered": lambda T: graphs.window(T, name="x{}"),
+    "numbered with _": lambda T: graphs.window(T, name="x_{}"),
+    "nameless": lambda T: graphs.window(T, name=None),
+    "parts of one": sliced,
+    "kept": graphs.kept,
+    "the name of a weight": lambda T: graphs.window(T, name="u"),
+}
+
+
+@pytest.mark.parametrize("T", [4, 7, 40])
+@pytest.mark.parametrize("name", INPUTS)
+def test_siblings_of_which_each_step_reads_others_are_inputs(name, T):
+    """Whichever steps are in view."""
+    for first, last in (3, 3), (1, 0), (0, 1), (1, 1), (T, 0):
+        assert shared(INPUTS[name](T), first, last) in (["v"], ["w"])
+
+
+def test_a_middle_step_of_three_reads_inputs_too():
+    assert shared(graphs.window(3)) == ["v"]
+    assert shared(graphs.kept(2)) == ["w"]
+
+
+def held(T):
+    xs = leaves(T)
+    return loop(T, lambda t: xs[t // 2])
+
+
+def test_inputs_that_last_two_steps_each_are_inputs():
+    assert shared(held(20)) == ["v"]
+
+
+def alternating(T):
+    us = leaves(2, "u")
+    return loop(T, lambda t: us[t % 2])
+
+
+def all_read(T):
+    xs = leaves(4)
+    return loop(T, lambda t: xs[0] * xs[1] + xs[2] * xs[3])
+
+
+def causal(T):
+    xs = leaves(T + 1)
+    return loop(T, lambda t: sum(xs[1:t], xs[t]))
+
+
+def two_steps(T):
+    u = Value(0.3, name="u")
+    return loop(T, lambda t: u if t in (3, 4) else 0.0)
+
+
+def layers(T):
+    """Weights of one name, some of which the first step does not need; and inputs of their own."""
+    ws, xs = leaves(3, "w"), leaves(T + 1)
+    return loop(T, lambda t: ws[0] * xs[t] if t == 1 else ws[0] * xs[t] + ws[1] + ws[2])
+
+
+def nameless(T):
+    a, b, xs = Value(0.3), Value(0.2), [Value(0.1 * i) for i in range(T + 1)]
+    return loop(T, lambda t: a * xs[t] if t == 1 else a * xs[t] + b * xs[t - 1])
+
+
+def made_at_first(T):
+    """Weights that the first step makes."""
+    made = []
+
+    def read(t):
+        made.extend(() if made else leaves(2, "w"))
+        return made[0] + made[1]
+
+    return loop(T, read)
+
+
+@pytest.mark.parametrize("T", [5, 40])
+@pytest.mark.parametrize(("make", "weights"), [
+    (alternating, "u u v"), (all_read, "v x x x x"), (two_steps, "u v"), (layers, "v w w w"),
+    (nameless, "None None v"), (made_at_first, "v w w")])
+def test_weights_stay_weights(make, weights, T):
+    assert shared(make(T), T, 0) == weights.split()
+
+
+def test_where_every_step_reads_all_before_it_nothing_is_an_input():
+    assert shared(causal(6), 6, 0) == ["v", *"xxxxx"]
+
+
+# --- how they are drawn --------------------------------------------------------------------------
+
+
+def test_an_input_stands_in_the_step_where_it_comes_in():
+    drawing = draw.unrolled(graphs.window(5), first=5).drawing
+    assert texts(drawing) == ["x₁", "x₀", "x₂", "x₃", "x₄", "x₅"]
+    assert {("t1.x", "t1.times.2"), ("t1.x", "t2.times.2")} <= lines(drawing)
+    assert ("t4.x", "t5.times.2") in lines(drawing)
+    assert not [line for line in drawing.lines if line.role == "carried" and ".x" in line.id]
+    assert faults(drawing) == []
+
+
+def test_what_was_there_before_the_first_step_is_called_so():
+    assert texts(draw.unrolled(graphs.window(6, 2, ahead=2), first=6).drawing)[:4] == \
+        ["x₁", "x_−1", "x₂", "x₀"]
+    assert texts(draw.unrolled(graphs.window(6, 2, range(6, 0, -1), ahead=2),
+                               first=6).drawing)[-2:] == ["x₈", "x₆"]
+
+
+def test_a_number_in_the_name_says_which_step_it_belongs_to():
+    drawing = draw.unrolled(graphs.window(6, 2, name="x{}", ahead=2), first=6).drawing
+    assert ("t3.x3", "t1.times.2") in lines(drawing)
+    assert "x_t+2" in texts(draw.rolled(graphs.window(6, 2, name="x{}", ahead=2)).drawing)
+
+
+@pytest.mark.parametrize(("make", "lag", "words"), [
+    (lambda T: graphs.window(T), "t−1", "only t = 1"),
+    (lambda T: graphs.window(T, 2, ahead=2), "t−2", "t < 3"),
+    (lambda T: graphs.window(T, 2, range(T, 0, -1), ahead=2), "t+2", "t > T−2"),
+    (lambda T: graphs.window(T, 2, name="x{}", ahead=2), "t+2", "t > T−2"),
+    (sliced, "t−1", "only t = 1"),
+    (graphs.kept, "t−1", "only t = 1"),
+])
+@pytest.mark.parametrize("T", [7, 300])
+def test_rolled_up_its_second_use_is_a_delay(make, lag, words, T):
+    drawing = draw.rolled(make(T)).drawing
+    said = [plain(label.text) for label in drawing.labels]
+    assert {lag, words} <= set(said)
+    assert len(texts(drawing)) + len(texts(drawing, "X")) == 2
+    assert sum(box.id.endswith(".delay") for box in drawing.boxes) == 2
+    assert faults(drawing) == []
+
+
+def test_gaps_give_and_take_inputs_in_their_row():
+    drawing = draw.unrolled(graphs.window(9, 2, ahead=2), first=2, last=2).drawing
+    rows = {box.id: box.y for box in drawing.boxes}
+    assert (rows["gap"], rows["gap.2"]) == (rows["t1.s"], rows["t1.x"])
+    assert "gap.3" not in rows
+
+
+@pytest.mark.parametrize("make", [graphs.window, graphs.kept, sliced])
+def test_the_gradient_of_an_input_comes_from_each_step_that_reads_it(make):
+    picture = draw.gradient_flow(gradient_flow(make(5)))
+    assert faults(picture.drawing) == []
+    assert [line for line in picture.drawing.lines if line.head and line.tail
+            and line.tail[:2] != line.head[:2] and line.role != "carried"]
+
+
+@pytest.mark.parametrize("view", [
+    draw.rolled, draw.unrolled, lambda root: draw.gradient_flow(gradient_flow(root))])
+def test_a_long_window_costs_what_its_steps_do(view):
+    def cost(T):
+        root = graphs.window(T, 2, range(T, 0, -1), ahead=2)
+        return lines_run(lambda: view(root).svg())
+
+    short = cost(20)
+    few, more, most = map(cost, (200, 400, 600))
+    assert most - more < 1.05 * (more - few) + 200
+    assert few < 3 * short

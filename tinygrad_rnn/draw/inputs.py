@@ -1,0 +1,121 @@
+"""Inputs: what was given for one step, though a few others read it too.
+
+The question this file answers: *is this leaf a weight, which steps share, or the input of one?*
+
+A window reads each input more than once, h_t = tanh(w h_{t-1} + x_t x_{t-2}), and so does a loop
+that keeps the input of the step before. Two steps that use one leaf are all that a weight shows
+too; its siblings tell them apart, which are the leaves of one name, or the parts of one sequence.
+Weights are read from the first step to the last, and no step brings new ones; of inputs, each comes
+in at a step of its own, and goes again after a few.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core import ops, walk
+from ..core.graph import Node, leaf
+from .parts import weightlike
+
+if TYPE_CHECKING:
+    from .survey import Survey
+
+MOST = 64  # steps: what is read at more of them is a weight
+
+Readers = dict[int, Node]  # the steps that read a leaf, in the order of the program: the first node
+
+
+def find_inputs(found: Survey) -> None:
+    """Fill `homes`, and leave in `shared` what is none of these inputs. Where nothing is given for
+    a few of several steps, no further look at the graph is needed."""
+    wanted = {family(found, x) for x in found.shared if found.given(x) and few(found, x)}
+    for members in families(found, wanted) if wanted else ():
+        for x in inputs_among(found, members):
+            if x in found.uses:
+                found.homes[x] = home(found, x, members[x])
+    found.shared -= found.homes.keys()
+
+
+def few(found: Survey, x: Node) -> bool:
+    """Whether only some of all steps read it."""
+    seen: set[int | None] = set()
+    for user in found.users(x):
+        seen.add(found.when(user))
+        if len(seen) > MOST:
+            return False
+    return x.at.step is not None or len(seen - {None}) < len(found.steps)
+
+
+def family(found: Survey, x: Node) -> Hashable:
+    """What siblings have in common."""
+    if x in found.slices:
+        return x.a
+    return x.at.scope, x.op, unnumbered(x.name or ""), np.shape(x.value)
+
+
+def families(found: Survey, wanted: set[Hashable]) -> list[dict[Node, Readers]]:
+    """All members of some families, each with its readers; what was made at a step is there from
+    that step on."""
+    known: dict[Node, Readers | None] = {}
+    members: dict[Hashable, dict[Node, Readers]] = {}
+    for node in found.computed:
+        when = found.when(node) if not found.stands_for(node) else None
+        if when is None:
+            continue
+        for _, operand in walk.parents(node):
+            x = found.source(operand)
+            if x not in known:
+                kin = family(found, x) if found.given(x) else None
+                known[x] = {} if kin in wanted else None
+                if (own := known[x]) is not None:
+                    members.setdefault(kin, {})[x] = own
+                    if (made := found.when(x)) is not None:
+                        own[made] = x
+            if (readers := known[x]) is not None:
+                readers.setdefault(when, node)
+    return [*members.values()]
+
+
+def inputs_among(found: Survey, members: dict[Node, Readers]) -> list[Node]:
+    """Those of a family that are inputs: each is read by fewer steps than there are that one of
+    them comes in at, or goes after. What is nameless, or has the name of a weight, must be read by
+    half as few: several weights may look like this in a sequence of some steps."""
+    if found.stages and len({found.stages[node] for readers in members.values()
+                             for node in readers.values() if node.op.rules}) > 1:
+        return []
+    steps = [[*readers] for readers in members.values()]
+    count = max(len({own[0] for own in steps}), len({own[-1] for own in steps}))
+    some = next(iter(members))
+    if some.name is None and some not in found.slices:
+        return [x for x, own in zip(members, steps) if 2 * len(own) <= count]
+    if all(x.at.step is not None for x, own in zip(members, steps) if len(own) > 1):
+        most = count
+    else:
+        most = count // 2 if weightlike(some) else count - 1
+    return [*members] if max(map(len, steps)) <= most else []
+
+
+def home(found: Survey, x: Node, readers: Readers) -> Node:
+    """A node of the step that an input belongs to: the one with its number, if it reads it; else
+    the first that does, where it comes in."""
+    at = number_of(x)
+    own = found.when(x) is None and not found.stages and at is not None and at in readers
+    return readers[at] if own and at is not None else next(iter(readers.values()))
+
+
+def number_of(x: Node) -> int | None:
+    """The number that an input brings: 3, for x3, x_3 and X[3]."""
+    if x.op is leaf:
+        digits = re.search(r"\d+\Z", x.name or "")
+        return None if digits is None else int(digits[0])
+    index = (x.params or {}).get("index") if x.op is ops.getitem else None
+    return index if isinstance(index, int) else None
+
+
+def unnumbered(name: str) -> str:
+    """A name without its number: x, for x3 and x_3."""
+    return re.sub(r"(?<=.)_?\d+\Z", "", name)
