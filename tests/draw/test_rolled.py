@@ -216,6 +216,15 @@ def test_a_delay_or_a_first_state_that_only_some_steps_use_says_which(source, wo
     assert not any("," in word for word in set(said(picture)) - words)
 
 
+@pytest.mark.parametrize("direction", ["right", "down"])
+def test_which_steps_have_a_delay_is_said_once(direction):
+    def source(t, h, first):
+        return first if t < 3 else h[-1 - t % 2]
+
+    words = said(draw.rolled(looking_back(9, source), direction=direction))
+    assert [word for word in words if "4, 6" in word] == ["t−1, t = 4, 6, 8"]
+
+
 def looked_at(T, times):
     """A loop whose state is looked at in some steps only; by name of the loss, at which."""
     w, h, total = Value(0.5, name="w"), Value(0.3, name="h0"), 0

@@ -129,7 +129,7 @@ class Turned:
         if self.scene.backwards:
             add_gradients(self, self.scene.wires, self.boxes.values(), self.between)
         for wire, way in zip(self.scene.wires, self.ways):
-            if wire.note and not self.scene.backwards:
+            if wire.note and not wire.delay and not self.scene.backwards:
                 self.number(wire, way)
             if wire.arrives and not self.scene.backwards:
                 self.say(self.leaving(wire, way), wire.arrives, "quiet", style.TINY)
