@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -74,6 +75,12 @@ def import_nodes(tree, deferred):
             waiting += ast.iter_child_nodes(node)
 
 
+@cache
+def statements(path, deferred):
+    """The import statements of a file, which several tests ask for."""
+    return list(import_nodes(ast.parse(path.read_text(encoding="utf-8")), deferred))
+
+
 def target(module, node, alias):
     """The module of this package that an import statement brings in, or None."""
     if isinstance(node, ast.Import):
@@ -100,9 +107,8 @@ def resolve(parts):
 
 def imports(module, deferred=False):
     """The modules of this package that a module imports."""
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     found = {target(module, node, alias)
-             for node in import_nodes(tree, deferred) for alias in node.names}
+             for node in statements(MODULES[module], deferred) for alias in node.names}
     return found - {None, module}
 
 
@@ -155,8 +161,7 @@ def test_only_the_renderer_knows_a_renderer():
     renderers = {"graphviz_pure", "subprocess", "matplotlib", "webbrowser"}
     found = set()
     for module, path in MODULES.items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in import_nodes(tree, deferred=True):
+        for node in statements(path, deferred=True):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module]
             absolute = isinstance(node, ast.Import) or not node.level
             if absolute and renderers & {name.split(".")[0] for name in names}:
