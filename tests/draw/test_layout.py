@@ -1,6 +1,7 @@
 """Who says where things stand: our own layouts, or Graphviz on request and for large graphs."""
 
 import random
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,7 +10,7 @@ from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.cli.draw import draw as drawn
 from tinygrad_rnn.core import walk
-from tinygrad_rnn.draw import engine, render
+from tinygrad_rnn.draw import engine, layout, render
 from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.draw.layout import place
 from tinygrad_rnn.draw.routing import Field
@@ -272,3 +273,21 @@ def test_the_command_line_takes_a_direction():
 def test_other_layouts_and_directions_are_refused(wrong):
     with pytest.raises(InputError, match=r"expected (direction|layout) to be one of"):
         draw.unrolled(graphs.power(2), **wrong)
+
+
+@pytest.mark.parametrize(("within", "finished"), [((3, 2, 1), 3), ((3, 2, 2), 2), ((0, 0, 2), 2)])
+def test_a_last_try_that_can_be_no_better_is_not_finished(monkeypatch, within, finished):
+    """What is crowded within the steps is known before the wires between them are laid."""
+    grids = iter([SimpleNamespace(crowded=n, crowded_within=n) for n in within])
+    inks = []
+
+    def ink(grid):
+        inks.append(SimpleNamespace(grid=grid, all_crowded=max(grid.crowded, 2)))
+        return inks[-1]
+
+    monkeypatch.setattr(layout, "TimeGrid", lambda *_: next(grids))
+    monkeypatch.setattr(layout, "Ink", ink)
+    best = layout.roomy(None)
+    assert len(inks) == finished
+    assert best.all_crowded == 2
+    assert best is next(ink for ink in inks if ink.all_crowded == 2)

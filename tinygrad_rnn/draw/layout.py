@@ -51,7 +51,11 @@ def roomy(scene: Scene) -> Ink:
     for tries in range(TRIES):
         more = MORE * tries
         room = Room(column=style.GAP_X + more, row=style.GAP_Y + more, between=BETWEEN + 2 * more)
-        tried.append(Ink(TimeGrid(scene, room)))
+        grid = TimeGrid(scene, room)
+        last = tries == TRIES - 1
+        if last and grid.crowded_within >= min(ink.all_crowded for ink in tried):
+            break  # whatever is still to come, it will be no better
+        tried.append(Ink(grid))
         if not tried[-1].all_crowded or tried[-1].grid.crowded > HOPELESS:
             break
     return min(tried, key=lambda ink: ink.all_crowded)

@@ -193,8 +193,12 @@ class TimeGrid:
     @property
     def crowded(self) -> int:
         """How many wires found no place of their own."""
-        return self.wires.all_crowded + sum(
-            stamp.crowded for t in self.templates.values() for stamp in t.stamps)
+        return self.wires.all_crowded + self.crowded_within
+
+    @property
+    def crowded_within(self) -> int:
+        """How many within the steps did not, which is known before those between them are laid."""
+        return sum(stamp.crowded for t in self.templates.values() for stamp in t.stamps)
 
     def way(self, wire: Wire) -> Way:
         """The way of a wire."""
