@@ -117,6 +117,18 @@ def test_the_legend_says_that_norms_do_not_add_up():
     assert not any("do not add up" in note for note in numbers)
 
 
+@pytest.mark.parametrize(("kind", "level", "said"), [
+    (nn.LSTM, "cell", True), (nn.LSTM, "op", False), (nn.GRU, "cell", False),
+    (nn.RNN, "cell", False)])
+def test_a_part_that_a_state_gets_inside_of_its_cell_is_told_of(kind, level, said):
+    """At cell level c of the last step has a gradient, from the h beside it, and no wire brings
+    it."""
+    drawing = draw.gradient_flow(tg.gradient_flow(graphs.layer(3, kind=kind)), level=level).drawing
+    told = "what a state gets from inside its own cell has no wire"
+    assert (told in [plain(x.text) for x in drawing.labels]) is said
+    assert faults(drawing) == []
+
+
 @pytest.mark.parametrize("many", [False, True])
 def test_beside_sequences_every_gradient_says_of_what_it_is(many):
     flow = tg.gradient_flow(graphs.layer(many=many))

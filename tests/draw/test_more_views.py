@@ -384,6 +384,15 @@ def test_the_numbers_on_the_edges_are_local_derivative_times_what_arrives():
     assert f"−3 · ({g:.3g}) = {-3 * g:.3g}".replace("-", "−") in said
 
 
+def test_a_dashed_edge_is_explained_where_there_is_one():
+    told = "; dashed: no gradient goes there"
+    for given, dashed in ((tg.Value(3.0, name="b", requires_grad=False), True),
+                          (tg.Value(3.0, name="b"), False)):
+        picture = draw.scalar(tg.Value(2.0, name="a") * given)
+        assert any(bool(line.dash) for line in picture.drawing.lines) is dashed
+        assert any(word.endswith(told) for word in words(picture)) is dashed
+
+
 @pytest.mark.parametrize("make", [
     pictures.opened,
     lambda: tg.Tensor(np.ones((2, 2)), name="x", requires_grad=True) @ np.array([[1., 2], [3, 4]]),

@@ -92,6 +92,8 @@ class Dresser:
         if any(wire.arrives for wire in self.scene.wires):
             said.append(roman("a small number at a wire: what arrives by it, where more than one "
                               "gradient does"))
+        if self.inside():
+            said.append(roman("what a state gets from inside its own cell has no wire"))
         if self.stripped or any(rail.step_notes for rail in self.scene.rails):
             said.append((Run("Δ"), Run("t", "_"), Run(": what step "), Run("t", "i"),
                          Run(" adds to the gradient of a weight")))
@@ -101,6 +103,14 @@ class Dresser:
                              Run("t", "_"), Run("; of arrays the norms are shown, and these do not "
                                                 "add up")))
         return tuple(said)
+
+    def inside(self) -> bool:
+        """Whether a state in view gets a part of its gradient from an operation in its own box: the
+        c of an LSTM from the h of the same step."""
+        shown = {part for wire in self.scene.uses() for part in wire.parts()}
+        states = {glyph for glyph in self.scene.glyphs() if glyph.role == "state"}
+        return any(self.amounts.of.get(wire) for wire in self.amounts.scene.wires
+                   if wire.tail in states and wire not in shown)
 
     # --- looks ----------------------------------------------------------------------------------
 

@@ -130,8 +130,10 @@ class Circuit:
         boxes = [self.node(node, layers.place(i), right[i]) for i, node in enumerate(self.nodes)]
         for i, (a, b, position) in enumerate(self.uses):
             self.edge(boxes[a], boxes[b], self.nodes[b], position, layers.way(i))
-        caption = (Run("Scalar graph", "b"), Run(": on each edge the local derivative · the "
-                                                 "gradient that arrives = what is sent back"))
+        plain_edges = any(not self.words(node, position) for node, position in self.wires)
+        caption = (Run("Scalar graph", "b"), Run(
+            ": on each edge the local derivative · the gradient that arrives = what is sent back"
+            + ("; dashed: no gradient goes there" if plain_edges else "")))
         self.sheet.labels = [label._replace(halo=label.halo or struck(label, self.sheet.lines))
                              for label in self.sheet.labels]
         return self.sheet.drawing(caption)
