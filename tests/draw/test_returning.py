@@ -2,6 +2,7 @@
 and time running back in them."""
 
 from collections import Counter
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -53,6 +54,21 @@ def test_an_lstm_is_no_wider_than_a_page_can_hold():
     assert faults(drawing) == []
     assert drawing.width < 2400  # it was 4,610 by 1,650
     assert drawing.height < 1300
+
+
+@pytest.mark.parametrize("steps", [True, False])
+def test_what_arrives_at_the_result_is_of_the_backward_pass_and_not_a_value_that_it_needs(steps):
+    """The gradient of the result by itself, 1."""
+    w, h = tg.Value(0.2, name="w"), tg.Value(0.9, name="x0")
+    for t in range(1, 4):
+        with tg.timestep(t) if steps else nullcontext():
+            h = (w * h).named("h")
+    drawing = draw.backward_graph(tg.grad(h, w, create_graph=True)).drawing
+    one = next(box for box in drawing.boxes if plain(box.text) == "1")
+    sent = [line for line in drawing.lines if line.tail == one.id]
+    assert one.role == "backward" and one.title == "backward: 1, 1"
+    assert {(line.role, line.dash) for line in sent} == {("gradient", "")}
+    assert faults(drawing) == []
 
 
 def test_backward_operations_stand_in_the_column_of_their_step():

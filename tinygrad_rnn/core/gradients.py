@@ -58,7 +58,7 @@ def pull(y: Node, targets: Sequence[Node], seed: Any, *, graph: bool,
         if any(x in wanted for x in used):
             wanted.add(node)
     if y in wanted:
-        arriving[y] = as_node(y, seed) if graph else plain
+        arriving[y] = as_node(y, seed, here().but(phase="backward")) if graph else plain
     walk = contributions(arriving, graph=graph, wanted=wanted, keep=set(targets), until=until,
                          way=way, taken=taken)
     deque(hooks.watched(walk), maxlen=0)  # let them all pass

@@ -73,7 +73,8 @@ def tell_apart(wire: Wire) -> None:
     """The colour of a wire: of the gradient, of what it needs, or of what is computed forward. A
     hidden step's dots have no colour of their own."""
     ends = [end for end in (wire.tail, wire.head) if end.node is not None]
-    if wire.kind == "needed" or wire.head.backward and not wire.tail.backward and len(ends) == 2:
+    needed = wire.kind == "needed" or wire.head.backward and len(ends) == 2
+    if needed and not wire.tail.backward:  # the gradient that arrives at the result is no value
         wire.role, wire.dash, wire.width = "carried", DASHES, 1.2
     elif any(end.backward for end in ends):
         wire.role, wire.width = "gradient", 1.2
