@@ -66,7 +66,7 @@ def test_what_arrives_at_the_result_is_of_the_backward_pass_and_not_a_value_that
     drawing = draw.backward_graph(tg.grad(h, w, create_graph=True)).drawing
     one = next(box for box in drawing.boxes if plain(box.text) == "1")
     sent = [line for line in drawing.lines if line.tail == one.id]
-    assert one.role == "backward" and one.title == "backward: 1, 1"
+    assert (one.role, one.title) == ("backward", "backward: 1, 1")
     assert {(line.role, line.dash) for line in sent} == {("gradient", "")}
     assert faults(drawing) == []
 
