@@ -19,7 +19,7 @@ from .outlines import APART, apart, edge, leaving, meets, through
 from .paper import framed, label_rect
 from .routing import Rect, Way, centre
 from .scene import Glyph, Scene, Wire
-from .slanting import SQUARE, Laid, other_ways, squares, tight, told_apart
+from .slanting import SQUARE, Legs, other_ways, squares, tight, told_apart
 
 NOTE, ASIDE = 13.0, 4.0  # what a number below a glyph takes; how far beside one it stands
 
@@ -57,7 +57,7 @@ class Block:
             self.way(layers, i, wire.tail, wire.head) if not layers.back[i] else
             self.way(layers, i, wire.head, wire.tail)[::-1] for i, wire in enumerate(self.wires)]
         self.part_ends()
-        laid = Laid(self.ways, [wire.tail for wire in self.wires])
+        laid = Legs(self.ways, [wire.tail for wire in self.wires])
         self.ways = told_apart(laid, lambda i: self.other_ways(layers, i, laid))
         if down:
             self.rects = {glyph: turned(rect) for glyph, rect in self.rects.items()}
@@ -96,7 +96,7 @@ class Block:
                 way = self.ways[i]
                 self.ways[i] = (end, *way[1:]) if back else (*way[:-1], end)
 
-    def other_ways(self, layers: Layers, i: int, laid: Laid) -> Iterator[Way]:
+    def other_ways(self, layers: Layers, i: int, laid: Legs) -> Iterator[Way]:
         """Other ways of a wire, the straightest first; it comes in where it did."""
         wire, way, back = self.wires[i], laid.ways[i], layers.back[i]
         tail, head = self.rects[wire.tail], self.rects[wire.head]

@@ -23,7 +23,7 @@ KNEES = (0.3, 0.7, 0.15, 0.85, 0.5)  # where a straight part may bend, if nothin
 SHIFTS = (0.0, 5.0, -5.0, 9.0, -9.0)  # how far its slots may be left
 
 
-class Laid:
+class Legs:
     """The straight parts of some ways, found by where they are. `whose` tells the wires of one
     thing, which may run together, from others."""
 
@@ -65,7 +65,7 @@ class Laid:
         return sum(self.upon(i, part) for part in pairwise(way))
 
 
-def told_apart(laid: Laid, others: Callable[[int], Iterable[Way]]) -> list[Way]:
+def told_apart(laid: Legs, others: Callable[[int], Iterable[Way]]) -> list[Way]:
     """The ways, those that lie on another exchanged for the first of the `others` of theirs that
     lies on none; if all do, for the one that does least."""
     tries = 0
