@@ -210,3 +210,48 @@ def test_a_long_window_costs_what_its_steps_do(view):
     few, more, most = map(cost, (200, 400, 600))
     assert most - more < 1.05 * (more - few) + 200
     assert few < 3 * short
+
+
+# --- what comes before the first step -----------------------------------------------------------
+
+
+def looking_back_two(T, names=("h0", "h_1")):
+    """h_t = tanh(w h_{t-1} + u h_{t-2} + x_t): two steps need h0, and they do otherwise than those
+    that have states to look back to."""
+    w, u = Value(0.5, name="w"), Value(0.3, name="u")
+    h, before = (Value(0.1, name=name) for name in names)
+    for t, x in enumerate(leaves(T), 1):
+        with timestep(t):
+            h, before = ops.tanh(w * h + u * before + x).named("h"), h
+    return h
+
+
+@pytest.mark.parametrize("T", [3, 7, 40])
+def test_a_first_state_that_two_steps_need_is_no_weight(T):
+    root = looking_back_two(T)
+    for first, last in (3, 3), (1, 0), (0, 1), (T, 0):
+        assert shared(root, first, last) == ["u", "w"]
+    drawing = draw.unrolled(root, first=T).drawing
+    initial = {box.id for box in drawing.boxes if box.dashed}
+    assert [sum(line.tail == x for line in drawing.lines) for x in sorted(initial)] == [2, 1]
+    assert len({box.y for box in drawing.boxes if box.role == "input" and not box.dashed}) == 1
+    assert faults(drawing) == faults(draw.gradient_flow(gradient_flow(root)).drawing) == []
+    rolled = draw.rolled(root).drawing
+    assert texts(rolled) == ["x_t"]
+    assert sorted(plain(box.text) for box in rolled.boxes if box.role.startswith("weight")) == \
+        ["u", "w"]
+    assert faults(rolled) == []
+
+
+def test_a_weight_with_another_name_than_the_states_stays_one():
+    assert shared(looking_back_two(7, names=("k0", "h_1"))) == ["k0", "u", "w"]
+
+
+def test_a_weight_of_one_step_stays_one_beside_others_of_its_name():
+    """As many weights W as steps, of which each step does something else."""
+    def read(t):
+        return {1: ops.tanh, 2: ops.sigmoid, 3: ops.exp}[t](weights[t])
+
+    weights = leaves(4, "W")
+    boxes = draw.unrolled(loop(3, read), first=3).drawing.boxes
+    assert sum(box.role.startswith("weight") for box in boxes if plain(box.text) == "W") == 3

@@ -32,6 +32,7 @@ from .timegrid import HOPELESS, TimeGrid, gap_lines, title_of
 TRIES = 4  # how often things are moved apart
 MORE, ASIDE = 36.0, 12.0  # how far: rows for words, rows and columns for wires
 AIR = 2.0  # between what is said of a variable and the things above and below
+ABOVE = (0.0, "middle"), (3.0, "end"), (-3.0, "start")  # of a weight; or beside a wire there
 
 
 def draw_down(scene: Scene) -> Drawing:
@@ -174,9 +175,10 @@ class Turned:
                          roman(clean(column.part)), "quiet", bold=True)
         for glyph, said in self.named():
             box = self.boxes[glyph.id]
-            left, top, right, _ = box.sides
+            left, top, right, end = box.sides
             self.say([((box.x, top - 8), "middle"), ((right + 6, top + 6), "start"),
-                      ((left - 6, top + 6), "end"), ((box.x, top - 24), "middle")],
+                      ((left - 6, top + 6), "end"), ((box.x, top - 24), "middle"),
+                      ((right + 6, end + 10), "start"), ((left - 6, end + 10), "end")],
                      roman(clean(said)), "quiet")
 
     def named(self) -> Iterator[tuple[Glyph, str]]:
@@ -190,18 +192,18 @@ class Turned:
                 if row:
                     yield row[0], name
 
-    def room(self, spot: Spot, lines: list[Text]) -> bool:
+    def room(self, spot: Spot, lines: list[Text], *more: Places) -> bool:
         """Whether some lines of words, the last at a spot, would lie on nothing."""
         (x, y), anchor = spot
-        return not any(self.taken.touch(label_rect(Label(x, y - 14 * i, line, anchor=anchor)))
-                       for i, line in enumerate(reversed(lines)))
+        return not any(places.touch(label_rect(Label(x, y - 14 * i, line, anchor=anchor)))
+                       for i, line in enumerate(reversed(lines)) for places in (self.taken, *more))
 
     def weight(self, rail: Rail) -> None:
         """The sum above a weight, and beside its taps what each step gives."""
-        box = self.boxes[rail.glyph.id]
-        lines = parted(rail.note)
-        above = [((box.x, box.sides[1] - 6 - up), "middle") for up in range(0, 100, 16)]
-        (x, y), anchor = next((spot for spot in above if self.room(spot, lines)), above[0])
+        box, lines = self.boxes[rail.glyph.id], parted(rail.note)
+        above = [((box.x + d, box.sides[1] - 6 - 16 * i), to) for d, to in ABOVE for i in range(7)]
+        free = [at for at in above if self.room(at, lines)] or above[:1]
+        (x, y), anchor = next((at for at in free if self.room(at, lines, self.lanes)), free[0])
         for i, line in enumerate(lines):
             self.say([((x, y - 14 * (len(lines) - 1 - i)), anchor)], line)
         seen: set[int | None] = set()

@@ -32,12 +32,22 @@ Readers = dict[int, Node]  # the steps that read a leaf, in the order of the pro
 def find_inputs(found: Survey) -> None:
     """Fill `homes`, and leave in `shared` what is none of these inputs. Where nothing is given for
     a few of several steps, no further look at the graph is needed."""
-    wanted = {family(found, x) for x in found.shared if found.given(x) and few(found, x)}
+    some = {x for x in found.shared if found.given(x) and few(found, x)}
+    found.shared -= first_states(found, some)
+    wanted = {family(found, x) for x in some & found.shared}
     for members in families(found, wanted) if wanted else ():
         for x in inputs_among(found, members):
             if x in found.uses:
                 found.homes[x] = home(found, x, members[x])
     found.shared -= found.homes.keys()
+
+
+def first_states(found: Survey, some: set[Node]) -> set[Node]:
+    """Which of some leaves are called like what the steps make: h0, where a step that looks back
+    further than one needs it as well as the first."""
+    named = {x: unnumbered(x.name) for x in some if x.name and x.op is leaf}
+    made = {unnumbered(n.name) for n in found.computed if n.name} if named else set()
+    return {x for x, name in named.items() if name in made}
 
 
 def few(found: Survey, x: Node) -> bool:

@@ -113,11 +113,15 @@ def first_state(reader: Reader, x: Glyph, state: Hashable) -> None:
 
 
 def find_single_weights(reader: Reader) -> None:
-    """A weight that a single step uses is a rail too; one input per step is not."""
+    """A weight that a single step uses is a rail too; one input per step is not, even if some steps
+    do something else with theirs."""
     places: dict[Hashable, int] = {}
+    kin: dict[Hashable, set[int | None]] = {}  # the steps at which siblings come in
     for column in reader.at.values():
         for glyph in column.glyphs:
             places[glyph.key] = places.get(glyph.key, 0) + 1
+            if glyph.role == "input" and glyph.node is not None and glyph.node.name is not None:
+                kin.setdefault(family(reader.found, glyph.node), set()).add(column.when)
     made: dict[Glyph, Rail] = {}
     for wire in list(reader.wires):
         x, node = wire.tail, wire.tail.node
@@ -125,7 +129,8 @@ def find_single_weights(reader: Reader) -> None:
                 or node in reader.found.homes:
             continue
         if x not in made or wire.head.when is None:  # w * w: its second use
-            if x.when is None or places[x.key] > 1 or len(reader.at) == 1 and not weightlike(node):
+            if x.when is None or places[x.key] > 1 or not weightlike(node) and (
+                    len(reader.at) == 1 or len(kin.get(family(reader.found, node), ())) > 1):
                 continue
             column = reader.at[x.when]
             if x in column.glyphs:
