@@ -8,7 +8,7 @@ from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.core import ops
 from tinygrad_rnn.core.place import timestep
 from tinygrad_rnn.core.values import Tensor, Value
-from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.draw.labels import plain, symbol
 from tinygrad_rnn.draw.unrolled import look
 from tinygrad_rnn.draw.window import Window
 
@@ -255,3 +255,55 @@ def test_a_weight_of_one_step_stays_one_beside_others_of_its_name():
     weights = leaves(4, "W")
     boxes = draw.unrolled(loop(3, read), first=3).drawing.boxes
     assert sum(box.role.startswith("weight") for box in boxes if plain(box.text) == "W") == 3
+
+
+# --- names that have their step written into them -----------------------------------------------
+
+
+def numbered(T, name="h{}", of_input="x{}"):
+    """h_t = tanh(w h_{t-1} + x_t), where the program numbers what it names."""
+    w, h = Value(0.5, name="w"), Value(0.1, name=name.format(0))
+    for t in range(1, T + 1):
+        x = Value(0.1 * t, name=of_input.format(t))
+        with timestep(t):
+            h = ops.tanh(w * h + x).named(name.format(t))
+    return h
+
+
+@pytest.mark.parametrize("name", ["h{}", "h_{}", "s_{}"])
+def test_a_number_that_is_the_step_is_not_said_twice(name):
+    bare = name.rstrip("{}").rstrip("_")
+    plainly = draw.unrolled(numbered(7, bare, "x"), first=7).drawing
+    drawing = draw.unrolled(numbered(7, name), first=7).drawing
+    assert texts(drawing, "") == [text.replace(f"{bare}0", f"{bare}₀")
+                                  for text in texts(plainly, "")]
+    for T in (3, 7, 12):
+        rolled = draw.rolled(numbered(T, name)).drawing
+        assert texts(rolled) == ["x_t"]
+        assert texts(rolled, bare) == [plain(symbol(name.format(0))), f"{bare}_t"]
+        assert faults(rolled) == []
+
+
+def test_all_steps_of_a_numbered_state_are_in_one_strip():
+    titles = [[strip.title for strip in draw.gradient_flow(gradient_flow(root)).drawing.strips]
+              for root in (numbered(30, "h", "x"), numbered(30))]
+    assert titles[0] == titles[1]
+    notes = [[plain(label.text) for label in draw.gradient_flow(gradient_flow(root)).drawing.labels]
+             for root in (numbered(30, "h", "x"), numbered(30))]
+    assert [said for said in notes[0] if "per step" in said] == \
+        [said for said in notes[1] if "per step" in said] != []
+
+
+def test_the_player_calls_a_numbered_state_as_the_picture_does():
+    names = [node["name"] for node in draw.player(gradient_flow(numbered(3))).data["nodes"]]
+    assert {"h₁", "h₂", "h₃"} <= set(names)
+
+
+def test_numbers_that_tell_layers_apart_stay():
+    """h1 and h2 at every step are two layers, though at step 1 an h1 is made."""
+    w, h1, h2 = Value(0.5, name="w"), Value(0.1, name="h1"), Value(0.2, name="h2")
+    for t in (1, 2, 3):
+        with timestep(t):
+            h1 = ops.tanh(w * h1 + 0.1 * t).named("h1")
+            h2 = ops.tanh(w * h2 + h1).named("h2")
+    assert texts(draw.rolled(h2).drawing, "h") == ["h₁", "h₂", "h_1,t", "h_2,t"]

@@ -110,7 +110,7 @@ def scene_of(nodes: list[Node], roots: list[Node], show: set[str],
         if node in number_of or node.name is not None and not node.is_leaf:
             text = () if node.name else (Run("∂", ""), Run(str(number_of[node]), "_")) \
                 if len(roots) > 1 else (Run("gradient"),)
-            result = variable_glyph(node, names, text)
+            result = variable_glyph(node, names, node.name, text)
         for one in (glyph, result):
             if one is None:
                 continue

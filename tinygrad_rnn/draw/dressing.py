@@ -31,7 +31,8 @@ class Dresser:
                  numbers: bool = True) -> None:
         self.scene, self.amounts, self.flow = scene, amounts, amounts.flow
         root = self.flow.root
-        self.root: Text = symbol(root.name, result_step(root)) if root.name else \
+        name = amounts.found.called(root)
+        self.root: Text = symbol(name, result_step(root)) if name else \
             unnamed_root(root, [*amounts.found.seen, *self.flow.totals])
         self.of = {wire: amounts.joint(wire) for wire in scene.uses()}
         self.scale = Scale(self.norms(), strips.norms())

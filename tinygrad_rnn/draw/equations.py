@@ -41,8 +41,9 @@ class Words:
     """
 
     def __init__(self, found: Survey, texts: dict[Node, list[str]]) -> None:
-        self.root, self.texts = found.root, texts
-        self.root_name = plain(symbol(self.root.name, result_step(self.root)) if self.root.name
+        self.root, self.texts, self.own_name = found.root, texts, found.called
+        name = found.called(self.root)
+        self.root_name = plain(symbol(name, result_step(self.root)) if name
                                else unnamed_root(self.root, found.nodes))
         self.scopes = ambiguous(found)
         self.said: dict[Node, str] = {}
@@ -58,8 +59,9 @@ class Words:
         """The name with its marks."""
         if node is self.root:
             return self.root_name
-        if node.name is not None:
-            name = plain(symbol(node.name, node.step))
+        own = self.own_name(node)
+        if own is not None:
+            name = plain(symbol(own, node.step))
             return f"\0{self.scopes[node]}/\1{name}" if node in self.scopes else name
         if node.is_leaf:
             return written(node.value)
@@ -129,8 +131,9 @@ def ambiguous(found: Survey) -> dict[Node, str]:
     belongs to the scope that uses it."""
     named: dict[str, list[Node]] = {}
     for node in found.nodes:
-        if node.name is not None and node is not found.root:
-            named.setdefault(plain(symbol(node.name, node.step)), []).append(node)
+        name = found.called(node)
+        if name is not None and node is not found.root:
+            named.setdefault(plain(symbol(name, node.step)), []).append(node)
     several = {x: x.scope for nodes in named.values() if len(nodes) > 1 for x in nodes}
     users: dict[Node, set[str]] = {}
     for user in found.nodes:

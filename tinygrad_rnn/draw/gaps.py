@@ -110,7 +110,7 @@ class Gaps:
         if same:
             return min(same, key=itemgetter(0))[1].key
         for scope in self.scopes(dots):
-            named = (scope, dots.node.name)
+            named = (scope, self.reader.found.called(dots.node))
             if dots.node.name is not None and named in structures:
                 return structures[named], 0, "var"
         leaves = ways.leaves.get(glyph)

@@ -63,14 +63,14 @@ def bare(node: Node) -> list[Any]:
     return [x for x in node.operands if not isinstance(x, Node)]
 
 
-def variable_glyph(node: Node, names: Names, text: Text = ()) -> Glyph:
-    """The circle of a named result; a nameless one is called `text`."""
-    text = text or name_of(node)
-    name = node.name or "result"
+def variable_glyph(node: Node, names: Names, name: str | None, text: Text = ()) -> Glyph:
+    """The circle of a result, whose `name` is that of its node, or this without its step; a
+    nameless one is called `text`."""
+    age = None if name == node.name else 0
+    text = text or (name_of(node) if name is None or age is None else symbol(name, node.step))
+    id = names.give(node.name or "result", node.step, node.scope)
     title = f"{plain(text)} = {worth(node.value)}"
-    return Glyph(
-        names.give(name, node.step, node.scope), text, "value", "circle", node, title=title
-    )
+    return Glyph(id, text, "value", "circle", node, title=title, age=age)
 
 
 def given_glyph(x: Node, names: Names, step: int | None) -> Glyph:

@@ -40,8 +40,9 @@ class Means:
         """×0.66 per step: the geometric mean over a gap, of each state; which one it is, if there
         are several."""
         found = [(a, text) for a, run in self.runs[at] for text in [self.of(run)] if text]
-        named = Counter(a.node.name for a, _ in found if a.node is not None)
-        return tuple((*(called(a, named) if len(found) > 1 else ()), *text) for a, text in found)
+        named = Counter(self.name(a) for a, _ in found)
+        return tuple((*(self.called(a, named) if len(found) > 1 else ()), *text)
+                     for a, text in found)
 
     def states(self, at: int) -> list[tuple[Glyph, list[Node]]]:
         """The states that are in view on both sides of a gap, and each at all its places in time
@@ -57,7 +58,7 @@ class Means:
 
     def sequence(self, state: Node, begin: int, end: int) -> list[Node]:
         """A state at all its places in time from one to another, in their order."""
-        key = state.at.scope, state.name
+        key = state.at.scope, self.found.called(state)
         if key not in self.orders:
             self.orders[key] = in_time(self.found, state)
         whens, nodes = self.orders[key]
@@ -89,6 +90,16 @@ class Means:
                 return np.array(known)
         return np.empty(0)
 
+    def name(self, state: Glyph) -> str:
+        """What a state is called at every step."""
+        return "" if state.node is None else self.found.called(state.node) or ""
+
+    def called(self, state: Glyph, named: Counter[str]) -> Text:
+        """Which state a factor is of."""
+        name = self.name(state)
+        scope = f"{clean(state.scope)}/" if named[name] > 1 and state.scope else ""
+        return (*((Run(scope),) if scope else ()), *symbol(name), Run(": "))
+
 
 def mean_of(columns: list[Column]) -> Text:
     """What is said of the mean factor in the legend, where one is told."""
@@ -103,18 +114,11 @@ def mean_of(columns: list[Column]) -> Text:
     return roman(f"× per step: the geometric mean of the factors of {steps} in {where}{signs}")
 
 
-def called(state: Glyph, named: Counter[str | None]) -> Text:
-    """Which state a factor is of."""
-    name = "" if state.node is None else state.node.name or ""
-    scope = f"{clean(state.scope)}/" if named[name] > 1 and state.scope else ""
-    return (*((Run(scope),) if scope else ()), *symbol(name), Run(": "))
-
-
 def in_time(found: Survey, state: Node) -> tuple[Any, list[Node]]:
     """A state at all its places in time, in their order: the places, and the nodes."""
-    nodes, name = found.computed, state.name
-    at = found.named.get(name or "")
-    named = [n for n in nodes if n.name == name] if at is None else [nodes[i] for i in at]
+    nodes, name = found.computed, found.called(state)
+    at = None if name != state.name else found.named.get(name or "")
+    named = [n for n in nodes if found.called(n) == name] if at is None else [nodes[i] for i in at]
     if len(found.outline.scopes) > 1:
         named = [n for n in named if n.at.scope == state.at.scope]
     whens = np.array([*map(found.when, named)] if found.whens else [*map(STEP, named)], float)

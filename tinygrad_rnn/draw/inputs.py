@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,12 +121,18 @@ def home(found: Survey, x: Node, readers: Readers) -> Node:
 def number_of(x: Node) -> int | None:
     """The number that an input brings: 3, for x3, x_3 and X[3]."""
     if x.op is leaf:
-        digits = re.search(r"\d+\Z", x.name or "")
-        return None if digits is None else int(digits[0])
+        return parted(x.name or "")[1]
     index = (x.params or {}).get("index") if x.op is ops.getitem else None
     return index if isinstance(index, int) else None
 
 
 def unnumbered(name: str) -> str:
     """A name without its number: x, for x3 and x_3."""
-    return re.sub(r"(?<=.)_?\d+\Z", "", name)
+    return parted(name)[0]
+
+
+@lru_cache(1 << 12)
+def parted(name: str) -> tuple[str, int | None]:
+    """A name and its number: x and 3, for x3 and x_3; None if it has none."""
+    found = re.fullmatch(r"(.+?)_?([0-9]{1,18})", name, re.DOTALL)
+    return (name, None) if found is None else (found[1], int(found[2]))

@@ -32,6 +32,7 @@ def look_again(reader: Reader) -> None:
     find_handed(reader)
     find_initial(reader)
     find_single_weights(reader)
+    find_numbered(reader)
     name_slices(reader)
 
 
@@ -169,6 +170,22 @@ def place_inputs(reader: Reader) -> None:
     for x in uses:
         if x.node is not None:
             reader.rows.setdefault(family(found, x.node), Counter())[x.key] += 1
+
+
+def find_numbered(reader: Reader) -> None:
+    """Inputs that bring the number of their step, x1 and x2, are one thing at every step: x_t."""
+    kin: dict[Hashable, list[tuple[Glyph, bool]]] = {}
+    for column in reader.at.values():
+        for glyph in column.glyphs:
+            x = glyph.node
+            if glyph.role == "input" and x is not None and x.op is leaf and x.name is not None \
+                    and x.name[-1:].isdigit():
+                own = number_of(x) == column.step
+                kin.setdefault(family(reader.found, x), []).append((glyph, own))
+    for members in kin.values():
+        if all(own for _, own in members):
+            for glyph, _ in members:
+                glyph.age = glyph.age or 0
 
 
 def name_slices(reader: Reader) -> None:

@@ -19,7 +19,7 @@ from . import wording
 from .alike import Alike, Unread
 from .inputs import unnumbered
 from .labels import Run, clean, plain, roman, symbol
-from .names import Names
+from .names import Names, safe
 from .presence import Presence, Spot, Uses, Whens, lag
 from .scattered import lettered, timed
 from .scene import Column, Glyph, Rail, Scene, Wire
@@ -86,7 +86,7 @@ class Quotient:
             t = f"t−{age}" if age > 0 else f"t+{-age}" if age < 0 else "t"
             if node.name is not None:
                 name = node.name if glyph.age is None else unnumbered(node.name)
-                id = id.replace(node.name, name, 1)
+                id = id.replace(safe(node.name), safe(name), 1)
                 text = symbol(name if node.step is None else base(name, node.step), t)
             elif node.op.name == "[]" and node.a is not None and node.a.name is not None:
                 text = roman(f"{clean(node.a.name)}[{t}]")

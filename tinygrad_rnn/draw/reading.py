@@ -86,7 +86,7 @@ class Reader:
             np.size(node.value) == 1 or node.phase == "backward")
         if node.name is not None or nameless:
             text = wording.unnamed_root(node, self.near()) if nameless else ()
-            variable = glyphs.variable_glyph(node, self.names, text)
+            variable = glyphs.variable_glyph(node, self.names, self.found.called(node), text)
             self.put(variable, (*key, "var"), node, column)
             self.wires.append(Wire(op, variable, "result", node))
             self.value[node] = variable
@@ -111,7 +111,7 @@ class Reader:
         alike, an alias is what it shows, and the steps of two stages are apart. What a backward
         pass made is told by what it needs of the forward one: gradients come to the last step from
         elsewhere than to others."""
-        structure: Hashable = (node.at.scope, node.name)
+        structure: Hashable = (node.at.scope, self.found.called(node))
         if node.name is None:
             inner = tuple([self.describe(tail, when) for _, tail in tails if not (
                 isinstance(tail, Glyph) and tail.backward)])

@@ -118,12 +118,15 @@ class Seeker:
     def states(self, scene: Scene) -> dict[tuple[str, str], Any]:
         """Where each state stands in the graph at its steps."""
         shown = [g.node for c in scene.columns for g in c.glyphs if g.role == "state"]
-        named = dict.fromkeys((x.at.scope, x.name) for x in shown
+        called, numbered = self.found.called, self.found.numbered
+        named = dict.fromkeys((x.at.scope, called(x) or "") for x in shown
                               if x is not None and x.name is not None)
         nodes, arrived = self.found.computed, self.flow.arrived
         several, places = len({scope for scope, _ in named}) > 1, dict[tuple[str, str], Any]()
         for scope, name in named:
-            if name in self.found.named:
+            if (scope, name) in numbered:
+                at = np.array([i for i, node in enumerate(nodes) if called(node) == name], int)
+            elif name in self.found.named:
                 at = np.array(self.found.named[name], int)
             else:
                 at = np.array([i for i, node in enumerate(nodes) if node.name == name], int)

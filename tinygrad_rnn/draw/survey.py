@@ -19,6 +19,7 @@ from ..core import walk
 from ..core.graph import Node
 from ..core.outline import Outline
 from .aliases import find_aliases
+from .inputs import parted
 from .scene import Column
 from .stages import find_leaps, find_order, find_stages, find_whens
 from .users import find_shared, find_uses
@@ -98,6 +99,24 @@ class Survey:
     def stands_for(self, x: Node) -> bool:
         """Whether `x` is no box of its own, but an alias, or a step's slice of a sequence."""
         return x in self.shown or x in self.slices
+
+    @cached_property
+    def numbered(self) -> set[tuple[str, str]]:
+        """The names, each in its scope, that have the step of their node written into them: h1 and
+        h2 at steps 1 and 2. Where there is an h2 at step 1, these are no steps."""
+        own, other = set[tuple[str, str]](), set[tuple[str, str]]()
+        for x in self.timed:
+            if x.name is not None and x.name[-1:].isdigit():
+                name, number = parted(x.name)
+                (own if number == x.at.step else other).add((x.at.scope, name))
+        return own - other
+
+    def called(self, x: Node) -> str | None:
+        """The name of `x`, without its step if it has it written into it."""
+        if x.name is None or not self.numbered or not x.name[-1:].isdigit():
+            return x.name
+        name, number = parted(x.name)
+        return name if number == x.at.step and (x.at.scope, name) in self.numbered else x.name
 
     def given(self, x: Node) -> bool:
         """Whether the picture ends at `x`: a leaf, a constant, a step's slice of a sequence."""
