@@ -233,3 +233,47 @@ def test_a_layer_says_that_it_goes_in_chunks():
     assert repr(nn.GRU(2, 3, checkpoint_every="sqrt")).startswith(
         "GRU(2, 3, checkpoint_every=sqrt): ")
     assert "checkpoint_every" not in repr(nn.GRU(2, 3))
+
+
+SLICED = {  # layers that use their weights in parts, with their options and those of a call
+    "reset before": (nn.GRU, {"reset_after": False}, {}),
+    "starting anew": (nn.GRU, {"reset_after": False}, {"reset_mask": np.zeros((7, B), bool)}),
+    "in one matrix": (nn.GRU, {"reset_after": False, "stacked": True}, {}),
+    "a GRU in one matrix": (nn.GRU, {"stacked": True}, {"lengths": np.array([7, 6, 4])}),
+    "dropped": (nn.GRU, {"reset_after": False, "recurrent_dropout": 0.3}, {"rng": 3}),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"fused": True}], ids=["op by op", "fused"])
+@pytest.mark.parametrize("name", SLICED)
+def test_a_weight_that_is_used_in_parts_has_every_step_in_its_ledger(name, options):
+    (kind, own, call), found = SLICED[name], []
+    for how in ({}, {"checkpoint_every": 3, **options}):
+        layer = kind(I, H, seed=1, **own, **how)
+        flow = tg.gradient_flow((layer(SHORT, **call) ** 2).sum())
+        W = layer.cell.W if own.get("stacked") else layer.cell.W_hh
+        steps = {}
+        for row in flow.ledger(W):
+            steps[row.step] = steps.get(row.step, 0) + row.contribution
+        np.testing.assert_allclose(W.grad, sum(steps.values()), rtol=1e-12, atol=1e-14)
+        found.append(steps)
+    assert found[0].keys() == found[1].keys()
+    for t, given in found[0].items():
+        np.testing.assert_allclose(found[1][t], given, rtol=1e-9, atol=1e-13)
+
+
+def test_a_transposed_weight_has_every_step_in_its_ledger():
+    found = []
+    for every in (None, 3):
+        W = tg.Tensor(np.random.default_rng(1).normal(size=(2 * H, max(I, H))), requires_grad=True)
+
+        def cell(x, h, W=W):
+            h = tg.tanh(x @ W.T[:I, :H] + h @ W[H:, :H].T)
+            return h, h
+
+        layer = nn.Recurrent(cell, checkpoint_every=every)
+        flow = tg.gradient_flow((layer(SHORT, np.zeros((B, H))) ** 2).sum())
+        found.append([(row.step, row.op, row.contribution) for row in flow.ledger(W)])
+    assert [row[:2] for row in found[0]] == [row[:2] for row in found[1]]
+    for (*_, one), (*_, other) in zip(*found):
+        np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-13)

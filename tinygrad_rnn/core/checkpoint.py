@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import GradientError
-from . import hooks
+from . import hooks, ops
 from .backprop import contributions
 from .gradients import pull
 from .graph import Node, Op, constant, make, operands_of, rest_of, tick
 from .packing import nodes_in, own, pack, replaced, unpack
 from .parts import Part
 from .place import HERE, here
+from .rules import local
 from .timeline import mark, times_of
 from .totals import Totals
 from .walk import parents
@@ -137,29 +138,49 @@ def recomputed(g: Any, y: Any, *operands: Any, segment: Segment) -> list[Any]:
 
 
 def told_apart(g: Any, y: Any, *operands: Any, segment: Segment) -> list[list[Part] | None]:
-    """What each use of a leaf inside gave, at its step: see `Op.parts`. None for what is no leaf,
-    or is used by way of a slice or a transpose."""
+    """What each use of a leaf inside gave, at its step: see `Op.parts`. None for what is no
+    leaf."""
     result, begin = segment.again({"watchers": ()})
     segment.check(result, y, begin)
     inside = set(segment.operands)
     found: dict[Node, list[Part] | None] = {
         x: [] if x.is_leaf and not x.is_scalar else None for x in segment.operands}
+    if result.op.alias:  # of nothing that anybody uses
+        found[source(result, inside)] = None
     told: tuple[Any, Any] = None, None
     for node, position, x, arrived, c in contributions(Totals([(result, g)]), until=inside):
-        op, uses = node.op, found.get(x)
-        if uses is None:
+        op, whole = node.op, source(x, inside)
+        uses = found.get(whole)
+        if uses is None or op.alias:  # a slice or a transpose: its own uses are told
             continue
+        index = (x.params or {})["index"] if x.op is ops.getitem and x.a is whole else None
         if op.parts is not None:
             if told[0] is not node:
                 told = node, op.parts(arrived, node.value, *node.values, **node.params or {})
-            found[x] = None if told[1][position] is None else uses + told[1][position]
-        elif op.alias or op.into is not None:
-            found[x] = None
+            parts = told[1][position] if x is whole else None
+            found[whole] = None if parts is None else uses + parts
+        elif x is not whole and index is None:
+            uses.append(Part(node.step, through(x, whole, c), op=op.name))
         elif op.late is not None and position == 1:
-            uses.append(Part(node.step, arrived, node.u, op=op.name))
+            uses.append(Part(node.step, arrived, node.u, index, op.name))
         else:
-            uses.append(Part(node.step, c, op=op.name))
+            uses.append(Part(node.step, c, None, index, op.name))
     return [found[x] for x in segment.operands]
+
+
+def source(x: Node, inside: Collection[Node]) -> Node:
+    """What `x` is a slice, a transpose or a reshape of, in one or several turns; else itself."""
+    whole = x
+    while whole not in inside and whole.op.alias and whole.a is not None:
+        whole = whole.a
+    return whole
+
+
+def through(x: Node, whole: Node, c: Any) -> Any:
+    """What a use of `x` gave, as what it gave to that of which `x` is a part."""
+    while x is not whole and x.a is not None:
+        x, c = x.a, local(x, 0, c)
+    return c
 
 
 CHECKPOINT = Op("checkpoint", rules=(recomputed,), joint=True, parts=told_apart,

@@ -157,14 +157,13 @@ class GRUDesk(Desk):
     def __init__(self, T: int, B: int, H: int, gates: int, dtype: Any, reverse: bool) -> None:
         self.size = T, B, H, gates, dtype, reverse
         self.states = Strip(T + 1, B, H, dtype, reverse, FEW)
-        whole = self.states.whole
-        super().__init__(whole)
+        whole, self.past = self.states.whole, np.empty((T, B, H), dtype)
+        super().__init__(whole, self.past)  # r * h_{t-1} is what a use of W_hn saw
         self.before = whole[1:] if reverse else whole[:-1]  # h_{t-1} in the order of time
         self.taken_before = (whole[::-1] if reverse else whole)[:-1]  # in that of the steps taken
         self.gates = np.empty((T, 3, B, H), dtype)
         self.parts = [views(self.gates[:, k]) for k in range(3)]
         self.two = views(self.gates[:, 1:])
-        self.past = np.empty((T, B, H), dtype)
         self.past_steps = views(self.past)
         self.back(self.make())
 
