@@ -76,6 +76,12 @@ def inputs_of(steps: Steps) -> Inputs | None:
     return None
 
 
+def shapes_of(cell: RNNCell) -> list[tuple[int, ...]]:
+    """The shapes of W_xh, W_hh and b_h: with others, calling the cell says which does not fit."""
+    H = cell.hidden_size
+    return [(H, cell.input_size), (H, H), (H,)]
+
+
 @unsearched
 def elman(cell: Any, steps: Steps, h: Any, reverse: bool) -> tuple[list[Any], PastElman] | None:
     """h_t for all t, in the order of time, and the way back past them; None where a step has to be
@@ -88,8 +94,8 @@ def elman(cell: Any, steps: Steps, h: Any, reverse: bool) -> tuple[list[Any], Pa
         return None
     if not plain_tensors([h]) or any(type(w) is not Tensor or w.op is constant for w in weights) \
             or len({a.dtype for a in (x.value, h, *weights)}) > 1 \
-            or x.value.shape[-1] != cell.input_size \
-            or h.shape != (*x.value.shape[1:-1], cell.hidden_size):
+            or [w.value.shape for w in weights] != shapes_of(cell)[:len(weights)] \
+            or x.value.shape[-1] != cell.input_size or h.shape != (*x.value.shape[1:-1], cell.hidden_size):
         return None
     for w in weights:
         if w.params is LENT:
