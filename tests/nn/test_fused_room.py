@@ -120,6 +120,15 @@ def test_a_first_state_of_the_call_before_is_gone(kind):
             np.testing.assert_allclose(b, a, **EXACT)
 
 
+@pytest.mark.parametrize("name", ["W_xh", "W_hh", "b_h"])
+def test_op_by_op_a_weight_that_does_not_fit_is_named_by_its_step(name):
+    layer = nn.RNN(I, H, seed=1)
+    shape = [size + 1 for size in getattr(layer.cell, name).shape]
+    setattr(layer.cell, name, tg.Tensor(np.ones(shape), requires_grad=True))
+    with pytest.raises(tg.ShapeError, match="step 1, op"):
+        layer(numbers((T, B, I)))
+
+
 # --- the usual call -----------------------------------------------------------------------------
 
 

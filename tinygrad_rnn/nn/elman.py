@@ -95,7 +95,8 @@ def elman(cell: Any, steps: Steps, h: Any, reverse: bool) -> tuple[list[Any], Pa
     if not plain_tensors([h]) or any(type(w) is not Tensor or w.op is constant for w in weights) \
             or len({a.dtype for a in (x.value, h, *weights)}) > 1 \
             or [w.value.shape for w in weights] != shapes_of(cell)[:len(weights)] \
-            or x.value.shape[-1] != cell.input_size or h.shape != (*x.value.shape[1:-1], cell.hidden_size):
+            or x.value.shape[-1] != cell.input_size \
+            or h.shape != (*x.value.shape[1:-1], cell.hidden_size):
         return None
     for w in weights:
         if w.params is LENT:
