@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_rnn import draw
+from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.core import ops
 from tinygrad_rnn.core.place import timestep
@@ -307,3 +307,43 @@ def test_numbers_that_tell_layers_apart_stay():
             h1 = ops.tanh(w * h1 + 0.1 * t).named("h1")
             h2 = ops.tanh(w * h2 + h1).named("h2")
     assert texts(draw.rolled(h2).drawing, "h") == ["h₁", "h₂", "h_1,t", "h_2,t"]
+
+
+# --- what a teacher tells -------------------------------------------------------------------------
+
+
+def taught_layer(T):
+    """Every step reads the right output of the step before."""
+    network = nn.OutputFeedback(nn.RNN(3, 4, return_sequences=True), nn.Linear(4, 3, name="hy"))
+    target = np.ones((T, 2, 3))
+    outputs = network(target[0], target, steps=T, feedback="teacher")
+    return nn.squared_error(outputs, target)
+
+
+def taught_loop(T, backwards=False):
+    """The same by hand: what a step reads was made in the step before."""
+    right = [Value(0.05, name="y")]
+
+    def read(t):
+        right.append(Value(0.1 * t, name="y"))
+        return right[-2]
+
+    return loop(T, read, range(T, 0, -1) if backwards else None)
+
+
+@pytest.mark.parametrize("make", [taught_layer, taught_loop, lambda T: taught_loop(T, True)])
+def test_what_a_teacher_tells_the_last_step_is_an_input_and_no_first_state(make):
+    def parts(drawing):
+        return sorted((plain(box.text), box.role) for box in drawing.boxes)
+
+    for T in (3, 7):
+        root = make(T)
+        for first, last in (T, 0), (1, 1), (2, 2), (1, 0), (0, 1):
+            drawing = draw.unrolled(root, first=first, last=last, level="cell").drawing
+            assert len([box for box in drawing.boxes if box.role == "initial"]) <= 1
+            assert faults(drawing) == []
+        drawing = draw.unrolled(root, first=T).drawing
+        assert [box.role for box in drawing.boxes if box.dashed] == ["initial"]
+    assert parts(draw.rolled(make(3)).drawing) == parts(draw.rolled(make(7)).drawing)
+    assert not any("T" in plain(label.text) and "=" not in plain(label.text)
+                   for label in draw.rolled(make(3)).drawing.labels)

@@ -57,11 +57,16 @@ def ends_of(columns: list[Column]) -> list[Column]:
 
 
 def is_earlier(reader: Reader, x: Node, wire: Wire) -> bool:
-    """Whether a given node is of another step than the one that uses it, and no fed-back output
-    comes in at the same place."""
-    fed = any(w.kind == "fed" and w.head.key == wire.head.key and w.position == wire.position
-              for w in reader.wires)
-    return not fed and reader.found.when(x) not in (None, wire.head.when)
+    """Whether a given node is from before the first step: it is of another step than the one that
+    uses it, and nothing tells that this is a later one. That would be an output that is fed back to
+    the same place, or what was given there for other steps (a teacher tells every step the output
+    of the one before), or a state that comes in from a hidden step."""
+    head, position = wire.head, wire.position
+    return reader.found.when(x) not in (None, head.when) and not any(
+        w.head.key == head.key and w.position == position and (
+            w.kind == "fed" or w.tail.role == "input" and w.head.when != head.when)
+        or w.tail.role == "gap" and (w.head.when, w.head.scope) == (head.when, head.scope)
+        for w in reader.wires)
 
 
 def find_initial(reader: Reader) -> None:
