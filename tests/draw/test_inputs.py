@@ -58,6 +58,7 @@ INPUTS = {
     "backwards": lambda T: graphs.window(T, 2, range(T, 0, -1), ahead=2),
     "numbered": lambda T: graphs.window(T, name="x{}"),
     "numbered with _": lambda T: graphs.window(T, name="x_{}"),
+    "numbered in brackets": lambda T: graphs.window(T, name="x[{}]"),
     "nameless": lambda T: graphs.window(T, name=None),
     "parts of one": sliced,
     "kept": graphs.kept,
@@ -347,3 +348,57 @@ def test_what_a_teacher_tells_the_last_step_is_an_input_and_no_first_state(make)
     assert parts(draw.rolled(make(3)).drawing) == parts(draw.rolled(make(7)).drawing)
     assert not any("T" in plain(label.text) and "=" not in plain(label.text)
                    for label in draw.rolled(make(3)).drawing.labels)
+
+
+# --- weights of a few steps, and what has no name -----------------------------------------------
+
+
+def in_turn(T, which, count=4, name="w{}"):
+    """h_t = tanh(w h_{t-1}), each time with one of several weights."""
+    ws, h = [Value(0.5, name=name.format(i)) for i in range(count)], Value(0.9, name="h0")
+    for t in range(1, T + 1):
+        with timestep(t):
+            h = ops.tanh(ws[which(t)] * h).named("h")
+    return h
+
+
+@pytest.mark.parametrize(("T", "count", "which"), [
+    (8, 4, lambda t: (t - 1) // 2), (8, 4, lambda t: t % 4), (10, 5, lambda t: t % 5)])
+def test_weights_that_are_taken_in_turn_stay_weights(T, count, which):
+    root = in_turn(T, which, count)
+    assert shared(root, T, 0) == [f"w{i}" for i in range(count)]
+    h0 = next(box for box in draw.unrolled(root).drawing.boxes if box.id == "h0")
+    assert (h0.role, h0.dashed) == ("initial", True)
+
+
+def test_an_input_without_a_gradient_stands_at_the_step_of_its_number():
+    xs = [Tensor(np.full(2, 0.1 * i), name=f"x{i}") for i in range(9)]
+    W = Tensor(np.eye(2), name="W", requires_grad=True)
+    h = Tensor(np.zeros(2), name="h0")
+    for t in range(1, 7):
+        with timestep(t):
+            h = ops.tanh(ops.linear(h, W) + W[0] * xs[t] + W[1] * xs[t + 2]).named("h")
+    drawing = draw.unrolled(ops.sum_(h), first=6).drawing
+    assert {f"t{i}.x{i}" for i in range(1, 7)} <= {box.id for box in drawing.boxes}
+
+
+@pytest.mark.parametrize("T", [3, 7])
+def test_parts_of_a_sequence_that_each_step_takes_say_how_old_they_are(T):
+    X = Tensor(np.ones((9, 2)), name="X", requires_grad=True)
+    W = Tensor(np.eye(2), name="W", requires_grad=True)
+    h = Tensor(np.zeros(2), name="h0")
+    for t in range(1, T + 1):
+        with timestep(t):
+            h = ops.tanh(ops.linear(h, W) + X[t] * X[t - 1]).named("h")
+    assert texts(draw.rolled(ops.sum_(h)).drawing, "X") == ["X[t]", "X[t−1]"]
+
+
+@pytest.mark.parametrize(("step", "words"), [
+    (lambda w, h, t: w * h + 0.1 * t, "+ …"), (lambda w, h, t: w * h - (0.1 * t) * w, "… ×"),
+    (lambda w, h, t: w * h + Value(0.1 * t), "given"), (lambda w, h, t: w * h + 0.1, "+ 0.1")])
+def test_a_number_that_is_another_at_every_step_is_not_that_of_the_first(step, words):
+    w, h = Value(0.5, name="w"), Value(0.9, name="h0")
+    for t in range(1, 6):
+        with timestep(t):
+            h = ops.tanh(step(w, h, t)).named("h")
+    assert words in texts(draw.rolled(h).drawing, "")

@@ -56,6 +56,21 @@ def op_face(op: str, text: str) -> tuple[Text, str, str]:
     return (Run(text),), role, "circle" if circle else "pill"
 
 
+def vary(glyph: Glyph, node: Node) -> None:
+    """What has no name, and in its words a number or an index that is another at other steps, is
+    drawn without it."""
+    if node.name is not None or glyph.age is not None or (
+            glyph.role == "input" and node.op.name == "[]" and node.a is not None
+            and node.a.name is not None):
+        return
+    if glyph.role == "input":
+        glyph.text = roman("given")
+    elif glyph.role in ("op", "function"):
+        first = node.op.name != "[]" and node.a is None
+        said = "[…]" if node.op.name == "[]" else f"{sign(node.op.name)} …"
+        glyph.text = roman(" ".join(reversed(said.split(" "))) if first else said)
+
+
 def bare(node: Node) -> list[Any]:
     """The operands that are plain numbers or arrays, and no nodes."""
     if node.a is not None and (node.b is not None or node.v is None) and node.rest is None:

@@ -17,7 +17,7 @@ from .names import safe
 from .noting import LINE, broken
 from .numbers import add_numbers
 from .outlines import onto
-from .outside import TOTAL, with_note
+from .outside import TOTAL, note_at, with_note
 from .paper import framed, label_rect
 from .partings import partings
 from .routing import Way, centre, shifted
@@ -233,7 +233,7 @@ class Ink:
         stamp = None if there is None or there.step is None else \
             self.grid.of(there).stamp(there.when)
         if column is None or stamp is None or glyph.key not in stamp.notes:
-            self.say((centre(rect)[0], rect[3] + 13), glyph.note)
+            self.say(note_at(self.grid, rect, glyph.note), glyph.note)
             return
         (x, y), anchor = stamp.notes[glyph.key]
         for i, line in enumerate(broken(glyph.note) if glyph.key in stamp.broken else [glyph.note]):

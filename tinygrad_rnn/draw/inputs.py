@@ -93,14 +93,19 @@ def families(found: Survey, wanted: set[Hashable]) -> list[dict[Node, Readers]]:
 
 def inputs_among(found: Survey, members: dict[Node, Readers]) -> list[Node]:
     """Those of a family that are inputs: each is read by fewer steps than there are that one of
-    them comes in at, or goes after. What is nameless, or has the name of a weight, must be read by
-    half as few: several weights may look like this in a sequence of some steps."""
+    them comes in at, or goes after, and is gone before as many have passed: of weights that are
+    taken in turn the first comes back. What is nameless, or has the name of a weight, must be read
+    by half as few, and so named one has to come in at most steps: several weights may look like
+    this in a sequence of some steps."""
     if found.stages and len({found.stages[node] for readers in members.values()
                              for node in readers.values() if node.op.rules}) > 1:
         return []
     steps = [[*readers] for readers in members.values()]
     count = max(len({own[0] for own in steps}), len({own[-1] for own in steps}))
     some = next(iter(members))
+    often = 2 * count > len(found.steps) or not weightlike(some)
+    if not often or any(abs(own[-1] - own[0]) >= count for own in steps):
+        return []
     if some.name is None and some not in found.slices:
         return [x for x, own in zip(members, steps) if 2 * len(own) <= count]
     if all(x.at.step is not None for x, own in zip(members, steps) if len(own) > 1):
@@ -119,20 +124,20 @@ def home(found: Survey, x: Node, readers: Readers) -> Node:
 
 
 def number_of(x: Node) -> int | None:
-    """The number that an input brings: 3, for x3, x_3 and X[3]."""
-    if x.op is leaf:
+    """The number that an input brings: 3, for x3, x_3, x[3] and X[3]."""
+    if x.op is not ops.getitem:
         return parted(x.name or "")[1]
-    index = (x.params or {}).get("index") if x.op is ops.getitem else None
+    index = (x.params or {}).get("index")
     return index if isinstance(index, int) else None
 
 
 def unnumbered(name: str) -> str:
-    """A name without its number: x, for x3 and x_3."""
+    """A name without its number: x, for x3, x_3 and x[3]."""
     return parted(name)[0]
 
 
 @lru_cache(1 << 12)
 def parted(name: str) -> tuple[str, int | None]:
-    """A name and its number: x and 3, for x3 and x_3; None if it has none."""
-    found = re.fullmatch(r"(.+?)_?([0-9]{1,18})", name, re.DOTALL)
-    return (name, None) if found is None else (found[1], int(found[2]))
+    """A name and its number: x and 3, for x3, x_3 and x[3]; None if it has none."""
+    found = re.fullmatch(r"(.+?)(?:_?([0-9]{1,18})|\[([0-9]{1,18})\])", name, re.DOTALL)
+    return (name, None) if found is None else (found[1], int(found[2] or found[3]))

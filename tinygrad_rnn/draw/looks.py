@@ -100,10 +100,10 @@ def find_initial(reader: Reader) -> None:
 
 
 def starts_alone(reader: Reader, x: Node) -> bool:
-    """Whether `x` is called h0 and a single step makes an h: nothing else tells it from an
-    input."""
-    names = {n.name for n in reader.value if n.op.rules} if len(reader.at) == 1 else set()
-    return (x.name or "").endswith("0") and base_name(x) in names
+    """Whether `x` is called h0 and steps make an h: where there is one step, or each does something
+    else, nothing else tells it from an input."""
+    return (x.name or "").endswith("0") and base_name(x) in \
+        {reader.found.called(n) for n in reader.value if n.op.rules}
 
 
 def first_state(reader: Reader, x: Glyph, state: Hashable) -> None:
@@ -178,19 +178,25 @@ def place_inputs(reader: Reader) -> None:
 
 
 def find_numbered(reader: Reader) -> None:
-    """Inputs that bring the number of their step, x1 and x2, are one thing at every step: x_t."""
-    kin: dict[Hashable, list[tuple[Glyph, bool]]] = {}
+    """Inputs that bring the number of their step, x1 and x2, are one thing at every step: x_t. And
+    where steps take several parts of a sequence, how old each of these is: X[t] and X[t−1]."""
+    kin: dict[Hashable, dict[Hashable, list[tuple[Glyph, int]]]] = {}  # by family, and by place
     for column in reader.at.values():
         for glyph in column.glyphs:
             x = glyph.node
-            if glyph.role == "input" and x is not None and x.op is leaf and x.name is not None \
-                    and x.name[-1:].isdigit():
-                own = number_of(x) == column.step
-                kin.setdefault(family(reader.found, x), []).append((glyph, own))
-    for members in kin.values():
-        if all(own for _, own in members):
-            for glyph, _ in members:
-                glyph.age = glyph.age or 0
+            number = None if x is None or glyph.role != "input" or x.op.rules and \
+                x not in reader.found.slices else number_of(x)
+            if x is not None and number is not None and column.step is not None:
+                places = kin.setdefault(family(reader.found, x), {})
+                places.setdefault(glyph.key, []).append((glyph, column.step - number))
+    for places in kin.values():
+        ages = {key: {age for _, age in members} for key, members in places.items()}
+        sliced = any(glyph.node in reader.found.slices for glyph, _ in next(iter(places.values())))
+        if len({len(own) for own in ages.values()} | {1}) > 1 or sliced and len(places) == 1 \
+                or not sliced and ages != {key: {0} for key in ages}:
+            continue
+        for glyph, age in (one for members in places.values() for one in members):
+            glyph.age = age if glyph.age is None else glyph.age
 
 
 def name_slices(reader: Reader) -> None:

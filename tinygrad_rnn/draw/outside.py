@@ -6,12 +6,14 @@ The question this file answers: *where does what comes before and after a recurr
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from . import style
 from .blocks import Block
 from .contexts import afterwards, with_given
 from .labels import Text, width
+from .model import Point
 from .routing import Rect, Way, centre, moved, shifted
 from .scene import Glyph, Scene
 from .tracks import TRACK
@@ -122,6 +124,20 @@ def note_below(rect: Rect, note: Text) -> Rect:
     """Where the note of a state from before the first step stands."""
     middle, wide = centre(rect)[0], width(note, style.SMALL)
     return middle - wide / 2, rect[3] + 3, middle + wide / 2, rect[3] + 16
+
+
+def note_at(grid: TimeGrid, rect: Rect, note: Text) -> Point:
+    """Where the middle of such a note stands: below, or above where the number of a state in the
+    step before comes so far."""
+    x = centre(rect)[0]
+    i = bisect_right(grid.left, x) - 1
+    column = grid.scene.columns[i] if i >= 0 else None
+    words = [] if column is None or column.step is None else grid.of(column).stamp(
+        column.when).words
+    left, top, right, bottom = note_below(rect, note)
+    free = all(left >= r[2] or right <= r[0] or top >= r[3] or bottom <= r[1]
+               for r in (moved(r, grid.left[i]) for r in words))
+    return x, rect[3] + 13 if free else rect[1] - 6
 
 
 def with_note(rect: Rect, note: Text) -> Rect:

@@ -15,10 +15,10 @@ from dataclasses import replace
 
 from ..core.graph import Node
 from ..errors import InputError
-from . import wording
+from . import glyphs, wording
 from .alike import Alike, Unread
 from .inputs import unnumbered
-from .labels import Run, clean, plain, roman, symbol
+from .labels import Run, Text, clean, plain, roman, symbol
 from .names import Names, safe
 from .presence import Presence, Spot, Uses, Whens, lag
 from .scattered import lettered, timed
@@ -63,6 +63,7 @@ class Quotient:
         first = self.presence.proper(own)[0].step
         title = Run("t", "i"), *lettered(f" = {first} … {self.presence.last[stage]}")
         one = Column(1, stage=stage, when=stage, part=own[0].part, title=title)
+        texts: dict[Spot, Text] = {}
         for column in own:
             seen: set[Hashable] = set()
             for glyph in column.glyphs:
@@ -72,8 +73,10 @@ class Quotient:
                 seen.add(glyph.key)
                 spot = stage, glyph.key
                 if spot not in self.one:
-                    self.one[spot] = self.timeless(glyph, stage)
+                    self.one[spot], texts[spot] = self.timeless(glyph, stage), glyph.text
                     one.glyphs.append(self.one[spot])
+                elif texts[spot] != glyph.text and glyph.node is not None:
+                    glyphs.vary(self.one[spot], glyph.node)
                 self.there.setdefault(spot, set()).add(column.when)
                 self.of[glyph] = self.one[spot]
         return one

@@ -25,6 +25,8 @@ from .stages import find_leaps, find_order, find_stages, find_whens
 from .users import find_shared, find_uses
 from .window import Window, columns_of
 
+ENDS = frozenset("0123456789]")  # of a name that may have a number
+
 
 @dataclass
 class Survey:
@@ -106,14 +108,14 @@ class Survey:
         h2 at steps 1 and 2. Where there is an h2 at step 1, these are no steps."""
         own, other = set[tuple[str, str]](), set[tuple[str, str]]()
         for x in self.timed:
-            if x.name is not None and x.name[-1:].isdigit():
+            if x.name is not None and x.name[-1:] in ENDS:
                 name, number = parted(x.name)
                 (own if number == x.at.step else other).add((x.at.scope, name))
         return own - other
 
     def called(self, x: Node) -> str | None:
         """The name of `x`, without its step if it has it written into it."""
-        if x.name is None or not self.numbered or not x.name[-1:].isdigit():
+        if x.name is None or not self.numbered or x.name[-1:] not in ENDS:
             return x.name
         name, number = parted(x.name)
         return name if number == x.at.step and (x.at.scope, name) in self.numbered else x.name

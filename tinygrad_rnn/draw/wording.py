@@ -108,5 +108,5 @@ def unnamed_root(node: Node, nodes: Iterable[Node]) -> Text:
 
 
 def has_digit(name: str | None) -> bool:
-    """Whether a name brings its own number: x0."""
-    return name is not None and name[-1:].isdigit()
+    """Whether a name brings its own number: x0, x[0]."""
+    return name is not None and name.removesuffix("]")[-1:].isdigit()
