@@ -402,3 +402,8 @@ def test_a_number_that_is_another_at_every_step_is_not_that_of_the_first(step, w
         with timestep(t):
             h = ops.tanh(step(w, h, t)).named("h")
     assert words in texts(draw.rolled(h).drawing, "")
+
+
+def test_the_player_tells_inputs_of_one_name_apart():
+    names = [node["name"] for node in draw.player(gradient_flow(graphs.window(3))).data["nodes"]]
+    assert {"‹x₁ × x₀›", "‹x₂ × x₁›", "x₃"} <= set(names)

@@ -62,6 +62,8 @@ class Words:
         own = self.own_name(node)
         if own is not None:
             name = plain(symbol(own, node.step))
+            if node.is_leaf and len(drawn := {*self.texts.get(node, ())}) == 1:
+                name, = drawn  # an input has its step there
             return f"\0{self.scopes[node]}/\1{name}" if node in self.scopes else name
         if node.is_leaf:
             return written(node.value)
