@@ -232,6 +232,8 @@ class Ink:
         there = None if column is None else self.scene.columns[column]
         stamp = None if there is None or there.step is None else \
             self.grid.of(there).stamp(there.when)
+        if stamp is not None and glyph.key in stamp.untold:
+            return
         if column is None or stamp is None or glyph.key not in stamp.notes:
             self.say(note_at(self.grid, rect, glyph.note), glyph.note)
             return

@@ -49,7 +49,7 @@ class Stamp:
         self.ways = self.lay_wires()
         self.taps = lay_taps(self)
         self.notes: dict[Key, tuple[Point, str]] = {}
-        self.broken: set[Key] = set()  # the notes that take two lines
+        self.broken, self.untold = set[Key](), set[Key]()  # notes that take two lines, and none
 
     def move(self, dx: float, dy: float) -> None:
         """Everything further to the right, and down."""
@@ -134,6 +134,7 @@ class Stamp:
     def place_notes(self) -> None:
         """Where the number of a variable stands: near it, on no box, no wire, and behind none; in
         two lines if there is no room for one."""
+        backward = {glyph.key for glyph in self.glyphs if glyph.backward}
         for key, notes in self.noted().items():
             wide, rect = widest(notes), self.rects[key]
             near = list(note_spots(rect, wide))
@@ -157,6 +158,9 @@ class Stamp:
                 others += [spot for spot in next_line(rect) if self.free(spot, wide, across=True)]
                 clear = min(others, key=lambda spot: self.nearer(rect, spot, wide),
                             default=near[0])  # the first of those that are not another box's
+                if key in backward and self.nearer(rect, clear, wide):
+                    self.untold.add(key)  # the tooltip has it: here it would be read as another's
+                    continue
             self.notes[key] = clear
             rect = note_rect(self.notes[key], wide, 1 + (key in self.broken))
             self.template.width = max(self.template.width, rect[2] + 6)
