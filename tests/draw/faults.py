@@ -45,7 +45,7 @@ def faults(drawing, ends=True):
     found += [*dangling(drawing), *((*meeting(drawing), *blotted(drawing)) if ends else ()),
               *(merged(drawing) if ends else ()),
               *((*covered(drawing), *undotted(drawing)) if ends and drawing.frames else ()),
-              *strayed(drawing), *misread(drawing)]
+              *strayed(drawing), *misread(drawing), *(undelayed(drawing) if ends else ())]
     paper = (drawing.left, drawing.top, drawing.left + drawing.width, drawing.top + drawing.height)
     strips = [((s.x, s.y, s.x + s.w, s.y + s.h), s.id) for s in drawing.strips]
     for rect, what in [
@@ -302,6 +302,29 @@ def misread(drawing):
                     max(left - rect[2], rect[0] - right, 0.0),
                     max(top - rect[3], rect[1] - bottom, 0.0)) < min(own, CLOSE) - 0.5:
                 yield f"{plain(label.text)} of {label.of} is read as that of {box.id}"
+
+
+APART = 4.0  # so far the square of a delay is from every arrow head
+
+
+def undelayed(drawing):
+    """Black squares of delays that come too near to an arrow head or to a dot where wires part; and
+    those through which another wire of the same thing runs, which would seem to be delayed too."""
+    squares = [box for box in drawing.boxes if box.role == "delay"]
+    lines = [(line, around(line)) for line in drawing.lines if squares]
+    heads = [(line, head_rect(line.points[-1], line.points[-2], *style.head(line.width)))
+             for line, _ in lines if line.arrow]
+    dots = [box for box in drawing.boxes if ".parting" in box.id and box.w < 8]
+    for box in squares:
+        yield from (f"{box.id} is at the head of {line.id}"
+                    for line, head in heads if overlap(box.sides, head, 0.01 - APART))
+        yield from (f"{box.id} is on {dot.id}" for dot in dots if overlap(box.sides, dot.sides, 0))
+        tail = box.id.partition("--")[0]
+        through = [line.id for line, rect in lines
+                   if forwards(line)[0] == tail and overlap(rect, box.sides, 0) and any(
+                       meets(p, q, box.sides, 0.0) for p, q in itertools.pairwise(line.points))]
+        if len(through) > 1:
+            yield f"{box.id} is on {' and '.join(through)}"
 
 
 SAID = re.compile(r"(Δ)[^:]* = |‖?∂.*/∂(.+?)‖? = ")  # what a step gives; the gradient of what

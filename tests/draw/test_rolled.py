@@ -1,5 +1,7 @@
 """The rolled graph: the same picture for every T, and what only some steps do."""
 
+from itertools import pairwise
+
 import pytest
 
 from tinygrad_rnn import draw, nn
@@ -7,11 +9,13 @@ from tinygrad_rnn.core import ops
 from tinygrad_rnn.core.place import scope, timestep
 from tinygrad_rnn.core.values import Value
 from tinygrad_rnn.draw.labels import plain
+from tinygrad_rnn.draw.model import Line
+from tinygrad_rnn.draw.outlines import meets
 from tinygrad_rnn.draw.paper import label_rect
 from tinygrad_rnn.errors import InputError
 
 from . import graphs
-from .faults import faults
+from .faults import around, faults
 
 
 def learned(T, many):
@@ -83,6 +87,49 @@ def test_every_carried_state_has_a_delay_with_its_lag():
     ways = draw.rolled(graphs.both_ways(4))
     assert {"t−1", "t+1"} <= set(said(ways))
     assert {"t−1", "t−2"} <= set(said(draw.rolled(graphs.skipping(6))))
+
+
+def windowed(offsets, order=range(3, 12)):
+    """A state of the product of some inputs around each step."""
+    xs = [Value(0.01 * i, name=f"x{i}") for i in range(20)]
+    w, h = Value(0.2, name="w"), Value(0.9, name="h0")
+    for t in order:
+        with timestep(t):
+            product = xs[t + offsets[0]]
+            for d in offsets[1:]:
+                product = product * xs[t + d]
+            h = ops.tanh(w * h + product).named("h")
+    return h
+
+
+@pytest.mark.parametrize("direction", ["right", "down"])
+@pytest.mark.parametrize("offsets", [
+    (0, -2), (0, -1), (0, 2), (0, 0, -1), (0, -1, 2), (0, -1, -2), (-2, -1, 0, 1, 2)])
+def test_a_square_is_on_the_part_of_a_wire_that_is_its_own_and_hides_no_arrow(offsets, direction):
+    """It was on the stem that x_t gives to both operands, or on the head of the arrow."""
+    drawing = draw.rolled(windowed(offsets), direction=direction).drawing
+    assert faults(drawing) == []
+    squares = [box for box in drawing.boxes if box.role == "delay"]
+    assert len(squares) > 1
+    for box in squares:
+        tail = box.id.partition("--")[0]
+        at = Line("", ((box.x - 3, box.y - 3), (box.x + 3, box.y + 3)), "line")
+        assert sum(meets(p, q, around(at), 0.0) for line in drawing.lines if line.tail == tail
+                   for p, q in pairwise(line.points)) == 1, box.id
+
+
+@pytest.mark.parametrize("offsets", [(0, -2), (0, -1), (0, 0, -1), (0, -1, 2), (0, -1, -2)])
+def test_the_lag_of_a_delay_lies_on_no_line(offsets):
+    """Where its wire is upright, it stands beside its square."""
+    drawing = draw.rolled(windowed(offsets)).drawing
+    for label in drawing.labels:
+        if plain(label.text)[:2] in ("t−", "t+"):
+            assert not [line.id for line in drawing.lines for p, q in pairwise(line.points)
+                        if meets(p, q, label_rect(label), -1.0)]
+
+
+def test_a_loop_that_reads_from_the_end_has_room_for_its_delays():
+    assert faults(draw.rolled(windowed((0, 2), range(11, 2, -1))).drawing) == []
 
 
 def test_a_fed_back_output_has_a_delay_and_is_no_state():

@@ -18,9 +18,10 @@ from itertools import pairwise
 from . import spots, style
 from .ink import Ink
 from .labels import Run, Text, clean, roman, width
+from .lags import lag_text
 from .model import Box, Drawing, Label, Point
 from .noting import parted
-from .numbers import add_gradients, lag_text
+from .numbers import add_gradients
 from .paper import framed, label_rect, turn, turned_box
 from .passages import PASSAGES
 from .routing import Way
@@ -214,9 +215,8 @@ class Turned:
                 seen |= {when} if when in rail.step_notes else set()
                 dot = self.boxes[f"{rail.glyph.id}.tap{i}"]
                 self.say([((dot.x + 7, dot.y + d), "start") for d in (-6, 14, -20, 28, -34)], note)
-        gaps = (frame for column, frame in zip(self.scene.columns, self.frames)
-                if column.hidden and column.stage == rail.stage)
-        gap = next(gaps, None)
+        gap = next((frame for column, frame in zip(self.scene.columns, self.frames)
+                    if column.hidden and column.stage == rail.stage), None)
         if gap is not None and rail.gap_note:
             self.say([((box.x + 6, gap.y + d), "start") for d in (4, -12, 20)], rail.gap_note)
 

@@ -1,4 +1,4 @@
-"""Numbers: what is said at wires and taps: parts of a sum, factors, what arrives, lags.
+"""Numbers: what is said at wires and taps: parts of a sum, factors, what arrives.
 
 The question this file answers: *which number stands at which line?*
 """
@@ -11,7 +11,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 from . import spots, style
-from .labels import Run, Text, plain, width
+from .labels import Text, plain, width
+from .lags import delay
 from .model import Box, Label, Line, Point
 from .nearest import Nearest, from_head, from_middle
 from .paper import label_rect
@@ -103,38 +104,6 @@ def number(ink: Ink, wire: Wire) -> None:
     label = Label(*at, wire.note, "text" if passage else "quiet",
                   style.SMALL if passage else style.TINY, anchor)
     ink.put(label._replace(halo=passage or ink.lanes.touch(label_rect(label))))
-
-
-def delay(ink: Ink, wire: Wire) -> None:
-    """The black square on the longest stretch of a delayed wire, where no other line crosses, and
-    the lag beside it."""
-    lag = lag_text(wire)
-    crowds = {at: crowd(ink, at, wire) for at in spots.along(ink.grid.way(wire))}
-    squares = sorted(crowds, key=lambda at: crowds[at])
-    squares = [at for at in squares if crowds[at] < 9] or squares  # on no glyph
-    said = ink.best([spot for at in squares for spot in spots.around_square(at)], lag, ink.edges)
-    x, y = next((at for at in squares if said in spots.around_square(at)), squares[0])
-    ink.boxes.append(Box(f"{wire.tail.id}--{wire.head.id}.{wire.position}.delay", x, y, 8, 8,
-                         "rect", "delay", title="a delay"))
-    ink.taken.add((x - 4, y - 4, x + 4, y + 4))
-    ink.say(said[0], lag, "text", style.TINY, said[1], halo=True)
-
-
-def lag_text(wire: Wire) -> Text:
-    """How many steps ago: t−1; and which steps look back, if not all that can: t−3, some t."""
-    lag = Run("t", "i"), Run(f"−{wire.delay}" if wire.delay > 0 else f"+{-wire.delay}")
-    return (*lag, Run(", "), *wire.note) if wire.note else lag
-
-
-def crowd(ink: Ink, at: Point, wire: Wire) -> int:
-    """How many lines other than `wire` run close to a point; a glyph counts for nine."""
-    x, y = at
-    name = f"{wire.tail.id}--{wire.head.id}"
-    near = sum(min(p[0], q[0]) < x + 9 and max(p[0], q[0]) > x - 9
-               and min(p[1], q[1]) < y + 9 and max(p[1], q[1]) > y - 9
-               for line in ink.lines if not line.id.startswith(name)
-               for p, q in pairwise(line.points))
-    return near + 9 * ink.taken.touch((x - 8, y - 8, x + 8, y + 8))
 
 
 # --- of a gradient --------------------------------------------------------------------------------

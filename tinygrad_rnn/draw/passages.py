@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from .delays import Squares
 from .heads import SHAFT, head_of
 from .outside import note_below
 from .routes import route
@@ -37,7 +38,7 @@ class Ways:
     def __init__(self, grid: TimeGrid) -> None:
         self.grid = grid
         self.known: dict[tuple[str, str, int], Way] = {}  # those that were laid elsewhere
-        self.terms = Terms(grid)
+        self.terms, self.squares = Terms(grid), Squares()
         self.tried: dict[Hashable, list[Way]] = {}  # of wires that run alike, by what they share
         self.over: dict[int, dict[Wire, None]] = {}  # by column: the wires from step to step
         self.led_out: list[Way] = []  # those to what stands outside
@@ -47,7 +48,7 @@ class Ways:
     def all_crowded(self) -> int:
         """How many wires found no place of their own, when all are laid."""
         laid = bool(self.passages or self.known)
-        return self.crowded + self.terms.crowded if laid else 0
+        return self.crowded + self.squares.crowded + self.terms.crowded if laid else 0
 
     def put(self, wire: Wire, way: Way) -> None:
         """Keep the way of a wire that was laid elsewhere."""
@@ -62,8 +63,7 @@ class Ways:
         if wire.kind in ("inner", "result") and not outside:
             i = self.grid.column_of[wire.head]
             ways = self.grid.of(self.grid.scene.columns[i]).stamp(wire.head.when).ways
-            way = ways[wire.tail.key, wire.head.key, wire.position]
-            return shifted(way, self.grid.left[i])
+            return shifted(ways[wire.tail.key, wire.head.key, wire.position], self.grid.left[i])
         if wire.kind == "term":
             return self.terms.way(wire)
         if outside and wire.kind in ("free", "inner"):  # inner: from before all steps to after them
@@ -136,7 +136,7 @@ class Ways:
             like = self.tried.setdefault(self.way_key(wire), [])
             ways = (shifted(way, x) for way in like)
             free = next((way for way in ways if not field.crowded(way)), None)
-            if free is None:
+            if free is None or wire.delay:
                 free = self.find_way(wire, laid)
                 like.append(shifted(free, -x))
             found[wire] = free
@@ -203,7 +203,8 @@ class Ways:
         lefts = [(grid.rects[g][0], centre(grid.rects[g])[1]) for g in grid.scene.totals
                  if g in grid.rects]  # where their rails come in
         field.expected = [head_of(((x - 2 * SHAFT[0], y), (x, y)), False) for x, y in lefts]
-        way = route(field, a, b, sorted(dict.fromkeys(xs)), levels, limits, wire.kind == "fed")
+        way = self.squares.with_room(wire.delay != 0, field, a, partial(
+            route, field, a, b, sorted(dict.fromkeys(xs)), levels, limits, wire.kind == "fed"))
         own = [end.point for end in doors(a)]
         self.crowded += field.crowded(way, own) or not field.clear(way, (a, b))
         return way
@@ -212,10 +213,9 @@ class Ways:
         """Where a wire between two boxes may run: from the first to the last of some columns and
         a little around them, and not among the rails below."""
         grid = self.grid
-        beside = grid.between - AWAY
+        beside, bottom = grid.between - AWAY, max(t.bottom for t in grid.templates.values())
         left, right = grid.left[first] - beside, grid.left[last] + beside + \
             grid.column_width(grid.scene.columns[last])
-        bottom = max(t.bottom for t in grid.templates.values())
         return (min(left, a[0] - 2 * AWAY, b[0] - 2 * AWAY), grid.top - 2 * AWAY,
                 max(right, a[2] + 2 * AWAY, b[2] + 2 * AWAY), bottom - AWAY)
 
@@ -242,8 +242,7 @@ class Ways:
 
     def nearest(self, rect: Rect) -> int:
         """The column beside something that stands outside of all columns."""
-        x = (rect[0] + rect[2]) / 2
-        return bisect_right(self.grid.left, x) - 1
+        return bisect_right(self.grid.left, centre(rect)[0]) - 1
 
 
 def wire_key(wire: Wire) -> tuple[str, str, int]:

@@ -207,14 +207,9 @@ def around_square(at: Point) -> list[Spot]:
              (9, 12, "start"), (-9, 12, "end"))]
 
 
-def along(way: Way) -> list[Point]:
-    """Points on the stretches of a wire, on the longest one first and from its middle."""
-    found: list[Point] = []
-    for p, q in sorted(pairwise(way), reverse=True,
-                       key=lambda pq: abs(pq[0][0] - pq[1][0]) + abs(pq[0][1] - pq[1][1])):
-        found += [(p[0] + (q[0] - p[0]) * k / 16, p[1] + (q[1] - p[1]) * k / 16)
-                  for k in (8, 9, 7, 10, 6, 11, 5, 12, 4, 13, 3)]
-    return found
+def level_with(at: Point) -> list[Spot]:
+    """For the lag of a delay: on the right or left of its black square, if its wire is upright."""
+    return [((at[0] + 8, at[1] + 4), "start"), ((at[0] - 8, at[1] + 4), "end")]
 
 
 def beside(box: Box) -> list[Spot]:

@@ -1,0 +1,123 @@
+"""Delays: where the black square of a delayed wire can stand.
+
+The question this file answers: *which wire does a square delay?*
+
+What is on a stem that several wires share would delay them all, and what covers an arrow head hides
+where a wire goes. So a square stands on the part of a wire that is its own, away from heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+
+from .heads import drawn_head
+from .laid import Laid, crosses
+from .model import Point
+from .routing import Field, Rect, Way
+
+SIDE = 8.0  # of a square
+STEP = 3.0  # so far apart are the places that are looked at, where the usual ones do not do
+HEAD, WIRE = 4.0, 3.0  # how far a square keeps from heads, and from wires of its own thing
+HAIR = 0.01  # so near to one place, two wires begin at different ones
+THICK = 2.0  # the width of a wire whose head is large
+
+
+def along(way: Way) -> list[Point]:
+    """Points on the stretches of a wire, on the longest one first and from its middle; on none of
+    its bends."""
+    return [(p[0] + (q[0] - p[0]) * k / 16, p[1] + (q[1] - p[1]) * k / 16)
+            for p, q in longest(way) for k in (8, 9, 7, 10, 6, 11, 5, 12, 4, 13, 3)
+            if min(k, 16 - k) / 16 * far(p, q) >= SIDE / 2]
+
+
+def closely(way: Way) -> Iterator[Point]:
+    """Many points on the stretches of a wire, on none of its bends."""
+    for p, q in longest(way):
+        for k in range(1, int((far(p, q) - SIDE) / STEP)):
+            part = (SIDE / 2 + k * STEP) / far(p, q)
+            yield p[0] + (q[0] - p[0]) * part, p[1] + (q[1] - p[1]) * part
+
+
+def longest(way: Way) -> list[tuple[Point, Point]]:
+    """The stretches of a way, the longest first."""
+    return sorted(pairwise(way), reverse=True, key=lambda part: far(*part))
+
+
+def halfway(way: Way) -> Point:
+    """The middle of the longest stretch."""
+    p, q = longest(way)[0]
+    return (p[0] + q[0]) / 2, (p[1] + q[1]) / 2
+
+
+def far(p: Point, q: Point) -> float:
+    """How far two points of a way are from each other."""
+    return abs(p[0] - q[0]) + abs(p[1] - q[1])
+
+
+def square(at: Point, margin: float = 0.0) -> Rect:
+    """What a square at a point fills."""
+    half = SIDE / 2 + margin
+    return at[0] - half, at[1] - half, at[0] + half, at[1] + half
+
+
+def fits(at: Point, others: Iterable[Sequence[Point]], heads: Iterable[Rect]) -> bool:
+    """Whether a square at a point is on none of the `others` that begin where its wire does, nor
+    near to any of the `heads`."""
+    left, top, right, bottom = square(at, HEAD)
+    return not any(left < r[2] and r[0] < right and top < r[3] and r[1] < bottom for r in heads) \
+        and not any(crosses(p, q, square(at), WIRE) for way in others for p, q in pairwise(way))
+
+
+def room(way: Way, laid: Iterable[Way], tail: Rect) -> bool:
+    """Whether a square fits somewhere on a wire that leaves `tail`, beside those that are laid."""
+    others = [other for other in laid if other != way]
+    heads = [drawn_head(other, THICK) for other in (way, *others)]
+    siblings = [other for other in others if crosses(other[0], other[0], tail, 1.0)]
+    return any(fits(at, siblings, heads) for at in (*along(way), *closely(way)))
+
+
+class Squares:
+    """The delayed wires that are laid; `crowded` counts those that others left no room for their
+    square, or whose square others have no room for."""
+
+    def __init__(self) -> None:
+        self.tails: dict[Way, Rect] = {}  # what each delayed wire leaves
+        self.crowded = 0
+
+    def with_room(self, delayed: bool, field: Field, tail: Rect, find: Callable[[], Way]) -> Way:
+        """The way of a wire from `tail` that can be found in a field, `delayed` or not, which
+        leaves room for all squares: if need be one that goes apart from all that leave `tail`."""
+        way, wires = find(), field.wires
+        tails = {laid: self.tails[laid] for laid in wires.ways if laid in self.tails}
+        own = tail if delayed else None
+        if not rooms(way, own, tails, wires.ways):
+            field.wires = Laid(as_strangers(wires.ways, tail))
+            apart, field.wires = find(), wires
+            if rooms(apart, own, tails, wires.ways):
+                way = apart
+            else:
+                self.crowded += 1
+        if delayed:
+            self.tails[way] = tail
+        return way
+
+
+def rooms(way: Way, tail: Rect | None, tails: dict[Way, Rect], laid: Sequence[Way]) -> bool:
+    """Whether a new way leaves room for the squares of those with `tails`; and itself has room for
+    one, if it has a `tail`."""
+    return all(room(other, [*laid, way], own) for other, own in tails.items()) and \
+        (tail is None or room(way, laid, tail))
+
+
+def as_strangers(ways: Iterable[Way], tail: Rect) -> list[Way]:
+    """Wires, those from `tail` as if they began a hair further on: another that leaves it does not
+    go together with them then, but keeps away."""
+    return [(further(*way[:2]), *way[1:]) if crosses(way[0], way[0], tail, 1.0) else way
+            for way in ways]
+
+
+def further(p: Point, q: Point) -> Point:
+    """A point that is a hair nearer to the next one of its way."""
+    part = HAIR / (far(p, q) or 1.0)
+    return p[0] + (q[0] - p[0]) * part, p[1] + (q[1] - p[1]) * part
