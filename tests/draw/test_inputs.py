@@ -407,3 +407,25 @@ def test_a_number_that_is_another_at_every_step_is_not_that_of_the_first(step, w
 def test_the_player_tells_inputs_of_one_name_apart():
     names = [node["name"] for node in draw.player(gradient_flow(graphs.window(3))).data["nodes"]]
     assert {"‹x₁ × x₀›", "‹x₂ × x₁›", "x₃"} <= set(names)
+
+
+@pytest.mark.parametrize("T", [2, 7])
+@pytest.mark.parametrize("before", [0, -3])
+def test_what_was_made_before_the_first_step_stands_where_it_is_first_read(before, T):
+    """At a step at which nothing is computed there is no column."""
+    with timestep(before):
+        right = [Value(0.05, name="y")]
+
+    def read(t):
+        right.append(Value(0.1 * t, name="y"))
+        return right[-2] + right[-1]
+
+    root = loop(T, read)
+    for first, last in (T, 0), (1, 1), (0, 1):
+        drawing = draw.unrolled(root, first=first, last=last).drawing
+        assert faults(drawing) == []
+    drawing = draw.unrolled(root, first=T).drawing
+    assert len(texts(drawing, "y")) == T + 1
+    assert not any(box.role.startswith("weight") for box in drawing.boxes
+                   if plain(box.text).startswith("y"))
+    assert faults(draw.rolled(root).drawing) == []

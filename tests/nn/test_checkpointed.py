@@ -145,6 +145,22 @@ def test_the_ledger_has_every_step_and_what_opens_is_the_same_graph(kind):
                                                                  for n in tg.nodes(plain)]
 
 
+@pytest.mark.parametrize(("kind", "start", "reverse"), [
+    (nn.RNN, "zeros", False), (nn.LSTM, "zeros", True), (nn.GRU, "zeros", False),
+    (nn.RNN, "learned", True)])
+def test_where_samples_start_anew_fused_chunks_open_to_the_same_picture(kind, start, reverse):
+    """All chunks start anew from one state, that of before the first step."""
+    reset = np.ones((4, B), bool)
+    reset[-1 if reverse else 0] = False
+    pictures = set()
+    for every in (None, 2, 3):
+        layer = kind(I, H, seed=1, return_sequences=True, reverse=reverse, initial_state=start,
+                     fused=every is not None, checkpoint_every=every)
+        loss = (layer(XS[:4], reset_mask=reset) ** 2).sum()
+        pictures.add(draw.unrolled(loss, level="cell").svg())
+    assert len(pictures) == 1
+
+
 def test_a_norm_that_is_only_a_part_is_not_given():
     layer = nn.RNN(I, H, seed=1, return_sequences=True, checkpoint_every=3)
     flow = tg.gradient_flow((layer(XS) ** 2).sum())

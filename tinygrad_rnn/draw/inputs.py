@@ -70,13 +70,15 @@ def family(found: Survey, x: Node) -> Hashable:
 
 def families(found: Survey, wanted: set[Hashable]) -> list[dict[Node, Readers]]:
     """All members of some families, each with its readers; what was made at a step is there from
-    that step on."""
+    that step on, if anything is computed at it: before the first one nothing is."""
     known: dict[Node, Readers | None] = {}
     members: dict[Hashable, dict[Node, Readers]] = {}
+    steps = set[int]()
     for node in found.computed:
         when = found.when(node) if not found.stands_for(node) else None
         if when is None:
             continue
+        steps.add(when)
         for _, operand in walk.parents(node):
             x = found.source(operand)
             if x not in known:
@@ -88,7 +90,8 @@ def families(found: Survey, wanted: set[Hashable]) -> list[dict[Node, Readers]]:
                         own[made] = x
             if (readers := known[x]) is not None:
                 readers.setdefault(when, node)
-    return [*members.values()]
+    return [{x: {when: node for when, node in readers.items() if when in steps}
+             for x, readers in own.items()} for own in members.values()]
 
 
 def inputs_among(found: Survey, members: dict[Node, Readers]) -> list[Node]:
