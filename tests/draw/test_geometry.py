@@ -88,7 +88,7 @@ def test_what_was_wrong_once(start):
     1280, 2064,  # wires ran through boxes where three states skip steps
     216, 520, 656,  # ends of wires met, and wires lay on one another
     1029,  # two boxes that use each other stood in one layer
-    1091, 1766,  # the shape of a context, or the name of a layer, lay on an arrow
+    258, 1091, 1766,  # a number lay on a first state; a shape, a name of a layer, on an arrow
     912, 1416, 1608,  # first states stood on weights; dots on words and rails
     214, 1015, 1021, 128,  # words stood on boxes and words
     264, 1533,  # wires struck through numbers and words

@@ -95,8 +95,7 @@ class Turned:
         self.drawn = {wire: ink.drawn[twin] for wire, twin in zip(scene.wires, grid.scene.wires)
                       if twin in ink.drawn}
         self.ways = [tuple(map(turn, grid.way(wire))) for wire in grid.scene.wires]
-        self.labels, self.crowded = list[Label](), 0
-        self.taken, self.edges = Places(), Places()  # as in Ink
+        self.labels, self.crowded, self.taken, self.edges = list[Label](), 0, Places(), Places()
         self.lanes, self.heads = lanes_and_heads(self.lines)
         for box in self.boxes.values():
             self.taken.add(box.sides)
@@ -126,8 +125,9 @@ class Turned:
                 self.say(beside(box), lag_text(wire), size=style.TINY, halo=True)
         for glyph in self.scene.glyphs():
             if glyph.note and not any(glyph is rail.glyph for rail in self.scene.rails):
-                self.say(beside(self.boxes[glyph.id]), glyph.note, bold=glyph.when is not None,
-                         air=AIR)
+                box = self.boxes[glyph.id]
+                above = [((box.x, box.sides[1] - 6 - 16 * i), "middle") for i in range(4)]
+                self.say([*beside(box), *above], glyph.note, bold=glyph.when is not None, air=AIR)
         if self.scene.backwards:
             add_gradients(self, self.scene.wires, self.boxes.values(), self.between)
         for wire, way in zip(self.scene.wires, self.ways):

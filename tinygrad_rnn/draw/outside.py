@@ -127,17 +127,24 @@ def note_below(rect: Rect, note: Text) -> Rect:
 
 
 def note_at(grid: TimeGrid, rect: Rect, note: Text) -> Point:
-    """Where the middle of such a note stands: below, or above where the number of a state in the
-    step before comes so far."""
-    x = centre(rect)[0]
-    i = bisect_right(grid.left, x) - 1
+    """Where the middle of such a note stands: below, or where the number of a state in the step
+    before comes so far, above or further away, on no box."""
+    x, i = centre(rect)[0], bisect_right(grid.left, centre(rect)[0]) - 1
+    below = note_below(rect, note)
     column = grid.scene.columns[i] if i >= 0 else None
-    words = [] if column is None or column.step is None else grid.of(column).stamp(
-        column.when).words
-    left, top, right, bottom = note_below(rect, note)
-    free = all(left >= r[2] or right <= r[0] or top >= r[3] or bottom <= r[1]
-               for r in (moved(r, grid.left[i]) for r in words))
-    return x, rect[3] + 13 if free else rect[1] - 6
+    if column is None or column.step is None:
+        return x, rect[3] + 13
+    words = [moved(r, grid.left[i]) for r in grid.of(column).stamp(column.when).words]
+    taken = [*words, *(grid.rects[g] for c in grid.scene.columns[i:i + 2] for g in c.glyphs),
+             *(grid.rects[g] for g in grid.scene.initial)]
+    far = next((dy for dy in (0.0, rect[1] - rect[3] - 19, 14.0, rect[1] - rect[3] - 33)
+                if not any(touch(moved(below, 0.0, dy), r) for r in (taken if dy else words))), 0.0)
+    return x, rect[3] + 13 + far
+
+
+def touch(a: Rect, b: Rect) -> bool:
+    """Whether two boxes overlap."""
+    return a[0] < b[2] and a[2] > b[0] and a[1] < b[3] and a[3] > b[1]
 
 
 def with_note(rect: Rect, note: Text) -> Rect:
