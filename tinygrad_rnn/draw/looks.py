@@ -84,7 +84,7 @@ def find_initial(reader: Reader) -> None:
             state = ports.get((wire.head.key, wire.position))
             earlier = state is None and is_earlier(reader, x.node, wire)
             again = wire.head.backward and x in entries
-            if state is not None or earlier or again or starts_alone(reader, x.node):
+            if state is not None or earlier or again or called_first(reader, x.node):
                 named = x.node.name is not None and bool(entries.get(x))  # it stands there once
                 state = next(iter(entries[x])) if named else state
                 entries.setdefault(x, {}).setdefault(state, []).append(wire)
@@ -99,7 +99,7 @@ def find_initial(reader: Reader) -> None:
                 wire.tail, wire.kind = glyph, "needed" if wire.head.backward else "carried"
 
 
-def starts_alone(reader: Reader, x: Node) -> bool:
+def called_first(reader: Reader, x: Node) -> bool:
     """Whether `x` is called h0 and steps make an h: where there is one step, or each does something
     else, nothing else tells it from an input."""
     return (x.name or "").endswith("0") and base_name(x) in \
@@ -192,8 +192,8 @@ def find_numbered(reader: Reader) -> None:
     for places in kin.values():
         ages = {key: {age for _, age in members} for key, members in places.items()}
         sliced = any(glyph.node in reader.found.slices for glyph, _ in next(iter(places.values())))
-        if len({len(own) for own in ages.values()} | {1}) > 1 or sliced and len(places) == 1 \
-                or not sliced and ages != {key: {0} for key in ages}:
+        if any(len(own) > 1 for own in ages.values()) or (
+                len(places) == 1 if sliced else any(own != {0} for own in ages.values())):
             continue
         for glyph, age in (one for members in places.values() for one in members):
             glyph.age = age if glyph.age is None else glyph.age

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from . import style
-from .blocks import Block
+from .blocks import Block, overlap
 from .contexts import afterwards, with_given
 from .labels import Text, width
 from .model import Point
@@ -137,14 +137,10 @@ def note_at(grid: TimeGrid, rect: Rect, note: Text) -> Point:
     words = [moved(r, grid.left[i]) for r in grid.of(column).stamp(column.when).words]
     taken = [*words, *(grid.rects[g] for c in grid.scene.columns[i:i + 2] for g in c.glyphs),
              *(grid.rects[g] for g in grid.scene.initial)]
-    far = next((dy for dy in (0.0, rect[1] - rect[3] - 19, 14.0, rect[1] - rect[3] - 33)
-                if not any(touch(moved(below, 0.0, dy), r) for r in (taken if dy else words))), 0.0)
+    ways = 0.0, rect[1] - rect[3] - 19, 14.0, rect[1] - rect[3] - 33
+    far = next((dy for dy in ways if not any(overlap(moved(below, 0.0, dy), r)
+                                             for r in (taken if dy else words))), 0.0)
     return x, rect[3] + 13 + far
-
-
-def touch(a: Rect, b: Rect) -> bool:
-    """Whether two boxes overlap."""
-    return a[0] < b[2] and a[2] > b[0] and a[1] < b[3] and a[3] > b[1]
 
 
 def with_note(rect: Rect, note: Text) -> Rect:
