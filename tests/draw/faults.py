@@ -308,25 +308,30 @@ APART = 4.0  # so far the square of a delay is from every arrow head
 
 
 def undelayed(drawing):
-    """Black squares of delays that come too near to an arrow head or to a dot where wires part; and
-    those through which another wire of the same thing runs, which would seem to be delayed too."""
+    """Black squares of delays that come too near to an arrow head or to a dot where wires part;
+    delayed wires that run through no square or through several; and others that run through one,
+    which would seem to be delayed too."""
     squares = [box for box in drawing.boxes if box.role == "delay"]
     lines = [(line, around(line)) for line in drawing.lines if squares]
     heads = [(line, head_rect(line.points[-1], line.points[-2], *style.head(line.width)))
              for line, _ in lines if line.arrow]
     dots = [box for box in drawing.boxes if ".parting" in box.id and box.w < 8]
+    passed = {line.id: 0 for line, _ in lines if LAG.match(line.title)}
     for box in squares:
         yield from (f"{box.id} is at the head of {line.id}"
                     for line, head in heads if overlap(box.sides, head, 0.01 - APART))
         yield from (f"{box.id} is on {dot.id}" for dot in dots if overlap(box.sides, dot.sides, 0))
         tail = box.id.partition("--")[0]
-        through = [line.id for line, rect in lines
+        through = [line for line, rect in lines
                    if forwards(line)[0] == tail and overlap(rect, box.sides, 0) and any(
                        meets(p, q, box.sides, 0.0) for p, q in itertools.pairwise(line.points))]
-        if len(through) > 1:
-            yield f"{box.id} is on {' and '.join(through)}"
+        passed |= {line.id: passed[line.id] + 1 for line in through if line.id in passed}
+        if len({line.title if line.id in passed else "" for line in through}) != 1:
+            yield f"{box.id} is on {' and '.join(line.id for line in through)}"
+    yield from (f"{id} is delayed {count} times" for id, count in passed.items() if count != 1)
 
 
+LAG = re.compile("t[−+][0-9]")  # how a delayed wire is called
 SAID = re.compile(r"(Δ)[^:]* = |‖?∂.*/∂(.+?)‖? = ")  # what a step gives; the gradient of what
 
 

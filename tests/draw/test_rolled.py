@@ -64,7 +64,11 @@ ROLLED = {
 
 
 def said(picture):
-    return [plain(label.text) for label in picture.drawing.labels]
+    return said_of(picture.drawing)
+
+
+def said_of(drawing):
+    return [plain(label.text) for label in drawing.labels]
 
 
 @pytest.mark.parametrize("name", ROLLED)
@@ -252,10 +256,10 @@ def looking_back(T, source):
 @pytest.mark.parametrize(("source", "words"), [
     (lambda t, h, first: h[-1] if t > 1 else first, {"t−1"}),
     (lambda t, h, first: first if t < 3 else h[-1 - t % 2],
-     {"t−1, t = 4, 6, 8", "t−2, t = 3, 5, 7, 9"}),
+     {"t−2, t = 3, 5, 7, 9; t−1, t = 4, 6, 8"}),
     (lambda t, h, first: h[-1] if t not in (1, 4) else first, {"t−1, t ≠ 4", "t = 1, 4"}),
     (lambda t, h, first: first if t == 1 else h[-1] if t < 5 else h[-3],
-     {"t−1, t < 5", "t−3, t > 4"}),
+     {"t−1, t < 5; t−3, t > 4"}),
 ])
 def test_a_delay_or_a_first_state_that_only_some_steps_use_says_which(source, words):
     picture = draw.rolled(looking_back(9, source))
@@ -269,7 +273,55 @@ def test_which_steps_have_a_delay_is_said_once(direction):
         return first if t < 3 else h[-1 - t % 2]
 
     words = said(draw.rolled(looking_back(9, source), direction=direction))
-    assert [word for word in words if "4, 6" in word] == ["t−1, t = 4, 6, 8"]
+    assert [word for word in words if "4, 6" in word] == ["t−2, t = 3, 5, 7, 9; t−1, t = 4, 6, 8"]
+
+
+def crossing(T, lags):
+    """h_t reads an older h twice for each of some lags: h_{t-1} tanh(h_{t-1}), say; in a scope."""
+    h = [Value(0.1 * i + 0.9, name="h0") for i in range(-max(lags), 0)]
+    for t in range(1, T + 1):
+        with timestep(t), scope("part"):
+            made = 1.0
+            for d in lags:
+                made = made * (ops.tanh(h[-d]) * h[-d])
+            h.append(ops.tanh(made).named("h"))
+    return h[-1]
+
+
+@pytest.mark.parametrize("direction", ["right", "down"])
+@pytest.mark.parametrize("lag", [1, 2])
+def test_wires_of_one_thing_with_one_lag_have_one_square(lag, direction):
+    """Each had its own, and where they went together there were two on one wire."""
+    drawing = draw.rolled(crossing(9, (lag,)), direction=direction).drawing
+    assert faults(drawing) == []
+    assert [box.role for box in drawing.boxes].count("delay") == 1
+    assert len([line for line in drawing.lines if line.title == f"t−{lag}"]) == 2
+
+
+@pytest.mark.parametrize("direction", ["right", "down"])
+@pytest.mark.parametrize("collapse", [(), "part"])
+def test_wires_with_other_lags_have_squares_of_their_own(collapse, direction):
+    """In a box all of them come to the same place; their squares had one name."""
+    drawing = draw.rolled(crossing(9, (1, 2)), direction=direction, collapse=collapse).drawing
+    assert faults(drawing) == []
+    squares = [box.id for box in drawing.boxes if box.role == "delay"]
+    assert len(set(squares)) == len(squares) >= 2
+    assert {word for word in said_of(drawing) if word[:2] == "t−"} == {"t−1", "t−2"}
+
+
+def irregular(t, h, first):
+    """One operand: of the step before at step 2, of three steps ago later."""
+    return first if t in (1, 3) else h[-1] if t == 2 else h[-3]
+
+
+@pytest.mark.parametrize("direction", ["right", "down"])
+def test_one_operand_that_is_read_with_several_lags_has_one_wire(direction):
+    """There were two wires to one operand, each with a square of its own."""
+    drawing = draw.rolled(looking_back(9, irregular), direction=direction).drawing
+    assert [box.role for box in drawing.boxes].count("delay") == 1
+    assert [plain(label.text) for label in drawing.labels if plain(label.text)[:2] == "t−"] == \
+        ["t−3; t−1, only t = 2"]
+    assert [line.title for line in drawing.lines if line.title] == ["t−3; t−1"]
 
 
 def looked_at(T, times):

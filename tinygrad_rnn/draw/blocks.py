@@ -236,9 +236,11 @@ def line_of(wire: Wire, way: Way, ids: Counter[str], tail: str | None = None,
             head: str | None = None, arrow: bool = True) -> Line:
     """A wire along its way; where the gradient is shown, it runs backwards. `tail` and `head` are
     the ids of what it really joins (the dot on a rail, say)."""
-    name = f"{wire.tail.id}--{wire.head.id}"
-    ids[name] += 1
-    name = name if ids[name] == 1 else f"{name}.{ids[name]}"
+    name = first = f"{wire.tail.id}--{wire.head.id}"
+    while name in ids:  # another wire may be called like the second of these
+        ids[first] += 1
+        name = f"{first}.{ids[first]}"
+    ids[name] = 1
     tail, head = tail or wire.tail.id, head or wire.head.id
     if wire.backwards:
         tail, head, way = head, tail, tuple(reversed(way))

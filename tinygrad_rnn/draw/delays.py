@@ -1,16 +1,19 @@
 """Delays: where the black square of a delayed wire can stand.
 
-The question this file answers: *which wire does a square delay?*
+The question this file answers: *which wires does a square delay?*
 
-What is on a stem that several wires share would delay them all, and what covers an arrow head hides
-where a wire goes. So a square stands on the part of a wire that is its own, away from heads.
+What is on a stem that several wires share delays them all, and what covers an arrow head hides
+where a wire goes. So a square stands away from heads, on the part of a wire that is its own, or
+that it shares with wires of the same lag only: these have one square then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
+from .blocks import overlap
 from .heads import drawn_head
 from .laid import Laid, crosses
 from .model import Point
@@ -69,45 +72,86 @@ def fits(at: Point, others: Iterable[Sequence[Point]], heads: Iterable[Rect]) ->
         and not any(crosses(p, q, square(at), WIRE) for way in others for p, q in pairwise(way))
 
 
-def room(way: Way, laid: Iterable[Way], tail: Rect) -> bool:
-    """Whether a square fits somewhere on a wire that leaves `tail`, beside those that are laid."""
+def straight(way: Way, at: Point) -> int | None:
+    """The axis along which a way runs straight through a square at a point: 0 is level, 1 upright;
+    or None, if it does not."""
+    left, top, right, bottom = square(at, WIRE)
+    for p, q in pairwise(way):
+        axis = int(p[0] == q[0])
+        if crosses(p, q, (*at, *at), WIRE / 2) and not any(
+                left < x < right and top < y < bottom for x, y in (p, q)):
+            return axis
+    return None
+
+
+def with_it(way: Way, same: Iterable[Way], at: Point) -> list[Way]:
+    """Those of some wires with the `same` lag that a square at a point of a way delays too."""
+    axis = straight(way, at)
+    return [other for other in same if axis is not None and straight(other, at) == axis]
+
+
+def room(way: Way, laid: Iterable[Way], tail: Rect, same: Collection[Way],
+         boxes: Sequence[Rect]) -> bool:
+    """Whether a square fits somewhere on a wire that leaves `tail`, beside those that are laid and
+    some boxes; it may be that of others with the `same` lag too."""
     others = [other for other in laid if other != way]
     heads = [drawn_head(other, THICK) for other in (way, *others)]
     siblings = [other for other in others if crosses(other[0], other[0], tail, 1.0)]
-    return any(fits(at, siblings, heads) for at in (*along(way), *closely(way)))
+    apart = [other for other in siblings if other not in same]
+    alike = [other for other in siblings if other in same]
+    for at in (*along(way), *closely(way)):
+        left = [*apart, *(set(alike) - set(with_it(way, alike, at)))] if alike else apart
+        if fits(at, left, heads) and not any(overlap(square(at, HEAD), box) for box in boxes):
+            return True
+    return False
+
+
+class Delayed(NamedTuple):
+    """A delayed wire: what it leaves, and its lag, which it may have in common with others."""
+
+    tail: Rect
+    lag: Hashable
 
 
 class Squares:
-    """The delayed wires that are laid; `crowded` counts those that others left no room for their
-    square, or whose square others have no room for."""
+    """The delayed wires that are laid; those without room for a square, because of others, are
+    `crowded`."""
 
     def __init__(self) -> None:
-        self.tails: dict[Way, Rect] = {}  # what each delayed wire leaves
-        self.crowded = 0
+        self.delayed: dict[Way, Delayed] = {}
+        self.crowded = set[Way]()
 
-    def with_room(self, delayed: bool, field: Field, tail: Rect, find: Callable[[], Way]) -> Way:
-        """The way of a wire from `tail` that can be found in a field, `delayed` or not, which
-        leaves room for all squares: if need be one that goes apart from all that leave `tail`."""
+    def with_room(self, lag: Hashable, field: Field, tail: Rect, find: Callable[[], Way]) -> Way:
+        """The way of a wire from `tail` that can be found in a field, of some `lag` or of none,
+        which leaves room for all squares: if need be one that goes apart from all that leave
+        `tail`."""
         way, wires = find(), field.wires
-        tails = {laid: self.tails[laid] for laid in wires.ways if laid in self.tails}
-        own = tail if delayed else None
-        if not rooms(way, own, tails, wires.ways):
+        laid = {way: self.delayed[way] for way in wires.ways if way in self.delayed}
+        own = Delayed(tail, lag) if lag else None
+        without = self.without(way, own, laid, field)
+        if without:
             field.wires = Laid(as_strangers(wires.ways, tail))
             apart, field.wires = find(), wires
-            if rooms(apart, own, tails, wires.ways):
-                way = apart
-            else:
-                self.crowded += 1
-        if delayed:
-            self.tails[way] = tail
+            less = self.without(apart, own, laid, field)
+            if len(less) < len(without):
+                way, without = apart, less
+        self.crowded |= without
+        if own:
+            self.delayed[way] = own
         return way
 
-
-def rooms(way: Way, tail: Rect | None, tails: dict[Way, Rect], laid: Sequence[Way]) -> bool:
-    """Whether a new way leaves room for the squares of those with `tails`; and itself has room for
-    one, if it has a `tail`."""
-    return all(room(other, [*laid, way], own) for other, own in tails.items()) and \
-        (tail is None or room(way, laid, tail))
+    def without(self, way: Way, own: Delayed | None, delayed: dict[Way, Delayed],
+                field: Field) -> set[Way]:
+        """The wires without room for a square, but for those that are known, if a new way were laid
+        in a field, where some are `delayed`."""
+        every = {**delayed, way: own} if own else delayed
+        found = set[Way]()
+        for one, it in every.items():
+            same = [other for other, its in every.items() if its == it]
+            if one not in self.crowded and not room(
+                    one, [*field.wires.ways, way], it.tail, same, field.boxes):
+                found.add(one)
+        return found
 
 
 def as_strangers(ways: Iterable[Way], tail: Rect) -> list[Way]:

@@ -1,53 +1,85 @@
 """Lags: the black squares of delayed wires, and how many steps ago is meant, beside each.
 
-The question this file answers: *where on its wire does a delay stand?*
+The question this file answers: *where on its wires does a delay stand?*
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from . import style
-from .delays import along, closely, fits, halfway, square
+from .delays import along, closely, fits, halfway, square, with_it
 from .heads import drawn_head
 from .labels import Run, Text
 from .model import Box, Label, Point
 from .paper import label_rect
+from .routing import Way
 from .scene import Wire
 from .spots import Spot, around_square, free, level_with
 
 if TYPE_CHECKING:
     from .ink import Ink
 
+GLYPH = 9  # so many lines close by are as bad as a glyph
 
-def delay(ink: Ink, wire: Wire) -> None:
-    """The black square on the longest stretch of a delayed wire that is its own, where no other
-    line crosses, and the lag beside it."""
-    lag, way = lag_text(wire), ink.grid.way(wire)
-    found, more = (clear_squares(ink, wire, places) for places in (along(way), closely(way)))
-    if not found and not more:
+
+def add_delays(ink: Ink) -> None:
+    """The squares of all delayed wires: one for those of one thing with one lag that go together,
+    as far as there is a place where all of them do."""
+    groups: dict[Hashable, list[Wire]] = {}
+    for wire in ink.scene.wires:
+        if wire.delay:
+            groups.setdefault((wire.tail, wire.lags), []).append(wire)
+    for wires in groups.values():
+        while wires:
+            wires = delay(ink, wires)
+
+
+def delay(ink: Ink, wires: list[Wire]) -> list[Wire]:
+    """The black square of the first of some wires with one lag, where it delays as many of them as
+    can be and no other line crosses; the lag beside it. Returns those that are still without."""
+    wire, *more = wires
+    way, lag = ink.grid.way(wire), lag_text(wire)
+    ways = {other: ink.grid.way(other) for other in more}
+    found, less = clear_squares(ink, wire, ways, along(way), [*closely(way)])
+    if not found and not less:
         ink.crowded, found = ink.crowded + 1, [halfway(way)]
-    places = [(spot, at) for squares in (found, more)
+    places = [(spot, at) for squares in (found, less)
               for near in (around_square, level_with) for at in squares for spot in near(at)]
     said = lag_spot(ink, [spot for spot, _ in places], lag)
     x, y = next((at for spot, at in places if spot == said), places[0][1])
-    ink.boxes.append(Box(f"{wire.tail.id}--{wire.head.id}.{wire.position}.delay", x, y, 8, 8,
-                         "rect", "delay", title="a delay"))
+    ink.boxes.append(Box(square_of(wire), x, y, 8, 8, "rect", "delay", title="a delay"))
     ink.taken.add(square((x, y)))
     ink.say(said[0], lag, "text", style.TINY, said[1], halo=True)
+    gone = with_it(way, ways.values(), (x, y))
+    return [other for other in more if ways[other] not in gone]
 
 
-def clear_squares(ink: Ink, wire: Wire, places: Iterable[Point]) -> list[Point]:
-    """Those of some places for the square of a wire where it fits, and no glyph is; where few lines
-    run close by first."""
-    name, own = f"{wire.tail.id}--", ink.drawn[wire]
+def square_of(wire: Wire) -> str:
+    """What the square of a delayed wire is called."""
+    return f"{wire.tail.id}--{wire.head.id}.{wire.position}.{wire.delay}.delay"
+
+
+def clear_squares(ink: Ink, wire: Wire, more: dict[Wire, Way],
+                  *places: list[Point]) -> list[list[Point]]:
+    """Those of some places for the square of a wire where it fits, no glyph is, and it delays as
+    many of some `more` wires by as anywhere; where few lines run close by first."""
+    name, way, index = f"{wire.tail.id}--", ink.grid.way(wire), ink.drawn
+    mine = {index[wire], *(index[other] for other in more)}
     others = [line.points for i, line in enumerate(ink.lines)
-              if i != own and line.id.startswith(name)]
+              if i not in mine and line.id.startswith(name)]
     heads = [drawn_head(line.points, line.width) for line in ink.lines if line.arrow]
-    crowds = {at: crowd(ink, at, wire) for at in places if fits(at, others, heads)}
-    return [at for at in sorted(crowds, key=lambda at: crowds[at]) if crowds[at] < 9]
+    found: dict[Point, tuple[int, int]] = {}  # how many more it delays, and what is close by
+    for at in dict.fromkeys(at for some in places for at in some):
+        gone = with_it(way, more.values(), at)
+        left = [other for other in more.values() if other not in gone]
+        if fits(at, [*others, *left], heads) and (near := crowd(ink, at, wire)) < GLYPH:
+            found[at] = len(gone), near
+    most = max((count for count, _ in found.values()), default=0)
+    return [sorted((at for at in some if at in found and found[at][0] == most),
+                   key=lambda at: found[at][1]) for some in places]
 
 
 def lag_spot(ink: Ink, places: list[Spot], lag: Text) -> Spot:
@@ -62,16 +94,21 @@ def lag_spot(ink: Ink, places: list[Spot], lag: Text) -> Spot:
 
 def lag_text(wire: Wire) -> Text:
     """How many steps ago: t−1; and which steps look back, if not all that can: t−3, some t."""
-    lag = Run("t", "i"), Run(f"−{wire.delay}" if wire.delay > 0 else f"+{-wire.delay}")
-    return (*lag, Run(", "), *wire.note) if wire.note else lag
+    said = [(*ago(delay), *((Run(", "), *note) if note else ())) for delay, note in wire.lags]
+    return tuple(run for i, text in enumerate(said) for run in ((Run("; "),) * (i > 0) + text))
+
+
+def ago(delay: int) -> Text:
+    """How many steps ago."""
+    return Run("t", "i"), Run(f"−{delay}" if delay > 0 else f"+{-delay}")
 
 
 def crowd(ink: Ink, at: Point, wire: Wire) -> int:
-    """How many lines other than `wire` run close to a point; a glyph counts for nine."""
+    """How many lines other than `wire` run close to a point; a glyph counts for many."""
     x, y = at
     name = f"{wire.tail.id}--{wire.head.id}"
     near = sum(min(p[0], q[0]) < x + 9 and max(p[0], q[0]) > x - 9
                and min(p[1], q[1]) < y + 9 and max(p[1], q[1]) > y - 9
                for line in ink.lines if not line.id.startswith(name)
                for p, q in pairwise(line.points))
-    return near + 9 * ink.taken.touch((x - 8, y - 8, x + 8, y + 8))
+    return near + GLYPH * ink.taken.touch((x - 8, y - 8, x + 8, y + 8))

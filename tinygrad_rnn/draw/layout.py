@@ -58,4 +58,4 @@ def roomy(scene: Scene) -> Ink:
         tried.append(Ink(grid))
         if not tried[-1].all_crowded or tried[-1].grid.crowded > HOPELESS:
             break
-    return min(tried, key=lambda ink: ink.all_crowded)
+    return min(tried, key=lambda ink: (ink.all_crowded, ink.grid.crowded))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from . import spots, style
 from .labels import Text, plain, width
-from .lags import delay
+from .lags import add_delays
 from .model import Box, Label, Line, Point
 from .nearest import Nearest, from_head, from_middle
 from .paper import label_rect
@@ -31,9 +31,7 @@ def add_numbers(ink: Ink) -> None:
     for rail in ink.scene.rails:
         step_notes(ink, rail)
         tap_notes(ink, rail)
-    for wire in ink.scene.wires:
-        if wire.delay:
-            delay(ink, wire)
+    add_delays(ink)
     if ink.scene.backwards:
         add_gradients(ink, ink.scene.wires, ink.boxes, partial(between, ink.grid))
         return

@@ -48,7 +48,7 @@ class Ways:
     def all_crowded(self) -> int:
         """How many wires found no place of their own, when all are laid."""
         laid = bool(self.passages or self.known)
-        return self.crowded + self.squares.crowded + self.terms.crowded if laid else 0
+        return self.crowded + len(self.squares.crowded) + self.terms.crowded if laid else 0
 
     def put(self, wire: Wire, way: Way) -> None:
         """Keep the way of a wire that was laid elsewhere."""
@@ -203,7 +203,7 @@ class Ways:
         lefts = [(grid.rects[g][0], centre(grid.rects[g])[1]) for g in grid.scene.totals
                  if g in grid.rects]  # where their rails come in
         field.expected = [head_of(((x - 2 * SHAFT[0], y), (x, y)), False) for x, y in lefts]
-        way = self.squares.with_room(wire.delay != 0, field, a, partial(
+        way = self.squares.with_room(wire.lags, field, a, partial(
             route, field, a, b, sorted(dict.fromkeys(xs)), levels, limits, wire.kind == "fed"))
         own = [end.point for end in doors(a)]
         self.crowded += field.crowded(way, own) or not field.clear(way, (a, b))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 
 from .labels import Text
 from .parts import Steps
@@ -186,3 +187,22 @@ def lag(wire: Wire) -> int:
 def last_step(stage: int) -> str:
     """What the last step of a stage is called: that of the first one T, that of the next T′."""
     return "T" + "′" * stage
+
+
+def told_together(scene: Scene, uses: Mapping[Wire, Uses]) -> Scene:
+    """A rolled graph with one wire for an operand that some steps read so late and others so; what
+    is the rule comes first, `t−2; t−1, only t = 2`."""
+    groups: dict[Hashable, list[Wire]] = {}
+    for wire in scene.wires:
+        key = (wire.tail, wire.head, wire.position) if wire.delay else wire
+        groups.setdefault(key, []).append(wire)
+    wires: list[Wire] = []
+    for group in groups.values():
+        first, *more = sorted(group, key=lambda wire: bool(wire.note))
+        ends = [{b for part in wire.parts() for _, b in uses[part]} for wire in group]
+        if more and sum(map(len, ends)) == len(set().union(*ends)):  # no step reads both
+            title = "; ".join(wire.title for wire in (first, *more))
+            also = tuple((wire.delay, wire.note) for wire in more)
+            group = [replace(first, title=title, also=also)]
+        wires += group
+    return replace(scene, wires=wires)

@@ -19,6 +19,7 @@ from . import glyphs, wording
 from .alike import Alike, Unread
 from .inputs import unnumbered
 from .labels import Run, Text, clean, plain, roman, symbol
+from .lags import ago
 from .names import Names, safe
 from .presence import Presence, Spot, Uses, Whens, lag
 from .scattered import lettered, timed
@@ -201,7 +202,9 @@ class Quotient:
                 wire.arrives, wire.note = first, last
             else:
                 wire.note = first or last or wire.note
-            wire.title = self.presence.listed(first) or self.presence.listed(last) or wire.title
+            late = plain(ago(wire.delay)) if wire.delay else ""
+            told = self.presence.listed(first) or self.presence.listed(last)
+            wire.title = ", ".join(filter(None, (late, told)))
 
 
 def bridges_apart(scene: Scene) -> None:

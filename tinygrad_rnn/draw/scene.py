@@ -93,6 +93,7 @@ class Wire:
     width: float = 1.2
     dash: str = ""
     delay: int = 0  # of a rolled graph: how many steps the operand is older
+    also: tuple[tuple[int, Text], ...] = ()  # how many at other steps, and at which
     several: list[Wire] | None = None  # where a box stands for operations: those drawn as one
 
     @property
@@ -100,6 +101,11 @@ class Wire:
         """Whether it leads on to another stage, and no gradient back: what is said of it are the
         steps that it joins, each at its own end."""
         return self.kind == "handed" and not self.backwards
+
+    @property
+    def lags(self) -> tuple[tuple[int, Text], ...]:
+        """How many steps the operand is older, and at which steps; nothing, if it is not."""
+        return ((self.delay, self.note), *self.also) if self.delay else ()
 
     def parts(self) -> list[Wire]:
         """The uses that it stands for, one by one."""
