@@ -91,7 +91,7 @@ def test_what_was_wrong_once(start):
     258, 1091, 1766,  # a number lay on a first state; a shape, a name of a layer, on an arrow
     912, 1416, 1608,  # first states stood on weights; dots on words and rails
     214, 1015, 1021, 128,  # words stood on boxes and words
-    264, 1533,  # wires struck through numbers and words
+    264, 1533, 970,  # wires struck through numbers, words and names of scopes
     297, 2046,  # two boxes had one id
     1022, 1709,  # a wire lay on a rail, and on another that left elsewhere
     1057, 1931, 235,  # terms of totals lay on wires and ran through boxes
@@ -99,6 +99,7 @@ def test_what_was_wrong_once(start):
     58, 420, 679, 848, 1602, 1637,  # notes lay on one another, wires struck through names
     1697, 2207, 2437,  # notes lay on boxes, where the font is wide
     375, 966, 1656, 1748,  # wires ran over arrow heads
+    1879,  # a wire was led on to a smaller box by a bend of no height
     500, 677, 1040, 1700,  # taps and wires ran outside of the frames of their steps
     1398,  # a stage of which no step is in view
     556, 649, 851, 1929, 1949,  # words lay on arrow heads

@@ -124,7 +124,7 @@ def onto(rect: Rect, end: Point, before: Point) -> Way:
     """The end of a line, led on to the edge of a box that it stops short of: straight, or round to
     the middle of the nearest side."""
     (x, y), (left, top, right, bottom) = end, rect
-    if y == before[1]:
+    if abs(y - before[1]) < 0.01:
         if top <= y <= bottom:
             return ((left if x < left else right if x > right else x, y),)
         middle = (left + right) / 2

@@ -85,6 +85,7 @@ def before(start: float, boxes: Iterable[Box], labels: Iterable[Label],
         if start - ASIDE < label.x < start:
             taken.add(label)
     for line in lines:
-        if any(start - ASIDE < x < start for x, _ in line.points):
+        xs = [x for x, _ in line.points]
+        if min(xs) < start and max(xs) > start - ASIDE:
             crossed.add(line)
     return taken, crossed
