@@ -212,7 +212,8 @@ def overlap(a: Rect, b: Rect) -> bool:
 def box_of(glyph: Glyph, rect: Rect) -> Box:
     """A glyph at its place."""
     left, top, right, bottom = rect
-    shape = {"circle": "circle", "box": "rect"}.get(glyph.shape, "round")
+    even = abs(right - left - bottom + top) < 0.01
+    shape = {"circle": "circle" if even else "round", "box": "rect"}.get(glyph.shape, "round")
     return Box(
         glyph.id,
         (left + right) / 2,

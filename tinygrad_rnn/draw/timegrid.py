@@ -7,9 +7,13 @@ Linear in the number of steps: what depends on the step is only where its column
 
 from __future__ import annotations
 
+from math import dist
+
 from . import firsts, style
 from .contexts import between
+from .heads import LONG
 from .labels import Run, Text, roman, width
+from .outlines import onto
 from .outside import around, beside, block_of, high_of, place_around
 from .passages import PASSAGES, Ways
 from .routing import Rect, Way, centre, moved
@@ -180,7 +184,7 @@ class TimeGrid:
 
     def smaller(self) -> dict[Glyph, Rect]:
         """What is drawn smaller than the place that all steps keep for it, since its own text needs
-        less; a cell fills the place."""
+        less; a cell fills the place, and so does what a wire would reach just behind a bend."""
         found = {}
         for glyph in [g for column in self.scene.columns if column.step is not None
                       for g in column.glyphs if g.key in self.of(column).uneven]:
@@ -188,6 +192,14 @@ class TimeGrid:
             if glyph.role != "cell" and (size[0] < place[2] - place[0] - 0.01 or
                                          size[1] < place[3] - place[1] - 0.01):
                 found[glyph] = around(centre(place), glyph)
+        least = LONG[self.scene.backwards]
+        for wire in self.scene.wires if found else ():
+            for glyph, end in (wire.tail, 1), (wire.head, -1):
+                if glyph in found and {wire.tail, wire.head} <= self.column_of.keys():
+                    way = self.way(wire)[::end]
+                    led = onto(found[glyph], way[0], way[1])
+                    if len(led) > 1 and dist(*led) < least:
+                        del found[glyph]
         return found
 
     @property
