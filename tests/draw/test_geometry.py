@@ -86,6 +86,7 @@ def test_what_was_wrong_once(start):
 @pytest.mark.parametrize("seed", [
     4, 8, 18, 34, 54, 79, 97, 98, 138, 163, 179, 194, 351, 365, 1213,
     1280, 2064,  # wires ran through boxes where three states skip steps
+    1325,  # steps that a wire passed are not all of one kind
     216, 520, 656,  # ends of wires met, and wires lay on one another
     1029,  # two boxes that use each other stood in one layer
     258, 1091, 1766,  # a number lay on a first state; a shape, a name of a layer, on an arrow
@@ -99,8 +100,8 @@ def test_what_was_wrong_once(start):
     58, 420, 679, 848, 1602, 1637,  # notes lay on one another, wires struck through names
     1697, 2207, 2437,  # notes lay on boxes, where the font is wide
     375, 966, 1656, 1748,  # wires ran over arrow heads
-    1879,  # a wire was led on to a smaller box by a bend of no height
-    500, 677, 1040, 1700,  # taps and wires ran outside of the frames of their steps
+    537, 1879,  # a wire was led on to a smaller box by a bend of no height, or too near to it
+    500, 677, 1040, 1700, 2398,  # taps and wires ran outside of the frames of their steps
     1398,  # a stage of which no step is in view
     556, 649, 851, 1929, 1949,  # words lay on arrow heads
     1401, 1680, 1850, 1873, 1943, 2057, 2221, 2483,  # squares of delays had no place of their own

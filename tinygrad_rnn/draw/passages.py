@@ -19,7 +19,7 @@ from .heads import SHAFT, head_of
 from .outside import note_below
 from .routes import route
 from .routing import Field, Rect, Way, centre, moved, shifted
-from .scene import Glyph, Wire
+from .scene import Wire
 from .search import doors
 from .stamp import EDGE
 from .terms import Terms
@@ -154,15 +154,14 @@ class Ways:
         return round(abs(ay - by), 2), round(abs(ax - bx), 2)
 
     def way_key(self, wire: Wire) -> Hashable:
-        """What wires between steps that run alike have in common."""
-        a, b = self.grid.rects[wire.tail], self.grid.rects[wire.head]
+        """What wires between steps that run alike have in common: the kinds of the steps that they
+        pass, too."""
+        (first, last), grid = self.span(wire), self.grid
+        a, b = grid.rects[wire.tail], grid.rects[wire.head]
+        kinds = tuple((column.stage, grid.of(column).kinds.get(column.when))
+                      for column in grid.scene.columns[max(first, 0):last + 1])
         return (wire.tail.key, wire.head.key, wire.position, round(a[0] - b[0], 2),
-                round(a[1] - b[1], 2), wire.tail.role, self.kind(wire.tail), self.kind(wire.head))
-
-    def kind(self, glyph: Glyph) -> int | None:
-        """The kind of step that a glyph stands in."""
-        i = self.grid.column_of.get(glyph)
-        return None if i is None else self.grid.of(self.grid.scene.columns[i]).kinds.get(glyph.when)
+                round(a[1] - b[1], 2), wire.tail.role, kinds)
 
     def find_way(self, wire: Wire, laid: Iterable[Way] = (), entry: Rect | None = None,
                  others: Iterable[Rect] = ()) -> Way:

@@ -165,7 +165,7 @@ class Template:
                 y -= ZONE + (6.0 if self.noted else 0.0) if zone else 0.0
                 bottom = y
                 low = DELAY if self.grid.comes_back_low(self.scene.wires) else 0.0
-                y -= style.GAP_Y / 2 + 4 + (LABEL if self.noted else 0.0) + low
+                y -= style.GAP_Y / 2 + 6 + (LABEL if self.noted else 0.0) + low
             elif zone:
                 y -= 4.0
             spots = [(k, s.row) for k, s in self.grid.spots.items() if s.band == band]
