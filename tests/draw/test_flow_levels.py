@@ -136,3 +136,51 @@ def test_beside_sequences_every_gradient_says_of_what_it_is(many):
     told = [w for w in said if w.startswith("‖∂") and " = " in w]
     assert "‖∂L/∂L‖ = 1" in told
     assert not [w for w in told if not w.startswith("‖∂L/∂")]
+
+
+def pills(drawing):
+    """The boxes of operations, by what they say, at each step."""
+    return {t: sorted(plain(box.text) for box in drawing.boxes if box.id.startswith(f"t{t}.")
+                      and box.role in ("op", "function", "cell")) for t in range(1, 5)}
+
+
+def masked(last):
+    """An LSTM with a head, masked at the last step alone or at the one before as well."""
+    if last:
+        return graphs.padded(4, kind=nn.LSTM)
+    layer = nn.LSTM(4, 3, seed=0, return_sequences=True)
+    return graphs.priced(graphs.head()(layer(graphs.sequence(4, 4), lengths=[4, 2])))
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_a_linear_map_is_one_box_where_a_mask_kept_a_state_too(last):
+    """There it reads another thing than at other steps: the state that was chosen."""
+    root = masked(last)
+    flow = draw.gradient_flow(tg.gradient_flow(root), level="cell").drawing
+    for drawing in (flow, draw.unrolled(root, level="cell").drawing):
+        for what in pills(drawing).values():
+            assert [word for word in what if word != "where"] == ["LSTM", "cross entropy", "linear"]
+        assert faults(drawing) == []
+    rolled = draw.rolled(root, level="cell").drawing
+    assert [plain(box.text) for box in rolled.boxes].count("linear") == 1
+    assert "@" not in [plain(box.text) for box in rolled.boxes]
+
+
+def test_operations_are_in_one_box_whichever_operand_comes_first():
+    def boxes(turned):
+        w, h, total = tg.Value(0.5, name="w"), tg.Value(0.3, name="h0"), 0
+        for t in range(1, 4):
+            with tg.timestep(t):
+                h = tg.tanh(w * h).named("h")
+                a, b = tg.exp(h), h * 2.0
+                total = (b * a if turned else a * b).named("L") + total
+        return pills(draw.unrolled(total, level="cell").drawing)
+
+    assert boxes(False) == boxes(True)
+
+
+def test_a_state_beside_its_cell_gives_its_gradient_straight_to_it():
+    """Also where a mask lets another thing go on to the next step, from the same side."""
+    picture = draw.gradient_flow(tg.gradient_flow(masked(last=False)), level="cell")
+    ways = [line(picture, f"t{t}.h", f"t{t}.LSTM").points for t in range(1, 5)]
+    assert [len(way) for way in ways] == [2, 2, 2, 2]

@@ -21,7 +21,7 @@ from .labels import Text, plain, roman
 from .names import Names
 from .parts import Steps
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .sequences import Sequences, is_op, joined, sorted_by_use
+from .sequences import Sequences, is_op, joined, pairs, sorted_by_use
 
 LEVELS = ("op", "cell", "layer")
 GATES = (("LSTM", {"i", "f", "g", "o"}), ("GRU", {"r", "z", "n"}))
@@ -84,13 +84,10 @@ def groups_around(scene: Scene) -> dict[Glyph, Group]:
     of the last state is a linear map as one at every step is."""
     ops = {glyph for glyph in scene.around if is_op(glyph)}
     users: dict[Glyph, list[Glyph]] = {}
-    for wire in scene.wires:
-        if wire.tail in ops:
-            users.setdefault(wire.tail, []).append(wire.head)
     below: dict[Glyph, list[Glyph]] = {}
-    for wire in scene.wires:
-        if wire.tail in ops and wire.head in ops:
-            below.setdefault(wire.head, []).append(wire.tail)
+    for wire in (wire for wire in scene.wires if wire.tail in ops):
+        users.setdefault(wire.tail, []).append(wire.head)
+        below.setdefault(wire.head, []).append(wire.tail)
     depth = depths(scene.around, below, weighted(scene))
     last: dict[Glyph, Glyph] = {}
     for glyph in reversed([glyph for glyph in scene.around if glyph in ops]):  # users first
@@ -107,19 +104,23 @@ def cell_name(glyphs: list[Glyph]) -> str:
 
 
 def joined_ops(scene: Scene, steps: Steps) -> dict[Hashable, Hashable]:
-    """For every operation above the states, the first one that it hangs together with."""
+    """For every operation above the states, one of those that it hangs together with, by whichever
+    operand: where a mask kept a state, that is another than at other steps."""
     glyphs = {g.key: g for c in scene.columns for g in c.glyphs if is_op(g)}
-    ops = [key for key in steps.keys if key in glyphs and steps.kind[key] == "upper"]
+    own = {key: steps.below.get(key, {}) for key in steps.keys
+           if key in glyphs and steps.kind[key] == "upper"}
+    ops = sorted_by_use(own, ((k, key) for key, ks in own.items() for k in ks if k in own))
     place = {key: i for i, key in enumerate(ops)}
-    below = {key: [k for k in steps.below.get(key, ()) if place.get(k, len(ops)) < i]
-             for key, i in place.items()}
-    kinds = {glyph.key: kind for glyph, kind in weighted(scene).items()}
-    depth = depths(ops, below, kinds)
-    root: dict[Hashable, Hashable] = {}
+    below = {key: [k for k in own[key] if place.get(k, len(ops)) < i] for key, i in place.items()}
+    depth = depths(ops, below, {glyph.key: kind for glyph, kind in weighted(scene).items()})
+    group = {key: [key] for key in ops}
     for key in ops:
-        before = [k for k in below[key] if depth[k] == depth[key]]
-        root[key] = root[before[0]] if before else key
-    return root
+        for other in (k for k in below[key] if depth[k] == depth[key]):
+            if group[other] is not group[key]:
+                few, many = sorted((group[key], group[other]), key=len)
+                many += few
+                group.update(dict.fromkeys(few, many))
+    return {key: group[key][0] for key in ops}
 
 
 def weighted(scene: Scene) -> dict[Glyph, str]:
@@ -146,7 +147,7 @@ def depths(ops: Iterable[Any], below: Mapping[Any, list[Any]],
         if kind == "@" or kind == "+" and before and maps.issuperset(before):
             maps.add(key)
         depth[key] = max((depth[k] + (kind == "@" or k in maps and key not in maps)
-                          for k in before), default=0)
+                          for k in before), default=int(kind == "@"))
     return depth
 
 
@@ -227,7 +228,7 @@ class Boxes:
         `InputError` where a box would be needed by what it is made from."""
         beside = set(self.around)
         own = [w for w in wires if w.head in beside and w.tail in beside]
-        order = sorted_by_use(self.around, own)
+        order = sorted_by_use(self.around, pairs(own))
         place = {glyph: i for i, glyph in enumerate(order)}
         for wire in own:
             if place[wire.tail] >= place[wire.head]:

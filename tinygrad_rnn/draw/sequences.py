@@ -8,14 +8,16 @@ sequence the nodes that it stands for.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ..core.graph import Node
 from .labels import Run, clean, plain
 from .names import Names, safe
 from .scene import Glyph, Scene, Wire
+
+Thing = TypeVar("Thing", bound=Hashable)
 
 
 def is_op(glyph: Glyph) -> bool:
@@ -102,7 +104,7 @@ class Sequences:
                 joined(wires, (tail, head), wire, tail=tail, head=head, kind="free", role="line",
                        width=1.2, note=())
         order = [*self.one.values(), *self.around]
-        return Scene(self.whole.title, [], around=sorted_by_use(order, list(wires.values())),
+        return Scene(self.whole.title, [], around=sorted_by_use(order, pairs(wires.values())),
                      wires=in_order(order, list(wires.values())), caption=())
 
 
@@ -120,18 +122,26 @@ def joined(wires: dict[Hashable, Wire], key: Hashable, wire: Wire, **changes: An
 
 def in_order(glyphs: list[Glyph], wires: list[Wire]) -> list[Wire]:
     """Wires such that every glyph is complete before it is used."""
-    place = {glyph: i for i, glyph in enumerate(sorted_by_use(glyphs, wires))}
+    place = {glyph: i for i, glyph in enumerate(sorted_by_use(glyphs, pairs(wires)))}
     return sorted(wires, key=lambda w: (place[w.head], place[w.tail]))
 
 
-def sorted_by_use(glyphs: list[Glyph], wires: list[Wire]) -> list[Glyph]:
-    """The glyphs, each after what it is made from."""
-    waiting = {glyph: sum(w.head is glyph for w in wires) for glyph in glyphs}
-    found = [glyph for glyph in glyphs if not waiting[glyph]]
-    for glyph in found:
-        for wire in wires:
-            if wire.tail is glyph:
-                waiting[wire.head] -= 1
-                if not waiting[wire.head]:
-                    found.append(wire.head)
-    return [*found, *(glyph for glyph in glyphs if glyph not in set(found))]
+def pairs(wires: Iterable[Wire]) -> Iterator[tuple[Glyph, Glyph]]:
+    """What each wire joins."""
+    return ((wire.tail, wire.head) for wire in wires)
+
+
+def sorted_by_use(things: Iterable[Thing], uses: Iterable[tuple[Thing, Thing]]) -> list[Thing]:
+    """Things, each after what it is made from; `uses` are one of them and what is made of it."""
+    users: dict[Thing, list[Thing]] = {thing: [] for thing in things}
+    waiting = dict.fromkeys(users, 0)
+    for tail, head in uses:
+        users[tail].append(head)
+        waiting[head] += 1
+    found = [thing for thing in users if not waiting[thing]]
+    for thing in found:
+        for head in users[thing]:
+            waiting[head] -= 1
+            if not waiting[head]:
+                found.append(head)
+    return [*found, *(thing for thing in users if waiting[thing])]

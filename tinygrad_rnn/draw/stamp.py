@@ -104,23 +104,27 @@ class Stamp:
         ends: dict[tuple[Key, int], Head] = {}
         for wire in self.template.scene.wires:
             tail, head = wire.tail, wire.head
-            if wire.kind == "carried" and tail.when is not None and head.when is not None:
-                side = 1 if tail.when > head.when else -1
+            if wire.kind == "carried" and head.when is not None:
+                late = head.scope in self.template.grid.steps.backwards if tail.when is None \
+                    else tail.when > head.when
+                side = 1 if late else -1
                 self.reserve(ends, head, side)
-                if self.field.back:
+                if self.field.back and tail.when is not None:
                     self.reserve(ends, tail, -side)
         return [*ends.values()]
 
     def reserve(self, ends: dict[tuple[Key, int], Head], glyph: Glyph, side: int) -> None:
         """Keep the middle of a side free for the head of a level wire: the left is -1. Where
         something stands between that side and the end of the step, none comes in level. (Heads of
-        gradients are larger, and need what is kept free there.)"""
+        gradients are larger, and need what is kept free there, unless it stands in the way of a
+        wire that is level itself: to what is made of the glyph.)"""
         if glyph.when in self.whens and glyph.key in self.rects and (glyph.key, side) not in ends:
             left, top, right, bottom = self.rects[glyph.key]
             x, y = right if side > 0 else left, (top + bottom) / 2
-            if not self.field.back and any(
-                    rect[1] < y < rect[3] and (rect[0] >= x if side > 0 else rect[2] <= x)
-                    for rect in self.rects.values()):
+            between = [key for key, rect in self.rects.items() if rect[1] < y < rect[3]
+                       and (rect[0] >= x if side > 0 else rect[2] <= x)]
+            made = self.template.grid.steps.above.get(glyph.key, ())
+            if any(key in made for key in between) if self.field.back else between:
                 return
             way = (x, y), (x + side * STEP_AWAY, y)
             ends[glyph.key, side] = head_of(way if self.field.back else way[::-1], self.field.back)
