@@ -109,6 +109,19 @@ def test_each_gradient_that_arrives_at_a_state_is_told(name, direction):
     assert several >= 2
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+@pytest.mark.parametrize(("level", "direction"), [("op", "right"), ("cell", "right"),
+                                                  ("cell", "down")])
+def test_what_comes_out_of_a_gap_is_told_at_every_level(kind, level, direction):
+    flow = tg.gradient_flow(graphs.layer(12, kind=kind))
+    picture = draw.gradient_flow(flow, level=level, first=2, last=2, direction=direction)
+    h = next(x for x in flow.incoming if x.name == "h" and x.step == 2)
+    hidden = sum(use.array() for use in flow.incoming.get(h) if use.step == 3)
+    assert number(float(np.linalg.norm(hidden))) in arriving(picture, "t2.h")
+    assert len(arriving(picture, "t2.h")) == 2
+    assert faults(picture.drawing) == []
+
+
 def test_what_one_operation_sends_by_two_wires_is_one_number():
     """h * h sends twice the same, side by side."""
     w, h, loss = tg.Value(0.5, name="w"), tg.Value(0.3, name="h0"), 0

@@ -68,11 +68,12 @@ def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
 def arriving(wires: list[Wire], amounts: Amounts) -> Text:
     """What one user sends to a state: by all its uses, or all that comes out of a gap, or from a
     rail."""
-    uses = [part for wire in wires for part in wire.parts() if amounts.use(part) is not None]
+    parts = [part for wire in wires for part in wire.parts()]
+    uses = [part for part in parts if amounts.use(part) is not None]
     tail = wires[0].tail
     if uses:
         return roman(number(amounts.together(uses, tail)))
-    whole = amounts.behind.get(wires[0])
+    whole = next((amounts.behind[part] for part in parts if part in amounts.behind), None)
     return () if whole is None or tail.node is None else signed(tail.node, whole)
 
 
