@@ -116,14 +116,15 @@ class Stamp:
     def reserve(self, ends: dict[tuple[Key, int], Head], glyph: Glyph, side: int) -> None:
         """Keep the middle of a side free for the head of a level wire: the left is -1. Where
         something stands between that side and the end of the step, none comes in level. (Heads of
-        gradients are larger, and need what is kept free there, unless it stands in the way of a
-        wire that is level itself: to what is made of the glyph.)"""
+        gradients are larger, and so is what is told beside those at variables: these need what is
+        kept free there. An operation takes in level what comes from its own result.)"""
         if glyph.when in self.whens and glyph.key in self.rects and (glyph.key, side) not in ends:
             left, top, right, bottom = self.rects[glyph.key]
             x, y = right if side > 0 else left, (top + bottom) / 2
             between = [key for key, rect in self.rects.items() if rect[1] < y < rect[3]
                        and (rect[0] >= x if side > 0 else rect[2] <= x)]
-            made = self.template.grid.steps.above.get(glyph.key, ())
+            made = () if glyph.role in ("state", "output") else \
+                self.template.grid.steps.above.get(glyph.key, ())
             if any(key in made for key in between) if self.field.back else between:
                 return
             way = (x, y), (x + side * STEP_AWAY, y)
