@@ -138,6 +138,47 @@ def test_weights_stay_weights(make, weights, T):
     assert shared(make(T), T, 0) == weights.split()
 
 
+def nameless_window(T, lags, ends, weighted):
+    """Step t reads some inputs around x_t, each with a weight of its own or as it is; at the ends
+    further ones, the last one again, or none."""
+    xs, ws = [Value(0.1 * i) for i in range(T + 6)], [Value(0.2 + k) for k in range(len(lags))]
+
+    def read(t):
+        total = 0
+        for w, lag in zip(ws, lags):
+            i = t + lag + 3 if ends == "further" else t + lag
+            if ends == "again":
+                i = min(max(i, 1), T)
+            if ends != "none" or 1 <= i <= T:
+                total = total + (w * xs[i] if weighted else xs[i])
+        return total
+
+    return loop(T, read)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("ends", ["further", "again", "none"])
+@pytest.mark.parametrize("lags", [(0, -1, -2), (0, 1, 2), (2, 0, -1), (0, -1)])
+def test_what_passes_through_a_window_of_a_few_steps_is_an_input(lags, ends, weighted):
+    """Three of four steps may read it, as they may read a weight."""
+    for T in (4, 5, 12):
+        names = shared(nameless_window(T, lags, ends, weighted), T, 0)
+        if (T, lags, ends, weighted) != (4, (2, 0, -1), "none", True):  # that one nobody can tell
+            assert names == [*(["None"] * len(lags) if weighted else []), "v"]
+
+
+def missing_first(T):
+    a, b, xs = Value(0.3), Value(0.2), [Value(0.1 * i) for i in range(T + 1)]
+    return loop(T, lambda t: a * xs[t] if t == 1 else b * xs[t - 1] + a * xs[t])
+
+
+@pytest.mark.parametrize("make", [nameless, missing_first])
+@pytest.mark.parametrize("T", [3, 4, 6])
+def test_nameless_weights_that_the_first_step_does_not_need_stay_weights(make, T):
+    assert shared(make(T), T, 0)[:2] == ["None", "None"]
+    assert T == 3 or shared(make(T), T, 0) == ["None", "None", "v"]
+
+
 def test_where_every_step_reads_all_before_it_nothing_is_an_input():
     assert shared(causal(6), 6, 0) == ["v", *"xxxxx"]
 

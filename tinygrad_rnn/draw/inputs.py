@@ -12,6 +12,7 @@ in at a step of its own, and goes again after a few.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Hashable
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -97,25 +98,58 @@ def families(found: Survey, wanted: set[Hashable]) -> list[dict[Node, Readers]]:
 def inputs_among(found: Survey, members: dict[Node, Readers]) -> list[Node]:
     """Those of a family that are inputs: each is read by fewer steps than there are that one of
     them comes in at, or goes after, and is gone before as many have passed: of weights that are
-    taken in turn the first comes back. What is nameless, or has the name of a weight, must be read
-    by half as few, and so named one has to come in at most steps: several weights may look like
-    this in a sequence of some steps."""
+    taken in turn the first comes back. What has the name of a weight must be read by half as few,
+    and come in at most steps: several weights may look like this in a sequence of some steps."""
     if found.stages and len({found.stages[node] for readers in members.values()
                              for node in readers.values() if node.op.rules}) > 1:
         return []
     steps = [[*readers] for readers in members.values()]
     count = max(len({own[0] for own in steps}), len({own[-1] for own in steps}))
     some = next(iter(members))
+    if some.name is None and some not in found.slices:
+        return nameless_among(found, members, count)
     often = 2 * count > len(found.steps) or not weightlike(some)
     if not often or any(abs(own[-1] - own[0]) >= count for own in steps):
         return []
-    if some.name is None and some not in found.slices:
-        return [x for x, own in zip(members, steps) if 2 * len(own) <= count]
     if all(x.at.step is not None for x, own in zip(members, steps) if len(own) > 1):
         most = count
     else:
         most = count // 2 if weightlike(some) else count - 1
     return [*members] if max(map(len, steps)) <= most else []
+
+
+def nameless_among(found: Survey, members: dict[Node, Readers], count: int) -> list[Node]:
+    """The inputs of a family without names, in which there may be weights too. They do not stay
+    where they are read, and are read by half as few steps as one of them comes in at, or goes after
+    (`count`); or by fewer than there are ways to come and go, and not by nearly all."""
+    steps = [[*readers] for readers in members.values()]
+    ways = len({(own[0], own[-1]) for own in steps})
+    longest = max(abs(own[-1] - own[0]) for own in steps)
+    most = min(ways - 1, 3 * len(found.steps) // 4, MOST) if longest < ways else 0
+    most = max(most, count // 2 if longest < count else 0)
+    some = [x for x, own in zip(members, steps) if len(own) <= most]
+    stay = staying(found, members) if max(map(len, steps)) > 1 else set[Node]()
+    return [x for x in some if x not in stay]
+
+
+def staying(found: Survey, members: dict[Node, Readers]) -> set[Node]:
+    """Those that several steps read at one place, where no step reads another: through a window
+    inputs pass, and a weight stays. Places are counted from the beginning of a step and from its
+    end: the first steps may leave out what is not there yet."""
+    taken = Counter[int]()
+    reads: list[tuple[Node, int, int, int]] = []
+    for node in found.computed:
+        when = found.when(node) if not found.stands_for(node) else None
+        if when is not None:
+            taken[when] += 1
+            reads += [(x, when, taken[when], position) for position, operand in walk.parents(node)
+                      if (x := found.source(operand)) in members]
+    places: dict[Hashable, set[tuple[Node, int]]] = {}
+    for x, when, at, position in reads:
+        for place in (at, position), (at - taken[when] - 1, position):
+            places.setdefault(place, set()).add((x, when))
+    return {x for read in places.values() if len({x for x, _ in read}) == 1 < len(read)
+            for x, _ in read}
 
 
 def home(found: Survey, x: Node, readers: Readers) -> Node:
