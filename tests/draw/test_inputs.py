@@ -202,6 +202,50 @@ def test_what_was_there_before_the_first_step_is_called_so():
                                first=6).drawing)[-2:] == ["x₈", "x₆"]
 
 
+def alike(T, lags, order=None, ends=False):
+    """Inputs that are all called x, of which a step reads some around its own, in that order; with
+    `ends` none but those of a step."""
+    xs = leaves(T + 6)
+
+    def read(t):
+        return sum(xs[t + lag + 2] for lag in lags if not ends or 1 <= t + lag <= T)
+
+    return loop(T, read, order)
+
+
+@pytest.mark.parametrize("T", [5, 8])
+@pytest.mark.parametrize("lags", [(0, 1), (0, 2), (0, 1, 2), (0, -1, 1)])
+def test_inputs_that_steps_look_ahead_to_begin_at_the_first_step(lags, T):
+    """What a step reads first is its own; no more is told of inputs that are all called alike."""
+    low, high = 1 + min(lags), T + max(lags)
+    drawing = draw.unrolled(alike(T, lags), first=T).drawing
+    assert sorted(texts(drawing)) == sorted(plain(symbol("x", i)) for i in range(low, high + 1))
+    where = {plain(box.text): box.id for box in drawing.boxes}
+    assert [where[plain(symbol("x", t))] for t in range(1, T + 1)] == \
+        [f"t{t}.x" for t in range(1, T + 1)]
+    none = draw.unrolled(alike(T, lags, ends=True), first=T).drawing
+    assert texts(none) == [plain(symbol("x", t)) for t in range(1, T + 1)]
+    assert faults(drawing) == faults(none) == []
+    rolled = draw.rolled(alike(T, lags)).drawing
+    assert set(texts(rolled)) <= {"x_t", "x_t−1", "x_t+1", "x_t+2"} and faults(rolled) == []
+
+
+def test_steps_that_run_backwards_do_not_look_ahead():
+    """What comes in is x_t, whether it is read first or not."""
+    for lags in (0, -1), (1, 0), (0, 1):
+        drawing = draw.unrolled(alike(5, lags, range(5, 0, -1)), first=5).drawing
+        assert sorted(texts(drawing)) == ["x₁", "x₂", "x₃", "x₄", "x₅", "x₆"]
+
+
+@pytest.mark.parametrize("lags", [(1, 0), (2, 0), (-1, 0)])
+@pytest.mark.parametrize("T", [5, 8])
+def test_no_two_inputs_of_a_window_have_one_number(lags, T):
+    """Where the last steps have no more to read, or the first ones nothing before."""
+    for ends in (False, True):
+        said = texts(draw.unrolled(alike(T, lags, ends=ends), first=T).drawing)
+        assert len(said) == len(set(said))
+
+
 def test_a_number_in_the_name_says_which_step_it_belongs_to():
     drawing = draw.unrolled(graphs.window(6, 2, name="x{}", ahead=2), first=6).drawing
     assert ("t3.x3", "t1.times.2") in lines(drawing)

@@ -38,9 +38,11 @@ def find_inputs(found: Survey) -> None:
     found.shared -= first_states(found, some)
     wanted = {family(found, x) for x in some & found.shared}
     for members in families(found, wanted) if wanted else ():
-        for x in inputs_among(found, members):
+        inputs = inputs_among(found, members)
+        ahead = read_ahead(found, {x: members[x] for x in inputs})
+        for x in inputs:
             if x in found.uses:
-                found.homes[x] = home(found, x, members[x])
+                found.homes[x] = home(found, x, members[x], ahead.get(x))
     found.shared -= found.homes.keys()
 
 
@@ -152,10 +154,28 @@ def staying(found: Survey, members: dict[Node, Readers]) -> set[Node]:
             for x, _ in read}
 
 
-def home(found: Survey, x: Node, readers: Readers) -> Node:
-    """A node of the step that an input belongs to: the one with its number, if it reads it; else
-    the first that does, where it comes in."""
+def read_ahead(found: Survey, members: dict[Node, Readers]) -> dict[Node, int]:
+    """The step of each input that reads it before all others, where steps look ahead at what later
+    ones read first; nothing, if they do not, or where two steps first read the same one."""
+    first: dict[int, tuple[int, int]] = {}  # by step: the node that reads one first, and where
+    own: dict[int, Node] = {}
+    for x, readers in members.items():
+        for when, node in readers.items():
+            position = next((i for i, y in walk.parents(node) if found.source(y) is x), 0)
+            if (node.order, position) < first.get(when, (node.order, position + 1)):
+                first[when], own[when] = (node.order, position), x
+    steps = {x: when for when, x in own.items()}
+    alike = len(steps) == len(own) and not any(x.at.step is not None for x in members)
+    return steps if alike and all(next(iter(members[x])) <= when
+                                  for x, when in steps.items()) else {}
+
+
+def home(found: Survey, x: Node, readers: Readers, ahead: int | None) -> Node:
+    """A node of the step that an input belongs to: the one with its number, if it reads it, or,
+    where it has none, the one that others look `ahead` to; else the first that reads it, where it
+    comes in."""
     at = number_of(x)
+    at = ahead if at is None else at
     own = found.when(x) is None and not found.stages and at is not None and at in readers
     return readers[at] if own and at is not None else next(iter(readers.values()))
 

@@ -161,16 +161,20 @@ def place_inputs(reader: Reader) -> None:
             made = found.when(found.source(node.operands[wire.position]))
             lags.setdefault((wire.head.key, wire.position), []).append(when - (made or 0))
     names = Counter((x.when, x.text) for x in uses)
+    enter: dict[Hashable, list[int | None]] = {}  # the steps at which one comes in, by its place
     for x, wires in uses.items():
         own = [wire for wire in wires if wire.head.when == x.when]
         port = (own or wires)[0].head.key, (own or wires)[0].position
         x.key = port if own else ("late", *port)
+        enter.setdefault(x.key, []).append(x.when)
+    for x in uses:
         step, number = reader.at[x.when].step, None if x.node is None else number_of(x.node)
-        x.age = 0
+        x.age, late = 0, max(lags.get(x.key, [0]), key=abs)
         if number is not None and step is not None:
             x.age = step - number
-        elif own and port in lags and names[x.when, x.text] > 1:
-            x.age = max(lags[port], key=abs)
+        elif names[x.when, x.text] > 1 and reader.at.keys().isdisjoint(
+                (when or 0) - late for when in enter[x.key]):  # else that one would stand there
+            x.age = late
             glyphs.name_older(x, (step or 0) - x.age)
     for x in uses:
         if x.node is not None:
