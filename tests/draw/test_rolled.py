@@ -172,7 +172,9 @@ def test_handing_a_context_over_is_no_part_of_a_step(kind, level, made):
     words = {box.id: plain(box.text) for box in boxes}
     dashed = [words[box.id] for box in boxes if box.dashed and box.role != "initial"]
     assert dashed == made
-    assert said(picture).count("only t = 0") == 1
+    assert said(picture).count("before t = 1") == 1
+    assert "t = 1 … T′" in said(picture)  # the steps of its frame: t = 0 would be none of them
+    assert not [word for word in said(picture) if "t = 0" in word]
     rails = {box.id for box in boxes if words[box.id] == "p"}
     heads = {line.head for line in picture.drawing.lines
              if line.tail is not None and line.tail.split(".tap")[0] in rails}
@@ -183,7 +185,7 @@ def test_handing_a_context_over_is_no_part_of_a_step(kind, level, made):
 @pytest.mark.parametrize("many", [True, False])
 def test_making_a_first_state_is_no_step(many):
     words = said(draw.rolled(learned(4, many)))
-    assert {"t = 1 … T", "only t = 0", "only t = T+1"} <= set(words)
+    assert {"t = 1 … T", "before t = 1", "after t = T"} <= set(words)
     assert not [word for word in words if "<" in word or ">" in word]
     assert ("from t = 1" in words) == (not many)  # the last one read backwards
 

@@ -46,9 +46,9 @@ class Presence:
         if whens >= every:
             return ()
         if whens == {own[-1].when} and own[-1] not in made:
-            return timed("only ", f" = {self.last[glyph.when or 0]}+1")
-        if len(whens) == 1 and not whens <= every:
-            return timed("only ", f" = {self.column_of[next(iter(whens))].step}")
+            return timed("after ", f" = {self.last[glyph.when or 0]}")
+        if len(whens) == 1 and not whens <= every:  # a first state is made, or handed over
+            return timed("before ", f" = {steps[0].step}")
         return self.bounds(glyph, whens & every, steps)
 
     def bounds(self, glyph: Glyph, whens: Whens, steps: list[Column]) -> Text:
