@@ -8,6 +8,7 @@ from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.core import ops
 from tinygrad_rnn.core.place import timestep
 from tinygrad_rnn.core.values import Tensor, Value
+from tinygrad_rnn.draw.inputs import parted
 from tinygrad_rnn.draw.labels import plain, symbol
 from tinygrad_rnn.draw.unrolled import look
 from tinygrad_rnn.draw.window import Window
@@ -227,7 +228,8 @@ def test_inputs_that_steps_look_ahead_to_begin_at_the_first_step(lags, T):
     assert texts(none) == [plain(symbol("x", t)) for t in range(1, T + 1)]
     assert faults(drawing) == faults(none) == []
     rolled = draw.rolled(alike(T, lags)).drawing
-    assert set(texts(rolled)) <= {"x_t", "x_t−1", "x_t+1", "x_t+2"} and faults(rolled) == []
+    assert set(texts(rolled)) <= {"x_t", "x_t−1", "x_t+1", "x_t+2"}
+    assert faults(rolled) == []
 
 
 def test_steps_that_run_backwards_do_not_look_ahead():
@@ -327,6 +329,26 @@ def test_a_first_state_that_two_steps_need_is_no_weight(T):
     assert sorted(plain(box.text) for box in rolled.boxes if box.role.startswith("weight")) == \
         ["u", "w"]
     assert faults(rolled) == []
+
+
+@pytest.mark.parametrize(("names", "said"), [
+    (("h_0", "h_-1"), ["h₀", "h_−1"]), (("h_-1", "h_-2"), ["h_−1", "h_−2"]),
+    (("h-1", "h-2"), ["h-1", "h-2"])])
+def test_first_states_may_have_numbers_below_0(names, said):
+    """Only h_-1 is that of step −1: the line in h-1 may be anything."""
+    root = looking_back_two(5, names)
+    assert shared(root, 5, 0) == ["u", "w"]
+    for picture in (draw.unrolled(root, first=5), draw.rolled(root)):
+        initial = [box for box in picture.drawing.boxes if box.role == "initial"]
+        assert [plain(box.text) for box in initial] == said
+        assert faults(picture.drawing) == []
+
+
+@pytest.mark.parametrize(("name", "family", "number"), [
+    ("x3", "x", 3), ("x_3", "x", 3), ("x-3", "x", 3), ("x[3]", "x", 3), ("x_-3", "x", -3),
+    ("x", "x", None), ("x-", "x-", None), ("a-b", "a-b", None)])
+def test_the_number_in_a_name(name, family, number):
+    assert parted(name) == (family, number)
 
 
 def test_a_weight_with_another_name_than_the_states_stays_one():

@@ -181,7 +181,7 @@ def home(found: Survey, x: Node, readers: Readers, ahead: int | None) -> Node:
 
 
 def number_of(x: Node) -> int | None:
-    """The number that an input brings: 3, for x3, x_3, x[3] and X[3]."""
+    """The number that an input brings: 3, for x3, x_3, x-3, x[3] and X[3]."""
     if x.op is not ops.getitem:
         return parted(x.name or "")[1]
     index = (x.params or {}).get("index")
@@ -189,12 +189,16 @@ def number_of(x: Node) -> int | None:
 
 
 def unnumbered(name: str) -> str:
-    """A name without its number: x, for x3, x_3 and x[3]."""
+    """A name without its number: x, for x3, x_3, x-3 and x[3]."""
     return parted(name)[0]
+
+
+NUMBERED = re.compile(r"(.+?)(?:[_-]?([0-9]{1,18})|_(-[0-9]{1,18})|\[([0-9]{1,18})\])", re.DOTALL)
 
 
 @lru_cache(1 << 12)
 def parted(name: str) -> tuple[str, int | None]:
-    """A name and its number: x and 3, for x3, x_3 and x[3]; None if it has none."""
-    found = re.fullmatch(r"(.+?)(?:_?([0-9]{1,18})|\[([0-9]{1,18})\])", name, re.DOTALL)
-    return (name, None) if found is None else (found[1], int(found[2] or found[3]))
+    """A name and its number: x and 3, for x3, x_3, x-3 and x[3]; x and -3, for x_-3; None if it has
+    none."""
+    found = NUMBERED.fullmatch(name)
+    return (name, None) if found is None else (found[1], int(found[2] or found[3] or found[4]))

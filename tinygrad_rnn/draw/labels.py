@@ -56,7 +56,8 @@ def roman(text: str) -> Text:
     return (Run(clean(text, LONGEST_TITLE)),)
 
 
-PARTS = re.compile(r"([^\W\d_]{1,2}\u0302?)(?:_(\w{1,4})|(\d{1,3}))?\Z")  # W_hh, h0, y
+PARTS = re.compile(  # W_hh, h0, h_-1, y
+    r"([^\W\d_]{1,2}\u0302?)(?:_(\w{1,4}|-\d{1,3})|(\d{1,3}))?\Z")
 
 
 def symbol(name: str, step: int | str | None = None, bold: bool = False) -> Text:
@@ -69,7 +70,7 @@ def symbol(name: str, step: int | str | None = None, bold: bool = False) -> Text
     if below and name.endswith(f"_{below}"):
         name = name[: -len(below) - 1]
     head, own = head_of(name, "b" if bold else "i")
-    below = f"{own},{below}" if own and below else own or below
+    below = (f"{own},{below}" if own and below else own or below).replace("-", "−")
     return (head, Run(below, "_")) if below else (head,)
 
 
