@@ -1,5 +1,7 @@
 """Graphs of many kinds to draw: recurrences by hand and by the layers, scalars, no time at all."""
 
+import itertools
+
 import numpy as np
 
 from tinygrad_rnn import nn
@@ -352,6 +354,24 @@ def padded(T=3, kind=nn.RNN):
     return priced(head()(layer(sequence(T, 4), mask=mask)), mask=mask)
 
 
+MASKED = [  # kind of layer, its options, what masks it, how many sequences
+    *itertools.product(("RNN", "LSTM", "GRU"), (False, True), ("zeros", "learned"),
+                       ("mask", "reset", "both", "lengths"), (1, 2), ("zero", "repeat"))]
+
+
+def masked(kind, reverse, initial_state, what, B, padding, T=6):
+    """A layer whose sequences have gaps, or ends before the last step, or begin anew in between."""
+    layer = getattr(nn, kind)(2, 3, return_sequences=True, reverse=reverse, seed=0, padding=padding,
+                              initial_state=initial_state)
+    mask, reset = np.ones((T, B), bool), np.zeros((T, B), bool)
+    mask[-2:, 0], mask[2, -1], reset[3, 0], reset[1, -1] = False, False, True, True
+    told = {"mask": mask} if what in ("mask", "both") else {}
+    told |= {"reset_mask": reset} if what in ("reset", "both") else {}
+    told |= {"lengths": [4, 6][:B]} if what == "lengths" else {}
+    y = layer(Tensor(np.linspace(-1, 1, 2 * T * B).reshape(T, B, 2), name="X"), **told)
+    return (y * y).sum().named("L")
+
+
 GRAPHS = {
     "vanilla": vanilla,
     "many to one": lambda: vanilla(losses="last"),
@@ -407,4 +427,6 @@ GRAPHS = {
     "fed back": written,
     "steered": steered,
     "padded": padded,
+    "masked, learned state": lambda: masked("GRU", False, "learned", "mask", 2, "repeat"),
+    "resets, from the end": lambda: masked("LSTM", True, "zeros", "both", 2, "zero"),
 }

@@ -102,7 +102,7 @@ class Gaps:
     def key(self, dots: Dots, ways: Ends) -> Hashable:
         """The place of a hidden state within its step: that of what enters at the same place in
         another step, of what has the same name, or of the state in view that goes on there."""
-        structures, glyph = self.reader.structures, dots.glyph
+        structures, glyph = self.reader.structures.numbers, dots.glyph
         same = [ways.enters[entry] for entry in ways.entries.get(glyph, ()) if entry in ways.enters]
         if dots.node in self.reader.found.homes:
             rows = self.reader.rows.get(family(self.reader.found, dots.node))

@@ -45,7 +45,8 @@ def delay(ink: Ink, wires: list[Wire]) -> list[Wire]:
     ways = {other: ink.grid.way(other) for other in more}
     found, less = clear_squares(ink, wire, ways, along(way), [*closely(way)])
     if not found and not less:
-        ink.crowded, found = ink.crowded + 1, [halfway(way)]
+        ink.grid.wires.squares.crowded.add(way)
+        found = [halfway(way)]
     places = [(spot, at) for squares in (found, less)
               for near in (around_square, level_with) for at in squares for spot in near(at)]
     said = lag_spot(ink, [spot for spot, _ in places], lag)
@@ -71,6 +72,7 @@ def clear_squares(ink: Ink, wire: Wire, more: dict[Wire, Way],
     others = [line.points for i, line in enumerate(ink.lines)
               if i not in mine and line.id.startswith(name)]
     heads = [drawn_head(line.points, line.width) for line in ink.lines if line.arrow]
+    heads += [(box.x, box.y, box.x, box.y) for box in ink.boxes if ".parting" in box.id]
     found: dict[Point, tuple[int, int]] = {}  # how many more it delays, and what is close by
     for at in dict.fromkeys(at for some in places for at in some):
         gone = with_it(way, more.values(), at)

@@ -154,14 +154,13 @@ class Ways:
         return round(abs(ay - by), 2), round(abs(ax - bx), 2)
 
     def way_key(self, wire: Wire) -> Hashable:
-        """What wires between steps that run alike have in common: the kinds of the steps that they
-        pass, too."""
+        """What wires between steps that run alike have in common: what is in the steps that they
+        pass, and leads out of them, too."""
         (first, last), grid = self.span(wire), self.grid
         a, b = grid.rects[wire.tail], grid.rects[wire.head]
-        kinds = tuple((column.stage, grid.of(column).kinds.get(column.when))
-                      for column in grid.scene.columns[max(first, 0):last + 1])
         return (wire.tail.key, wire.head.key, wire.position, round(a[0] - b[0], 2),
-                round(a[1] - b[1], 2), wire.tail.role, kinds)
+                round(a[1] - b[1], 2), wire.tail.role,
+                *map(self.terms.kind, range(first, last + 1)))
 
     def find_way(self, wire: Wire, laid: Iterable[Way] = (), entry: Rect | None = None,
                  others: Iterable[Rect] = ()) -> Way:

@@ -59,9 +59,11 @@ class Presence:
         if glyph.age:  # an input that was there before the first step, or that is after the last
             back, few = glyph.age < 0, True
         begins, ends, T = there[0] == 0, there[-1] == last, self.last[glyph.when or 0]
+        end = self.steps(glyph.when or 0)[1][-1].step or 0
 
         def name(i: int, from_end: bool) -> str:
-            return str(steps[i].step) if not from_end else T if i == last else f"{T}−{last - i}"
+            step = steps[i].step or 0  # what looks to the next step is not at the last one
+            return str(step) if not from_end else T if step == end else f"{T}−{end - step}"
 
         if len(there) == 1 and not (last == 2 and there == [1]):  # of three, it is 1 < t < T
             return timed("only ", f" = {name(there[0], ends and last > 0 or back and not begins)}")

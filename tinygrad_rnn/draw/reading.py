@@ -23,6 +23,7 @@ from .gaps import Gaps
 from .names import Names
 from .parts import assign_roles
 from .scene import Column, Glyph, Rail, Scene, Wire
+from .structures import Structures, place_name
 from .survey import Survey
 from .totals import Total, running_total
 from .users import MOST_AROUND
@@ -43,8 +44,7 @@ class Reader:
         self.around: list[Glyph] = []
         self.totals: list[Glyph] = []
         self.initial: list[Glyph] = []
-        self.structures: dict[Hashable, int] = {}
-        self.alike: dict[tuple[int | None, int], int] = {}  # how many have a place in a step
+        self.structures = Structures(found)
         self.rows: dict[Hashable, Counter[Hashable]] = {}  # of inputs, by family: their places
         self.names = Names()
         self.gaps = Gaps(self)
@@ -76,7 +76,7 @@ class Reader:
         when = self.found.when(node)
         column = self.at.get(when)
         tails = [(position, self.operand(x, node, column)) for position, x in walk.parents(node)]
-        key = self.place_of(node, when, tails)
+        key = self.structures.place_of(node, when, tails)
         op = glyphs.op_glyph(node, self.names)
         self.put(op, (*key, "op", node.op.name), node, column)
         for position, tail in tails:
@@ -100,33 +100,6 @@ class Reader:
         glyph.key, glyph.scope = key, place_name(node)
         glyph.when = None if column is None else column.when
         (self.around if column is None else column.glyphs).append(glyph)
-
-    def place_of(self, node: Node, when: int | None,
-                 tails: list[tuple[int, Glyph | Rail | None]]) -> tuple[int, int]:
-        """The node's structural place within its step, the same at every step: a name, or the op
-        and the places of its operands; and which one it is of several alike.
-
-        `core.keys` tells nodes of the whole graph by the same idea. Here only the steps in view are
-        looked at, and what counts is how an operand is drawn: all first states and inputs are
-        alike, an alias is what it shows, and the steps of two stages are apart. What a backward
-        pass made is told by what it needs of the forward one: gradients come to the last step from
-        elsewhere than to others."""
-        structure: Hashable = (node.at.scope, self.found.called(node))
-        if node.name is None:
-            inner = tuple([self.describe(tail, when) for _, tail in tails if not (
-                isinstance(tail, Glyph) and tail.backward)])
-            structure = (place_name(node), node.op.name, inner)
-        key = self.structures.setdefault(structure, len(self.structures))
-        count = self.alike.get((when, key), 0)
-        self.alike[when, key] = count + 1
-        return key, count
-
-    def describe(self, tail: Glyph | Rail | None, when: int | None) -> Hashable:
-        """An operand's place: in the same step, on a rail, or from elsewhere."""
-        if isinstance(tail, Rail):
-            return tail.glyph.id
-        inside = tail is not None and tail.when == when and tail.role != "input"
-        return tail.key if inside and tail is not None else "elsewhere"
 
     def operand(self, x: Node, node: Node, column: Column | None) -> Glyph | Rail | None:
         """What an operand is drawn as, made if it is new; None if it is hidden with its step."""
@@ -231,12 +204,6 @@ class Reader:
         for x, position, user in [use for use in uses if use[0] in self.value]:
             kind = "term" if self.value[x].when is not None else "free"
             self.wires.append(Wire(self.value[x], glyph, kind, user, position))
-
-
-def place_name(node: Node) -> str:
-    """The scope in which a node is drawn: what a backward pass made stands in rows of its own."""
-    scope = node.at.scope
-    return scope if node.phase != "backward" else f"{scope}/gradient".lstrip("/")
 
 
 def read(found: Survey, title: str) -> Scene:

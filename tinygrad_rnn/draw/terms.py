@@ -45,6 +45,15 @@ class Terms:
         """The ways of all terms of a column, up to the lowest rail."""
         return [self.up(wire) for wire in self.wires.get(i, ())]
 
+    def kind(self, i: int) -> Hashable:
+        """What columns have in common that are drawn alike: the kind of their step, and what of it
+        is a term."""
+        if not 0 <= i < len(self.grid.scene.columns):
+            return None
+        column, terms = self.grid.scene.columns[i], self.wires.get(i, ())
+        return (column.stage, self.grid.of(column).kinds.get(column.when),
+                *(term.tail.key for term in terms))
+
     def level(self, wire: Wire) -> float:
         """The height of the rail of a term's total."""
         which = self.grid.scene.totals.index(wire.head)

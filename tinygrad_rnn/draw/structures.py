@@ -1,0 +1,65 @@
+"""Structures: the place that an operation has within its step, the same at every step.
+
+The question this file answers: *which node of one step is which of another?*
+
+A node is told by its name, or by its op and the places of its operands; and by which one it is of
+several alike. `core.keys` tells nodes of the whole graph by the same idea. Here only the steps in
+view are looked at, and what counts is how an operand is drawn: all first states and inputs are
+alike, an alias is what it shows, and the steps of two stages are apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from ..core.graph import Node
+from .scene import Glyph, Rail
+from .survey import Survey
+
+ELSEWHERE = "elsewhere"
+
+
+class Structures:
+    """The places that are known, each with a number."""
+
+    def __init__(self, found: Survey) -> None:
+        self.found = found
+        self.numbers: dict[Hashable, int] = {}
+        self.alike: dict[tuple[int | None, int], int] = {}  # how many have a place in a step
+        self.resets = set[int]()  # what only puts something else for what comes from elsewhere
+
+    def place_of(self, node: Node, when: int | None,
+                 tails: list[tuple[int, Glyph | Rail | None]]) -> tuple[int, int]:
+        """The number of a node's place, and which one it is there. What a backward pass made is
+        told by what it needs of the forward one: gradients come to the last step from elsewhere
+        than to others."""
+        structure: Hashable = (node.at.scope, self.found.called(node))
+        inner: tuple[Hashable, ...] = ()
+        if node.name is None:
+            inner = tuple([self.describe(tail, when) for _, tail in tails if not (
+                isinstance(tail, Glyph) and tail.backward)])
+            structure = (place_name(node), node.op.name, inner)
+        key = self.numbers.setdefault(structure, len(self.numbers))
+        if node.op.name == "where" and ELSEWHERE in inner and \
+                not any(isinstance(operand, tuple) for operand in inner):
+            self.resets.add(key)
+        count = self.alike.get((when, key), 0)
+        self.alike[when, key] = count + 1
+        return key, count
+
+    def describe(self, tail: Glyph | Rail | None, when: int | None) -> Hashable:
+        """An operand's place: in the same step, on a rail, or from elsewhere. A state that some
+        steps reset, by a mask, comes from elsewhere in the others too."""
+        if isinstance(tail, Rail):
+            return tail.glyph.id
+        if tail is None or tail.when != when or tail.role == "input":
+            return ELSEWHERE
+        if isinstance(tail.key, tuple) and tail.key[0] in self.resets:
+            return ELSEWHERE
+        return tail.key
+
+
+def place_name(node: Node) -> str:
+    """The scope in which a node is drawn: what a backward pass made stands in rows of its own."""
+    scope = node.at.scope
+    return scope if node.phase != "backward" else f"{scope}/gradient".lstrip("/")
