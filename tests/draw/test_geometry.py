@@ -17,8 +17,8 @@ from tinygrad_rnn.draw.scene import Glyph, Wire
 from tinygrad_rnn.draw.search import MOST, End, search
 from tinygrad_rnn.draw.tracks import lines_of
 
-from . import generic
-from .crossed import cases, drawn
+from . import generic, graphs
+from .crossed import cases, drawn, rolled, unrolled
 from .faults import (
     blotted,
     covered,
@@ -111,6 +111,21 @@ def test_models_that_nobody_has_drawn_before(seed):
     """More of them, and the large ones: python -m pytest tests/benchmarks/test_invented.py"""
     picture = invented(seed)
     assert picture is None or faults(picture.drawing) == []
+
+
+@pytest.mark.parametrize(("case", "view", "direction"), [
+    (("GRU", True, "learned", "mask", 2, "repeat"), rolled, "right"),  # a square had no place
+    (("GRU", False, "learned", "mask", 2, "repeat"), rolled, "right"),  # or was on a dot
+    (("RNN", False, "learned", "lengths", 2, "repeat"), rolled, "down"),
+    (("LSTM", True, "learned", "mask", 2, "zero"), rolled, "down"),  # its lag lay on a head
+    (("RNN", False, "learned", "mask", 2, "repeat"), unrolled, "down"),  # a term left where a
+    (("LSTM", False, "zeros", "both", 2, "repeat"), unrolled, "down"),  # state comes in
+])
+def test_layers_with_masks_have_places_of_their_own(case, view, direction):
+    """All of them: python -m pytest tests/benchmarks/test_geometry_crossed.py"""
+    options = ("op", direction, "", False) if view is rolled else (
+        "cell", direction, {}, "", ("names",))
+    assert faults(view(graphs.masked(*case), *options).drawing) == []
 
 
 @pytest.mark.parametrize("sizes", [

@@ -405,3 +405,17 @@ def test_without_steps_there_is_nothing_to_roll_up():
         draw.rolled(graphs.neuron())
     with pytest.raises(InputError, match="expected a Value or a Tensor"):
         draw.rolled(3)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_what_is_made_of_a_state_that_is_reset_is_drawn_once(kind, reverse):
+    """There was a second cell for the steps that reset their state."""
+    loss = graphs.masked(kind, reverse, "zeros", "reset", 1, "repeat")
+    picture = draw.rolled(loss)
+    words = [plain(box.text) for box in picture.drawing.boxes]
+    assert words.count("tanh") == (2 if kind == "LSTM" else 1)
+    assert words.count("@") == 2
+    when, no = ("T−5, T−3", "t+1") if reverse else ("2, 4", "t−1")
+    assert f"t = {when}" in said(picture)
+    assert f"{no}, t ≠ {when}" in said(picture)  # it said T−4, T−2 of those from the end

@@ -14,15 +14,15 @@ from .delays import along, closely, fits, halfway, square, with_it
 from .heads import drawn_head
 from .labels import Run, Text
 from .model import Box, Label, Point
-from .paper import label_rect
+from .paper import label_rect, turn
 from .routing import Way
 from .scene import Wire
-from .spots import Spot, around_square, free, level_with
+from .spots import Spot, around_square, for_lag, free, level_with
 
 if TYPE_CHECKING:
     from .ink import Ink
 
-GLYPH = 9  # so many lines close by are as bad as a glyph
+GLYPH, NEAR = 90, 9  # so many lines close by are as bad as a glyph there, or close by
 
 
 def add_delays(ink: Ink) -> None:
@@ -47,14 +47,17 @@ def delay(ink: Ink, wires: list[Wire]) -> list[Wire]:
     if not found and not less:
         ink.grid.wires.squares.crowded.add(way)
         found = [halfway(way)]
-    places = [(spot, at) for squares in (found, less)
-              for near in (around_square, level_with) for at in squares for spot in near(at)]
-    said = lag_spot(ink, [spot for spot, _ in places], lag)
-    x, y = next((at for spot, at in places if spot == said), places[0][1])
-    ink.boxes.append(Box(square_of(wire), x, y, 8, 8, "rect", "delay", title="a delay"))
-    ink.taken.add(square((x, y)))
-    ink.say(said[0], lag, "text", style.TINY, said[1], halo=True)
-    gone = with_it(way, ways.values(), (x, y))
+    if wire.tail.turned:  # it is said when the paper has been turned
+        at = roomy(ink, [*found, *less], lag)
+    else:
+        places = [(spot, at) for squares in (found, less)
+                  for near in (around_square, level_with) for at in squares for spot in near(at)]
+        said = lag_spot(ink, [spot for spot, _ in places], lag)
+        at = next((at for spot, at in places if spot == said), places[0][1])
+        ink.say(said[0], lag, "text", style.TINY, said[1], halo=True)
+    ink.boxes.append(Box(square_of(wire), *at, 8, 8, "rect", "delay", title="a delay"))
+    ink.taken.add(square(at))
+    gone = with_it(way, ways.values(), at)
     return [other for other in more if ways[other] not in gone]
 
 
@@ -94,6 +97,21 @@ def lag_spot(ink: Ink, places: list[Spot], lag: Text) -> Spot:
     return found or ink.best(places, lag, ink.edges)
 
 
+def roomy(ink: Ink, squares: list[Point], lag: Text) -> Point:
+    """The first of some places for a square that has room for a lag on turned paper; if there is
+    none, the one where it lies on nothing but lines."""
+    for lanes in (ink.lanes, ink.edges), ():
+        for at in squares:
+            for (x, y), anchor in for_lag(turn(at)):
+                left, top, right, bottom = label_rect(Label(x, y, lag, size=style.TINY,
+                                                            anchor=anchor))
+                rect = top, -right, bottom, -left  # before the turn
+                if not any(full.touch(rect) for full in (ink.taken, ink.heads, *lanes)):
+                    ink.taken.add(rect)
+                    return at
+    return squares[0]
+
+
 def lag_text(wire: Wire) -> Text:
     """How many steps ago: t−1; and which steps look back, if not all that can: t−3, some t."""
     said = [(*ago(delay), *((Run(", "), *note) if note else ())) for delay, note in wire.lags]
@@ -113,4 +131,6 @@ def crowd(ink: Ink, at: Point, wire: Wire) -> int:
                and min(p[1], q[1]) < y + 9 and max(p[1], q[1]) > y - 9
                for line in ink.lines if not line.id.startswith(name)
                for p, q in pairwise(line.points))
-    return near + GLYPH * ink.taken.touch((x - 8, y - 8, x + 8, y + 8))
+    if ink.taken.touch(square(at, 1.0)):
+        return near + GLYPH
+    return near + NEAR * ink.taken.touch(square(at, 4.0))

@@ -212,6 +212,15 @@ def level_with(at: Point) -> list[Spot]:
     return [((at[0] + 8, at[1] + 4), "start"), ((at[0] - 8, at[1] + 4), "end")]
 
 
+def for_lag(at: Point) -> list[Spot]:
+    """For the lag of a delay on turned paper: beside its black square, or above or below it."""
+    places = beside(Box("", *at, 8, 8, "rect", "delay"))
+    over: list[Spot] = [((at[0] + dx, at[1] + dy), anchor) for dy in (-9, 17, -22, 30, -36, 44)
+                        for dx, anchor in ((0, "middle"), (9, "start"), (-9, "end"),
+                                           (-4, "start"), (4, "end"))]
+    return [*places[:8], *over, *places[8:24]]
+
+
 def beside(box: Box) -> list[Spot]:
     """Places for words near a box, the best first: below it on the right, where the step ends."""
     left, top, right, bottom = box.sides

@@ -22,7 +22,7 @@ from .paper import framed, label_rect, turn, turned_box
 from .passages import PASSAGES
 from .routing import Way
 from .scene import Column, Glyph, Rail, Scene, Wire
-from .spots import Places, Spot, beside, lanes_and_heads
+from .spots import Places, Spot, beside, for_lag, lanes_and_heads
 from .timegrid import TimeGrid, gap_lines, title_of
 
 AIR = 2.0  # between what is said of a variable and the things above and below
@@ -67,7 +67,8 @@ class Turned:
             self.weight(rail)
         for wire in self.scene.wires:
             if wire.delay and square_of(wire) in self.boxes:
-                self.lag(self.boxes[square_of(wire)], lag_text(wire))
+                box = self.boxes[square_of(wire)]
+                self.say(for_lag((box.x, box.y)), lag_text(wire), size=style.TINY, halo=True)
         for glyph in self.scene.glyphs():
             if glyph.note and not any(glyph is rail.glyph for rail in self.scene.rails):
                 box = self.boxes[glyph.id]
@@ -164,15 +165,6 @@ class Turned:
                     if column.hidden and column.stage == rail.stage), None)
         if gap is not None and rail.gap_note:
             self.say([((box.x + 6, gap.y + d), "start") for d in (4, -12, 20)], rail.gap_note)
-
-    def lag(self, square: Box, text: Text) -> None:
-        """How many steps ago, at the black square of a delay."""
-        places = beside(square)
-        over: list[Spot] = [((square.x + dx, square.y + dy), anchor)
-                            for dy in (-9, 17, -22, 30, -36, 44)
-                            for dx, anchor in ((0, "middle"), (9, "start"), (-9, "end"),
-                                               (-4, "start"), (4, "end"))]
-        self.say([*places[:8], *over, *places[8:24]], text, size=style.TINY, halo=True)
 
     def number(self, wire: Wire, way: Way) -> None:
         """The number of a wire: between the frames that it joins, else where it starts."""
