@@ -184,3 +184,18 @@ def test_a_state_beside_its_cell_gives_its_gradient_straight_to_it():
     picture = draw.gradient_flow(tg.gradient_flow(masked(last=False)), level="cell")
     ways = [line(picture, f"t{t}.h", f"t{t}.LSTM").points for t in range(1, 5)]
     assert [len(way) for way in ways] == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("direction", ["right", "down"])
+def test_what_leads_on_from_another_step_is_drawn_between_layers_too(direction):
+    """The last output of a layer that reads backwards is that of step 1, and is read at step T; a
+    state that comes back to its own layer is not drawn."""
+    flow = tg.gradient_flow(graphs.both_ways(4, many=False))
+    picture = draw.gradient_flow(flow, level="layer", direction=direction)
+    for way in ("forward", "backward"):
+        sent = next(use.norm() for h in flow.incoming if h.name == "h" and h.scope == way
+                    for use in flow.incoming.get(h) if use.node.op.name == "concat")
+        assert number(sent) in line(picture, "concat", f"{way}.h_").title
+        assert not [x for x in picture.drawing.lines
+                    if (x.tail, x.head) == (f"{way}.RNN", f"{way}.h_")]
+    assert faults(picture.drawing) == []

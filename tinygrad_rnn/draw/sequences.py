@@ -17,6 +17,7 @@ from .labels import Run, clean, plain
 from .names import Names, safe
 from .scene import Glyph, Scene, Wire
 
+BETWEEN = ("carried", "fed", "late")  # the kinds of wires from step to step
 Thing = TypeVar("Thing", bound=Hashable)
 
 
@@ -85,15 +86,21 @@ class Sequences:
         return [self.of[glyph] for glyph in self.whole.around if glyph in self.of]
 
     def scene(self) -> Scene:
-        """All of it as a graph without time."""
+        """All of it as a graph without time. What runs from step to step is drawn where it leads
+        on, and not where it comes back to what it is made from."""
+        ends = [(wire, tail, head) for wire in self.whole.wires
+                if (tail := self.of.get(wire.tail)) is not None
+                and (head := self.of.get(wire.head)) is not None and tail is not head]
+        users: dict[Glyph, dict[Glyph, None]] = {}
+        for _, tail, head in ends:
+            users.setdefault(tail, {})[head] = None
+        ahead = {pair: not reaches(pair[1], pair[0], users) for pair in dict.fromkeys(
+            (tail, head) for wire, tail, head in ends if wire.kind in BETWEEN)}
         wires: dict[Hashable, Wire] = {}
-        for wire in self.whole.wires:
-            tail, head = self.of.get(wire.tail), self.of.get(wire.head)
-            if tail is None or head is None or tail is head or \
-                    wire.kind in ("carried", "fed", "late"):
-                continue
-            joined(wires, (tail, head), wire, tail=tail, head=head, kind="free", role="line",
-                   width=1.2, note=())
+        for wire, tail, head in ends:
+            if wire.kind not in BETWEEN or ahead[tail, head]:
+                joined(wires, (tail, head), wire, tail=tail, head=head, kind="free", role="line",
+                       width=1.2, note=())
         for rail in self.whole.rails:  # a context
             source = next((w.tail for w in self.whole.wires if w.head is rail.glyph), None)
             tail = self.of.get(source) if source is not None else None
@@ -106,6 +113,17 @@ class Sequences:
         order = [*self.one.values(), *self.around]
         return Scene(self.whole.title, [], around=sorted_by_use(order, pairs(wires.values())),
                      wires=in_order(order, list(wires.values())), caption=())
+
+
+def reaches(start: Glyph, end: Glyph, users: dict[Glyph, dict[Glyph, None]]) -> bool:
+    """Whether a way leads from one to the other, by what uses what."""
+    found = {start: None}
+    for glyph in (todo := [start]):
+        for other in users.get(glyph, ()):
+            if other not in found:
+                found[other] = None
+                todo.append(other)
+    return end in found
 
 
 def joined(wires: dict[Hashable, Wire], key: Hashable, wire: Wire, **changes: Any) -> None:
