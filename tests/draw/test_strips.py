@@ -1,5 +1,6 @@
 """The strips below a long gradient flow: every step of every stage, at its own place."""
 
+import itertools
 import math
 import re
 
@@ -163,3 +164,14 @@ def test_the_legend_knows_what_is_infinite_behind_many_that_are_nan():
     drawing = draw.gradient_flow(disturbed(30, {20: math.inf, 10: 0.0})).drawing
     said = [plain(x.text) for x in drawing.labels]
     assert {"NaN", "infinite"} <= set(said)
+
+
+def test_strips_that_run_down_have_their_titles_in_two_lines_and_stand_close():
+    drawing = draw.gradient_flow(tg.gradient_flow(graphs.layer(30)), 2, 1, direction="down").drawing
+    strips = [strip for strip in drawing.strips if strip.id.startswith("all")]
+    for strip, after in itertools.pairwise(strips[1:]):
+        assert after.x - strip.x < 3.5 * strip.w
+        lines = [label for label in drawing.labels if label.x == strip.x and label.y < strip.y]
+        words = "".join(plain(label.text) for label in sorted(lines, key=lambda label: label.y))
+        assert (len(lines), words) == (2, strip.title.replace(", ", ","))
+    assert faults(drawing) == []

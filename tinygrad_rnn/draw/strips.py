@@ -28,6 +28,7 @@ from .ticks import begins, ticks
 
 MOST, BARS, TICKS = 1000, 30.0, 12
 LEAST = 360.0  # the width of a strip, so that its ticks can be read
+LOG = ", log scale"
 Height = Callable[[float], float]
 Ends = Sequence[tuple[float, str]]
 Places = Sequence[tuple[int, Text]]
@@ -42,14 +43,14 @@ def with_strips(drawing: Drawing, scene: Scene, shown: Strips, scale: Scale, roo
     for (scope, name), series in shown.states.items():
         low, high = ends_of(series)
         height = bar_height(low, high)
-        of = f"‖ of {clean(scope)}, log scale" if scope else "‖, log scale"
+        of = f"‖ of {clean(scope)}{LOG}" if scope else f"‖{LOG}"
         title = (Run("all steps: ‖∂"), *root, Run("/∂"), *symbol(name), Run("t", "_"), Run(of))
         cells = cells_of(series, every, names, scale, height)
         paper.bars(title, cells, extremes(low, high, height), numbered(names, cells))
     for weight, series in shown.weights:
         low, high = ends_of(series)
         height = bar_height(low, high)
-        title = (Run("‖Δ"), Run("t", "_"), Run("‖ of "), *weight, Run(", log scale"))
+        title = (Run("‖Δ"), Run("t", "_"), Run("‖ of "), *weight, Run(LOG))
         paper.bars(title, cells_of(series, every, names, scale, height),
                    extremes(low, high, height))
     if len(scene.steps) > MOST:
@@ -122,20 +123,27 @@ class Down:
         self.labels += [Label(self.x, bottom + 13 * i, roman(words), "quiet", style.TINY, "start")
                         for i, (_, words) in enumerate(ends)]
         beside = [BARS + 6 + width(number_, style.TINY) for _, number_ in places]
-        self.x += max([BARS, width(title, style.SMALL), *beside,
+        self.x += max([BARS, *(width(line, style.SMALL) for line in lines_of(title)), *beside,
                        *(width(roman(words), style.TINY) for _, words in ends)]) + 20
 
     def strip(self, title: Text, cells: tuple[Cell, ...]) -> None:
-        """A strip, with its title above."""
+        """A strip, with its title above, in two lines: it is narrow."""
         name = f"all.strip{len(self.strips)}"
         self.strips.append(Strip(name, self.x, self.top, BARS, self.tall, cells, plain(title),
                                  True))
-        self.labels.append(Label(self.x, self.top - 9, title, "text", style.SMALL, "start"))
+        self.labels += [Label(self.x, self.top - 9 - 13 * i, line, "text", style.SMALL, "start")
+                        for i, line in enumerate(lines_of(title)[::-1])]
 
     def remark(self, text: Text) -> None:
         """Words below all."""
         self.labels.append(Label(self.start, self.top + self.tall + 46, text, "quiet", style.TINY,
                                  "start"))
+
+
+def lines_of(title: Text) -> list[Text]:
+    """A title in two lines."""
+    *before, last = title
+    return [(*before, Run(last.text.removesuffix(LOG) + LOG[0])), (Run(LOG[2:]),)]
 
 
 def cells_of(series: Series, whens: Any, names: Any, scale: Scale,
