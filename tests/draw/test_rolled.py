@@ -8,6 +8,7 @@ from tinygrad_rnn import draw, nn
 from tinygrad_rnn.core import ops
 from tinygrad_rnn.core.place import scope, timestep
 from tinygrad_rnn.core.values import Value
+from tinygrad_rnn.draw.delays import joined
 from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.draw.model import Line
 from tinygrad_rnn.draw.outlines import meets
@@ -309,6 +310,16 @@ def test_wires_with_other_lags_have_squares_of_their_own(collapse, direction):
     squares = [box.id for box in drawing.boxes if box.role == "delay"]
     assert len(set(squares)) == len(squares) >= 2
     assert {word for word in said_of(drawing) if word[:2] == "t−"} == {"t−1", "t−2"}
+
+
+@pytest.mark.parametrize(("other", "level"), [
+    (((0, 0), (0, -11), (30, -11), (30, 0)), -11),
+    (((0, 0), (0, -13), (30, -13), (30, 0)), -10),  # seen as two lines
+    (((70, 0), (70, -11), (90, -11), (90, 0)), -10),  # beside it, they have nothing in common
+])
+def test_wires_that_would_seem_to_be_one_thick_line_are_one(other, level):
+    way = (0, 0), (0, -10), (50, -10), (50, 0)
+    assert joined(way, [other]) == ((0, 0), (0, level), (50, level), (50, 0))
 
 
 def irregular(t, h, first):
