@@ -4,7 +4,7 @@ number of steps above the largest lag, and what one step does otherwise shows.""
 import numpy as np
 import pytest
 
-from tinygrad_rnn import nn
+from tinygrad_rnn import draw, nn
 from tinygrad_rnn.core import ops
 from tinygrad_rnn.core.place import timestep
 from tinygrad_rnn.core.values import Tensor
@@ -136,3 +136,17 @@ def test_a_step_of_a_cell_that_does_something_else_shows_it(cell, of_T, words):
     assert [note for _, text, _, _, note, *_ in glyphs if text == "exp"] == [words]
     if words != "only t = 5":
         assert glyphs == rolled(by_hand(cell, 9, of_T(9)))[0]
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_a_cell_says_at_which_steps_what_a_mask_kept_goes_on(kind):
+    """What is said of one wire and not of another was said of neither of those that a box has."""
+    loss = graphs.masked(kind, False, "zeros", "mask", 2, "repeat")
+    words = [plain(n.text) for n in draw.rolled(loss, level="cell").drawing.labels]
+    assert "t−1, t = 4, 6" in words
+    assert "t−1, t ≠ 4, 6" in words
+    assert "t = 3, 5, 6" in words
+    loss = graphs.masked(kind, False, "learned", "reset", 1, "repeat")
+    words = [plain(n.text) for n in draw.rolled(loss, level="cell").drawing.labels]
+    assert "before t = 1" in words
+    assert "t−2, only t = 2; t−4, only t = T−2" in words

@@ -65,7 +65,8 @@ class Presence:
             step = steps[i].step or 0  # what looks to the next step is not at the last one
             return str(step) if not from_end else T if step == end else f"{T}−{end - step}"
 
-        if len(there) == 1 and not (last == 2 and there == [1]):  # of three, it is 1 < t < T
+        three = last == 2 and steps[2].when == (steps[0].when or 0) + 2
+        if len(there) == 1 and not (three and there == [1]):  # of three, it is 1 < t < T
             return timed("only ", f" = {name(there[0], ends and last > 0 or back and not begins)}")
         if there != [*range(there[0], there[-1] + 1)]:
             at = {column.step or 0: i for i, column in enumerate(steps)}
@@ -106,6 +107,28 @@ class Presence:
         said = self.unless_all(wire.head, heads)
         ends = wire.tail, wire.head
         return (), said if said not in [self.of_glyph(glyph) for glyph in ends] else ()
+
+    def told_together(self, scene: Scene, uses: Mapping[Wire, Uses]) -> Scene:
+        """A rolled graph with one wire for an operand that some steps read so late and others so:
+        `t−2; t−1, only t = 2`. What comes first is the rule, if most steps follow it."""
+        groups: dict[Hashable, list[Wire]] = {}
+        for wire in scene.wires:
+            key = (wire.tail, wire.head, wire.position) if wire.delay else wire
+            groups.setdefault(key, []).append(wire)
+        wires: list[Wire] = []
+        for group in groups.values():
+            heads = {wire: {b for _, b in uses[wire]} for wire in group}
+            every = set[int | None]().union(*heads.values())
+            if len(group) > 1 and len(every) == sum(map(len, heads.values())):  # none reads both
+                first, *more = sorted(group, key=lambda wire: -len(heads[wire]))
+                steps = [c for c in self.steps(first.head.when or 0)[0] if c.when in every]
+                said = {wire: self.bounds(wire.head, heads[wire], steps) for wire in group}
+                rule = 2 * len(heads[first]) > len(every)
+                also = tuple((wire.delay, said[wire]) for wire in more)
+                title = "; ".join(wire.title for wire in (first, *more))
+                group = [replace(first, title=title, also=also, note=() if rule else said[first])]
+            wires += group
+        return replace(scene, wires=wires)
 
     def could(self, wire: Wire, heads: Whens) -> Whens:
         """The steps at which a wire would be that nothing keeps from being there: a delay wherever
@@ -189,22 +212,3 @@ def lag(wire: Wire) -> int:
 def last_step(stage: int) -> str:
     """What the last step of a stage is called: that of the first one T, that of the next T′."""
     return "T" + "′" * stage
-
-
-def told_together(scene: Scene, uses: Mapping[Wire, Uses]) -> Scene:
-    """A rolled graph with one wire for an operand that some steps read so late and others so; what
-    is the rule comes first, `t−2; t−1, only t = 2`."""
-    groups: dict[Hashable, list[Wire]] = {}
-    for wire in scene.wires:
-        key = (wire.tail, wire.head, wire.position) if wire.delay else wire
-        groups.setdefault(key, []).append(wire)
-    wires: list[Wire] = []
-    for group in groups.values():
-        first, *more = sorted(group, key=lambda wire: bool(wire.note))
-        ends = [{b for part in wire.parts() for _, b in uses[part]} for wire in group]
-        if more and sum(map(len, ends)) == len(set().union(*ends)):  # no step reads both
-            title = "; ".join(wire.title for wire in (first, *more))
-            also = tuple((wire.delay, wire.note) for wire in more)
-            group = [replace(first, title=title, also=also)]
-        wires += group
-    return replace(scene, wires=wires)

@@ -56,6 +56,10 @@ class Quotient:
                      [self.of[g] for g in whole.initial], [self.of[g] for g in whole.around],
                      [self.of[g] for g in whole.totals], wires)
 
+    def told_together(self) -> Scene:
+        """The same, with one wire for each operand, however late it is."""
+        return self.presence.told_together(self.scene(), self.uses)
+
     # --- glyphs ---------------------------------------------------------------------------------
 
     def column(self, stage: int) -> Column:
@@ -139,7 +143,8 @@ class Quotient:
             key = (tail.id, head.id, at, late, wire.kind)
             if key not in found:
                 kind = "final" if jump else "delay" if late else wire.kind
-                found[key] = replace(wire, tail=tail, head=head, kind=kind, delay=late, title="")
+                found[key] = replace(wire, tail=tail, head=head, kind=kind, delay=late, title="",
+                                     several=None)
                 if jump:
                     found[key].note = timed("from ", f" = {self.end(wire)}")
             self.uses.setdefault(found[key], set()).add((wire.tail.when, wire.head.when))
@@ -174,7 +179,7 @@ class Quotient:
         for wire in rail.taps:
             head = self.of[wire.head]
             tap = taps.setdefault((head.id, wire.position),
-                                  replace(wire, tail=glyph, head=head, title=""))
+                                  replace(wire, tail=glyph, head=head, title="", several=None))
             self.uses.setdefault(tap, set()).add((None, wire.head.when))
         return Rail(glyph, rail.role, list(taps.values()), stage=rail.stage)
 

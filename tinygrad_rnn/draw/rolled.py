@@ -23,8 +23,7 @@ from .beside import side_by_side
 from .callbacks import NodeCallback
 from .options import Options
 from .picture import Picture
-from .presence import told_together
-from .quotient import Quotient
+from .quotient import Quotient, bridges_apart
 from .survey import survey
 from .unrolled import look, scene_of
 from .window import Window
@@ -59,8 +58,9 @@ def rolled(loss: Any, *, unrolled: bool = False, level: str = "op", collapse: It
         raise InputError("the graph has no time steps, so there is nothing to roll up",
                          where=where,
                          fix="Mark the steps: with tg.timestep(t): ..., or draw.unrolled(loss)")
-    quotient = Quotient(scene, alike)
-    drawing = chosen.placed(told_together(chosen.levelled(quotient.scene()), quotient.uses))
+    bridges_apart(scene)
+    quotient = Quotient(chosen.levelled(scene), alike)
+    drawing = chosen.placed(quotient.told_together())
     if beside:
         whole = scene_of(look(loss, options.window(where, 3, 3), where), where, "Unrolled graph")
         drawing = side_by_side(drawing, chosen.placed(chosen.levelled(whole)))

@@ -16,7 +16,6 @@ from . import options
 from .labels import plain
 from .layout import place
 from .model import Drawing
-from .presence import told_together
 from .quotient import Quotient
 from .scene import Glyph, Scene, Wire
 from .survey import Survey
@@ -117,7 +116,7 @@ def rolled_up(whole: View) -> list[View]:
     """All steps in the place of one; nothing where they have no common place."""
     try:
         quotient = Quotient(whole.scene)
-        one = told_together(quotient.scene(), quotient.uses)
+        one = quotient.told_together()
     except InputError:
         return []
     return [View("rolled up", whole.scene, whole.found, quotient.of, one)]
