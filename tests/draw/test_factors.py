@@ -165,3 +165,48 @@ def test_a_sum_of_several_gaps_stands_in_none_of_them():
                  for label in draw.gradient_flow(flow, steps=steps).drawing.labels]
         assert len([w for w in words if w.endswith(" steps")]) == gaps
         assert any(w.startswith("Σ Δ") for w in words) == (gaps == 1)
+
+
+def masked(reverse):
+    """A recurrence of which a mask keeps some steps out, in two sequences; and by NumPy the factor
+    of each step on the way back, in the order of time: of the states that are left, masked or not.
+    """
+    T, layer = 8, nn.RNN(3, 4, return_sequences=True, reverse=reverse, seed=0)
+    xs, mask = np.random.default_rng(0).normal(size=(T, 2, 3)), np.ones((T, 2), bool)
+    mask[2, 0], mask[4:6, 1] = False, False
+    flow = tg.gradient_flow((layer(xs, mask=mask) ** 2).sum())
+    W_xh, W_hh, b = (p.value for p in (layer.cell.W_xh, layer.cell.W_hh, layer.cell.b_h))
+    order, s, made = range(T)[::-1 if reverse else 1], np.zeros((2, 4)), {}
+    for t in order:
+        h = np.tanh(xs[t] @ W_xh.T + s @ W_hh.T + b)
+        s = np.where(mask[t][:, None], h, s)
+        made[t] = h, s
+    arrived, factors = np.zeros((2, 4)), {}
+    for t in reversed(order):
+        h, s = made[t]
+        arrived = arrived + 2 * s
+        back = np.where(mask[t][:, None], arrived * (1 - h**2), 0) @ W_hh
+        back += np.where(mask[t][:, None], 0, arrived)
+        factors[t + 1] = np.linalg.norm(back) / np.linalg.norm(arrived)
+        arrived = back
+    del factors[order[0] + 1]  # to the first state, which needs no gradient
+    return flow, [factors[t] for t in sorted(factors)]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("level", ["op", "cell"])
+def test_the_factor_of_a_masked_step_is_that_of_the_state_it_leaves(level, reverse):
+    """It was that of the state before the mask: a step that shrank the gradient seemed to double
+    it, and the next had none."""
+    flow, factors = masked(reverse)
+    words = [plain(n.text) for n in sorted(
+        draw.gradient_flow(flow, level=level, first=8).drawing.labels, key=lambda n: n.x)]
+    assert [w.removeprefix("Σ ") for w in words if re.match(r"(Σ )?×[0-9]", w)] == \
+        [f"×{number(factor)}" for factor in factors]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_masked_steps_are_in_the_mean_factor_of_a_gap(reverse):
+    flow, factors = masked(reverse)
+    hidden = factors[2:5] if reverse else factors[1:4]  # of steps 3 to 5
+    assert told(flow, first=2, last=3)[1] == [f"×{number(geometric(hidden))} per step"]

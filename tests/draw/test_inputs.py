@@ -536,3 +536,26 @@ def test_what_was_made_before_the_first_step_stands_where_it_is_first_read(befor
     assert not any(box.role.startswith("weight") for box in drawing.boxes
                    if plain(box.text).startswith("y"))
     assert faults(draw.rolled(root).drawing) == []
+
+
+@pytest.mark.parametrize("offset", [-1, 1])
+def test_numbers_that_several_steps_read_are_given_rolled_up(offset):
+    """It showed that of one step, as if it were the same at all."""
+    xs = [Value(0.1 * i) for i in range(10)]
+    a, b, h = Value(0.2, name="a"), Value(0.3, name="b"), Value(0.1, name="h0")
+    for t in range(1, 9):
+        with timestep(t):
+            h = ops.tanh(a * xs[t] + b * xs[t + offset] + h).named("h")
+    words = [plain(box.text) for box in draw.rolled(h).drawing.boxes]
+    end = "0" if offset < 0 else "0.9"  # the one at an end, which one step reads
+    assert words.count("given") == 1
+    assert [word for word in words if word[:1].isdigit()] == [end]
+
+
+def test_what_some_steps_add_and_others_add_as_a_number_is_no_number():
+    w, h = Value(0.3, name="w"), [Value(0.1, name="h0")]
+    for t in range(1, 9):
+        with timestep(t):
+            late = ops.sin(h[t - 3]) if t >= 3 else 0
+            h.append((ops.tanh(w * h[-1]) + late).named("h"))
+    assert "+ …" in [plain(box.text) for box in draw.rolled(h[-1]).drawing.boxes]

@@ -2,10 +2,12 @@
 
 import pytest
 
+from tinygrad_rnn import draw
 from tinygrad_rnn.core import ops
 from tinygrad_rnn.core.place import timestep
 from tinygrad_rnn.core.values import Value
 from tinygrad_rnn.draw import totals
+from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.draw.survey import survey
 from tinygrad_rnn.draw.totals import running_total
 from tinygrad_rnn.draw.window import Window
@@ -93,3 +95,18 @@ def test_a_term_that_is_a_sum_of_terms_is_gone_into():
     pair = every[4] + every[5]
     total = total_of(added([*every[:4], pair, *every[6:]]))
     assert [x for x, _, _ in total.terms] == every
+
+
+@pytest.mark.parametrize("squared", [False, True])
+@pytest.mark.parametrize("T", [2, 3, 9])
+def test_a_sum_that_a_state_is_made_of_is_no_total(T, squared):
+    """The last h_t = tanh(u_t + h_{t-1}) stood at the end of a rail, as the sum of two steps."""
+    w, h = Value(0.5, name="w"), Value(0.1, name="h0")
+    for t in range(1, T + 1):
+        with timestep(t):
+            h = ops.tanh(w * Value(0.1 * t, name="x") + h).named("h")
+    root = h * h if squared else h
+    words = [plain(box.text) for box in draw.unrolled(root, first=T).drawing.boxes]
+    assert words.count("tanh") == words.count("+") == T
+    assert "Σ" not in words
+    assert not any("only" in plain(n.text) for n in draw.rolled(root).drawing.labels)

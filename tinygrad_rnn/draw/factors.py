@@ -19,7 +19,7 @@ from ..bptt.contribution import Contribution
 from ..core.graph import Node
 from ..core.parts import norm
 from .amounts import Amounts
-from .hidden import Means
+from .hidden import Means, kept
 from .labels import Run, Text, number, roman
 from .scene import Glyph, Scene, Wire
 
@@ -37,6 +37,11 @@ def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
     states: dict[tuple[Hashable, int | None], Glyph] = {
         (g.key, g.when): g for c in amounts.scene.columns for g in c.glyphs if g.role == "state"
     }
+    steps = {c.when: [g.node for g in c.glyphs if g.node is not None]
+             for c in amounts.scene.columns}
+    left = {g: kept(g.node, steps[g.when], amounts.found)
+            for g in states.values() if g.node is not None}
+    places = {node: glyph.key for glyph, node in left.items()}
     there = [wire for wire, amount in of.items() if amount is not None]
     ways: dict[tuple[Glyph, Glyph], list[Wire]] = {}  # h * h uses it twice: one number
     for wire in there:
@@ -55,10 +60,11 @@ def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
                     passage = part.tail, wire.head.when, amounts.variable(use)
                     passages.setdefault(passage, []).append((wire, use))
     for (tail, when, _), uses in passages.items():
-        after = states.get((tail.key, when))
+        place = tail.key if tail.node is None else places.get(tail.node, tail.key)
+        after = states.get((place, when))
         if after is None or after.node is None:
             continue
-        factor, first = amounts.factor([use for _, use in uses], after.node), uses[0][0]
+        factor, first = amounts.factor([use for _, use in uses], left[after]), uses[0][0]
         if factor is not None:  # two states may leave a box by one way
             before = (*first.note, Run(", ")) if first.note else ()
             several = TOGETHER if any(wire is not first for wire, _ in uses) else ""

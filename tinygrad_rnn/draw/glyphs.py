@@ -57,18 +57,16 @@ def op_face(op: str, text: str) -> tuple[Text, str, str]:
 
 
 def vary(glyph: Glyph, node: Node) -> None:
-    """What has no name, and in its words a number or an index that is another at other steps, is
-    drawn without it."""
-    if node.name is not None or glyph.age is not None or (
-            glyph.role == "input" and node.op.name == "[]" and node.a is not None
-            and node.a.name is not None):
-        return
-    if glyph.role == "input":
-        glyph.text = roman("given")
-    elif glyph.role in ("op", "function"):
-        first = node.op.name != "[]" and node.a is None
-        said = "[…]" if node.op.name == "[]" else f"{sign(node.op.name)} …"
+    """What has a number or an index in its words that is another at other steps is drawn without
+    it; what has a name, keeps that."""
+    sliced = node.op.name == "[]"
+    if glyph.role in ("op", "function"):
+        first = not sliced and node.a is None
+        said = "[…]" if sliced else f"{sign(node.op.name)} …"
         glyph.text = roman(" ".join(reversed(said.split(" "))) if first else said)
+    elif glyph.role == "input" and node.name is None and not (
+            sliced and node.a is not None and node.a.name is not None):
+        glyph.text = roman("given")
 
 
 def bare(node: Node) -> list[Any]:

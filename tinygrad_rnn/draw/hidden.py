@@ -9,6 +9,7 @@ from the gradients at both ends of a gap, and each step is asked for its own, as
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
@@ -33,8 +34,9 @@ class Means:
         self.amounts, self.found = amounts, amounts.found
         self.orders: dict[tuple[str, str | None], tuple[Any, list[Node]]] = {}
         self.runs = {at: self.states(at) for at in gaps}
-        self.users = users(self.found, {self.found.when(run[i]) for runs in self.runs.values()
-                                        for _, run in runs for i in spread(run)})
+        self.users = users(self.found, {self.found.when(x) for runs in self.runs.values()
+                                        for _, run in runs for i in spread(run)
+                                        for x in run[i - 1:i + 2]})
 
     def said(self, at: int) -> tuple[Text, ...]:
         """×0.66 per step: the geometric mean over a gap, of each state; which one it is, if there
@@ -83,12 +85,16 @@ class Means:
         that of the step after where a layer reads backwards. Where less arrives than has digits,
         there is none."""
         for side in (-1, 1):
-            factors = [one_factor(self.amounts, states[i], states[i + side],
+            factors = [one_factor(self.amounts, self.left(states[i]), self.left(states[i + side]),
                                   self.users[self.found.when(states[i])]) for i in spread(states)]
             known = [factor for factor in factors if factor is not None]
             if known:
                 return np.array(known)
         return np.empty(0)
+
+    def left(self, state: Node) -> Node:
+        """What a hidden step leaves of a state."""
+        return kept(state, self.users[self.found.when(state)], self.found)
 
     def name(self, state: Glyph) -> str:
         """What a state is called at every step."""
@@ -147,6 +153,16 @@ def one_factor(amounts: Amounts, after: Node, before: Node, step: list[Node]) ->
             for position, x in walk.parents(user) if found.source(x) is before
             for use in [flow.incoming.use(user, position, before)] if use is not None]
     return amounts.factor(uses, after)
+
+
+def kept(state: Node, step: Iterable[Node], found: Survey) -> Node:
+    """What a step leaves of a state: where a mask keeps some of the one before, both together."""
+    for node in step:
+        if node.op.name == "where":
+            parts = {found.source(x) for _, x in walk.parents(node)}
+            if state in parts and any(x.at.step != state.at.step for x in parts):
+                return node
+    return state
 
 
 def users(found: Survey, whens: set[int | None]) -> dict[int | None, list[Node]]:

@@ -37,6 +37,8 @@ def running_total(found: Survey) -> Total | None:
     for _ in range(8):  # L may be scaled after the sum
         if top is None or top.op is ops.add:
             break
+        if top.at.step is not None:  # a state h_t = tanh(u_t + h_{t-1}) is no total either
+            return None
         top = next((x for _, x in walk.parents(top) if x.op.rules), None)
     if top is None or top.op is not ops.add:
         return None
