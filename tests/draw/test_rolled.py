@@ -434,3 +434,29 @@ def test_what_is_made_of_a_state_that_is_reset_is_drawn_once(kind, reverse):
     when, no = ("T−5, T−3", "t+1") if reverse else ("2, 4", "t−1")
     assert f"t = {when}" in said(picture)
     assert f"{no}, t ≠ {when}" in said(picture)  # it said T−4, T−2 of those from the end
+
+
+def autoregressive(order, T):
+    """h_t = tanh(w_1 h_{t-1} + w_2 h_{t-2} + …), from as many first states, all of one name."""
+    w = [Value(0.2 + 0.1 * i, name=f"w{i}") for i in range(1, order + 1)]
+    h = [Value(0.9 - 0.1 * i, name="h0") for i in range(order)]
+    for t in range(1, T + 1):
+        with timestep(t):
+            total = w[0] * h[-1]
+            for i in range(1, order):
+                total = total + w[i] * h[-1 - i]
+            h.append(ops.tanh(total).named("h"))
+    return h[-1]
+
+
+@pytest.mark.parametrize(("order", "T", "lags"), [
+    (2, 2, ["t−1"]), (2, 3, ["t−1", "t−2"]), (2, 4, ["t−1", "t−2"]), (2, 9, ["t−1", "t−2"]),
+    (3, 2, ["t−1"]), (3, 4, ["t−1", "t−2", "t−3"]), (3, 9, ["t−1", "t−2", "t−3"])])
+def test_what_looks_back_further_does_so_however_few_steps_there_are(order, T, lags):
+    """Of two steps a first state seemed to be a weight, and the only look back over two of three
+    steps to come from step 1, whatever T is."""
+    drawing = draw.rolled(autoregressive(order, T)).drawing
+    assert [box.role for box in drawing.boxes].count("initial") == order
+    assert sum(box.role.startswith("weight") for box in drawing.boxes) == order
+    assert sorted(word for word in said_of(drawing) if word[:2] == "t−") == lags
+    assert not any(word.startswith("from") for word in said_of(drawing))

@@ -152,13 +152,15 @@ class Quotient:
 
     def jumps(self) -> set[Wire]:
         """The wires from one end of time to the other, whose lag depends on T: the last output of a
-        layer that reads backwards is that of step 1, and is wanted at step T."""
-        places: dict[Hashable, list[Wire]] = {}
+        layer that reads backwards is that of step 1, and is wanted at step T. (What other steps do
+        too looks back so far, h_{t-2}; of three steps only one does.)"""
+        places: dict[tuple[Glyph, Glyph, int], list[Wire]] = {}
         for wire in self.whole.wires:
-            if lag(wire):
-                tail, head = self.of.get(wire.tail), self.of.get(wire.head)
+            tail, head = self.of.get(wire.tail), self.of.get(wire.head)
+            if lag(wire) and tail is not None and head is not None:
                 places.setdefault((tail, head, wire.position), []).append(wire)
-        return {wires[0] for wires in places.values() if len(wires) == 1 and self.ends(wires[0])}
+        return {wires[0] for (_, head, _), wires in places.items() if len(wires) == 1
+                and self.ends(wires[0]) and len(self.presence.at(head)) == 1}
 
     def ends(self, wire: Wire) -> list[Column]:
         """The columns that a wire joins, if these are the two ends of time in a stage."""
