@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from tinygrad_rnn import draw, nn
@@ -460,3 +461,16 @@ def test_what_looks_back_further_does_so_however_few_steps_there_are(order, T, l
     assert sum(box.role.startswith("weight") for box in drawing.boxes) == order
     assert sorted(word for word in said_of(drawing) if word[:2] == "t−") == lags
     assert not any(word.startswith("from") for word in said_of(drawing))
+
+
+@pytest.mark.parametrize("padding", ["zero", "repeat"])
+def test_what_is_made_of_a_masked_output_is_drawn_once(padding):
+    """The head, or the concat of both directions, stood twice: once for the steps with a mask."""
+    xs = np.random.default_rng(0).normal(size=(6, 2, 3))
+    layer = nn.LSTM(3, 4, return_sequences=True, padding=padding, seed=0)
+    y = nn.Linear(4, 2, name="hy", seed=1)(layer(xs, lengths=[6, 4]))
+    words = [plain(box.text) for box in draw.rolled((y * y).sum()).drawing.boxes]
+    assert words.count("@") == 3
+    y = nn.Bidirectional(layer)(xs, lengths=[6, 4])
+    words = [plain(box.text) for box in draw.rolled((y * y).sum()).drawing.boxes]
+    assert words.count("concat") == 1

@@ -26,7 +26,7 @@ class Structures:
         self.found = found
         self.numbers: dict[Hashable, int] = {}
         self.alike: dict[tuple[int | None, int], int] = {}  # how many have a place in a step
-        self.resets = set[int]()  # what only puts something else for what comes from elsewhere
+        self.masked: dict[tuple[int, int], Hashable] = {}  # what masks let pass, by their places
 
     def place_of(self, node: Node, when: int | None,
                  tails: list[tuple[int, Glyph | Rail | None]]) -> tuple[int, int]:
@@ -40,23 +40,22 @@ class Structures:
                 isinstance(tail, Glyph) and tail.backward)])
             structure = (place_name(node), node.op.name, inner)
         key = self.numbers.setdefault(structure, len(self.numbers))
-        if node.op.name == "where" and ELSEWHERE in inner and \
-                not any(isinstance(operand, tuple) for operand in inner):
-            self.resets.add(key)
         count = self.alike.get((when, key), 0)
         self.alike[when, key] = count + 1
+        inside = [operand for operand in inner if isinstance(operand, tuple)]
+        if node.op.name == "where" and inner and len(inside) < 2:
+            self.masked[key, count] = inside[0] if inside else ELSEWHERE
         return key, count
 
     def describe(self, tail: Glyph | Rail | None, when: int | None) -> Hashable:
-        """An operand's place: in the same step, on a rail, or from elsewhere. A state that some
-        steps reset, by a mask, comes from elsewhere in the others too."""
+        """An operand's place: in the same step, on a rail, or from elsewhere. What a mask lets
+        pass, or puts something else for, keeps its place: other steps have no mask."""
         if isinstance(tail, Rail):
             return tail.glyph.id
         if tail is None or tail.when != when or tail.role == "input":
             return ELSEWHERE
-        if isinstance(tail.key, tuple) and tail.key[0] in self.resets:
-            return ELSEWHERE
-        return tail.key
+        place = tail.key[:2] if isinstance(tail.key, tuple) else ()
+        return self.masked.get(place, tail.key)
 
 
 def place_name(node: Node) -> str:
