@@ -69,8 +69,9 @@ class Ink:
 
     @property
     def all_crowded(self) -> int:
-        """How many words and wires found no place of their own."""
-        return self.crowded + self.grid.crowded
+        """How many words and wires found no place of their own; a square counts twice, which delays
+        what is not late."""
+        return self.crowded + self.grid.crowded + len(self.grid.wires.squares.crowded)
 
     def drawing(self) -> Drawing:
         """The finished picture."""
