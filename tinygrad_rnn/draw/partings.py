@@ -45,7 +45,7 @@ def together(wires: list[tuple[Wire, Way]]) -> list[tuple[Wire, Point]]:
             for legs in alike(own, i):
                 wire = widest([*legs, *passing])
                 if passing and any(i + 1 < len(way) for _, way in legs):
-                    found[legs[(len(legs) - 1) // 2][1][i]] = wire  # of three, at that between
+                    found[legs[0][1][i]] = wire
                 passing = [(wire, legs[0][1])]
                 if len(legs) > 1:
                     groups.append((legs, i + 1))
