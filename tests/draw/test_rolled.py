@@ -451,10 +451,11 @@ def autoregressive(order, T):
 
 
 @pytest.mark.parametrize(("order", "T", "lags"), [
-    (2, 3, ["t−1", "t−2"]), (2, 4, ["t−1", "t−2"]), (2, 9, ["t−1", "t−2"]),
-    (3, 4, ["t−1", "t−2", "t−3"]), (3, 9, ["t−1", "t−2", "t−3"])])
+    (2, 2, ["t−1"]), (2, 3, ["t−1", "t−2"]), (2, 4, ["t−1", "t−2"]), (2, 9, ["t−1", "t−2"]),
+    (3, 2, ["t−1"]), (3, 3, ["t−1", "t−2"]), (3, 4, ["t−1", "t−2", "t−3"]), (3, 9, ["t−1", "t−2", "t−3"])])
 def test_what_looks_back_further_does_so_however_few_steps_there_are(order, T, lags):
-    """The only look back over two of three steps seemed to come from step 1, whatever T is."""
+    """Of two steps a first state seemed to be a weight, and the only look back over two of three
+    steps to come from step 1, whatever T is."""
     drawing = draw.rolled(autoregressive(order, T)).drawing
     assert [box.role for box in drawing.boxes].count("initial") == order
     assert sum(box.role.startswith("weight") for box in drawing.boxes) == order

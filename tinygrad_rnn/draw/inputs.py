@@ -35,7 +35,7 @@ def find_inputs(found: Survey) -> None:
     """Fill `homes`, and leave in `shared` what is none of these inputs. Where nothing is given for
     a few of several steps, no further look at the graph is needed."""
     some = {x for x in found.shared if found.given(x) and few(found, x)}
-    found.shared -= first_states(found, some)
+    found.shared -= first_states(found, {x for x in found.shared if found.given(x)})
     wanted = {family(found, x) for x in some & found.shared}
     for members in families(found, wanted) if wanted else ():
         inputs = inputs_among(found, members)
@@ -48,7 +48,7 @@ def find_inputs(found: Survey) -> None:
 
 def first_states(found: Survey, some: set[Node]) -> set[Node]:
     """Which of some leaves are called like what the steps make: h0, where a step that looks back
-    further than one needs it as well as the first."""
+    further than one needs it as well as the first; of two steps both."""
     named = {x: unnumbered(x.name) for x in some if x.name and x.op is leaf}
     made = {unnumbered(n.name) for n in found.computed if n.name} if named else set()
     return {x for x, name in named.items() if name in made}

@@ -142,14 +142,15 @@ class Stamp:
         backward = {glyph.key for glyph in self.glyphs if glyph.backward}
         for key, notes in self.noted().items():
             wide, rect = widest(notes), self.rects[key]
-            near = list(note_spots(rect, wide))
-            beside = [spot for spot in near if self.joined(rect, spot, wide)]
+            near, far = [*note_spots(rect, wide)], [*far_spots(rect, 10, 40)]
+            own = [spot for spot in (*near, *far) if self.joined(rect, spot, wide)
+                   and not (key in backward and self.nearer(rect, spot, wide))]
+            beside = [spot for spot in own if spot in near]
             beside.sort(key=lambda spot: self.close(key, note_rect(spot, wide)))
-            far = [*far_spots(rect, 10, 40)]
             clear = next(chain(
                 (spot for spot in beside if self.free(spot, wide)),
                 (spot for spot in beside if self.nearly_free(spot, wide)),
-                (spot for spot in far if self.joined(rect, spot, wide) and self.free(spot, wide)),
+                (spot for spot in own if self.free(spot, wide)),
             ), None)
             two = None if clear else self.in_two_lines(rect, notes)
             if two:
