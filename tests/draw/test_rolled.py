@@ -452,7 +452,8 @@ def autoregressive(order, T):
 
 @pytest.mark.parametrize(("order", "T", "lags"), [
     (2, 2, ["t−1"]), (2, 3, ["t−1", "t−2"]), (2, 4, ["t−1", "t−2"]), (2, 9, ["t−1", "t−2"]),
-    (3, 2, ["t−1"]), (3, 3, ["t−1", "t−2"]), (3, 4, ["t−1", "t−2", "t−3"]), (3, 9, ["t−1", "t−2", "t−3"])])
+    (3, 2, ["t−1"]), (3, 3, ["t−1", "t−2"]), (3, 4, ["t−1", "t−2", "t−3"]),
+    (3, 9, ["t−1", "t−2", "t−3"])])
 def test_what_looks_back_further_does_so_however_few_steps_there_are(order, T, lags):
     """Of two steps a first state seemed to be a weight, and the only look back over two of three
     steps to come from step 1, whatever T is."""
@@ -474,3 +475,18 @@ def test_what_is_made_of_a_masked_output_is_drawn_once(padding):
     y = nn.Bidirectional(layer)(xs, lengths=[6, 4])
     words = [plain(box.text) for box in draw.rolled((y * y).sum()).drawing.boxes]
     assert words.count("concat") == 1
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("at", [[2], [2, 3], [1, 2, 4]])
+def test_what_samples_start_anew_from_is_a_first_state(at, given):
+    """It was a rail among the weights where several steps did so, and an input where one did."""
+    reset = np.zeros((6, 2), bool)
+    reset[at, 0] = True
+    layer = nn.RNN(3, 4, return_sequences=True, seed=0)
+    y = layer(np.ones((6, 2, 3)), np.ones((2, 4)) if given else None, reset_mask=reset)
+    for drawing in (draw.rolled((y * y).sum()).drawing, draw.unrolled((y * y).sum()).drawing):
+        first = [box for box in drawing.boxes if box.role == "initial"]
+        assert [plain(box.text) for box in first] == ["h₀"] * (1 + given)
+        assert max(box.x for box in first) < min(box.sides[0] for box in drawing.frames)
+        assert sum(box.role.startswith("weight") for box in drawing.boxes) == 3

@@ -28,10 +28,10 @@ def place(grid: TimeGrid) -> None:
     placed: list[Rect] = []
     for glyph in grid.scene.initial:
         head, last = entered(grid, glyph), at_end(grid, glyph) is not None
-        i = grid.column_of[head]
-        stage = grid.scene.columns[i].stage
-        end = grid.left[i] + grid.column_width(grid.scene.columns[i])
-        x = end + aside(glyph) if last else grid.left[i] - aside(glyph)
+        stage = grid.scene.columns[grid.column_of[head]].stage
+        own = columns_of(grid, stage)
+        end = grid.left[own[-1]] + grid.column_width(grid.scene.columns[own[-1]])
+        x = end + aside(glyph) if last else grid.left[own[0]] - aside(glyph)
         rects = grid.templates[stage].rects
         y = centre(rects.get(glyph.key) or rects[head.key])[1]
         rect = around((x, y), glyph)
@@ -59,9 +59,13 @@ def at_end(grid: TimeGrid, glyph: Glyph) -> int | None:
     i = grid.column_of.get(entered(grid, glyph))
     if i is None:
         return None
-    stage = grid.scene.columns[i].stage
-    own = [k for k, column in enumerate(grid.scene.columns) if column.stage == stage]
+    own = columns_of(grid, grid.scene.columns[i].stage)
     return i if len(own) > 1 and i == own[-1] else None
+
+
+def columns_of(grid: TimeGrid, stage: int) -> list[int]:
+    """Where the columns of a stage are."""
+    return [i for i, column in enumerate(grid.scene.columns) if column.stage == stage]
 
 
 def wide(glyph: Glyph) -> float:

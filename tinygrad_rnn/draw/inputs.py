@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import ops, walk
-from ..core.graph import Node, leaf
+from ..core.graph import Node
 from .parts import weightlike
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def find_inputs(found: Survey) -> None:
 def first_states(found: Survey, some: set[Node]) -> set[Node]:
     """Which of some leaves are called like what the steps make: h0, where a step that looks back
     further than one needs it as well as the first; of two steps both."""
-    named = {x: unnumbered(x.name) for x in some if x.name and x.op is leaf}
+    named = {x: unnumbered(x.name) for x in some if x.name and not x.op.rules}
     made = {unnumbered(n.name) for n in found.computed if n.name} if named else set()
     return {x for x, name in named.items() if name in made}
 

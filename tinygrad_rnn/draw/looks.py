@@ -70,12 +70,14 @@ def is_earlier(reader: Reader, x: Node, wire: Wire) -> bool:
 
 
 def find_initial(reader: Reader) -> None:
-    """What enters the first step where later steps take a state is the state before the
-    first."""
+    """What enters the first step where later steps take a state is the state before the first; so
+    is, at any step, what is called like a state and from before all steps: a sample starts anew."""
     ports = {(w.head.key, w.position): w.tail.key for w in reader.wires if w.kind == "carried"}
-    ends = [glyph for column in ends_of(reader.columns) for glyph in column.glyphs]
-    given = dict.fromkeys(g for g in ends if g.role == "input" and g.node is not None
-                          and g.node not in reader.found.homes)
+    ends, made, steps = ends_of(reader.columns), names_made(reader), {*reader.found.steps}
+    given = dict.fromkeys(
+        g for column in reader.columns for g in column.glyphs
+        if g.role == "input" and g.node is not None and g.node not in reader.found.homes
+        and (column in ends or (g.node.at.step or 0) not in steps and base_name(g.node) in made))
     entries: dict[Glyph, dict[Hashable, list[Wire]]] = {}
     others: set[Glyph] = set()
     for wire in reader.wires:
@@ -84,7 +86,8 @@ def find_initial(reader: Reader) -> None:
             state = ports.get((wire.head.key, wire.position))
             earlier = state is None and is_earlier(reader, x.node, wire)
             again = wire.head.backward and x in entries
-            if state is not None or earlier or again or called_first(reader, x.node):
+            first = (x.node.name or "").endswith("0") and base_name(x.node) in made
+            if state is not None or earlier or again or first:
                 named = x.node.name is not None and bool(entries.get(x))  # it stands there once
                 state = next(iter(entries[x])) if named else state
                 entries.setdefault(x, {}).setdefault(state, []).append(wire)
@@ -99,16 +102,15 @@ def find_initial(reader: Reader) -> None:
                 wire.tail, wire.kind = glyph, "needed" if wire.head.backward else "carried"
 
 
-def called_first(reader: Reader, x: Node) -> bool:
-    """Whether `x` is called h0 and steps make an h: where there is one step, or each does something
-    else, nothing else tells it from an input."""
-    return (x.name or "").endswith("0") and base_name(x) in \
-        {reader.found.called(n) for n in reader.value if n.op.rules}
+def names_made(reader: Reader) -> set[str | None]:
+    """What steps make is called so: where there is one step, or each does something else, nothing
+    but its name tells h0 from an input."""
+    return {reader.found.called(n) for n in reader.value if n.op.rules}
 
 
 def first_state(reader: Reader, x: Glyph, state: Hashable) -> None:
     """Make an input the state from before the first step."""
-    for column in ends_of(reader.columns):
+    for column in reader.columns:
         if x in column.glyphs:
             column.glyphs.remove(x)
     x.key = state if state is not None else x.key
