@@ -66,6 +66,22 @@ def test_first_states_that_are_given(layer, reverse):
     agree(*(outcome(model, numbers((T, B, I)), start, fused) for fused in (False, True)))
 
 
+def test_one_node_in_two_places():
+    """Where it had a second derivative, each place got the gradient of both: h and c from one first
+    state, and one matrix as both weights."""
+    found = []
+    for fused in (False, True):
+        start = tg.Tensor(numbers((B, H)), requires_grad=True)
+        layer = nn.LSTM(H, H, seed=0, fused=fused)
+        layer.cell.W_xh = weight = layer.cell.W_hh
+        loss = (layer(numbers((T, B, H)), (start, start)) ** 2).sum()
+        first = tg.grad(loss, [start, weight], create_graph=True)
+        second = tg.grad(sum((g ** 2).sum() for g in first), [start, weight])
+        found.append([g.numpy() for g in (*first, *second)])
+    for one, other in zip(*found):
+        assert np.allclose(one, other, rtol=1e-11, atol=1e-11)
+
+
 @pytest.mark.parametrize("name", PHIS)
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
 def test_every_activation(kind, name):

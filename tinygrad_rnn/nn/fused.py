@@ -47,7 +47,7 @@ def through_time(g: Any, y: Any, *operands: Any, run: Pass, loops: Any = None) -
     result = parts[0] if alone else ops.stack(*parts, axis=0)
     targets = [x for x in operands if isinstance(x, Node) and x.requires_grad]
     totals = pull(result, targets, g, graph=True, until=set(targets))
-    return [totals.get(x) if isinstance(x, Node) else None for x in operands]
+    return [totals.pop(x, None) if isinstance(x, Node) else None for x in operands]  # each once
 
 
 def step_by_step(g: Any, y: Any, *operands: Any, run: Pass,

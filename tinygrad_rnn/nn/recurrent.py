@@ -154,7 +154,6 @@ class Recurrent(Layer):
         state = initial_state if zeros and initial_state is None else \
             starting_state(self.cell, steps, initial_state, reverse, own)
         fresh = None if masks.reset is None or zeros and self.checkpoint_every is None else \
-            state if initial_state is None is not state and self.start != "random" else \
             starting_state(self.cell, steps, None, reverse, own)  # one for all chunks
         mask = None
         if self.recurrent_dropout and rng is not None:
