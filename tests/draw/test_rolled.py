@@ -490,3 +490,16 @@ def test_what_samples_start_anew_from_is_a_first_state(at, given):
         assert [plain(box.text) for box in first] == ["h₀", "h₀"]  # given, and anew
         assert max(box.x for box in first) < min(box.sides[0] for box in drawing.frames)
         assert sum(box.role.startswith("weight") for box in drawing.boxes) == 3
+
+
+@pytest.mark.parametrize(("steps", "said"), [
+    ([3, 6, 9], "t = 3, 6 … T"), ([3, 6, 9, 12], "t = 3, 6 … T"), ([1, 2, 4, 9], "t = 1, 2, 4, T"),
+    ([1, 2, 4, 5, 6, 7], "t = 1 … T, t ≠ 3"), ([1, 2, 4, 8, 16, 32], "6 of t = 1 … T"),
+    ([2, 5], "t = 2, T"), ([0, 1, 2], "t = 0 … T")])
+def test_the_frame_says_which_steps_there_are(steps, said):
+    """All from the first to the last, it said of h_t = f(h_{t-3}), though no loss reads others."""
+    w, h = Value(0.5, name="w"), Value(0.1, name="h0")
+    for t in steps:
+        with timestep(t):
+            h = ops.tanh(w * h).named("h")
+    assert said in said_of(draw.rolled(h).drawing)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 from .labels import Text
 from .parts import Steps
@@ -37,6 +38,21 @@ class Presence:
         self.parts: dict[int, Steps] = {}
         self.scattered = Scattered()
         self.last = {stage: last_step(i) for i, stage in enumerate(scene.stages())}
+
+    def title(self, stage: int) -> Text:
+        """Which steps there are: all from the first to the last, but for a few; or every third."""
+        steps, T = [c.step or 0 for c in self.steps(stage)[1]], self.last[stage]
+        missing = sorted({*range(steps[0], steps[-1])} - {*steps})
+        if not missing:
+            return timed("", f" = {steps[0]} … {T}")
+        if len(steps) > 2 and len({b - a for a, b in pairwise(steps)}) == 1:
+            return timed("", f" = {steps[0]}, {steps[1]} … {T}")
+        if len(steps) <= FEW:
+            return timed("", f" = {', '.join(map(str, steps[:-1]))}, {T}")
+        if len(missing) <= FEW:
+            return (*timed("", f" = {steps[0]} … {T}"),
+                    *timed(", ", f" ≠ {', '.join(map(str, missing))}"))
+        return timed(f"{len(steps)} of ", f" = {steps[0]} … {T}")
 
     def words(self, glyph: Glyph, whens: Whens) -> Text:
         """Which steps these are, of those of the glyph's stage; nothing if it is all of them."""

@@ -18,11 +18,11 @@ from ..errors import InputError
 from . import glyphs, wording
 from .alike import Alike, Unread
 from .inputs import unnumbered
-from .labels import Run, Text, clean, plain, roman, symbol
+from .labels import Text, clean, plain, roman, symbol
 from .lags import ago
 from .names import Names, safe
 from .presence import Presence, Spot, Uses, Whens, lag
-from .scattered import lettered, timed
+from .scattered import timed
 from .scene import Column, Glyph, Rail, Scene, Wire
 
 
@@ -65,9 +65,7 @@ class Quotient:
     def column(self, stage: int) -> Column:
         """The union of a stage's steps. Raises `InputError` if one key means two things there."""
         own = [c for c in self.whole.columns if c.stage == stage]
-        first = self.presence.proper(own)[0].step
-        title = Run("t", "i"), *lettered(f" = {first} … {self.presence.last[stage]}")
-        one = Column(1, stage=stage, when=stage, part=own[0].part, title=title)
+        one = Column(1, stage=stage, when=stage, part=own[0].part, title=self.presence.title(stage))
         texts: dict[Spot, Text] = {}
         for column in own:
             seen: set[Hashable] = set()
