@@ -139,14 +139,23 @@ def test_a_step_of_a_cell_that_does_something_else_shows_it(cell, of_T, words):
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
-def test_a_cell_says_at_which_steps_what_a_mask_kept_goes_on(kind):
+def test_a_cell_says_at_which_steps_a_sample_starts_anew(kind):
     """What is said of one wire and not of another was said of neither of those that a box has."""
-    loss = graphs.masked(kind, False, "zeros", "mask", 2, "repeat")
+    loss = graphs.masked(kind, False, "zeros", "both", 2, "repeat")
     words = [plain(n.text) for n in draw.rolled(loss, level="cell").drawing.labels]
-    assert "t−1, t = 4, 6" in words
-    assert "t−1, t ≠ 4, 6" in words
-    assert "t = 3, 5, 6" in words
+    assert {*words} == {"t = 1 … T", "t−1", "t = 2, 4"}
     loss = graphs.masked(kind, False, "learned", "reset", 1, "repeat")
     words = [plain(n.text) for n in draw.rolled(loss, level="cell").drawing.labels]
     assert "before t = 1" in words
     assert "t−2, only t = 2; t−4, only t = T−2" in words
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_mask_changes_nothing_in_the_picture_of_cells(kind):
+    """What went on came out of the box, past h_t, which led nowhere."""
+    def picture(**call):
+        y = kind(3, 4, return_sequences=True, seed=0)(np.ones((5, 2, 3)), **call)
+        drawing = draw.rolled((y * y).sum(), level="cell").drawing
+        return [(b.id, b.x, b.y) for b in drawing.boxes], [(x.id, x.points) for x in drawing.lines]
+
+    assert picture(lengths=[5, 3]) == picture()

@@ -72,7 +72,9 @@ def is_earlier(reader: Reader, x: Node, wire: Wire) -> bool:
 def find_initial(reader: Reader) -> None:
     """What enters the first step where later steps take a state is the state before the first; so
     is, at any step, what is called like a state and from before all steps: a sample starts anew."""
-    ports = {(w.head.key, w.position): w.tail.key for w in reader.wires if w.kind == "carried"}
+    ports = {(w.head.key, w.position): w.tail.key for w in sorted(
+        (w for w in reader.wires if w.kind == "carried"),
+        key=lambda w: w.tail.role not in ("op", "function"))}  # a state, not its mask
     ends, made, steps = ends_of(reader.columns), names_made(reader), {*reader.found.steps}
     given = dict.fromkeys(
         g for column in reader.columns for g in column.glyphs
