@@ -105,7 +105,7 @@ def test_what_was_wrong_once(start):
     1398,  # a stage of which no step is in view
     556, 649, 851, 1929, 1949,  # words lay on arrow heads
     1321, 1401, 1680, 1850, 1873, 1943, 2057, 2221, 2483,  # squares of delays had no place
-    0, 161, 481, 2304,  # wires parted without a dot, or crossed others at the base of a head
+    0, 161, 481, 983, 2304,  # wires parted without a dot, or crossed others at the base of a head
 ])
 def test_models_that_nobody_has_drawn_before(seed):
     """More of them, and the large ones: python -m pytest tests/benchmarks/test_invented.py"""

@@ -45,7 +45,7 @@ def together(wires: list[tuple[Wire, Way]]) -> list[tuple[Wire, Point]]:
             for legs in alike(own, i):
                 wire = widest([*legs, *passing])
                 if passing and any(i + 1 < len(way) for _, way in legs):
-                    found[legs[0][1][i]] = wire
+                    found[middle([way[i] for _, way in legs])] = wire
                 passing = [(wire, legs[0][1])]
                 if len(legs) > 1:
                     groups.append((legs, i + 1))
@@ -64,6 +64,12 @@ def alike(wires: list[tuple[Wire, Way]], i: int) -> list[list[tuple[Wire, Way]]]
             found.append([own])
         before = far
     return found
+
+
+def middle(bends: list[Point]) -> Point:
+    """Which of some bends that are seen as one has the dot: the first, or of several far apart the
+    one between."""
+    return bends[0] if dist(bends[0], bends[-1]) < NEAR else bends[(len(bends) - 1) // 2]
 
 
 def widest(wires: list[tuple[Wire, Way]]) -> Wire:
