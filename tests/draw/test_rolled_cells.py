@@ -159,3 +159,16 @@ def test_a_mask_changes_nothing_in_the_picture_of_cells(kind):
         return [(b.id, b.x, b.y) for b in drawing.boxes], [(x.id, x.points) for x in drawing.lines]
 
     assert picture(lengths=[5, 3]) == picture()
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("T", [1, 2, 5])
+def test_what_makes_a_first_state_is_no_cell(kind, T):
+    """A learned one is broadcast; the box at step 0 was called a cell too."""
+    y = kind(3, 4, return_sequences=True, seed=0, initial_state="learned")(np.ones((T, 2, 3)))
+    drawing = draw.unrolled((y * y).sum(), level="cell").drawing
+    cells = [box for box in drawing.boxes if plain(box.text) == kind.__name__]
+    assert [box.id[:2] for box in cells] == [f"t{t}" for t in range(1, T + 1)]
+    assert any(plain(box.text) == "broadcast" for box in drawing.boxes if box.id[:2] == "t0")
+    drawing = draw.rolled((y * y).sum(), level="cell").drawing
+    assert "before t = 1" in [plain(label.text) for label in drawing.labels]

@@ -44,16 +44,35 @@ def cell_groups(scene: Scene) -> dict[Glyph, Group]:
                  for scope in {g.scope for g in glyphs}}
         joined = joined_ops(part, steps)
         before = {g for c in part.columns if stage and c.step == 0 for g in c.glyphs}
+        no_cell = made_first(part, [g for g in glyphs if is_op(g)])
         for glyph in glyphs:
             shown = glyph.key in steps.leaves and not is_op(glyph) or glyph.role == "input"
             if steps.kind[glyph.key] in ("spine", "lower"):
                 rolled = isinstance(glyph.key, tuple) and glyph.key[0] == "bridge"
-                if not shown:
+                if glyph in no_cell:
+                    found[glyph] = (("first", glyph.scope), "")
+                elif not shown:
                     name = "bridge" if glyph in before or rolled else cells[glyph.scope]
                     found[glyph] = (("bridge" if rolled else "cell", glyph.scope), name)
             elif is_op(glyph):
                 found[glyph] = (("ops", joined[glyph.key]), "")
     return {**found, **groups_around(scene)}
+
+
+def made_first(scene: Scene, ops: list[Glyph]) -> set[Glyph]:
+    """Of the operations in steps, those that make a first state, of a learned one say: of a scope,
+    all that a step has that takes nothing from other steps or from a weight, and does nothing that
+    others do."""
+    takes = {(w.head.scope, w.head.when) for w in scene.wires
+             if w.tail.when is not None and w.tail.when != w.head.when}
+    takes |= {(tap.head.scope, tap.head.when) for rail in scene.rails for tap in rail.taps}
+    there: dict[tuple[str, Hashable], set[int | None]] = {}
+    for op in ops:
+        there.setdefault((op.scope, op.key), set()).add(op.when)
+    takes |= {(scope, when) for (scope, _), whens in there.items() if len(whens) > 1
+              for when in whens}
+    several = {scope for scope, when in takes}
+    return {op for op in ops if (op.scope, op.when) not in takes and op.scope in several}
 
 
 def groups_around(scene: Scene) -> dict[Glyph, Group]:

@@ -206,15 +206,16 @@ class Presence:
     def proper(self, own: list[Column]) -> list[Column]:
         """The steps of a stage without those that only make a first state, if it is computed (from
         a learned one, say): step 0, and T+1 where a sequence is read from its end."""
-        if len(own) < 3:
-            return own
         ops = {c.when: {g.key for g in c.glyphs if g.role in ("op", "function")} for c in own}
-        fed = {w.head.when for w in self.whole.wires
-               if w.tail.when is not None and w.tail.when != w.head.when}
-        start, end = own[0], own[-1]
-        before = start.step == 0 and not ops[start.when] & ops[own[1].when]
-        after = end.when not in fed and not ops[end.when] & ops[own[-2].when]
-        return own[before:len(own) - after]
+        fed = {w.head.when for w in self.whole.wires if w.tail.when in ops
+               and w.tail.when != w.head.when}
+
+        def first(made: Column, beside: Column) -> bool:
+            return made.when not in fed and not ops[made.when] & ops[beside.when]
+
+        if len(own) > 1 and own[0].step == 0 and first(own[0], own[1]):
+            own = own[1:]
+        return own[:-1] if len(own) > 1 and first(own[-1], own[-2]) else own
 
 
 def lag(wire: Wire) -> int:
