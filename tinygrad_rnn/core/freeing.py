@@ -56,7 +56,8 @@ def take_operands(node: Node) -> list[Any]:
 def unsearched(f: Callable[P, R]) -> Callable[P, R]:
     """Run `f`, which makes many objects and no cycle, without the search for cycles: at T=100,000
     it would look at every node again and again, and take as long as all the rest. A drawing of
-    2,000 steps is half a million small objects that are no garbage either.
+    2,000 steps is half a million small objects that are no garbage either. They are freed as they
+    are let go of: a part that needs the whole which has it, holds that weakly (`weakref.proxy`).
 
     Who has switched the collector off finds it off; no interrupt comes between `finally` and
     `enable`, since Python looks for one only when a call is over.

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Hashable
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import proxy
 
 from ..core.graph import Node
 from . import glyphs
@@ -48,10 +49,10 @@ class Ends:
 
 
 class Gaps:
-    """All dots of a picture."""
+    """All dots of a picture. The reader, which has them, is held weakly: see `core/freeing.py`."""
 
     def __init__(self, reader: Reader) -> None:
-        self.reader = reader
+        self.reader: Reader = proxy(reader)
         self.found: dict[tuple[Node, int], Dots] = {}
         self.columns: dict[int, tuple[list[int], list[Column]]] = {}  # by stage: begins, gaps
         for column in reader.columns:

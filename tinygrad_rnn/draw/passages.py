@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Hashable, Iterable
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
+from weakref import proxy
 
 from .delays import Squares
 from .heads import SHAFT, head_of
@@ -33,10 +34,11 @@ FEW = 8  # so many of the wires that lead out are looked at by those from step t
 
 
 class Ways:
-    """The ways of the wires of a grid."""
+    """The ways of the wires of a grid, which has them and is held weakly: see
+    `core/freeing.py`."""
 
     def __init__(self, grid: TimeGrid) -> None:
-        self.grid = grid
+        self.grid: TimeGrid = proxy(grid)
         self.known: dict[tuple[str, str, int], Way] = {}  # those that were laid elsewhere
         self.terms, self.squares = Terms(grid), Squares()
         self.tried: dict[Hashable, list[Way]] = {}  # of wires that run alike, by what they share

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING
+from weakref import proxy
 
 from . import style
 from .heads import Head, drawn_head, head_of
@@ -35,10 +36,12 @@ EDGE, SPARE = 5.0, 12.0  # wires run so far within a frame; so far they may wide
 
 
 class Stamp:
-    """Ways and notes, by key, of the steps `whens`."""
+    """Ways and notes, by key, of the steps `whens`. The template, which has its stamps, is held
+    weakly: see `core/freeing.py`."""
 
     def __init__(self, template: Template, whens: set[int | None]) -> None:
-        self.template, self.whens = template, whens
+        self.template: Template = proxy(template)
+        self.whens = whens
         self.glyphs = [glyph for column in template.scene.columns if column.when in whens
                        for glyph in column.glyphs]
         self.rects = {glyph.key: template.rects[glyph.key] for glyph in self.glyphs}

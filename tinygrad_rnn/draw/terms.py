@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from functools import cached_property
 from typing import TYPE_CHECKING
+from weakref import proxy
 
 from .outside import BETWEEN, TOTAL
 from .routes import better, cheapest
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
 class Terms:
     """The ways of the terms of a grid's totals. `crowded` counts those that found no place of their
-    own."""
+    own. The grid, which has them, is held weakly: see `core/freeing.py`."""
 
     def __init__(self, grid: TimeGrid) -> None:
-        self.grid = grid
+        self.grid: TimeGrid = proxy(grid)
         self.known: dict[Hashable, dict[Hashable, Way]] = {}  # by what steps share, then by term
         self.crowded = 0
 
