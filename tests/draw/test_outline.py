@@ -51,6 +51,15 @@ def test_an_outline_of_the_whole_has_the_uses_that_a_search_finds(name, monkeypa
             assert getattr(known, what) == getattr(found, what), what
 
 
+@pytest.mark.parametrize("name", MADE)
+def test_the_stretches_of_some_steps_are_those_of_all_that_have_them(name):
+    found = Outline(walk.computed(MADE[name](9)))
+    every = [*zip(found.during, found.begins, [*found.begins[1:], len(found.computed)])]
+    assert [len({node.at for node in found.computed[a:b]}) for _, a, b in every] == [1] * len(every)
+    for steps in ({3, 4}, {None}, {None, 5, 77}, set(), {*range(100), None}):
+        assert [*found.of(steps)] == [one for one in every if one[0] in steps]
+
+
 def test_a_long_flow_brings_its_outline_and_is_drawn_alike(monkeypatch):
     root = graphs.vanilla(40)
     searched = gradient_flow(root)

@@ -12,8 +12,10 @@ its outline while it has all nodes at hand anyway, so that a drawing need not.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from .graph import Node, Op, constant, leaf, operands_of
 Note = Callable[[int], None]
 A, B, REST = attrgetter("a"), attrgetter("b"), attrgetter("rest")
 NONE = {None}
+UNTIMED = np.iinfo(int).min  # where there is no step, in an array of steps
 AT_ONCE = 1024  # nodes: so many are looked at again before they are out of the cache
 
 
@@ -38,7 +41,7 @@ class Outline:
     def __init__(self, computed: list[Node], whole: bool = False) -> None:
         self.computed = computed
         self.kinds, self.scopes = set[Op](), set[str]()
-        self.begins, self.during = list[int](), list[int | None]()
+        self.begins, self.during = array("q"), list[int | None]()
         self.given: dict[Node, array[int]] | None = {} if whole else None
         self.handed, self.takers = list[Node](), array("q")
         self.named: dict[str, array[int]] = {}
@@ -87,15 +90,29 @@ class Outline:
         self.handed.append(x)
         return self.takers.append
 
-    def stretches(self) -> Iterator[tuple[int | None, int, int]]:
-        """The nodes that were made one after the other at one place: the step, the first, and the
-        first of the next."""
-        return zip(self.during, self.begins, [*self.begins[1:], len(self.computed)])
+    @cached_property
+    def steps(self) -> Any:
+        """The steps of all stretches as an array, `UNTIMED` where there is none: who wants to know
+        which stretches are of some steps asks for all of them at once."""
+        return np.array([UNTIMED if step is None else step for step in self.during])
+
+    @cached_property
+    def bounds(self) -> Any:
+        """Where each stretch begins and, at last, where they end, as an array."""
+        return np.append(np.array(self.begins), len(self.computed))
+
+    def of(self, steps: Iterable[int | None]) -> Iterator[tuple[int | None, int, int]]:
+        """The stretches of some steps, of nodes that were made one after the other at one place:
+        the step, the first node, and the first of the next."""
+        wanted = [UNTIMED if step is None else step for step in steps]
+        there = np.flatnonzero(np.isin(self.steps, wanted)).tolist()
+        return ((self.during[i], *self.bounds[i:i + 2].tolist()) for i in there)
 
     def add_uses(self, uses: dict[Node, array[int]]) -> None:
         """Add the uses of these nodes, in order; two of them may share an array."""
         assert self.given is not None
-        nodes, wanted, known = self.computed, {x.at.step for x in uses}, set[Node | None](uses)
+        nodes, known = self.computed, set[Node | None](uses)
+        wanted = {None, *(x.at.step for x in uses)}
         for x, found in uses.items():
             found.extend(self.given.get(x, ()))
         for start in range(0, len(self.handed), AT_ONCE):
@@ -104,12 +121,11 @@ class Outline:
                 for i, y in enumerate(some, start):
                     if y in uses:
                         uses[y].append(self.takers[i])
-        for step, begin, end in self.stretches():
-            if step is None or step in wanted:
-                for i in self.readers(begin, end, known):
-                    for z in operands_of(nodes[i]):
-                        if z in known and z is not None and (step is None or z.at is nodes[i].at):
-                            uses[z].append(i)
+        for step, begin, end in self.of(wanted):
+            for i in self.readers(begin, end, known):
+                for z in operands_of(nodes[i]):
+                    if z in known and z is not None and (step is None or z.at is nodes[i].at):
+                        uses[z].append(i)
         for found in {id(found): found for found in uses.values()}.values():
             np.frombuffer(found, found.typecode).sort(kind="stable")
 

@@ -10,20 +10,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from ..core import walk
 from ..core.graph import Node
+from ..core.outline import UNTIMED
 from .amounts import Amounts
 from .labels import Run, Text, clean, number, plain, roman, symbol
 from .scene import Column, Glyph
 from .survey import Survey
 
 MANY = 500  # so many steps are asked at most: evenly spread, if there are more
-STEP = attrgetter("at.step")
 
 
 class Means:
@@ -124,15 +123,14 @@ def in_time(found: Survey, state: Node) -> tuple[Any, list[Node]]:
     """A state at all its places in time, in their order: the places, and the nodes."""
     nodes, name = found.computed, found.called(state)
     at = None if name != state.name else found.named.get(name or "")
-    named = [n for n in nodes if found.called(n) == name] if at is None else [nodes[i] for i in at]
+    places = np.array([i for i, n in enumerate(nodes) if found.called(n) == name]
+                      if at is None else at, int)
     if len(found.outline.scopes) > 1:
-        named = [n for n in named if n.at.scope == state.at.scope]
-    whens = np.array([*map(found.when, named)] if found.whens else [*map(STEP, named)], float)
-    if (np.diff(whens) > 0).all() and not np.isnan(whens).any():  # as in most programs
-        return whens, named
-    order = np.argsort(whens, kind="stable")
-    order = order[~np.isnan(whens[order])]  # NaN: at none
-    return whens[order], [named[i] for i in order]
+        places = np.array([i for i in places.tolist() if nodes[i].at.scope == state.at.scope], int)
+    whens = found.times[places]
+    order = np.argsort(whens, kind="stable")  # fast: mostly they are in order
+    order = order[whens[order] != UNTIMED]
+    return whens[order], [nodes[i] for i in places[order].tolist()]
 
 
 def spread(states: list[Node]) -> list[int]:
@@ -173,8 +171,6 @@ def users(found: Survey, whens: set[int | None]) -> dict[int | None, list[Node]]
             if (when := found.whens.get(n)) in there:
                 there[when].append(n)
         return there
-    outline = found.outline
-    ends = [*outline.begins[1:], len(found.computed)]
-    for i in [i for i, step in enumerate(outline.during) if step in there]:
-        there[outline.during[i]] += found.computed[outline.begins[i]:ends[i]]
+    for when, begin, end in found.outline.of(there):
+        there[when] += found.computed[begin:end]
     return there

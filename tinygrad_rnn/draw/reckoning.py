@@ -10,9 +10,9 @@ lies side by side is fetched once for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from operator import attrgetter, is_
 from typing import Any
 
@@ -44,11 +44,11 @@ class Sought:
         even = len(apart) > 0 and apart[0] > 0 and bool((apart == apart[0]).all())
         self.apart = int(apart[0]) if even else 0
 
-    def picked(self, items: list[Any], i: int, j: int) -> list[Any]:
-        """The items at the places from i to j."""
+    def picked(self, items: list[Any], i: int, j: int, start: int = 0) -> list[Any]:
+        """The items at the places from i to j, counted from `start` on."""
         if self.apart:
-            return items[self.at[i]:self.at[j - 1] + 1:self.apart]
-        return [items[k] for k in self.at[i:j].tolist()]
+            return items[self.at[i] - start:self.at[j - 1] - start + 1:self.apart]
+        return [items[k] for k in (self.at[i:j] - start).tolist()]
 
     @property
     def norms(self) -> Any:
@@ -61,7 +61,7 @@ class Reckoner:
 
     def __init__(self, found: Survey) -> None:
         self.computed = found.computed
-        begins = np.array([*found.outline.begins, len(found.computed)])
+        begins = found.outline.bounds
         every = np.arange(STRETCH, len(found.computed), STRETCH)
         ends = begins[np.searchsorted(begins, every)].tolist()
         self.ends = [*dict.fromkeys([*ends, len(found.computed)])]  # in order, as they begin
@@ -70,14 +70,16 @@ class Reckoner:
             self.names[x].add(alias)
         self.recent: list[tuple[list[Any], Any]] = []  # what was stacked, and the stacks
 
-    def work_out(self, sought: list[Sought], arrived: list[Any]) -> None:
-        """Go through the graph once. `arrived` has what came to each of its nodes, oldest first."""
+    def work_out(self, sought: list[Sought], arrived: Iterable[Any]) -> None:
+        """Go through the graph once. `arrived` has what came to each of its nodes, oldest first; it
+        is taken a stretch at a time, while what is there is still in the cache."""
+        coming = iter(arrived)
         for start, end in pairwise([0, *self.ends]):
-            self.recent = []
+            self.recent, came = [], list(islice(coming, end - start))
             for one in sought:
                 i, j = np.searchsorted(one.at, (start, end))
                 if i < j and one.found is not None:
-                    there = one.picked(arrived, i, j)
+                    there = one.picked(came, i, j, start)
                     norms = norms_of(there) if one.x is None else \
                         self.sent(one.x, one.picked(self.computed, i, j), there)
                     one.found = None if norms is None else [*one.found, norms]

@@ -18,13 +18,12 @@ import numpy as np
 from ..bptt.contribution import Contribution
 from ..bptt.flow import GradientFlow
 from ..core.graph import Node
+from ..core.outline import UNTIMED
 from ..core.parts import norm
 from .labels import Run, Text, clean, plain
 from .reckoning import Reckoner, Sought, norms_of
 from .scene import Rail, Scene
 from .survey import Survey
-
-UNTIMED = np.iinfo(int).min
 
 
 class Series(NamedTuple):
@@ -92,14 +91,10 @@ class Seeker:
 
     def __init__(self, flow: GradientFlow, found: Survey) -> None:
         self.flow, self.found = flow, found
-        recording, outline = flow.incoming, found.outline
+        recording = flow.incoming
         self.whole = len(recording.passed) == len(found.computed) and not recording.as_is \
             and not recording.steps
-        ends = np.array([*outline.begins, len(found.computed)])
-        steps = [UNTIMED if step is None else step for step in outline.during]
-        self.steps = np.repeat(np.array(steps, int), np.diff(ends))
-        if found.whens:
-            self.steps = np.array([found.whens.get(n, UNTIMED) for n in found.computed], int)
+        self.steps = found.times
 
     def find(self, scene: Scene) -> tuple[dict[tuple[str, str], Series], list[Series]]:
         """‖∂L/∂h_t‖ at every step for each state, and ‖Δ_t‖ for each rail that is a weight's."""
@@ -110,8 +105,7 @@ class Seeker:
         if self.whole:
             sought = [*states.values(), *[one for one in weights if one is not None]]
             sought = [one for one in sought if not one.found]
-            arrived = list(reversed(self.flow.incoming.passed.values()))
-            Reckoner(self.found).work_out(sought, arrived)
+            Reckoner(self.found).work_out(sought, reversed(self.flow.incoming.passed.values()))
         return ({name: self.of_state(one) for name, one in states.items()},
                 [self.of_weight(*rail, one) for rail, one in zip(rails, weights)])
 

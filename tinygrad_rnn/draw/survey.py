@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
+
+import numpy as np
 
 from ..core import walk
 from ..core.graph import Node
-from ..core.outline import Outline
+from ..core.outline import UNTIMED, Outline
 from .aliases import find_aliases
 from .inputs import parted
 from .scene import Column
@@ -89,6 +92,13 @@ class Survey:
         x = self.homes.get(x, x)
         return self.whens.get(x) if self.whens else x.at.step
 
+    @cached_property
+    def times(self) -> Any:
+        """The places in time of all computed nodes as an array, `UNTIMED` for none."""
+        if self.whens:
+            return np.array([self.whens.get(n, UNTIMED) for n in self.computed], int)
+        return np.repeat(self.outline.steps, np.diff(self.outline.bounds))
+
     @property
     def view(self) -> set[int | None]:
         """The places in time that are in view."""
@@ -132,15 +142,14 @@ def survey(root: Node, window: Window, outline: Outline | None = None) -> Survey
     if len(found.outline.scopes) > 1:
         order = find_order(find_leaps(found.computed))
         found.stages = find_stages(found.nodes, order) if order else {}
-    steps: dict[int, set[int]] = {}
+    steps: dict[int, Collection[int]] = {}
     if found.stages:
         found.whens = find_whens(found.nodes, found.stages)
-        for n in found.computed:
-            if n.at.step is not None:
-                steps.setdefault(found.stages[n], set()).add(n.at.step)
-    else:
-        every = set(found.outline.during) - {None}
-        steps = {0: every} if every else {}  # type: ignore[dict-item]
+        steps = steps_of(found)
+    elif found.outline.begins:
+        every = np.sort(found.outline.steps, kind="stable")  # fast: they nearly are in order
+        timed = every[every != UNTIMED]
+        steps = {0: timed[np.append(True, timed[1:] != timed[:-1])].tolist()} if len(timed) else {}
     for stage in sorted(steps):
         own = sorted(steps[stage])
         found.columns += columns_of(own, window, stage)
@@ -156,6 +165,15 @@ def survey(root: Node, window: Window, outline: Outline | None = None) -> Survey
     return found
 
 
+def steps_of(found: Survey) -> dict[int, Collection[int]]:
+    """The steps of each stage."""
+    steps: dict[int, set[int]] = {}
+    for n in found.computed:
+        if n.at.step is not None:
+            steps.setdefault(found.stages[n], set()).add(n.at.step)
+    return {**steps}
+
+
 def see(found: Survey) -> None:
     """Fill `timed` and `untimed`."""
     nodes, view = found.computed, found.view
@@ -163,11 +181,10 @@ def see(found: Survey) -> None:
         found.timed = [n for n in nodes if n.at.step is not None and found.whens[n] in view]
         found.untimed = [n for n in nodes if n.at.step is None]
         return
-    for step, begin, end in found.outline.stretches():
-        if step is None:
-            found.untimed += nodes[begin:end]
-        elif step in view:
-            found.timed += nodes[begin:end]
+    for _, begin, end in found.outline.of({None}):
+        found.untimed += nodes[begin:end]
+    for _, begin, end in found.outline.of(view - {None}):
+        found.timed += nodes[begin:end]
 
 
 def place_columns(found: Survey) -> None:

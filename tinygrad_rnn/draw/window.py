@@ -5,6 +5,7 @@ The question this file answers: *which of 100,000 steps are in view?*
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import NamedTuple
 
 from .scene import Column
@@ -45,23 +46,15 @@ def from_end(bound: int | None, steps: list[int]) -> int | None:
 def columns_of(steps: list[int], window: Window, stage: int) -> list[Column]:
     """The columns for the steps in view of one stage, with a gap wherever two or more steps are
     hidden."""
-    shown = window.shown(steps)
-    columns: list[Column] = []
-    hidden: list[int] = []
-
-    def close() -> None:
-        if len(hidden) == 1:
-            columns.append(Column(hidden[0], stage=stage))
+    shown, columns, after = sorted(window.shown(steps)), list[Column](), 0
+    for at in [*(bisect_left(steps, step) for step in shown), len(steps)]:
+        hidden = at - after  # so many lie before this step and after the one before
+        if hidden == 1:
+            columns.append(Column(steps[after], stage=stage))
         elif hidden:
-            columns.append(Column(None, hidden=(hidden[0], hidden[-1]), count=len(hidden),
+            columns.append(Column(None, hidden=(steps[after], steps[at - 1]), count=hidden,
                                   stage=stage))
-        hidden.clear()
-
-    for step in steps:
-        if step not in shown:
-            hidden.append(step)
-            continue
-        close()
-        columns.append(Column(step, stage=stage))
-    close()
+        if at < len(steps):
+            columns.append(Column(steps[at], stage=stage))
+        after = at + 1
     return columns
