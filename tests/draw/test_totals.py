@@ -52,8 +52,11 @@ def at_once(request, monkeypatch):
 def test_a_chain_after_the_last_step_is_one_sum():
     every = terms()
     total = total_of(added(every) * 0.5)
-    assert [x for x, _, _ in total.terms] == every
-    assert all(node.operands[position] is x for x, position, node in total.terms)
+    assert set(total.terms) == set(every)
+    assert len(total.terms) == T
+    assert [x for x, _, _ in total.uses(every)] == every
+    assert [x for x, _, _ in total.uses(every[3:5])] == every[3:5]
+    assert all(node.operands[position] is x for x, position, node in total.uses(every))
     assert len(total.adders) == T - 1
 
 
@@ -72,7 +75,7 @@ def test_a_sum_that_was_made_in_a_step_is_a_term_of_the_later_ones(within):
     total = total_of(root)
     assert {node.step for node in total.adders} == {None}
     assert len(total.adders) == T - 1 - within
-    *later, first = [x for x, _, _ in total.terms]  # in the order in which they were made
+    *later, first = [x for x, _, _ in total.uses(total.terms)]  # in the order they were made in
     assert later == every[within + 1:]
     assert (first.step, first.op) == (within + 1, ops.add)
 
@@ -94,7 +97,7 @@ def test_a_term_that_is_a_sum_of_terms_is_gone_into():
     every = terms()
     pair = every[4] + every[5]
     total = total_of(added([*every[:4], pair, *every[6:]]))
-    assert [x for x, _, _ in total.terms] == every
+    assert [x for x, _, _ in total.uses(total.terms)] == every
 
 
 @pytest.mark.parametrize("squared", [False, True])

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -204,7 +205,7 @@ def loss_terms(found: Survey) -> list[Node]:
     those that it adds up, if they are all made alike; else the loss itself."""
     total = running_total(found)
     if total is not None:
-        return [x for x, _, _ in total.terms]
+        return sorted(total.terms, key=attrgetter("order"))
     terms: dict[Node, None] = {}
     todo = [found.root]
     for node in todo:  # the list grows while we read it

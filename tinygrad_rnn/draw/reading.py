@@ -194,10 +194,12 @@ class Reader:
     def add_total(self, node: Node) -> None:
         """A sum (or a stack) over the steps: one glyph at the end of a rail above all."""
         if self.total is not None and node is self.total.node:
-            uses = self.total.terms
+            last = max(self.total.terms, key=attrgetter("order"))
+            uses = self.total.uses(self.value)
         else:
             uses = [(x, position, node) for position, x in walk.parents(node)]
-        glyph = glyphs.total_glyph(node, uses[-1][0], self.is_total(node), self.names)
+            last = uses[-1][0]
+        glyph = glyphs.total_glyph(node, last, self.is_total(node), self.names)
         self.put(glyph, (-1, len(self.totals), "op"), node, None)
         self.totals.append(glyph)
         self.value[node] = glyph
