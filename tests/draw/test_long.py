@@ -1,5 +1,6 @@
 """Long sequences: linear in T, nothing recurses, elided pictures are small."""
 
+import gc
 import math
 import sys
 
@@ -11,12 +12,12 @@ from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.core import ops
 from tinygrad_rnn.core.place import timestep
 from tinygrad_rnn.core.values import Tensor, Value
-from tinygrad_rnn.draw import reckoning
+from tinygrad_rnn.draw import ink, reckoning, spots
 from tinygrad_rnn.draw.labels import number, plain
 from tinygrad_rnn.draw.series import Series
 from tinygrad_rnn.draw.strips import binned
 
-from . import graphs
+from . import graphs, pictures
 
 
 def test_elided_pictures_are_equally_large_for_any_length():
@@ -47,6 +48,29 @@ def test_a_strip_has_at_most_a_thousand_cells_and_tells_what_each_of_them_is(flo
         f"t = 301 … 303: largest {largest}, smallest {smallest}, rms {rms}")
     said = [plain(label.text) for label in draw.gradient_flow(flow).drawing.labels]
     assert "a cell stands for up to 3 steps, and shows the largest of them" in said
+
+
+@pytest.mark.parametrize("name", pictures.VIEWS)
+def test_a_drawing_leaves_nothing_that_only_the_collector_could_free(name):
+    """What is large is freed when nobody holds it any more: nothing holds what it is a part of."""
+    make = pictures.VIEWS[name]
+    make()  # what is read only once
+    gc.collect()
+    gc.disable()
+    try:
+        picture = make()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+    assert picture.svg()
+
+
+def test_where_no_words_look_for_room_no_arrow_head_is_measured(monkeypatch):
+    measured = []
+    for module in (ink, spots):
+        monkeypatch.setattr(module, "drawn_head", lambda *line: measured.append(line))
+    draw.unrolled(graphs.vanilla(5, losses="last"))
+    assert not measured
 
 
 def in_turn(*uses):

@@ -43,7 +43,7 @@ class Ink:
         self.crowded = 0
         self.taken = Places()  # where glyphs and words are
         self.lanes = Places()  # where lines run
-        self.heads = Places()  # and where their arrow heads are
+        self.heads = Places(heads=True)  # and where their arrow heads are
         self.edges = Places()  # the outlines of frames
         self.gaps = [c.hidden[0] for c in self.scene.columns if c.hidden]
         self.small = grid.smaller()
@@ -133,7 +133,7 @@ class Ink:
         self.lines.append(line)
         self.lanes.add(line)
         if line.arrow:
-            self.heads.add(drawn_head(line.points, line.width))
+            self.heads.add(line)
 
     def reaching(self, wire: Wire, way: Way) -> Way:
         """A way that ends at the outlines: further on, where a thing is smaller than the place that

@@ -41,7 +41,10 @@ def bounds(drawing: Drawing) -> Rect:
     rects = [box.sides for box in (*drawing.frames, *drawing.boxes)]
     rects += [label_rect(label) for label in drawing.labels]
     rects += [(s.x, s.y, s.x + s.w, s.y + s.h) for s in drawing.strips]
-    rects += [(*point, *point) for line in drawing.lines for point in line.points]
+    points = [point for line in drawing.lines for point in line.points]
+    if points:
+        xs, ys = zip(*points)
+        rects.append((min(xs), min(ys), max(xs), max(ys)))
     if not rects:
         return 0.0, 0.0, 0.0, 0.0
     lefts, tops, rights, bottoms = zip(*rects)

@@ -41,13 +41,16 @@ class Steps:
                 for glyph in column.glyphs:
                     self.keys.setdefault(glyph.key, glyph.scope)
                     self.there.setdefault(glyph.key, set()).add(column.when)
+        inside: dict[tuple[Key, Key], None] = {}  # most steps have the same uses
         for wire in scene.wires:
             if wire.kind in ("carried", "handed") or wire.delay and wire.role == "carried":
                 self.carried(wire)
             elif (wire.tail.when is not None and wire.tail.when == wire.head.when
                   and not wire.delay and wire.kind != "final"):
-                self.above.setdefault(wire.tail.key, {})[wire.head.key] = None
-                self.below.setdefault(wire.head.key, {})[wire.tail.key] = None
+                inside[wire.tail.key, wire.head.key] = None
+        for tail, head in inside:
+            self.above.setdefault(tail, {})[head] = None
+            self.below.setdefault(head, {})[tail] = None
         if not self.leaves:  # a single step: the state is what has the name of the one before
             names = {base_name(g.node) for g in scene.initial if g.node is not None}
             self.leaves = dict.fromkeys(self.by_name(names, scene))

@@ -28,15 +28,16 @@ TAPPED = 3.0  # half of the thickest tap
 
 
 class Places:
-    """What lies on the paper, found quickly: by squares of the paper. Things are put into them when
-    somebody first asks; in most pictures nobody does."""
+    """What lies on the paper, found quickly, by squares of it; of lines where they run, or their
+    `heads`. Things are put into squares when somebody first asks: mostly nobody does."""
 
-    def __init__(self) -> None:
+    def __init__(self, heads: bool = False) -> None:
+        self.heads = heads
         self.new: list[Rect | Label | Line] = []
         self.squares: dict[tuple[int, int], list[Rect]] = {}
 
     def add(self, thing: Rect | Label | Line) -> None:
-        """Remember a box, words, or the stretches of a line."""
+        """Remember a box, words or a line."""
         self.new.append(thing)
 
     def sort(self) -> None:
@@ -44,6 +45,8 @@ class Places:
         for thing in self.new:
             if isinstance(thing, Label):
                 self.put(label_rect(thing))
+            elif isinstance(thing, Line) and self.heads:
+                self.put(drawn_head(thing.points, thing.width))
             elif isinstance(thing, Line):
                 by = thing.width / 2
                 for (x, y), (x2, y2) in pairwise(thing.points):
@@ -67,11 +70,11 @@ class Places:
 
 def lanes_and_heads(lines: Iterable[Line]) -> tuple[Places, Places]:
     """Where some lines run, and where their arrow heads are."""
-    lanes, heads = Places(), Places()
+    lanes, heads = Places(), Places(heads=True)
     for line in lines:
         lanes.add(line)
         if line.arrow:
-            heads.add(drawn_head(line.points, line.width))
+            heads.add(line)
     return lanes, heads
 
 
