@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import accumulate
-from operator import attrgetter
+from operator import attrgetter, countOf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,7 +122,8 @@ def stacked(arrays: list[Any]) -> Any:
     shape, kind, joined = first.shape, first.dtype, list[bytes]()
     for i in range(0, len(arrays), TOUCHED):
         some = arrays[i:i + TOUCHED]
-        if set(map(SHAPE, some)) != {shape} or set(map(DTYPE, some)) != {kind}:
+        if countOf(map(SHAPE, some), shape) < len(some) or \
+                countOf(map(DTYPE, some), kind) < len(some):
             return None
         try:  # for very many small arrays five times as fast as np.concatenate
             joined.append(b"".join(some))

@@ -38,7 +38,8 @@ def with_strips(drawing: Drawing, scene: Scene, shown: Strips, scale: Scale, roo
                 down: bool = False) -> Drawing:
     """The drawing with a strip for each state and each weight: below it, or where time runs down,
     on its right."""
-    every, names = np.array(shown.whens), np.array(scene.steps)
+    names = np.array(scene.steps)
+    every = names if shown.whens is scene.steps else np.array(shown.whens)
     paper = (Down if down else Across)(drawing, names)
     for (scope, name), series in shown.states.items():
         low, high = ends_of(series)
@@ -65,7 +66,7 @@ class Across:
     """Strips that run to the right, below each other and below the steps."""
 
     def __init__(self, drawing: Drawing, steps: Any) -> None:
-        self.steps = steps
+        self.steps, self.begins = steps, begins(steps)
         self.strips: list[Strip] = []
         self.labels: list[Label] = []
         parts = drawing.frames or drawing.boxes  # whole layers have no frames
@@ -78,8 +79,7 @@ class Across:
         its last bar. Below it stand the numbers of steps at their `places`."""
         self.strip(title, cells)
         count, y = len(self.steps), self.y + BARS + 13
-        stages = len(begins(self.steps))
-        last = len(cells) if stages == 1 else len(cells) - first_of(cells[::-1])
+        last = len(cells) if len(self.begins) == 1 else len(cells) - first_of(cells[::-1])
         x = self.left + self.wide * last / len(cells) + 6
         self.labels += [Label(x, self.y + level, roman(words), "quiet", style.TINY, "start")
                         for level, words in ends]
@@ -92,7 +92,7 @@ class Across:
         name = f"all.strip{len(self.strips)}"
         self.strips.append(Strip(name, self.left, self.y, self.wide, BARS, cells, plain(title)))
         first = first_of(cells) / len(cells) * len(self.steps)
-        lead = self.wide * max(at for at in begins(self.steps) if at <= first) / len(self.steps)
+        lead = self.wide * max(at for at in self.begins if at <= first) / len(self.steps)
         x = self.left + (lead if lead > width(title, style.SMALL) + 16 else 0.0)
         self.labels.append(Label(x - 8, self.y + BARS / 2 + 4, title, "text", style.SMALL, "end"))
 
