@@ -82,10 +82,10 @@ def faults(drawing, ends=True):
     return found
 
 
-def around(line):
+def around(line, by=1.0):
     """The rectangle around a line; one that is level or upright is a little wide nevertheless."""
     xs, ys = zip(*line.points)
-    return min(xs) - 1, min(ys) - 1, max(xs) + 1, max(ys) + 1
+    return min(xs) - by, min(ys) - by, max(xs) + by, max(ys) + by
 
 
 def seen(strip):
@@ -273,9 +273,11 @@ TOUCHING = 2.0  # and not so near to a thing, or to an arrow head
 
 
 def misread(drawing):
-    """Numbers that tell of a wire, and stand further from it than it takes to be read as that of
-    another, or of a thing that it does not join; or that touch an arrow head, or a thing."""
-    labels = [label for label in drawing.labels if label.of]
+    """Numbers of gradients that tell of a wire, and stand further from it than it takes to be read
+    as that of another, or of a thing that it does not join; or that touch an arrow head, or a
+    thing."""
+    back = {line.id for line in drawing.lines if forwards(line)[1] != line.head}
+    labels = [label for label in drawing.labels if back.intersection(label.of)]
     boxes, lines = things(drawing), {line.id: line for line in drawing.lines if labels}
     rooms = {line.id: around(line) for line in lines.values()}
     heads = {line.id: head_rect(line.points[-1], line.points[-2], *style.head(line.width))
@@ -302,6 +304,58 @@ def misread(drawing):
                     max(left - rect[2], rect[0] - right, 0.0),
                     max(top - rect[3], rect[1] - bottom, 0.0)) < min(own, CLOSE) - 0.5:
                 yield f"{plain(label.text)} of {label.of} is read as that of {box.id}"
+
+
+AT_IT, SURELY = 3.0, 2.0  # words so near are at their own; others so much nearer seem to be theirs
+LOST = 40.0  # words so far from their own could be of anything
+
+
+def mistaken(drawing):
+    """Words of a wire, a box or the square of a delay that stand clearly nearer to another, or far
+    from everything. Not those that name what they are of, as numbers of gradients do. For how many
+    of them there is no place, in a crowd, `tests/benchmarks/test_words_of_others.py` counts."""
+    boxes = {box.id: box for box in drawing.boxes}
+    lines = {line.id: line for line in drawing.lines}
+    said = {}
+    for label in drawing.labels:
+        for name in label.of:
+            said.setdefault(name, set()).add(plain(label.text))
+    bearers = [(box.id, box.sides) for box in boxes.values() if box.w > 8 or box.role == "delay"]
+    bearers += [(line.id, around(Line("", part, "line"), 0.0)) for line in lines.values()
+                for part in itertools.pairwise(line.points)]
+    if any(forwards(line)[1] != line.head for line in lines.values()):
+        return
+    above = {}  # the words of a thing that its next line goes on from
+    for label in drawing.labels:
+        if not label.of or SAID.match(plain(label.text)):
+            continue
+        rect, akin = label_rect(label), {*label.of}
+        own = [*above.get(label.of, ()), *(sides for name, sides in bearers if name in label.of)]
+        above[label.of] = [rect]
+        for name in label.of:
+            if name in lines:
+                akin |= {lines[name].tail, lines[name].head}
+            elif boxes[name].role == "delay":
+                through = [(other, sides) for other, sides in bearers
+                           if other in lines and overlap(sides, boxes[name].sides, 0)]
+                own += [sides for _, sides in through]
+                akin |= {other for other, _ in through}
+            else:
+                akin |= {line.id for line in lines.values() if name in (line.tail, line.head)}
+        mine = min(apart(rect, sides) for sides in own)
+        others = [(apart(rect, sides), name) for name, sides in bearers if mine > AT_IT
+                  and name not in akin and plain(label.text) not in said.get(name, ())]
+        far, other = min(others, default=(math.inf, ""))
+        if far < mine - SURELY:
+            told = f"{plain(label.text)} of {label.of[0]}"
+            yield f"{told}, {mine:.0f} away, is {far:.0f} from {other}"
+        elif mine > LOST:
+            yield f"{plain(label.text)} of {label.of[0]} is {mine:.0f} away"
+
+
+def apart(a, b):
+    """How far two rectangles are from each other."""
+    return math.hypot(max(a[0] - b[2], b[0] - a[2], 0.0), max(a[1] - b[3], b[1] - a[3], 0.0))
 
 
 APART = 4.0  # so far the square of a delay is from every arrow head
@@ -343,7 +397,7 @@ def parted(drawing):
     dots = [box for box in drawing.boxes if box.w < 8 and rail_of(box) in level]
     for label in drawing.labels:
         said = SAID.match(plain(label.text))
-        if said is None or label.of or not (said[1] or label.bold):
+        if said is None or not (said[1] or label.bold):
             continue
         left, top, right, bottom = label_rect(label)
         y = (top + bottom) / 2

@@ -83,7 +83,8 @@ def test_every_number_of_a_wire_is_read_as_that_of_no_other(name, direction):
     said = [plain(label.text) for label in drawing.labels if label.text[0].text.startswith("×")]
     factors = [label for label in of if label.text[0].text.startswith("×")]
     assert len(factors) == len([word for word in said if "step" not in word])
-    assert {name for label in of for name in label.of} <= {line.id for line in drawing.lines}
+    assert {name for label in of for name in label.of} <= {
+        thing.id for thing in (*drawing.lines, *drawing.boxes)}
 
 
 def arriving(picture, state):

@@ -18,7 +18,8 @@ from tinygrad_rnn.draw.paper import label_rect
 from tinygrad_rnn.draw.ticks import ticks, whole
 
 from . import graphs
-from .faults import faults
+from .crossed import rolled
+from .faults import faults, mistaken
 
 FLOWS = {"RNN": graphs.layer, "GRU": lambda: graphs.layer(3, kind=nn.GRU),
          "LSTM": lambda: graphs.layer(3, kind=nn.LSTM), "stacked": graphs.deep,
@@ -211,3 +212,39 @@ def test_the_check_sees_words_on_an_arrow_head():
     words = Label(line.points[-1][0], line.points[-1][1], roman("t > 2"), halo=True)
     wrong = replace(drawing, labels=(*drawing.labels, words))
     assert any("lies on the head" in fault for fault in faults(wrong))
+
+
+OF_OTHERS = {  # what once stood at other wires and boxes: at its own is what it is of
+    # a bridge, beside x_t
+    "a bridge": (lambda: graphs.GRAPHS["encoder, decoder, fed back"](), "cell", "down",
+                 "before t = 1", "decoder.bridge"),
+    # what a mask leaves, at the wires of others
+    "masked": (lambda: graphs.masked("GRU", True, "learned", "mask", 1, "repeat"), "op", "down",
+               "only t = T−1", "where"),
+    "lengths": (lambda: graphs.masked("LSTM", True, "learned", "lengths", 2, "repeat"), "op",
+                "right", "t+1, only t = T", "h--where.1.-1.delay"),
+    # from a first state, far above all
+    "the last": (lambda: graphs.masked("LSTM", True, "zeros", "both", 1, "repeat"), "op", "right",
+                 "after t = T", "first.h--linear.2"),
+}
+
+
+@pytest.mark.parametrize("name", OF_OTHERS)
+def test_words_are_read_as_those_of_what_they_are_of(name):
+    """How rare others are, is counted on demand: tests/benchmarks/test_words_of_others.py"""
+    make, level, direction, said, of = OF_OTHERS[name]
+    drawing = rolled(make(), level, direction, "", False).drawing
+    assert of in {it for n in drawing.labels if plain(n.text) == said for it in n.of}
+    assert [*mistaken(drawing)] == [] == faults(drawing)
+
+
+def test_words_at_something_else_are_found():
+    drawing = rolled(graphs.layer(), "op", "right", "", False).drawing
+    late = next(label for label in drawing.labels if plain(label.text) == "t−1")
+    assert [*mistaken(drawing)] == []
+    for dx, dy, near in (0, 40, "h.op"), (0, -40, "b_y.rail"), (300, 40, "b_y--y.op"):
+        moved = late._replace(x=late.x + dx, y=late.y + dy)
+        wrong, = mistaken(replace(drawing, labels=tuple(
+            moved if label is late else label for label in drawing.labels)))
+        assert wrong.startswith(f"t−1 of {late.of[0]}, ")
+        assert wrong.endswith(f" from {near}")

@@ -80,9 +80,10 @@ class Ink:
         return framed(drawing, self.scene.caption)
 
     def say(self, at: Point, text: Text, role: str = "text", size: float = style.SMALL,
-            anchor: str = "middle", bold: bool = False, halo: bool = False) -> None:
+            anchor: str = "middle", bold: bool = False, halo: bool = False,
+            of: tuple[str, ...] = ()) -> None:
         """Words at a point."""
-        self.put(Label(*at, text, role, size, anchor, bold, halo))
+        self.put(Label(*at, text, role, size, anchor, bold, halo, of=of))
 
     def put(self, label: Label) -> None:
         """Words with a look of their own."""
@@ -159,10 +160,10 @@ class Ink:
                 near: list[Spot] = [((x, y - 6), "middle")]
                 near += [((x + d, y - 6), "start" if d > 0 else "end") for d in (6, -6, 24, -24)]
                 at, anchor = self.best(near, rail.gap_note)  # beside a wire that passes
-                self.say(at, rail.gap_note, anchor=anchor)
+                self.say(at, rail.gap_note, anchor=anchor, of=(f"{rail.glyph.id}.rail",))
                 break
         if rail.note:
-            self.say((box[0] - 8, y + 4), rail.note, anchor="end")
+            self.say((box[0] - 8, y + 4), rail.note, anchor="end", of=(rail.glyph.id,))
 
     def tap(self, rail: Rail, wire: Wire, dot: str) -> Way:
         """A tap with its dot on the rail; returns its way."""
@@ -170,7 +171,7 @@ class Ink:
         way = shifted(tap.way, self.grid.left[self.grid.column_of[wire.head]])
         self.dot(dot, way[0], wire.colour or wire.role)
         way = self.reaching(wire, way)
-        self.lay(line_of(wire, way, self.ids, tail=dot))
+        self.lay(line_of(wire, way, self.ids, tail=dot), wire)
         return way
 
     def total(self, total: Glyph, y: float) -> None:
@@ -236,11 +237,12 @@ class Ink:
         if stamp is not None and glyph.key in stamp.untold:
             return
         if column is None or stamp is None or glyph.key not in stamp.notes:
-            self.say(note_at(self.grid, rect, glyph.note), glyph.note)
+            self.say(note_at(self.grid, rect, glyph.note), glyph.note, of=(glyph.id,))
             return
         (x, y), anchor = stamp.notes[glyph.key]
         for i, line in enumerate(broken(glyph.note) if glyph.key in stamp.broken else [glyph.note]):
-            label = Label(self.grid.left[column] + x, y + LINE * i, line, anchor=anchor, bold=True)
+            label = Label(self.grid.left[column] + x, y + LINE * i, line, anchor=anchor, bold=True,
+                          of=(glyph.id,))
             self.put(label._replace(halo=self.lanes.touch(label_rect(label))))
             left, top, right, bottom = label_rect(label)
             self.taken.add((left - 8, top, right + 8, bottom))  # other numbers are told from it

@@ -5,27 +5,30 @@ The question this file answers: *where on its wires does a delay stand?*
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from . import style
-from .delays import along, closely, fits, halfway, square, with_it
+from .delays import SIDE, along, closely, fits, halfway, square, with_it
 from .heads import drawn_head
-from .labels import Run, Text
+from .labels import Run, Text, width
 from .model import Box, Label, Point
+from .noting import all_around
 from .paper import label_rect, turn
 from .routing import Way
 from .scene import Wire
-from .spots import Spot, around_square, for_lag, free, level_with
+from .spots import Spot, around_square, for_lag, level_with
+from .telling import LINE, WORST, Telling
 
 if TYPE_CHECKING:
     from .ink import Ink
 
 GLYPH, NEAR = 90, 9  # so many lines close by are as bad as a glyph there, or close by
+MANY = 40  # so many squares are looked at from all sides
 
 
-def add_delays(ink: Ink) -> None:
+def add_delays(ink: Ink, telling: Telling) -> None:
     """The squares of all delayed wires: one for those of one thing with one lag that go together,
     as far as there is a place where all of them do."""
     groups: dict[Hashable, list[Wire]] = {}
@@ -34,28 +37,30 @@ def add_delays(ink: Ink) -> None:
             groups.setdefault((wire.tail, wire.lags), []).append(wire)
     for wires in groups.values():
         while wires:
-            wires = delay(ink, wires)
+            wires = delay(ink, telling, wires)
 
 
-def delay(ink: Ink, wires: list[Wire]) -> list[Wire]:
+def delay(ink: Ink, telling: Telling, wires: list[Wire]) -> list[Wire]:
     """The black square of the first of some wires with one lag, where it delays as many of them as
     can be and no other line crosses; the lag beside it. Returns those that are still without."""
     wire, *more = wires
-    way, lag = ink.grid.way(wire), lag_text(wire)
+    way = ink.grid.way(wire)
     ways = {other: ink.grid.way(other) for other in more}
     found, less = clear_squares(ink, wire, ways, along(way), [*closely(way)])
     if not found and not less:
         ink.grid.wires.squares.crowded.add(way)
         found = [halfway(way)]
+    like = Label(0, 0, lag_text(wire), size=style.TINY, halo=True, of=(square_of(wire),))
+    box, label, cost = best_square(telling, found, less, like, wire.tail.turned)
     if wire.tail.turned:  # it is said when the paper has been turned
-        at = roomy(ink, [*found, *less], lag)
+        left, top, right, bottom = label_rect(label)
+        ink.taken.add((top, -right, bottom, -left))
     else:
-        places = [(spot, at) for squares in (found, less)
-                  for near in (around_square, level_with) for at in squares for spot in near(at)]
-        said = lag_spot(ink, [spot for spot, _ in places], lag)
-        at = next((at for spot, at in places if spot == said), places[0][1])
-        ink.say(said[0], lag, "text", style.TINY, said[1], halo=True)
-    ink.boxes.append(Box(square_of(wire), *at, 8, 8, "rect", "delay", title="a delay"))
+        ink.crowded += cost >= LINE
+        ink.put(label)
+    at = box.x, box.y
+    ink.boxes.append(box)
+    telling.new.append(box)
     ink.taken.add(square(at))
     gone = with_it(way, ways.values(), at)
     return [other for other in more if ways[other] not in gone]
@@ -87,29 +92,41 @@ def clear_squares(ink: Ink, wire: Wire, more: dict[Wire, Way],
                    key=lambda at: found[at][1]) for some in places]
 
 
-def lag_spot(ink: Ink, places: list[Spot], lag: Text) -> Spot:
-    """The first of some spots with room for a lag; if there is none, one where it just fits."""
-    full = ink.taken, ink.heads, ink.lanes, ink.edges
-    found = free(places, lag, *full) or next(
-        (spot for spot in places if not any(lane.touch(label_rect(Label(
-            *spot[0], lag, size=style.TINY, anchor=spot[1]))) for lane in full)), None)
-    ink.crowded += found is None
-    return found or ink.best(places, lag, ink.edges)
-
-
-def roomy(ink: Ink, squares: list[Point], lag: Text) -> Point:
-    """The first of some places for a square that has room for a lag on turned paper; if there is
-    none, the one where it lies on nothing but lines."""
-    for lanes in (ink.lanes, ink.edges), ():
+def best_square(telling: Telling, first: list[Point], less: list[Point], like: Label,
+                turned: bool) -> tuple[Box, Label, int]:
+    """The first of some places for a square with room for its lag, `turned` or not, which then
+    reads as that of no other; if there is none, the best; the lag there, and what is wrong."""
+    best = square_at(first[0] if first else less[0], like), like, WORST
+    for squares, near in square_places(first, less, like, turned):
         for at in squares:
-            for (x, y), anchor in for_lag(turn(at)):
-                left, top, right, bottom = label_rect(Label(x, y, lag, size=style.TINY,
-                                                            anchor=anchor))
-                rect = top, -right, bottom, -left  # before the turn
-                if not any(full.touch(rect) for full in (ink.taken, ink.heads, *lanes)):
-                    ink.taken.add(rect)
-                    return at
-    return squares[0]
+            box = square_at(at, like)
+            label, cost = telling.best(near(at), like, box, best[2], turned)
+            if cost < best[2]:
+                best = box, label, cost
+            if not cost:
+                return best
+    return best
+
+
+def square_places(first: list[Point], less: list[Point], like: Label, turned: bool) -> Iterator[
+        tuple[list[Point], Callable[[Point], Iterable[Spot]]]]:
+    """Places for a square, and for the lag at each; all around those of them that are best."""
+    def around(at: Point) -> Iterator[Spot]:
+        seen = square(turn(at) if turned else at)
+        return all_around(seen, width(like.text, like.size), like.size)
+
+    for squares in first, less:
+        if turned:
+            yield squares, lambda at: for_lag(turn(at))
+        else:
+            yield squares, around_square
+            yield squares, level_with
+    yield [*first, *less][:MANY], around
+
+
+def square_at(at: Point, like: Label) -> Box:
+    """The black square that words are of."""
+    return Box(like.of[0], *at, SIDE, SIDE, "rect", "delay", title="a delay")
 
 
 def lag_text(wire: Wire) -> Text:

@@ -62,8 +62,8 @@ class Line(NamedTuple):
 
 class Label(NamedTuple):
     """Words on their own. `anchor` is "start", "middle" or "end"; `halo` clears the paper
-    behind; `ink` replaces the role's. A number that tells of a wire has the ids of the lines that
-    it is `of`."""
+    behind; `ink` replaces the role's. What tells of wires or boxes has the ids of those that it
+    is `of`."""
 
     x: float
     y: float

@@ -6,17 +6,21 @@ The question this file answers: *where could the number of a variable be written
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from itertools import product
+from collections.abc import Iterable, Iterator
+from itertools import chain, product
 
 from . import style
 from .labels import Run, Text, width
 from .laid import Laid
 from .model import Point
 from .outlines import meets
+from .paper import BOLD
 from .routing import Rect, centre
 
 LINE = 13.0  # from the words of one line to those of the next
+RINGS = 3.0, 9.0, 18.0, 30.0, 45.0  # how far from its box a word may stand
+ALONG, DOWN = 6.0, 4.0  # from one place at a side of a box to the next
+AT_IT, TIED = 3.0, 1.0  # so near, words are at their own; what differs by no more is as near
 
 
 def note_spots(rect: Rect, wide: float) -> Iterable[tuple[Point, str]]:
@@ -57,6 +61,25 @@ def next_line(rect: Rect) -> Iterable[tuple[Point, str]]:
             yield (right + distance, y), "start"
 
 
+def all_around(rect: Rect, wide: float, size: float = style.SMALL) -> Iterator[
+        tuple[Point, str]]:
+    """Places for words all around a box, the nearest first."""
+    left, top, right, bottom = rect
+    x, y = centre(rect)
+    for far in RINGS:
+        for level in outwards(y, (bottom - top) / 2, DOWN):
+            yield (right + far, level + size / 3), "start"
+            yield (left - far, level + size / 3), "end"
+        for place in outwards(x, (right - left + wide) / 2, ALONG):
+            yield (place, bottom + far + size), "middle"
+            yield (place, top - far - 0.35 * size), "middle"
+
+
+def outwards(at: float, far: float, step: float) -> list[float]:
+    """Places from a middle to so far on both sides."""
+    return [at, *(at + side * step * k for k in range(1, int(far / step) + 1) for side in (1, -1))]
+
+
 def note_rect(spot: tuple[Point, str], wide: float, lines: int = 1) -> Rect:
     """The box that a note fills."""
     (x, y), anchor = spot
@@ -76,6 +99,20 @@ def behind(rect: Rect, note: Rect, wires: Laid) -> bool:
                if not any(on(rect, point) for point in (way[0], way[-1])))
 
 
+def stranger(rect: Rect, note: Rect, boxes: Iterable[Rect], wires: Laid, rails: Laid) -> float:
+    """How much nearer something else is to a note than its own box, unless it is at that: another
+    box, or a wire that does not end at its own."""
+    mine = distance(rect, note)
+    if mine <= AT_IT:
+        return 0.0
+    near = [distance(other, note) for other in boxes if other != rect]
+    near += [distance(note, (min(p[0], q[0]), min(p[1], q[1]), max(p[0], q[0]), max(p[1], q[1])))
+             for _, _, _, _, p, q, way in chain(wires.touching(note, mine),
+                                                rails.touching(note, mine))
+             if not any(on(rect, point) for point in (way[0], way[-1]))]
+    return max(0.0, mine - TIED - min(near, default=mine))
+
+
 def on(rect: Rect, point: Point) -> bool:
     """Whether a point is on a box, or within."""
     return rect[0] <= point[0] <= rect[2] and rect[1] <= point[1] <= rect[3]
@@ -92,6 +129,11 @@ def broken(note: Text) -> list[Text]:
     halves = [[note[:i], note[i + 1:]] for i, run in enumerate(note) if run == Run(", ")]
     return min(halves, key=lambda lines: max(width(line, style.SMALL) for line in lines),
                default=[note])
+
+
+def widest(notes: Iterable[Text]) -> float:
+    """How wide the widest of some words is, in bold letters."""
+    return max(width(note, style.SMALL) for note in notes) * BOLD
 
 
 def parted(note: Text) -> list[Text]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Protocol
 
 from . import spots, style
@@ -19,7 +19,8 @@ from .paper import label_rect
 from .passages import PASSAGES
 from .routing import Way
 from .scene import Rail, Wire
-from .spots import Places, said_at
+from .spots import Places, Spot, said_at
+from .telling import CROWDED, Telling
 from .timegrid import TimeGrid
 
 if TYPE_CHECKING:
@@ -28,20 +29,21 @@ if TYPE_CHECKING:
 
 def add_numbers(ink: Ink) -> None:
     """All of them, those with the least choice first."""
+    telling = Telling(ink.taken, ink.heads, ink.edges, ink.lines, ink.boxes)
     for rail in ink.scene.rails:
         step_notes(ink, rail)
-        tap_notes(ink, rail)
-    add_delays(ink)
+        tap_notes(ink, telling, rail)
+    add_delays(ink, telling)
     if ink.scene.backwards:
         add_gradients(ink, ink.scene.wires, ink.boxes, partial(between, ink.grid))
         return
     handed = [wire for wire in ink.scene.wires if wire.hands_over]
     for wire in handed:
-        handing(ink, wire)
+        handing(ink, telling, wire)
     told = {*handed, *(wire for wire in ink.scene.wires if wire.delay)}
     for wire in ink.scene.wires:
         if wire.note and wire not in told:
-            number(ink, wire)
+            number(ink, telling, wire)
 
 
 def wide(text: Text) -> float:
@@ -73,35 +75,42 @@ def step_notes(ink: Ink, rail: Rail) -> None:
             ink.say(spot[0], note, anchor=spot[1], halo=crossed)
 
 
-def tap_notes(ink: Ink, rail: Rail) -> None:
+def tap_notes(ink: Ink, telling: Telling, rail: Rail) -> None:
     """What is said of a single tap, rolled up: which steps have it."""
     t = ink.grid.templates[rail.stage]
     for wire in rail.taps:
         if wire.note and wire.head.when not in rail.step_notes:
             x = ink.grid.left[ink.grid.column_of[wire.head]] + t.tap(rail, wire).way[0][0]
             places = spots.for_step([x], t.rail_y[rail.glyph.id] - 6, False, 0.0)
-            at, anchor = ink.best(places, wire.note, ink.edges)
-            label = Label(*at, wire.note, "quiet", style.TINY, anchor)
-            ink.put(label._replace(halo=ink.lanes.touch(label_rect(label))))
+            tell(ink, telling, places, Label(0, 0, wire.note, "quiet", style.TINY), wire)
 
 
-def handing(ink: Ink, wire: Wire) -> None:
+def handing(ink: Ink, telling: Telling, wire: Wire) -> None:
     """Which steps of two stages a wire joins, each beside the frame that it is said of."""
-    for places, said in zip(spots.between_frames(wire, ink.grid), (wire.arrives, wire.note)):
+    starts, ends = spots.between_frames(wire, ink.grid)
+    for places, said, end in (starts, wire.arrives, 0), (ends, wire.note, -1):
         if said:
-            at, anchor = ink.best(places, said, ink.edges)
-            label = Label(*at, said, "quiet", style.TINY, anchor)
-            ink.put(label._replace(halo=ink.lanes.touch(label_rect(label))))
+            tell(ink, telling, places, Label(0, 0, said, "quiet", style.TINY), wire, end)
 
 
-def number(ink: Ink, wire: Wire) -> None:
+def number(ink: Ink, telling: Telling, wire: Wire) -> None:
     """The number of a wire, at the first place near it that is free."""
     passage = wire.kind in PASSAGES
-    at, anchor = ink.best(spots.for_number(wire, ink.grid), wire.note,
-                          *([] if passage else [ink.edges]))
-    label = Label(*at, wire.note, "text" if passage else "quiet",
-                  style.SMALL if passage else style.TINY, anchor)
-    ink.put(label._replace(halo=passage or ink.lanes.touch(label_rect(label))))
+    like = Label(0, 0, wire.note, "text" if passage else "quiet",
+                 style.SMALL if passage else style.TINY, halo=passage)
+    tell(ink, telling, spots.for_number(wire, ink.grid), like, wire)
+
+
+def tell(paper: Paper, telling: Telling, places: Iterable[Spot], like: Label, wire: Wire,
+         end: int = 0) -> None:
+    """Words like these at the best of some places or anywhere along a wire, from its beginning on,
+    or from its other `end`."""
+    line = paper.lines[paper.drawn[wire]]
+    way = way_of(paper, wire)
+    everywhere = chain(places, from_middle(way, like.text, wire.width, like.size, way[end]))
+    label, cost = telling.best(everywhere, like._replace(of=(line.id,)), line)
+    paper.crowded += cost >= CROWDED
+    paper.put(label._replace(halo=like.halo or paper.lanes.touch(label_rect(label))))
 
 
 # --- of a gradient --------------------------------------------------------------------------------

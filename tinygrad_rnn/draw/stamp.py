@@ -9,16 +9,15 @@ over) does always: each kind of step has a stamp of its own, on the one grid of 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from itertools import chain
+from itertools import chain, tee
 from typing import TYPE_CHECKING
 from weakref import proxy
 
-from . import style
+from . import noting
+from .blocks import overlap
 from .heads import Head, drawn_head, head_of
-from .labels import Text, width
+from .labels import Text
 from .model import Point
-from .noting import behind, broken, distance, far_spots, next_line, note_rect, note_spots
-from .paper import BOLD
 from .routes import route
 from .routing import CLEAR, Field, Rect, Way, moved, shifted
 from .taps import Tap, lay_taps
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
     from .template import Template
 
 Key = Hashable
-STEP_AWAY = 20.0  # more than an arrow head and its shaft take
-LABEL = 15.0  # the room for a line of words
+STEP_AWAY, LABEL = 20.0, 15.0  # more than an arrow head and its shaft take; a line of words
 ROOM = 20.0  # between a note and another state, for the numbers of what arrives there
 NARROW = 0.8  # words are narrower than the widest font makes them
 EDGE, SPARE = 5.0, 12.0  # wires run so far within a frame; so far they may widen it on a side
@@ -48,6 +46,7 @@ class Stamp:
         rails = [((0.0, y), (template.width, y)) for y in template.rail_y.values()]
         self.field = Field(self.rects.values(), rails=rails, back=template.scene.backwards)
         self.field.expected = self.states_to_come()
+        self.numbers = self.field.back or any(glyph.backward for glyph in self.glyphs)
         self.crowded = 0  # how many wires found no place of their own
         self.ways = self.lay_wires()
         self.taps = lay_taps(self)
@@ -144,62 +143,76 @@ class Stamp:
         two lines if there is no room for one."""
         backward = {glyph.key for glyph in self.glyphs if glyph.backward}
         for key, notes in self.noted().items():
-            wide, rect = widest(notes), self.rects[key]
-            near, far = [*note_spots(rect, wide)], [*far_spots(rect, 10, 40)]
+            wide, rect = noting.widest(notes), self.rects[key]
+            near, far = [*noting.note_spots(rect, wide)], [*noting.far_spots(rect, 10, 40)]
+            around = [] if self.numbers else [*noting.all_around(rect, wide)]
             own = [spot for spot in (*near, *far) if self.joined(rect, spot, wide)
                    and not (key in backward and self.nearer(rect, spot, wide))]
             beside = [spot for spot in own if spot in near]
-            beside.sort(key=lambda spot: self.close(key, note_rect(spot, wide)))
-            clear = next(chain(
+            beside.sort(key=lambda spot: self.close(key, noting.note_rect(spot, wide)))
+            more = (spot for spot in around if self.joined(rect, spot, wide))
+            clear = self.its_own(rect, chain(
                 (spot for spot in beside if self.free(spot, wide)),
                 (spot for spot in beside if self.nearly_free(spot, wide)),
-                (spot for spot in own if self.free(spot, wide)),
-            ), None)
+                (spot for spot in chain(own, more) if self.free(spot, wide))), wide)
             two = None if clear else self.in_two_lines(rect, notes)
             if two:
                 clear, wide = two
                 self.broken.add(key)
-            self.crowded += clear is None  # more room may help
+            self.crowded += not clear or self.far_from(rect, clear, wide) > 0  # more room may help
             if clear is None:
                 others = [spot for spot in (*near, *far) if self.free(spot, wide)]
-                others += [spot for spot in near if self.free(spot, wide, across=True)]
-                others += [spot for spot in far_spots(rect, 40, 130) if self.free(spot, wide)]
-                others += [spot for spot in next_line(rect) if self.free(spot, wide, across=True)]
-                clear = min(others, key=lambda spot: self.nearer(rect, spot, wide),
-                            default=near[0])  # the first of those that are not another box's
+                others += [at for at in (*near, *around) if self.free(at, wide, across=True)]
+                others += [at for at in noting.far_spots(rect, 40, 130) if self.free(at, wide)]
+                others += [at for at in noting.next_line(rect) if self.free(at, wide, across=True)]
+                clear = min(others, key=lambda spot: (self.nearer(rect, spot, wide), self.far_from(
+                    rect, spot, wide)), default=near[0])  # the first of those that are its own
                 if key in backward and self.nearer(rect, clear, wide):
                     self.untold.add(key)  # the tooltip has it: here it would be read as another's
                     continue
             self.notes[key] = clear
-            rect = note_rect(self.notes[key], wide, 1 + (key in self.broken))
+            rect = noting.note_rect(self.notes[key], wide, 1 + (key in self.broken))
             self.template.width = max(self.template.width, rect[2] + 6)
             self.template.bottom = max(self.template.bottom, rect[3] + 6)
             self.field.block(rect)
 
     def joined(self, rect: Rect, spot: tuple[Point, str], wide: float) -> bool:
         """Whether no wire of others runs between a box and a note of it."""
-        return not behind(rect, note_rect(spot, wide), self.field.wires)
+        return not noting.behind(rect, noting.note_rect(spot, wide), self.field.wires)
+
+    def its_own(self, rect: Rect, spots: Iterable[tuple[Point, str]],
+                wide: float) -> tuple[Point, str] | None:
+        """The first of some spots to which nothing is nearer than the box; or the first."""
+        spots, again = tee(spots)
+        return next((spot for spot in spots if not self.far_from(rect, spot, wide)),
+                    next(again, None))
+
+    def far_from(self, rect: Rect, spot: tuple[Point, str], wide: float) -> float:
+        """How much further a note is from its box than from something else; 0, if numbers
+        of gradients are told, which say what they are of or are left out."""
+        if self.numbers:
+            return 0.0
+        return noting.stranger(rect, noting.note_rect(spot, wide), self.rects.values(),
+                               self.field.wires, self.field.rails)
 
     def nearer(self, rect: Rect, spot: tuple[Point, str], wide: float) -> bool:
-        """Whether another box would be nearer to a note than its own: it would be read as that
-        one's."""
-        note = note_rect(spot, wide)
-        return any(distance(other, note) < distance(rect, note) for other in self.rects.values())
+        """Whether another box would be nearer to a note than its own, and seem to be noted."""
+        far = noting.distance(rect, note := noting.note_rect(spot, wide))
+        return any(noting.distance(other, note) < far for other in self.rects.values())
 
     def close(self, key: Key, note: Rect) -> bool:
         """Whether a note leaves no room for what is told at the heads of gradients that come to
         another state."""
-        return self.field.back and any(
-            distance(self.rects[glyph.key], note) < ROOM for glyph in self.glyphs
-            if glyph.role == "state" and glyph.key != key)
+        return self.field.back and any(noting.distance(self.rects[g.key], note) < ROOM
+                                       for g in self.glyphs if g.role == "state" and g.key != key)
 
     def in_two_lines(self, rect: Rect, notes: list[Text]) -> tuple[tuple[Point, str], float] | None:
         """Where notes of two parts would stand clear one below the other, and how wide they are."""
-        halves = [half for note in notes for half in broken(note)]
+        halves = [half for note in notes for half in noting.broken(note)]
         if len(halves) < 2 * len(notes):
             return None
-        wide = widest(halves)
-        near = list(note_spots(rect, wide))
+        wide = noting.widest(halves)
+        near = list(noting.note_spots(rect, wide))
         clear = next(chain((spot for spot in near if self.free(spot, wide, lines=2)),
                            (spot for spot in near if self.nearly_free(spot, wide, 2))), None)
         return (clear, wide) if clear else None
@@ -220,28 +233,18 @@ class Stamp:
     def nearly_free(self, spot: tuple[Point, str], wide: float, lines: int = 1) -> bool:
         """Whether a note would stand clear where the font is not the widest; of boxes, arrow
         heads and other notes, also where it is: two of them side by side read as one."""
-        a, narrow = note_rect(spot, wide - 2.0, lines), NARROW * wide
+        a, narrow = noting.note_rect(spot, wide - 2.0, lines), NARROW * wide
         return self.free(spot, narrow, lines=lines) and not any(
-            a[0] < b[2] and a[2] > b[0] and a[1] < b[3] and a[3] > b[1]
-            for b in (*self.field.boxes, *self.heads()))
+            overlap(a, b) for b in (*self.field.boxes, *self.heads()))
 
     def free(self, spot: tuple[Point, str], wide: float, across: bool = False,
              lines: int = 1) -> bool:
         """Whether a note would stand clear; or `across` wires that run up or down, which go on
         behind it, but not on their heads."""
-        t = self.template
-        left, top, right, bottom = rect = note_rect(spot, wide, lines)
-        inside = left >= 4 and all(
-            not (left < b[2] and right > b[0] and top < b[3] and bottom > b[1])
-            for b in (*self.field.boxes, (8.0, t.top + 2, 100.0, t.top + 24))  # and the title
-        )
-        if across and any(left < b[2] and right > b[0] and top < b[3] and bottom > b[1]
-                          for b in self.heads()):
+        rect, top = noting.note_rect(spot, wide, lines), self.template.top
+        title = 8.0, top + 2, 100.0, top + 24
+        inside = rect[0] >= 4 and not any(overlap(rect, b) for b in (*self.field.boxes, title))
+        if across and any(overlap(rect, b) for b in self.heads()):
             return False
         return inside and not any(part.p[0] != part.q[0] or not across
                                   for part in self.field.wires.touching(rect, CLEAR))
-
-
-def widest(notes: Iterable[Text]) -> float:
-    """How wide the widest of some words is, in bold letters."""
-    return max(width(note, style.SMALL) for note in notes) * BOLD

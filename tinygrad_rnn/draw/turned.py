@@ -9,20 +9,21 @@ find their places after the turn.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from . import spots, style
 from .ink import Ink
 from .labels import Run, Text, clean, roman, width
 from .lags import lag_text, square_of
 from .model import Box, Drawing, Label, Point
-from .noting import parted
-from .numbers import add_gradients
+from .noting import all_around, parted
+from .numbers import add_gradients, tell
 from .paper import framed, label_rect, turn, turned_box
 from .passages import PASSAGES
 from .routing import Way
 from .scene import Column, Glyph, Rail, Scene, Wire
 from .spots import Places, Spot, beside, for_lag, lanes_and_heads
+from .telling import CROWDED, Telling
 from .timegrid import TimeGrid, gap_lines, title_of
 
 AIR = 2.0  # between what is said of a variable and the things above and below
@@ -38,7 +39,7 @@ class Turned:
         self.frames = [turned_box(box) for box in ink.frames]
         self.boxes = {box.id: turned_box(box) for box in ink.boxes}
         self.lines = [line._replace(points=tuple(map(turn, line.points))) for line in ink.lines]
-        self.drawn = {wire: ink.drawn[twin] for wire, twin in zip(scene.wires, grid.scene.wires)
+        self.drawn = {wire: ink.drawn[twin] for wire, twin in zip(scene.uses(), grid.scene.uses())
                       if twin in ink.drawn}
         self.ways = [tuple(map(turn, grid.way(wire))) for wire in grid.scene.wires]
         self.labels, self.crowded, self.taken, self.edges = list[Label](), 0, Places(), Places()
@@ -51,6 +52,8 @@ class Turned:
                 self.edges.add((side - 3, top, side + 3, bottom))
             for level in (top, bottom):
                 self.edges.add((left, level - 2, right, level + 2))
+        self.telling = Telling(self.taken, self.heads, self.edges, self.lines,
+                               self.boxes.values())
         self.words()
 
     @property
@@ -69,30 +72,45 @@ class Turned:
         for wire in self.scene.wires:
             if wire.delay and square_of(wire) in self.boxes:
                 box = self.boxes[square_of(wire)]
-                self.say(for_lag((box.x, box.y)), lag_text(wire), size=style.TINY, halo=True)
+                self.tell(for_lag((box.x, box.y)), box,
+                          Label(0, 0, lag_text(wire), size=style.TINY, halo=True))
         for glyph in self.scene.glyphs():
             if glyph.note and not any(glyph is rail.glyph for rail in self.scene.rails):
                 box = self.boxes[glyph.id]
                 above = [((box.x, box.sides[1] - 6 - 16 * i), "middle") for i in range(4)]
-                self.say([*beside(box), *above], glyph.note, bold=glyph.when is not None, air=AIR)
+                like = Label(0, 0, glyph.note, bold=glyph.when is not None)
+                if self.scene.backwards:
+                    self.say([*beside(box), *above], glyph.note, bold=like.bold, air=AIR)
+                else:
+                    self.tell([*beside(box), *above], box, like)
         if self.scene.backwards:
             add_gradients(self, self.scene.wires, self.boxes.values(), self.between)
         for wire, way in zip(self.scene.wires, self.ways):
             if wire.note and not wire.delay and not self.scene.backwards:
                 self.number(wire, way)
             if wire.arrives and not self.scene.backwards:
-                self.say(self.leaving(wire, way), wire.arrives, "quiet", style.TINY)
+                tell(self, self.telling, self.leaving(wire, way),
+                     Label(0, 0, wire.arrives, "quiet", style.TINY), wire)
 
     def say(self, places: list[Spot], text: Text, role: str = "text", size: float = style.SMALL,
-            bold: bool = False, halo: bool = False, air: float = 0.0) -> None:
+            bold: bool = False, halo: bool = False, air: float = 0.0,
+            of: tuple[str, ...] = ()) -> None:
         """Words at the first spot where they lie on nothing; if there is none, on lines only."""
-        labels = [Label(*at, text, role, size, anchor, bold, halo) for at, anchor in places]
+        labels = [Label(*at, text, role, size, anchor, bold, halo, of=of) for at, anchor in places]
         free = [label for label in labels if not self.taken.touch(label_rect(label, air))]
         free.sort(key=lambda label: self.heads.touch(label_rect(label)))
         clear = [label for label in free if not self.lanes.touch(label_rect(label))]
         self.crowded += not clear
         label = next(iter([*clear, *free, *labels]))
         self.put(label._replace(halo=halo or not clear))
+
+    def tell(self, places: list[Spot], box: Box, like: Label) -> None:
+        """Words like these at the best of some places, or anywhere around their box."""
+        everywhere = chain(places, all_around(box.sides, width(like.text, like.size)))
+        label, cost = self.telling.best(everywhere, like._replace(of=(box.id,)), box)
+        upon = self.lanes.touch(label_rect(label))
+        self.crowded += upon or cost >= CROWDED
+        self.put(label._replace(halo=like.halo or upon))
 
     def put(self, label: Label) -> None:
         """Words with a look of their own."""
@@ -150,22 +168,31 @@ class Turned:
         """The sum above a weight, and beside its taps what each step gives."""
         box, lines = self.boxes[rail.glyph.id], parted(rail.note)
         above = [((box.x + d, box.sides[1] - 6 - 16 * i), to) for d, to in ABOVE for i in range(7)]
+        if len(lines) == 1 and not self.scene.backwards:
+            self.tell(above, box, Label(0, 0, lines[0]))
+            lines = []
         free = [at for at in above if self.room(at, lines)] or above[:1]
         (x, y), anchor = next((at for at in free if self.room(at, lines, self.lanes)), free[0])
         for i, line in enumerate(lines):
-            self.say([((x, y - 14 * (len(lines) - 1 - i)), anchor)], line)
+            self.say([((x, y - 14 * (len(lines) - 1 - i)), anchor)], line, of=(rail.glyph.id,))
         seen: set[int | None] = set()
         for i, wire in enumerate(rail.taps, 1):
             when = wire.head.when
             note = rail.step_notes.get(when, wire.note)
             if note and when not in seen:
-                seen |= {when} if when in rail.step_notes else set()
                 dot = self.boxes[f"{rail.glyph.id}.tap{i}"]
-                self.say([((dot.x + 7, dot.y + d), "start") for d in (-6, 14, -20, 28, -34)], note)
+                near: list[Spot] = [((dot.x + 7, dot.y + d), "start")
+                                    for d in (-6, 14, -20, 28, -34)]
+                if when in rail.step_notes:
+                    seen.add(when)
+                    self.say(near, note)
+                else:
+                    tell(self, self.telling, near, Label(0, 0, note), wire)
         gap = next((frame for column, frame in zip(self.scene.columns, self.frames)
                     if column.hidden and column.stage == rail.stage), None)
         if gap is not None and rail.gap_note:
-            self.say([((box.x + 6, gap.y + d), "start") for d in (4, -12, 20)], rail.gap_note)
+            self.say([((box.x + 6, gap.y + d), "start") for d in (4, -12, 20)], rail.gap_note,
+                     of=(f"{rail.glyph.id}.rail",))
 
     def number(self, wire: Wire, way: Way) -> None:
         """The number of a wire: between the frames that it joins, else where it starts."""
@@ -173,8 +200,9 @@ class Turned:
         if wire.kind in PASSAGES:
             places = spots.at_level(way, self.between(wire, way)[1]) + places
         passage = wire.kind in PASSAGES and not wire.hands_over
-        self.say(places, wire.note, "text" if passage else "quiet",
-                 style.SMALL if passage else style.TINY, halo=passage)
+        like = Label(0, 0, wire.note, "text" if passage else "quiet",
+                     style.SMALL if passage else style.TINY, halo=passage)
+        tell(self, self.telling, places, like, wire, -1)
 
     def between(self, wire: Wire, way: Way) -> Point:
         """Where a passage runs between two frames."""
