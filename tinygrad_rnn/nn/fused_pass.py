@@ -229,9 +229,10 @@ class Pass:
         steps = Steps(found["x"], dtype=cell.dtype)
         with switch(step=self.settled.first, span=None, fused=False):
             reverse = self.settled.reverse
-            first = starting_state(cell, steps, self.state(found, "first "), reverse)
-            fresh = self.state(found, "fresh ")  # of the step before the layer's first, not ours
-            fresh = starting_state(cell, steps, None, reverse) if fresh is None else fresh
+            own, fresh = self.state(found, "first "), self.state(found, "fresh ")
+            first = starting_state(cell, steps, own, reverse)
+            if fresh is None:  # else it is of the step before the layer's first, not ours
+                fresh = first if own is None else starting_state(cell, steps, None, reverse)
             extra = {} if self.mask is None else {"recurrent_mask": self.mask}
             return Unrolling(cell, reverse=reverse, masks=self.masks, fresh=fresh,
                              extra=extra).over(steps, first).states

@@ -153,8 +153,12 @@ class Recurrent(Layer):
         zeros = fused and self.start == "zeros"  # need not be nodes
         state = initial_state if zeros and initial_state is None else \
             starting_state(self.cell, steps, initial_state, reverse, own)
-        fresh = None if masks.reset is None or zeros and self.checkpoint_every is None else \
-            starting_state(self.cell, steps, None, reverse, own)  # one for all chunks
+        fresh = None
+        if masks.reset is not None and not (zeros and self.checkpoint_every is None):
+            same = initial_state is None and self.start != "random"  # one, also for all chunks
+            fresh = state if same and state is not None else \
+                starting_state(self.cell, steps, None, reverse, own)
+            state = fresh if same else state
         mask = None
         if self.recurrent_dropout and rng is not None:
             mask = dropout_mask(rng, (*batch, self.cell.hidden_size), self.recurrent_dropout,
