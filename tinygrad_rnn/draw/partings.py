@@ -8,6 +8,7 @@ back arrives as one. As on a plan of wires, a dot marks each place where lines a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from math import dist
 
@@ -20,10 +21,13 @@ NEAR = 2.5  # bends of two lines that are no further apart are one: so the lines
 
 def partings(wires: Iterable[tuple[Wire, Way]]) -> list[tuple[Wire, Point]]:
     """Where wires part, each time with the widest of those that meet there."""
+    every = [*wires]
+    counts = Counter([wire.tail.id for wire, _ in every])
     begins: dict[tuple[str, Point], list[tuple[Wire, Way]]] = {}
-    for wire, way in wires:
+    for wire, way in every:
         (x, y), tail = way[0], wire.tail.id
-        begins.setdefault((tail, (round(x), round(y))), []).append((wire, way))
+        if counts[tail] > 1:  # most wires are the only one of their tail
+            begins.setdefault((tail, (round(x), round(y))), []).append((wire, way))
     return [found for those in begins.values() if len(those) > 1 for found in together(those)]
 
 

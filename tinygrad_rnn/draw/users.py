@@ -78,7 +78,8 @@ def find_shared(found: Survey) -> None:
     found.shared.update(x for x in known if in_two_steps(
         found, x, found.when(x) is not None and not found.given(x)))
     find_inputs(found)
-    for x in known:
+    all_in_view = not found.stages and not any(column.hidden for column in found.columns)
+    for x in () if all_in_view else known:
         inside = found.when(x) is not None and (x in found.homes or not found.given(x))
         if inside and (user := hidden_user(found, x, view)) is not None:
             leaving[x] = user
