@@ -19,7 +19,7 @@ from .paper import label_rect, turn
 from .routing import Way
 from .scene import Wire
 from .spots import Spot, around_square, for_lag, level_with
-from .telling import LINE, WORST, Telling
+from .telling import CROWDED, LINE, WORST, Telling
 
 if TYPE_CHECKING:
     from .ink import Ink
@@ -97,8 +97,8 @@ def best_square(telling: Telling, first: list[Point], less: list[Point], like: L
     """The first of some places for a square with room for its lag, `turned` or not, which then
     reads as that of no other; if there is none, the best; the lag there, and what is wrong."""
     best = square_at(first[0] if first else less[0], like), like, WORST
-    for squares, near in square_places(first, less, like, turned):
-        for at in squares:
+    for squares, near, bad in square_places(first, less, like, turned):
+        for at in squares if best[2] >= bad else ():
             box = square_at(at, like)
             label, cost = telling.best(near(at), like, box, best[2], turned)
             if cost < best[2]:
@@ -109,19 +109,20 @@ def best_square(telling: Telling, first: list[Point], less: list[Point], like: L
 
 
 def square_places(first: list[Point], less: list[Point], like: Label, turned: bool) -> Iterator[
-        tuple[list[Point], Callable[[Point], Iterable[Spot]]]]:
-    """Places for a square, and for the lag at each; all around those of them that are best."""
+        tuple[list[Point], Callable[[Point], Iterable[Spot]], int]]:
+    """Places for a square, and for the lag at each, to be looked at if those before are so bad;
+    all around the best squares, if there is no place of its own."""
     def around(at: Point) -> Iterator[Spot]:
         seen = square(turn(at) if turned else at)
         return all_around(seen, width(like.text, like.size), like.size)
 
     for squares in first, less:
         if turned:
-            yield squares, lambda at: for_lag(turn(at))
+            yield squares, lambda at: for_lag(turn(at)), 1
         else:
-            yield squares, around_square
-            yield squares, level_with
-    yield [*first, *less][:MANY], around
+            yield squares, around_square, 1
+            yield squares, level_with, 1
+    yield [*first, *less][:MANY], around, CROWDED
 
 
 def square_at(at: Point, like: Label) -> Box:

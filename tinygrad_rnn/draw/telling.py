@@ -17,7 +17,7 @@ from .model import Box, Label, Line
 from .nearest import IN
 from .noting import AT_IT, TIED, distance
 from .paper import label_rect
-from .routing import Rect
+from .routing import Rect, moved
 from .spots import Places, Spot, squares
 
 TAKEN, HEAD, OTHERS, BEHIND, FAR, STEM, LINE, EDGE = 64, 32, 16, 4, 4, 3, 2, 1  # what it costs
@@ -60,14 +60,16 @@ class Telling:
         are of their `own` line or box. `turned`: they are set when the paper has been."""
         self.sort()
         best, mine, akin = like, *self.owned(own)
+        rects = {to: label_rect(like._replace(x=0.0, y=0.0, anchor=to))
+                 for to in ("start", "middle", "end")}
         for (x, y), anchor in spots:
-            label = like._replace(x=x, y=y, anchor=anchor.removeprefix(IN))
-            left, top, right, bottom = rect = label_rect(label)
+            to = anchor.removeprefix(IN)
+            left, top, right, bottom = rect = moved(rects[to], x, y)
             if turned:
                 rect = top, -right, bottom, -left
-            cost = self.cost(rect, own, mine, akin, anchor.startswith(IN), less)
+            cost = self.cost(rect, own, mine, akin, to != anchor, less)
             if cost < less:
-                best, less = label, cost
+                best, less = like._replace(x=x, y=y, anchor=to), cost
                 if not cost:
                     break
         return best, less
