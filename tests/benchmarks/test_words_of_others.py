@@ -26,7 +26,7 @@ def of_masked():
 @pytest.mark.parametrize(("pictures", "most"), [
     (itertools.islice(cases(), 0, None, EVERY), 0),
     (((seed, partial(invented, seed)) for seed in range(0, 2_500, EVERY)), 0),
-    (of_masked(), 20),
+    (of_masked(), 30),
 ], ids=["crossed", "invented", "masked"])
 def test_words_of_others_are_rare(pictures, most):
     found = []
