@@ -103,3 +103,10 @@ def test_a_switch_can_be_entered_within_itself(enter):
             assert here() is not before
         assert here() is inside
     assert here() is before
+
+
+@pytest.mark.parametrize("t", [True, 1.5, "1", 2**62, -10**30, 10**4000])
+def test_a_step_is_a_whole_number_of_64_bits(t):
+    """Some drawings of flows failed with an OverflowError at a larger one."""
+    with pytest.raises(tg.InputError, match=r"^timestep\(t\) needs a "):
+        tg.timestep(t)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+FURTHEST = 2**62  # steps, and how far they are apart, are counted in 64 bits
 
 
 class Watcher(Protocol):
@@ -159,6 +160,9 @@ def timestep(t: int) -> switch:
     it."""
     if type(t) is not int and (isinstance(t, bool) or not isinstance(t, (int, np.integer))):
         raise InputError(f"timestep(t) needs a whole number, got {t!r}")
+    if not -FURTHEST < t < FURTHEST:
+        raise InputError(f"timestep(t) needs a step between -2^62 and 2^62, got one of "
+                         f"{int(t).bit_length()} bits")
     return switch(step=int(t))
 
 
