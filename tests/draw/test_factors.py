@@ -167,11 +167,11 @@ def test_a_sum_of_several_gaps_stands_in_none_of_them():
         assert any(w.startswith("Σ Δ") for w in words) == (gaps == 1)
 
 
-def masked(reverse):
+def masked(reverse, padding="repeat"):
     """A recurrence of which a mask keeps some steps out, in two sequences; and by NumPy the factor
     of each step on the way back, in the order of time: of the states that are left, masked or not.
     """
-    T, layer = 8, nn.RNN(3, 4, return_sequences=True, reverse=reverse, seed=0)
+    T, layer = 8, nn.RNN(3, 4, return_sequences=True, reverse=reverse, seed=0, padding=padding)
     xs, mask = np.random.default_rng(0).normal(size=(T, 2, 3)), np.ones((T, 2), bool)
     mask[2, 0], mask[4:6, 1] = False, False
     flow = tg.gradient_flow((layer(xs, mask=mask) ** 2).sum())
@@ -184,7 +184,7 @@ def masked(reverse):
     arrived, factors = np.zeros((2, 4)), {}
     for t in reversed(order):
         h, s = made[t]
-        arrived = arrived + 2 * s
+        arrived = arrived + 2 * (s if padding == "repeat" else np.where(mask[t][:, None], s, 0))
         back = np.where(mask[t][:, None], arrived * (1 - h**2), 0) @ W_hh
         back += np.where(mask[t][:, None], 0, arrived)
         factors[t + 1] = np.linalg.norm(back) / np.linalg.norm(arrived)
@@ -193,20 +193,33 @@ def masked(reverse):
     return flow, [factors[t] for t in sorted(factors)]
 
 
+@pytest.mark.parametrize("padding", ["repeat", "zero"])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("level", ["op", "cell"])
-def test_the_factor_of_a_masked_step_is_that_of_the_state_it_leaves(level, reverse):
+def test_the_factor_of_a_masked_step_is_that_of_the_state_it_leaves(level, reverse, padding):
     """It was that of the state before the mask: a step that shrank the gradient seemed to double
-    it, and the next had none."""
-    flow, factors = masked(reverse)
+    it, and the next had none. What an output sends to the state before the mask counts too."""
+    flow, factors = masked(reverse, padding)
     words = [plain(n.text) for n in sorted(
         draw.gradient_flow(flow, level=level, first=8).drawing.labels, key=lambda n: n.x)]
     assert [w.removeprefix("Σ ") for w in words if re.match(r"(Σ )?×[0-9]", w)] == \
         [f"×{number(factor)}" for factor in factors]
 
 
+def test_what_an_output_sends_to_a_cell_state_before_its_mask_counts_too():
+    """It was divided by what the mask sent alone: ×1.42, where a forget gate is below 1."""
+    xs = np.random.default_rng(7).normal(size=(4, 2, 3))
+    layer = nn.LSTM(3, 2, seed=1, return_sequences=True)
+    flow = tg.gradient_flow((layer(xs, lengths=[4, 2]) ** 2).sum())
+    picture = draw.gradient_flow(flow, level="cell", first=4, last=0)
+    words = [plain(label.text) for label in picture.drawing.labels]
+    assert "×0.463" in words
+    assert max(float(w[1:]) for w in words if re.match("×[0-9]", w)) < 1
+
+
+@pytest.mark.parametrize("padding", ["repeat", "zero"])
 @pytest.mark.parametrize("reverse", [False, True])
-def test_masked_steps_are_in_the_mean_factor_of_a_gap(reverse):
-    flow, factors = masked(reverse)
+def test_masked_steps_are_in_the_mean_factor_of_a_gap(reverse, padding):
+    flow, factors = masked(reverse, padding)
     hidden = factors[2:5] if reverse else factors[1:4]  # of steps 3 to 5
     assert told(flow, first=2, last=3)[1] == [f"×{number(geometric(hidden))} per step"]

@@ -181,14 +181,27 @@ class Amounts:
         scalar = tail.node is not None and tail.node.is_scalar
         return float(whole) if scalar else norm(np.asarray(whole))
 
-    def factor(self, uses: list[Contribution], after: Node) -> float | None:
+    def factor(self, uses: list[Contribution], after: Node, kept: Node,
+               least: float = 0.0) -> float | None:
         """What goes on to the state before, by its uses in a step, as a part of what arrived at the
-        state after; None where nothing arrived."""
-        arrived = self.flow.norm(after)
-        if not arrived > 0 or not uses:
+        state after; None where nothing arrived, or less than `least`."""
+        arrived = self.arrived(after, kept)
+        size = 0.0 if arrived is None else norm(np.asarray(arrived))
+        if not uses or not size > 0 or size < least:
             return None
         arrays = [use.array() for use in uses]
         whole = sum(arrays[1:], arrays[0])
         if after.is_scalar and np.ndim(whole) == 0:
-            return float(whole) / float(self.flow.gradient(after))
-        return norm(np.asarray(whole)) / arrived
+            return float(whole) / float(arrived)
+        return norm(np.asarray(whole)) / size
+
+    def arrived(self, state: Node, kept: Node) -> Any:
+        """What arrived at a state; where a mask kept some of the one before, also at that part of
+        what was left."""
+        flow = self.flow
+        parts = [flow.gradient(state)] if state in flow.arrived else []
+        if kept is not state:
+            uses = [flow.incoming.use(kept, position, x) for position, x in walk.parents(kept)
+                    if self.found.source(x) is not state]
+            parts += [use.array() for use in uses if use is not None]
+        return sum(parts[1:], parts[0]) if parts else None

@@ -64,7 +64,8 @@ def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
         after = states.get((place, when))
         if after is None or after.node is None:
             continue
-        factor, first = amounts.factor([use for _, use in uses], left[after]), uses[0][0]
+        factor = amounts.factor([use for _, use in uses], after.node, left[after])
+        first = uses[0][0]
         if factor is not None:  # two states may leave a box by one way
             before = (*first.note, Run(", ")) if first.note else ()
             several = TOGETHER if any(wire is not first for wire, _ in uses) else ""

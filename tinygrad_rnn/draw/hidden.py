@@ -84,7 +84,8 @@ class Means:
         that of the step after where a layer reads backwards. Where less arrives than has digits,
         there is none."""
         for side in (-1, 1):
-            factors = [one_factor(self.amounts, self.left(states[i]), self.left(states[i + side]),
+            factors = [one_factor(self.amounts, states[i], self.left(states[i]),
+                                  self.left(states[i + side]),
                                   self.users[self.found.when(states[i])]) for i in spread(states)]
             known = [factor for factor in factors if factor is not None]
             if known:
@@ -141,16 +142,17 @@ def spread(states: list[Node]) -> list[int]:
     return [*map(int, np.unique(evenly.round()))]
 
 
-def one_factor(amounts: Amounts, after: Node, before: Node, step: list[Node]) -> float | None:
+def one_factor(amounts: Amounts, after: Node, left: Node, before: Node,
+               step: list[Node]) -> float | None:
     """The factor of one step, all of whose nodes are given."""
     flow, found = amounts.flow, amounts.found
-    value = np.asarray(after.value)
-    if after not in flow.arrived or not flow.norm(after) >= np.finfo(value.dtype).tiny:
+    least = float(np.finfo(np.asarray(after.value).dtype).tiny)
+    if left is after and (after not in flow.arrived or not flow.norm(after) >= least):
         return None
     uses = [use for user in step if user.phase == before.phase
             for position, x in walk.parents(user) if found.source(x) is before
             for use in [flow.incoming.use(user, position, before)] if use is not None]
-    return amounts.factor(uses, after)
+    return amounts.factor(uses, after, left, least)
 
 
 def kept(state: Node, step: Iterable[Node], found: Survey) -> Node:
