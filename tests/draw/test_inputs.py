@@ -559,3 +559,15 @@ def test_what_some_steps_add_and_others_add_as_a_number_is_no_number():
             late = ops.sin(h[t - 3]) if t >= 3 else 0
             h.append((ops.tanh(w * h[-1]) + late).named("h"))
     assert "+ …" in [plain(box.text) for box in draw.rolled(h[-1]).drawing.boxes]
+
+
+@pytest.mark.parametrize("name", ["h", "s", None])
+def test_the_first_state_of_a_loop_that_counts_down_is_of_the_step_after(name):
+    """It was called h4, beside the real one."""
+    w, h = Value(0.7, name="w"), Value(0.5, name=name)
+    for t in range(5, 0, -1):
+        with timestep(t):
+            h = ops.tanh(w * h).named("h")
+    for picture, step in (draw.unrolled(h), "₆"), (draw.rolled(h), "_T+1"):
+        first = [plain(box.text) for box in picture.drawing.boxes if box.role == "initial"]
+        assert first == [f"{name or 'h'}{step}"]

@@ -35,7 +35,8 @@ def find_inputs(found: Survey) -> None:
     """Fill `homes`, and leave in `shared` what is none of these inputs. Where nothing is given for
     a few of several steps, no further look at the graph is needed."""
     some = {x for x in found.shared if found.given(x) and few(found, x)}
-    found.shared -= first_states(found, {x for x in found.shared if found.given(x)})
+    found.shared -= first_states(found, some | {x for x in found.shared if found.given(x) and (
+        x.at.step is not None or number_of(x) is not None)})
     wanted = {family(found, x) for x in some & found.shared}
     for members in families(found, wanted) if wanted else ():
         inputs = inputs_among(found, members)

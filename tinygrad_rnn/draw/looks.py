@@ -17,6 +17,7 @@ from . import glyphs, wording
 from .inputs import family, number_of
 from .labels import Run, plain
 from .parts import base_name, fed_back, weightlike
+from .presence import lag
 from .scene import Column, Glyph, Rail, Wire
 
 if TYPE_CHECKING:
@@ -105,8 +106,7 @@ def find_initial(reader: Reader) -> None:
 
 
 def names_made(reader: Reader) -> set[str | None]:
-    """What steps make is called so: where there is one step, or each does something else, nothing
-    but its name tells h0 from an input."""
+    """What steps make is called so: nothing but its name may tell h0 from an input."""
     return {reader.found.called(n) for n in reader.value if n.op.rules}
 
 
@@ -118,7 +118,8 @@ def first_state(reader: Reader, x: Glyph, state: Hashable) -> None:
     x.key = state if state is not None else x.key
     if x.node is not None and x.node.step is None:  # it was named after the step that uses it
         x.id = reader.names.give(x.node.name or "initial")
-    glyphs.make_initial(x, state, reader.columns)
+    back = sum(lag(wire) for wire in reader.wires if wire.head.scope == x.scope) < 0
+    glyphs.make_initial(x, state, reader.columns, -1 if back else 1)
     reader.initial.append(x)
 
 
@@ -149,7 +150,10 @@ def find_single_weights(reader: Reader) -> None:
                 reader.rails[node, column.stage] = made[x]
         reader.wires.remove(wire)
         wire.kind = "tap"
-        made[x].taps.append(wire)
+        stage = reader.at[wire.head.when].stage if wire.head.when in reader.at else made[x].stage
+        if (node, stage) not in reader.rails:  # another stage reads it too
+            reader.rails[node, stage] = Rail(glyphs.rail_glyph(node, reader.names), "", stage=stage)
+        reader.rails[node, stage].taps.append(wire)
 
 
 def place_inputs(reader: Reader) -> None:

@@ -18,7 +18,7 @@ from ..errors import InputError
 from . import glyphs, wording
 from .alike import Alike, Unread
 from .inputs import unnumbered
-from .labels import Text, clean, plain, roman, symbol
+from .labels import Run, Text, clean, plain, roman, symbol
 from .lags import ago
 from .names import Names, safe
 from .presence import Presence, Spot, Uses, Whens, lag
@@ -112,6 +112,9 @@ class Quotient:
             if node.step > last and node.name is not None:
                 text = symbol(node.name, f"T+{node.step - last}")
             id = f"first.{id}"
+        elif glyph in self.whole.initial and node is not None and len(text) > 1 \
+                and self.presence.ways[glyph.scope] < 0 and not wording.has_digit(node.name):
+            text = text[0], Run("T+1", "_")
         elif node is not None and node.name is not None and node.op.rules \
                 and node.step is not None and glyph not in self.whole.totals:
             text = symbol(node.name, self.step_of(glyph, node), bold=True)  # a context
