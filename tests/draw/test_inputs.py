@@ -1,5 +1,7 @@
 """Inputs that several steps read: told from weights, and drawn at the step that each belongs to."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -571,3 +573,18 @@ def test_the_first_state_of_a_loop_that_counts_down_is_of_the_step_after(name):
     for picture, step in (draw.unrolled(h), "₆"), (draw.rolled(h), "_T+1"):
         first = [plain(box.text) for box in picture.drawing.boxes if box.role == "initial"]
         assert first == [f"{name or 'h'}{step}"]
+
+
+@pytest.mark.parametrize(("lag", "T", "last"), [(3, 4, 3), (3, 9, 3), (4, 6, 4), (4, 3, 3)])
+def test_all_first_states_of_one_recurrence_are_first_states(lag, T, last):
+    """Those that enter neither the first step nor the last were weights, or inputs."""
+    w = Value(0.5, name="w")
+    hs = {-k: Value(0.1 * k, name=f"h_{-k}") for k in range(lag)}
+    for t in range(1, T + 1):
+        with timestep(t):
+            hs[t] = ops.tanh(w * hs[t - lag]).named("h")
+    loss = hs[T] + hs[T - 1] + hs[T - 2] if last == 3 else hs[T] + hs[T - 1] + hs[T - 2] + hs[T - 3]
+    for picture in draw.unrolled(loss), draw.rolled(loss):
+        roles = Counter(box.role for box in picture.drawing.boxes)
+        assert roles["initial"] == min(lag, last)
+        assert roles["input"] == 0
