@@ -1,6 +1,8 @@
 """The rolled graph of every cell of the library, in every kind of layer: it is the same for any
 number of steps above the largest lag, and what one step does otherwise shows."""
 
+from graphlib import TopologicalSorter
+
 import numpy as np
 import pytest
 
@@ -172,3 +174,19 @@ def test_what_makes_a_first_state_is_no_cell(kind, T):
     assert any(plain(box.text) == "broadcast" for box in drawing.boxes if box.id[:2] == "t0")
     drawing = draw.rolled((y * y).sum(), level="cell").drawing
     assert "before t = 1" in [plain(label.text) for label in drawing.labels]
+
+
+@pytest.mark.parametrize("level", ["cell", "layer"])
+@pytest.mark.parametrize("which", ["sum of directions", "mask"])
+def test_no_box_needs_what_is_made_of_it(which, level):
+    """The + of both directions and that of the residual were one box, below a layer and above."""
+    parts = [nn.RNN(3, 3, return_sequences=True, seed=i) for i in range(2)]
+    if which != "mask":
+        parts[0] = nn.Bidirectional(parts[0], merge="sum")
+    lengths = [3, 2] if which == "mask" else None
+    y = nn.Stacked(parts, residual=True)(np.ones((3, 2, 3)), lengths=lengths)
+    lines = draw.unrolled((y * y).sum(), level=level).drawing.lines
+    needs = {}
+    for line in lines:
+        needs.setdefault(line.head, set()).add(line.tail)
+    assert len([*TopologicalSorter(needs).static_order()]) > 10 * (level == "cell")

@@ -6,6 +6,7 @@ The question this file answers: *what belongs to a cell, and what is made of its
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from ..errors import InputError
@@ -101,7 +102,8 @@ def cell_name(glyphs: list[Glyph]) -> str:
 
 def joined_ops(scene: Scene, steps: Steps) -> dict[Hashable, Hashable]:
     """For every operation above the states, one of those that it hangs together with, by whichever
-    operand: where a mask kept a state, that is another than at other steps."""
+    operand: where a mask kept a state, that is another than at other steps. What stands between two
+    of them, the next layer say, must not be made of one and needed by the other."""
     glyphs = {g.key: g for c in scene.columns for g in c.glyphs if is_op(g)}
     own = {key: steps.below.get(key, {}) for key in steps.keys
            if key in glyphs and steps.kind[key] == "upper"}
@@ -110,9 +112,15 @@ def joined_ops(scene: Scene, steps: Steps) -> dict[Hashable, Hashable]:
     below = {key: [k for k in own[key] if place.get(k, len(ops)) < i] for key, i in place.items()}
     depth = depths(ops, below, {glyph.key: kind for glyph, kind in weighted(scene).items()})
     group = {key: [key] for key in ops}
+    needs = cache(lambda key: steps.reach([key], steps.below))
+
+    def apart(together: set[Hashable]) -> bool:
+        return any(k not in together and not together.isdisjoint(needs(k))
+                   for key in together for k in own[key])
+
     for key in ops:
         for other in (k for k in below[key] if depth[k] == depth[key]):
-            if group[other] is not group[key]:
+            if group[other] is not group[key] and not apart({*group[other], *group[key]}):
                 few, many = sorted((group[key], group[other]), key=len)
                 many += few
                 group.update(dict.fromkeys(few, many))
