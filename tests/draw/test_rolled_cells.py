@@ -190,3 +190,15 @@ def test_no_box_needs_what_is_made_of_it(which, level):
     for line in lines:
         needs.setdefault(line.head, set()).add(line.tail)
     assert len([*TopologicalSorter(needs).static_order()]) > 10 * (level == "cell")
+
+
+@pytest.mark.parametrize(("at", "reverse", "said"), [
+    (4, False, "t−5, only t = T"), (3, False, "t−4, only t = 4"), (1, True, "t+5, only t = 1")])
+def test_a_wire_from_a_first_state_that_is_made_says_at_which_steps_it_is(at, reverse, said):
+    """Where no other step could have one of this lag it said nothing, beside one of all steps."""
+    reset = np.zeros((5, 2), bool)
+    reset[at, 0] = True
+    layer = nn.RNN(3, 2, initial_state="learned", return_sequences=True, reverse=reverse, seed=0)
+    y = layer(np.ones((5, 2, 3)), reset_mask=reset)
+    words = [plain(x.text) for x in draw.rolled((y * y).sum(), level="cell").drawing.labels]
+    assert said in words

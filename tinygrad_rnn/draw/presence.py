@@ -112,7 +112,9 @@ class Presence:
             if len(uses) == 1:
                 return self.unless_all(wire.tail, tails), self.unless_all(wire.head, heads)
             return (), self.paired(wire, uses)
-        could = self.could(wire, heads)
+        could, made = self.could(wire, heads), self.steps(wire.head.when or 0)[1]
+        if wire.delay and tails.isdisjoint(c.when for c in made):  # what makes a first state
+            could = {*self.at(wire.head)}
         if wire.kind == "final" or heads == could:
             return (), ()
         steps = [c for c in self.steps(wire.head.when or 0)[1] if c.when in could]
