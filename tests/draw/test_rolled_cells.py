@@ -149,7 +149,7 @@ def test_a_cell_says_at_which_steps_a_sample_starts_anew(kind):
     loss = graphs.masked(kind, False, "learned", "reset", 1, "repeat")
     words = [plain(n.text) for n in draw.rolled(loss, level="cell").drawing.labels]
     assert "before t = 1" in words
-    assert "t−2, only t = 2; t−4, only t = T−2" in words
+    assert {"t−2, only t = 2", "t−4, only t = 4"} <= {*words}
 
 
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
