@@ -202,3 +202,13 @@ def test_a_wire_from_a_first_state_that_is_made_says_at_which_steps_it_is(at, re
     y = layer(np.ones((5, 2, 3)), reset_mask=reset)
     words = [plain(x.text) for x in draw.rolled((y * y).sum(), level="cell").drawing.labels]
     assert said in words
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
+def test_a_cell_that_reads_from_the_end_begins_at_the_last_step(kind):
+    """That was taken for one that only makes a first state, and all words were off by one."""
+    y = kind(2, 3, return_sequences=True, seed=0, reverse=True)(
+        np.ones((6, 2)), reset_mask=np.array([0, 0, 1, 0, 0, 0]))
+    for level, said in ("op", "only t = T−4"), ("cell", "t = T−4, T"):
+        words = [plain(x.text) for x in draw.rolled((y * y).sum(), level=level).drawing.labels]
+        assert said in words, words

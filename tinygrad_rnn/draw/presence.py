@@ -208,7 +208,8 @@ class Presence:
     def proper(self, own: list[Column]) -> list[Column]:
         """The steps of a stage without those that only make a first state, if it is computed (from
         a learned one, say): step 0, and T+1 where a sequence is read from its end."""
-        ops = {c.when: {g.key for g in c.glyphs if g.role in ("op", "function")} for c in own}
+        ops = {c.when: {g.key for g in c.glyphs if g.role in ("op", "function", "cell")}
+               for c in own}
         fed = {w.head.when for w in self.whole.wires if w.tail.when in ops
                and w.tail.when != w.head.when}
 
