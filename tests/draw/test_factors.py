@@ -223,3 +223,84 @@ def test_masked_steps_are_in_the_mean_factor_of_a_gap(reverse, padding):
     flow, factors = masked(reverse, padding)
     hidden = factors[2:5] if reverse else factors[1:4]  # of steps 3 to 5
     assert told(flow, first=2, last=3)[1] == [f"×{number(geometric(hidden))} per step"]
+
+
+def beside_masked(kind, how, padding, masked=True, T=5):
+    """Two sequences; and beside them another that a mask keeps out of every step, so that no
+    gradient goes there: nothing is changed by it but that each step has a mask."""
+    def layer(size, seed=0, **options):
+        return kind(size, 3, seed=seed, return_sequences=True, padding=padding, **options)
+
+    model = {"reverse": lambda: layer(2, reverse=True),
+             "both ways": lambda: nn.Bidirectional(layer(2), merge="sum"),
+             "stacked": lambda: nn.Stacked([layer(2), layer(3, 1)])}.get(how, lambda: layer(2))()
+    xs = np.random.default_rng(3).normal(size=(T, 3, 2))
+    there = np.array([[True, True, False]] * T)
+    y = model(xs, mask=there) if masked else model(xs[:, :2])
+    return tg.gradient_flow((y * y).sum())
+
+
+@pytest.mark.parametrize("window", [{"first": 5}, {"first": 1, "last": 1}])
+@pytest.mark.parametrize(("kind", "how", "padding"), [
+    (nn.RNN, "reverse", "zero"), (nn.RNN, "stacked", "repeat"), (nn.GRU, "forward", "repeat"),
+    (nn.LSTM, "both ways", "zero"), (nn.LSTM, "forward", "repeat")])
+def test_factors_where_a_mask_keeps_something_at_every_step(kind, padding, how, window):
+    """There were none, as only what the mask leaves goes on, and that has no name; and then of
+    outputs that are repeated there was one more."""
+    def factors(masked, level):
+        flow = beside_masked(kind, how, padding, masked)
+        words = [plain(label.text) for label in
+                 draw.gradient_flow(flow, level=level, **window).drawing.labels]
+        return sorted(w.removeprefix("Σ ") for w in words if re.search("×[0-9]", w))
+
+    for level in ("op", "cell"):
+        assert factors(True, level) == factors(False, level)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("level", ["op", "cell"])
+def test_the_factor_of_a_step_that_is_masked_and_begins_anew(level, reverse):
+    """What the mask keeps is no state of another step then: it was told from what the mask lets
+    pass, and part of what arrived was left out."""
+    T, layer = 6, nn.RNN(3, 4, return_sequences=True, reverse=reverse, seed=0, padding="zero")
+    xs = np.random.default_rng(1).normal(size=(T, 3, 3))
+    mask, reset = np.arange(3 * T).reshape(T, 3) % 4 > 0, np.zeros((T, 3), bool)
+    reset[2, 2] = reset[3, 0] = reset[3, 1] = True
+    flow = tg.gradient_flow((layer(xs, mask=mask, reset_mask=reset) ** 2).sum())
+    W_xh, W_hh, b = (p.value for p in (layer.cell.W_xh, layer.cell.W_hh, layer.cell.b_h))
+    valid = mask[..., None]
+    anew = (np.append(reset[1:], reset[:1] & False, 0) if reverse else reset)[..., None]
+    order, s, made = range(T)[::-1 if reverse else 1], np.zeros((3, 4)), {}
+    for t in order:
+        s = np.where(anew[t], 0, s)
+        made[t] = np.tanh(xs[t] @ W_xh.T + s @ W_hh.T + b)
+        s = np.where(valid[t], made[t], s)
+    arrived, factors = np.zeros((3, 4)), {}
+    for t in reversed(order):
+        arrived = arrived + np.where(valid[t], 2 * made[t], 0)
+        back = np.where(valid[t], arrived * (1 - made[t] ** 2), 0) @ W_hh
+        back = np.where(anew[t], 0, back + np.where(valid[t], 0, arrived))
+        factors[t + 1] = np.linalg.norm(back) / np.linalg.norm(arrived)
+        arrived = back
+    del factors[order[0] + 1]
+    words = [plain(n.text) for n in sorted(
+        draw.gradient_flow(flow, level=level, first=T).drawing.labels, key=lambda n: n.x)]
+    assert [w.removeprefix("Σ ") for w in words if re.match(r"(Σ )?×[0-9]", w)] == \
+        [f"×{number(factors[t])}" for t in sorted(factors)]
+
+
+@pytest.mark.parametrize("name", [None, "s"])
+def test_the_state_of_a_loop_with_a_mask_at_every_step(name):
+    """It is what the mask lets pass, if what it leaves has no name of its own."""
+    W = tg.Tensor(np.eye(3) / 2, name="W", requires_grad=True)
+    h, L = tg.Tensor(np.ones((2, 3))), 0.0
+    for t in range(1, 5):
+        with tg.timestep(t):
+            h_new = tg.tanh(h @ W).named("h")
+            h = tg.where(np.array([[True], [t % 2 > 0]]), h_new, h)
+            h = h if name is None else h.named(name)
+            L = L + (h_new * h_new).sum()
+    for level in ("op", "cell"):
+        boxes = draw.unrolled(L, level=level).drawing.boxes
+        states = [plain(box.text) for box in boxes if box.role == "state"]
+        assert states == [f"{name or 'h'}{t}" for t in ("₁₂₃" if name else "₁₂₃₄")]

@@ -161,6 +161,7 @@ def test_a_mask_changes_nothing_in_the_picture_of_cells(kind):
         return [(b.id, b.x, b.y) for b in drawing.boxes], [(x.id, x.points) for x in drawing.lines]
 
     assert picture(lengths=[5, 3]) == picture()
+    assert picture(mask=np.arange(10).reshape(5, 2) % 3 < 2) == picture()
 
 
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])

@@ -19,6 +19,7 @@ from ..core.graph import Node
 from . import glyphs
 from .inputs import family
 from .scene import Column, Glyph, Wire
+from .structures import let_pass
 
 if TYPE_CHECKING:
     from .reading import Reader
@@ -34,16 +35,20 @@ class Dots(NamedTuple):
 
 class Ends:
     """The ends of all wires: the `entries` that each glyph leads to, what `enters` there from a
-    step in view (the first wire, and where it comes from), and what `leaves` for a glyph."""
+    step in view (the first wire, and where it comes from), and what `leaves` for a glyph. What is
+    `read` by a step is more than kept there by a mask."""
 
     def __init__(self, wires: list[Wire]) -> None:
         self.entries: dict[Glyph, list[Hashable]] = {}
         self.enters: dict[Hashable, tuple[int, Glyph]] = {}
         self.leaves: dict[Glyph, Glyph] = {}
+        self.read: set[Glyph] = set()
         for i, wire in enumerate(wires):
             entry = wire.head.key, wire.position
             self.entries.setdefault(wire.tail, []).append(entry)
             self.leaves.setdefault(wire.head, wire.tail)
+            if wire.head.when is not None and wire.head.passes is None:
+                self.read.add(wire.tail)
             if wire.kind in ("carried", "late") and wire.tail.when is not None:
                 self.enters.setdefault(entry, (i, wire.tail))
 
@@ -109,10 +114,12 @@ class Gaps:
             rows = self.reader.rows.get(family(self.reader.found, dots.node))
             return rows.most_common(1)[0][0] if rows else glyph.key
         if same:
-            return min(same, key=itemgetter(0))[1].key
+            tail = min(same, key=itemgetter(0))[1]
+            return tail.key if tail.passes is None or glyph not in ways.read else tail.passes
+        state = let_pass(dots.node, self.reader.found) if glyph in ways.read else dots.node
         for scope in self.scopes(dots):
-            named = (scope, self.reader.found.called(dots.node))
-            if dots.node.name is not None and named in structures:
+            named = (scope, self.reader.found.called(state))
+            if state.name is not None and named in structures:
                 return structures[named], 0, "var"
         leaves = ways.leaves.get(glyph)
         return leaves.key if leaves is not None and leaves.key is not None else glyph.key

@@ -158,12 +158,7 @@ def depths(ops: Iterable[Any], below: Mapping[Any, list[Any]],
 def passed_by_masks(scene: Scene, groups: Mapping[Glyph, Group]) -> dict[Glyph, Glyph]:
     """The circle of what each mask in a box lets pass, if it was made there at this step: what goes
     on is called so at other steps, and a mask is no more to be seen than what made it."""
-    made = {w.head: w.tail for w in scene.wires if w.kind == "result"}
-    found = dict[Glyph, Glyph]()
-    for wire in scene.wires:
-        mask, x = wire.head, wire.tail
-        if mask in groups and x in made and x not in groups and wire.kind == "inner" \
-                and mask.node is not None and mask.node.op.name == "where" \
-                and groups.get(made[x]) == groups[mask] and mask not in made.values():
-            found[mask] = x
-    return found
+    made = {(w.head.when, w.head.key): (w.head, groups[w.tail]) for w in scene.wires
+            if w.kind == "result" and w.tail in groups and w.head not in groups}
+    passed = {mask: made.get((mask.when, mask.passes)) for mask in groups}
+    return {mask: x[0] for mask, x in passed.items() if x is not None and x[1] == groups[mask]}

@@ -20,6 +20,7 @@ from ..core.outline import UNTIMED
 from .amounts import Amounts
 from .labels import Run, Text, clean, number, plain, roman, symbol
 from .scene import Column, Glyph
+from .structures import is_mask, made_new
 from .survey import Survey
 
 MANY = 500  # so many steps are asked at most: evenly spread, if there are more
@@ -158,9 +159,9 @@ def one_factor(amounts: Amounts, after: Node, left: Node, before: Node,
 def kept(state: Node, step: Iterable[Node], found: Survey) -> Node:
     """What a step leaves of a state: where a mask keeps some of the one before, both together."""
     for node in step:
-        if node.op.name == "where":
+        if is_mask(node):
             parts = {found.source(x) for _, x in walk.parents(node)}
-            if state in parts and any(x.at.step != state.at.step for x in parts):
+            if made_new(node, found) == {state} and len(parts) > 1:
                 return node
     return state
 

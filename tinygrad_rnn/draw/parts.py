@@ -36,11 +36,14 @@ class Steps:
         self.leaves: dict[Key, None] = {}
         self.ports: dict[Key, None] = {}  # where a state of the same stage comes in
         self.there: dict[Key, set[int | None]] = {}  # in which columns a key is
+        passes: dict[Key, Key] = {}  # what masks let pass
         for column in scene.columns:
             if column.step is not None:
                 for glyph in column.glyphs:
                     self.keys.setdefault(glyph.key, glyph.scope)
                     self.there.setdefault(glyph.key, set()).add(column.when)
+                    if glyph.passes is not None:
+                        passes[glyph.key] = glyph.passes
         inside: dict[tuple[Key, Key], None] = {}  # most steps have the same uses
         for wire in scene.wires:
             if wire.kind in ("carried", "handed") or wire.delay and wire.role == "carried":
@@ -51,6 +54,8 @@ class Steps:
         for tail, head in inside:
             self.above.setdefault(tail, {})[head] = None
             self.below.setdefault(head, {})[tail] = None
+        passed = (passes[key] for key in [*self.leaves] if key in passes)
+        self.leaves.update(dict.fromkeys(key for key in passed if key in self.keys))
         if not self.leaves:  # a single step: the state is what has the name of the one before
             names = {base_name(g.node) for g in scene.initial if g.node is not None}
             self.leaves = dict.fromkeys(self.by_name(names, scene))

@@ -79,6 +79,7 @@ class Reader:
         key = self.structures.place_of(node, when, tails)
         op = glyphs.op_glyph(node, self.names)
         self.put(op, (*key, "op", node.op.name), node, column)
+        op.passes = self.structures.passed(key)
         for position, tail in tails:
             self.connect(tail, op, node, position)
         self.value[node] = op

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from ..core import ops, walk
 from ..core.graph import Node
 from .scene import Glyph, Rail
 from .survey import Survey
@@ -42,9 +43,12 @@ class Structures:
         key = self.numbers.setdefault(structure, len(self.numbers))
         count = self.alike.get((when, key), 0)
         self.alike[when, key] = count + 1
-        inside = [operand for operand in inner if isinstance(operand, tuple)]
-        if node.op.name == "where" and inner and len(inside) < 2:
-            self.masked[key, count] = inside[0] if inside else ELSEWHERE
+        if node.name is None and is_mask(node):
+            new = made_new(node, self.found)
+            passed = [self.describe(tail, when) for position, tail in tails
+                      if self.found.source(node.operands[position]) in new]
+            if len(new) < 2:
+                self.masked[key, count] = passed[0] if passed else ELSEWHERE
         return key, count
 
     def describe(self, tail: Glyph | Rail | None, when: int | None) -> Hashable:
@@ -56,6 +60,35 @@ class Structures:
             return ELSEWHERE
         place = tail.key[:2] if isinstance(tail.key, tuple) else ()
         return self.masked.get(place, tail.key)
+
+    def passed(self, place: tuple[int, int]) -> Hashable | None:
+        """What the mask at a place lets pass, if it is one: of this step, that is, else nothing."""
+        inside = self.masked.get(place)
+        return None if inside == ELSEWHERE else inside
+
+
+def is_mask(node: Node) -> bool:
+    """Whether a node lets pass one thing at some entries, and another at the others."""
+    return node.op is ops.where and node.phase != "backward"
+
+
+def made_new(mask: Node, found: Survey) -> set[Node]:
+    """What a mask lets pass: what was made at its own step. What it keeps instead is older, or what
+    another mask keeps: of a sample that starts anew there, its first state."""
+    return {x for x in made_at(mask, found) if not is_mask(x) or made_at(x, found)}
+
+
+def let_pass(x: Node, found: Survey) -> Node:
+    """What a nameless mask lets pass, or masks that follow each other; of anything else itself."""
+    while x.name is None and is_mask(x) and len(new := made_new(x, found)) == 1:
+        x, = new
+    return x
+
+
+def made_at(node: Node, found: Survey) -> set[Node]:
+    """The operands of a node that were computed at its own step."""
+    when, operands = found.when(node), {found.source(x) for _, x in walk.parents(node)}
+    return {x for x in operands if not found.given(x) and found.when(x) == when}
 
 
 def place_name(node: Node) -> str:
