@@ -1,6 +1,7 @@
 """Words stand at what they are of: numbers at their own taps and heads, names at their own bars."""
 
 import re
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from itertools import pairwise
 
@@ -71,6 +72,31 @@ def test_what_arrives_stands_at_its_own_head(cells):
 def apart(a, b):
     """How far two boxes are from each other, right and down together."""
     return max(a[0] - b[2], b[0] - a[2], 0.0) + max(a[1] - b[3], b[1] - a[3], 0.0)
+
+
+def below_zero(steps, losses):
+    """A loop over steps that begin before 0, with a loss in some of them; its flow and weight."""
+    w, h, total = Value(0.5, name="w"), Value(0.3, name="h0"), Value(0.0, name="start")
+    for t in steps:
+        with timestep(t):
+            h = ops.tanh(w * h + Value(0.2, name="x")).named("h")
+            total = total + (h * h).named("L") if t in losses else total
+    return tg.gradient_flow(total), w
+
+
+@pytest.mark.parametrize(("steps", "losses"), [
+    (range(-4, 3), (-2,)), (range(-9, 9), (-8, -3, -1, 4, 8)), (range(-40, -5), range(-39, -5, 2))])
+def test_a_step_before_0_has_a_minus_sign(steps, losses):
+    """It was a hyphen, beside numbers with a minus sign."""
+    flow, w = below_zero(steps, losses)
+    slope = tg.grad(flow.root, w, create_graph=True)
+    for picture in (draw.unrolled(flow.root), draw.unrolled(flow.root, direction="down"),
+                    draw.rolled(flow.root, unrolled=True), draw.gradient_flow(flow),
+                    draw.gradient_flow(flow, direction="down"), draw.backward_graph(slope),
+                    draw.heatmap(flow.ledger(w))):
+        words = "".join(ET.fromstring(picture.svg()).itertext())
+        assert re.search("−[0-9]", words)
+        assert not re.search(r"(^|[^e])-[0-9]", words + picture.text())
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])

@@ -23,7 +23,7 @@ from . import style
 from .asked import not_released, options_of
 from .callbacks import NodeCallback
 from .glyphs import given_glyph, hidden_glyph, op_glyph, variable_glyph
-from .labels import Run, clean, plain, roman
+from .labels import Run, clean, minus, plain, roman
 from .model import Box, Drawing, Label
 from .names import Names
 from .notes import listed, said
@@ -150,7 +150,8 @@ def gap_glyph(hidden: list[Node], names: Names) -> Glyph:
     own = [node for node in hidden if not node.is_leaf]
     steps = [node.step for node in own if node.step is not None]
     glyph = hidden_glyph(len(own), len(hidden) - len(own), names)
-    glyph.text = (Run("t", "i"), Run(f" = {min(steps)} … {max(steps)}: {len(own):,} operations"))
+    glyph.text = (Run("t", "i"),
+                  Run(minus(f" = {min(steps)} … {max(steps)}: {len(own):,} operations")))
     if own[0].phase == "backward":
         glyph.role = "backward"
     return glyph

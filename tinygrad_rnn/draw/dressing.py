@@ -16,7 +16,7 @@ from ..core.parts import norm
 from .amounts import Amounts
 from .factors import TOGETHER, say_factors, say_gap, signed
 from .hidden import mean_of
-from .labels import Run, Text, number, plain, roman, symbol
+from .labels import Run, Text, minus, number, plain, roman, symbol
 from .scale import Scale
 from .scene import Glyph, Rail, Scene, Wire
 from .series import Strips
@@ -125,7 +125,7 @@ class Dresser:
         wire.colour, wire.role, wire.width, wire.dash = self.scale.line(amount)
         if wire.node is not None:
             timed = wire.node.step is not None and self.scene.columns
-            where = f"step {wire.node.step}: " if timed else ""
+            where = minus(f"step {wire.node.step}: ") if timed else ""
             name = plain(wire.tail.text if wire.kind != "result" else wire.head.text)
             wire.title = f"{where}{number(amount)} comes back to {name}" if boxed(wire.tail) else \
                 f"{where}contributes {number(amount)} to ∂{plain(self.root)}/∂{name}"
@@ -135,7 +135,7 @@ class Dresser:
         node = rail.glyph.node
         if node is None:
             return
-        steps = {c.when: str(c.step) for c in self.scene.columns}
+        steps = {c.when: minus(str(c.step)) for c in self.scene.columns}
         for when, delta in self.amounts.deltas[rail.glyph].items():
             size = signed(node, delta)
             rail.step_notes[when] = (Run("Δ"), Run(steps[when], "_"), Run(" = "), *size)

@@ -18,12 +18,12 @@ from typing import Any
 
 from . import render, style
 from .blocks import drawn, outer
-from .labels import Run
 from .model import Box, Drawing, Label, Point
 from .names import safe
 from .outlines import edge
 from .routing import Rect, Way, centre
 from .scene import Column, Glyph, Scene, Wire
+from .timegrid import title_of
 
 LARGE = 500  # more glyphs without time go to Graphviz, if it is there
 WHERE = 'layout="graphviz"'
@@ -159,11 +159,10 @@ def draw_by_graphviz(scene: Scene, down: bool = False) -> Drawing:
         part = f"{safe(column.part)}." if column.part else ""
         span = column.hidden or (column.step, column.step)
         name = f"gap{span[0]}" if column.hidden else f"t{column.step}"
-        said = f" = {span[0]}" if not column.hidden else f" = {span[0]} … {span[1]}"
         frames.append(Box(f"{part}{name}.frame", (left + right) / 2, (top + bottom) / 2,
                           right - left, bottom - top, "rect", "gap" if column.hidden else "frame",
                           dashed=column.hidden is not None))
-        titles.append(Label(left + 10, top + 15, (Run("t", "i"), Run(said)), "quiet", style.SMALL,
+        titles.append(Label(left + 10, top + 15, title_of(column), "quiet", style.SMALL,
                             "start", halo=True))
     return drawn(flat(scene), found.rects, found.wires, found.ways, frames, titles,
                  down, halo=True)

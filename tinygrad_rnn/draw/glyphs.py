@@ -114,7 +114,7 @@ def given_glyph(x: Node, names: Names, step: int | None) -> Glyph:
 def name_older(glyph: Glyph, step: int) -> None:
     """Call an input after the step that it is of, where it stands at another."""
     if glyph.node is not None and glyph.node.name is not None:
-        before, glyph.text = plain(glyph.text), symbol(glyph.node.name, str(step).replace("-", "−"))
+        before, glyph.text = plain(glyph.text), symbol(glyph.node.name, step)
         glyph.title = plain(glyph.text) + glyph.title.removeprefix(before)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from . import spots, style
 from .blocks import box_of, line_of
 from .heads import drawn_head
-from .labels import Run, Text
+from .labels import Text, minus
 from .model import Box, Drawing, Label, Line, Point
 from .names import safe
 from .noting import LINE, broken
@@ -110,9 +110,8 @@ class Ink:
         first, last = column.hidden
         name = f"{part}gap" if first == self.gaps[0] else f"{part}gap{first}"
         self.frames.append(Box(f"{name}.frame", *place, "gap", dashed=True,
-                               title=f"steps {first} to {last} are not drawn"))
-        title = Run("t", "i"), Run(f" = {first} … {last}")
-        self.say((x + wide / 2, t.top + 17), title, "quiet")
+                               title=minus(f"steps {first} to {last} are not drawn")))
+        self.say((x + wide / 2, t.top + 17), title_of(column), "quiet")
         for i, line in enumerate(gap_lines(column)):
             self.say((x + wide / 2, t.top + 36 + 15 * i), line, "quiet")
 

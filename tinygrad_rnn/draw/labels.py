@@ -70,7 +70,7 @@ def symbol(name: str, step: int | str | None = None, bold: bool = False) -> Text
     if below and name.endswith(f"_{below}"):
         name = name[: -len(below) - 1]
     head, own = head_of(name, "b" if bold else "i")
-    below = (f"{own},{below}" if own and below else own or below).replace("-", "−")
+    below = minus(f"{own},{below}" if own and below else own or below)
     return (head, Run(below, "_")) if below else (head,)
 
 
@@ -115,6 +115,11 @@ def number(x: Any) -> str:
     else:
         digits, _, power = f"{value:.1e}".partition("e")
         text = f"{digits.removesuffix('.0')}e{int(power)}"
+    return minus(text)
+
+
+def minus(text: str) -> str:
+    """Whole numbers, of steps, with a minus sign: t = −2."""
     return text.replace("-", "−")
 
 

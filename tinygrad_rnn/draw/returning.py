@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from ..core import walk
 from ..core.graph import Node
-from .labels import Run, clean, plain, roman, symbol
+from .labels import Run, clean, minus, plain, roman, symbol
 from .notes import add_notes, listed, said
 from .omitted import MOST
 from .reading import read
@@ -52,7 +52,8 @@ def scene_on_grid(root: Node, first: int | None, last: int | None,
     for rail in scene.rails:
         for wire in rail.taps:
             wire.dash = DASHES if wire.head.backward else ""
-    gaps = [f"{c.hidden[0]:,} to {c.hidden[1]:,}" for c in found.columns if c.hidden is not None]
+    gaps = [minus(f"{c.hidden[0]:,} to {c.hidden[1]:,}")
+            for c in found.columns if c.hidden is not None]
     if gaps:
         scene.caption = roman(f"T = {len(found.steps):,} steps, of which {', '.join(gaps)} are not "
                               "drawn")

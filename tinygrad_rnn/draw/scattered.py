@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from .labels import Run, Text, roman
+from .labels import Run, Text, minus, roman
 
 FEW = 4  # so many are listed
 MOST_LISTED = 12  # stretches of steps in a tooltip
@@ -66,8 +66,8 @@ def timed(before: str, after: str) -> Text:
 
 
 def lettered(words: str) -> Text:
-    """Words with every T slanted, and its primes."""
-    parts = re.split("(T′*)", words)
+    """Words with every T slanted, and its primes; a - is the sign of a step."""
+    parts = re.split("(T′*)", minus(words))
     return tuple(Run(part, "i" if part[0] == "T" else "") for part in parts if part)
 
 
@@ -92,4 +92,4 @@ def listed(there: Sequence[int]) -> str:
     parts = [str(a) if a == b else f"{a}–{b}" for a, b in stretches]
     if len(parts) > MOST_LISTED:
         parts[MOST_LISTED - 1:-1] = ["…"]
-    return f"t = {', '.join(parts)}"
+    return minus(f"t = {', '.join(parts)}")

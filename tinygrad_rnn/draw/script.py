@@ -23,7 +23,7 @@ from ..core.graph import Node
 from ..core.parts import norm
 from . import style
 from .equations import FEW, Words, written
-from .labels import clean
+from .labels import clean, minus
 from .moments import ALWAYS, Film, Moment, Use, coordinates
 from .scale import Scale
 from .views import View
@@ -86,7 +86,7 @@ class Script:
         column = next((c for c in self.views[0].scene.columns if c.hidden), None)
         if column is None or column.hidden is None:
             return ""
-        return f"steps {column.hidden[0]} … {column.hidden[1]}, not in this film"
+        return minus(f"steps {column.hidden[0]} … {column.hidden[1]}, not in this film")
 
     # --- nodes ----------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import style
-from .labels import Run, Text, clean, number, plain, roman, symbol, width
+from .labels import Run, Text, clean, minus, number, plain, roman, symbol, width
 from .model import Cell, Drawing, Label, Strip
 from .paper import framed
 from .scale import Scale
@@ -157,7 +157,7 @@ def cells_of(series: Series, whens: Any, names: Any, scale: Scale,
     cells = []
     for first, last, sizes in zip(names[ends[:-1]].tolist(), names[ends[1:] - 1].tolist(),
                                   binned(series, whens, ends)):
-        where = f"t = {first}" if first == last else f"t = {first} … {last}"
+        where = minus(f"t = {first}" if first == last else f"t = {first} … {last}")
         if sizes is None:
             cells.append(Cell(0.0, "dim", f"{where}: no gradient"))
             continue
@@ -233,7 +233,7 @@ def numbered(steps: Any, cells: tuple[Cell, ...]) -> Places:
     for a, b in seen or stages:
         begin = runs.pop()[0] if runs and runs[-1][1] == a else a
         runs.append((begin, b))
-    return [(a + i, roman(f"{steps[a + i]:,}")) for a, b in runs
+    return [(a + i, roman(minus(f"{steps[a + i]:,}"))) for a, b in runs
             for i in ticks(steps[a:b], len(steps) / TICKS)]
 
 

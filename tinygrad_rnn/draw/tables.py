@@ -15,6 +15,7 @@ from ..bptt.ledger import Ledger
 from ..core.graph import Node
 from ..core.parts import norm
 from ..errors import InputError, ShapeError
+from .labels import minus
 
 WHERE, NUMBERS = "draw.heatmap()", "a table of numbers"
 
@@ -50,8 +51,9 @@ def table_of(data: Any, sample: Any) -> Table:
         return of_ledgers(data)
     if hasattr(data, "norms") and hasattr(data, "loss_steps"):
         sample_of(sample, 1)
-        return Table(numbers_of(data.norms, NUMBERS, WHERE), [f"L {t}" for t in data.loss_steps],
-                     [str(t) for t in data.steps], "step of the use", "loss",
+        return Table(numbers_of(data.norms, NUMBERS, WHERE),
+                     [minus(f"L {t}") for t in data.loss_steps],
+                     [minus(str(t)) for t in data.steps], "step of the use", "loss",
                      future(data))
     array = numbers_of(data, NUMBERS, WHERE)
     unknown = np.ma.getmaskarray(data if isinstance(data, np.ma.MaskedArray) else array)
@@ -138,7 +140,7 @@ def of_ledgers(data: Any) -> Table:
     table = np.array([[part.get(t, 0.0) for t in steps] for part in parts])
     unused = frozenset((i, j) for i, part in enumerate(parts) for j, t in enumerate(steps)
                        if t not in part)
-    named = ["no step" if t is None else str(t) for t in steps]
+    named = ["no step" if t is None else minus(str(t)) for t in steps]
     return Table(table, list(ledgers), named, "step", "contribution", unused)
 
 

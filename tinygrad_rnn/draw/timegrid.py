@@ -12,7 +12,7 @@ from math import dist
 from . import firsts, style
 from .contexts import between
 from .heads import LONG
-from .labels import Run, Text, roman, width
+from .labels import Run, Text, minus, roman, width
 from .outlines import onto
 from .outside import around, beside, block_of, high_of, place_around
 from .passages import PASSAGES, Ways
@@ -236,8 +236,9 @@ def notes_before(rails: list[Rail], t: Template, when: int | None) -> float:
 
 
 def title_of(column: Column) -> Text:
-    """What a step is called."""
-    return column.title or (Run("t", "i"), Run(f" = {column.step}"))
+    """What a step is called, or all that a gap stands for."""
+    steps = [column.step] if column.hidden is None else column.hidden
+    return column.title or (Run("t", "i"), Run(minus(f" = {' … '.join(map(str, steps))}")))
 
 
 def gap_lines(column: Column) -> tuple[Text, ...]:

@@ -13,7 +13,7 @@ from itertools import chain, pairwise
 
 from . import spots, style
 from .ink import Ink
-from .labels import Run, Text, clean, roman, width
+from .labels import Text, clean, roman, width
 from .lags import lag_text, square_of
 from .model import Box, Drawing, Label, Point
 from .noting import all_around, parted
@@ -124,8 +124,7 @@ class Turned:
             self.say([((left + 10, top + 14), "start"), ((right - 10, top + 14), "end"),
                       ((right + 8, top + 14), "start")], title_of(column), "quiet")
             return
-        said = Run("t", "i"), Run(f" = {column.hidden[0]} … {column.hidden[1]}")
-        for i, line in enumerate([said, *gap_lines(column)]):
+        for i, line in enumerate([title_of(column), *gap_lines(column)]):
             y = top + 16 + 15 * i
             self.say([((right - 10, y), "end"), ((left + 10, y), "start"),
                       ((right + 8, y), "start"), ((right + 40, y), "start")], line, "quiet")

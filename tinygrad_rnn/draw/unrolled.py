@@ -15,7 +15,7 @@ from ..nn.fused_open import INSIDE, open_fused
 from . import options
 from .asked import not_released, options_of
 from .callbacks import NodeCallback
-from .labels import number, plain, roman, symbol
+from .labels import minus, number, plain, roman, symbol
 from .layout import place
 from .options import Options
 from .picture import Picture
@@ -107,7 +107,7 @@ def scene_of(found: Survey, where: str, title: str) -> Scene:
         raise InputError(f"no step is in view of the {len(found.steps):,} from {found.steps[0]} to "
                          f"{found.steps[-1]}", where=where)
     scene = read(found, f"{title} of {name}, {len(found.steps):,} steps")
-    hidden = [f"{column.part} {column.hidden[0]:,} to {column.hidden[1]:,}".strip()
+    hidden = [f"{column.part} {minus(f'{column.hidden[0]:,} to {column.hidden[1]:,}')}".strip()
               for column in found.columns if column.hidden is not None]
     if hidden:
         total = "" if found.stages else "T = "  # with stages each has a T of its own

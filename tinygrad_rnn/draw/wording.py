@@ -14,7 +14,7 @@ import numpy as np
 from ..core.graph import Node
 from ..core.parts import norm
 from . import style
-from .labels import Run, Text, clean, number, roman, symbol
+from .labels import Run, Text, clean, minus, number, roman, symbol
 
 FEW = 3  # entries of a list of indices that are written out
 ALIASES = {"[]": "[{}]", "T": "ᵀ", "reshape": ""}  # what each adds to the name
@@ -47,7 +47,7 @@ def where(node: Node) -> str:
 @lru_cache(1 << 10)
 def place(step: int | None, scope: str) -> str:
     """The same of these two."""
-    said = ["" if step is None else f"step {step}", clean(scope, 60)]
+    said = ["" if step is None else minus(f"step {step}"), clean(scope, 60)]
     return ", ".join(filter(None, said))
 
 
