@@ -180,6 +180,12 @@ def test_data_of_any_kind_is_drawn_or_refused(view, thing):
     (lambda: draw.heatmap(np.eye(2), title=["a"]), "expected title to be a text or a number"),
     (lambda: draw.heatmap(np.eye(2) * 1j), "a table of numbers, got complex numbers. Choose a par"),
     (lambda: draw.heatmap([["a", "b"]]), "expected a table of numbers, got list"),
+    (lambda: draw.heatmap([[1, 2], [3]]), "got rows of 1 to 2 numbers. All rows are of one length"),
+    (lambda: draw.heatmap([np.ones(2), np.ones(4)]), "a table of numbers, got rows of 2 to 4"),
+    (lambda: draw.related([[1.0], [1.0, 2.0]], [0, 1]), "got rows of 1 to 2 numbers"),
+    (lambda: draw.backward_graph([]), "a gradient as a node, or a list of them, got an empty list"),
+    (lambda: draw.backward_graph([1.0]), "a list of them, got a list with float in it. slope"),
+    (lambda: draw.backward_graph("ab"), "a list of them, got str. slope = tg.grad"),
     (lambda: draw.api(nn.RNN(2, 2), 3, batch="x"), "expected batch to be a whole number"),
     (lambda: draw.api(nn.RNN(2, 2), 3, batch=0), "expected batch to be a whole number of at least"),
     (lambda: draw.scalar(graphs.neuron(), seed="a"), "expected a seed of numbers, got str"),
@@ -291,7 +297,7 @@ def test_a_plan_has_no_losses(windows):
     ({}, "expected a table of numbers, got an empty dict"), (None, "of numbers, got NoneType"),
     ([None], "expected a table of numbers, got list"), ([], r"got shape \(0,\)"),
     ({"a": 1}, "expected a table of numbers, got dict"), (3.0, r"got shape \(\)"),
-    ([[1, 2], [3]], "expected a table of numbers, got list")])
+    ([[1, 2], [3]], "expected a table of numbers, got rows of 1 to 2 numbers")])
 def test_what_is_no_table_is_named(data, says):
     with pytest.raises(TinygradRNNError, match=says):
         draw.heatmap(data)

@@ -60,9 +60,13 @@ def backward_graph(gradient: Any, first: int | None = None, last: int | None = N
     if first is not None or last is not None:
         window("draw.backward_graph()", 0 if first is None else first,
                0 if last is None else last)
-    roots = list(gradient) if isinstance(gradient, Sequence) else [gradient]
-    if not roots or not all(isinstance(node, Node) for node in roots):
-        raise InputError(f"expected a gradient as a node, got {type(gradient).__name__}",
+    some = isinstance(gradient, Sequence) and not isinstance(gradient, str)
+    roots = list(gradient) if some else [gradient]
+    wrong = [type(node).__name__ for node in roots if not isinstance(node, Node)]
+    if wrong or not roots:
+        came = wrong[0] if not some else f"a list with {wrong[0]} in it" if wrong else \
+            "an empty list"
+        raise InputError(f"expected a gradient as a node, or a list of them, got {came}",
                          where="draw.backward_graph()",
                          fix="slope = tg.grad(y, x, create_graph=True)")
     for root in roots:

@@ -94,6 +94,10 @@ def numbers_of(data: Any, what: str, where: str) -> Any:
     found = array_of(data)
     if found is None:
         empty = "an empty " if isinstance(data, Mapping) and not data else ""
+        long = lengths(data)
+        if min(long, default=0) < max(long, default=0):
+            raise InputError(f"expected {what}, got rows of {min(long)} to {max(long)} numbers",
+                             where=where, fix="All rows are of one length: np.nan fills them up")
         raise InputError(f"expected {what}, got {empty}{type(data).__name__}", where=where)
     if found.dtype.kind == "c":
         raise InputError(f"expected {what}, got complex numbers", where=where,
@@ -102,6 +106,14 @@ def numbers_of(data: Any, what: str, where: str) -> Any:
     if isinstance(data, np.ma.MaskedArray):
         found[np.ma.getmaskarray(data)] = np.nan
     return found
+
+
+def lengths(data: Any) -> list[int]:
+    """How long the rows are of what seems to be a table."""
+    rows = [x.value if isinstance(x, Node) else x for x in data] \
+        if isinstance(data, (list, tuple)) else []
+    return [len(row) for row in rows if isinstance(row, (list, tuple)) or
+            isinstance(row, np.ndarray) and row.ndim]
 
 
 def array_of(data: Any) -> Any:
