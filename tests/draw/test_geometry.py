@@ -11,6 +11,7 @@ import pytest
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.draw import style
+from tinygrad_rnn.draw.laid import shared
 from tinygrad_rnn.draw.outlines import meets
 from tinygrad_rnn.draw.partings import partings
 from tinygrad_rnn.draw.scene import Glyph, Wire
@@ -121,12 +122,30 @@ def test_models_that_nobody_has_drawn_before(seed):
     (("LSTM", True, "learned", "mask", 2, "zero"), rolled, "down"),  # its lag lay on a head
     (("RNN", False, "learned", "mask", 2, "repeat"), unrolled, "down"),  # a term left where a
     (("LSTM", False, "zeros", "both", 2, "repeat"), unrolled, "down"),  # state comes in
+    (("RNN", True, "learned", "both", 2, "zero"), rolled, "right"),  # words kept its square away
 ])
 def test_layers_with_masks_have_places_of_their_own(case, view, direction):
     """All of them: python -m pytest tests/benchmarks/test_geometry_crossed.py"""
     options = ("op", direction, "", False) if view is rolled else (
         "cell", direction, {}, "", ("names",))
     assert faults(view(graphs.masked(*case), *options).drawing) == []
+
+
+@pytest.mark.parametrize(("case", "view", "options"), [
+    (("LSTM", True, "learned", "both", 2, "repeat"), unrolled, ("op", "down", {}, "", ("names",))),
+    (("RNN", True, "learned", "both", 2, "zero"), unrolled, ("cell", "down", {}, "", ("names",))),
+    (("RNN", False, "learned", "reset", 1, "zero"), rolled, ("op", "down", "", False)),
+])
+def test_no_two_wires_that_leave_together_are_one_thick_line(case, view, options):
+    """They ran 1, 2 or 2.5 points beside each other, and parted without a dot."""
+    drawing = view(graphs.masked(*case), *options).drawing
+    assert faults(drawing) == []
+    stretches = {(*line.points[0], axis, line.tail, p, q) for line in drawing.lines
+                 for p, q in itertools.pairwise(line.points)
+                 for axis in (0, 1) if p[axis] == q[axis]}
+    for (*a, p, q), (*b, r, s) in itertools.combinations(sorted(stretches), 2):
+        if a == b:
+            assert not shared(p, q, r, s, a[2], 3.0) or abs(p[a[2]] - r[a[2]]) < 0.01
 
 
 @pytest.mark.parametrize("sizes", [

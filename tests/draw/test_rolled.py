@@ -9,11 +9,11 @@ from tinygrad_rnn import draw, nn
 from tinygrad_rnn.core import ops
 from tinygrad_rnn.core.place import scope, timestep
 from tinygrad_rnn.core.values import Value
-from tinygrad_rnn.draw.delays import joined
 from tinygrad_rnn.draw.labels import plain
 from tinygrad_rnn.draw.model import Line
 from tinygrad_rnn.draw.outlines import meets
 from tinygrad_rnn.draw.paper import label_rect
+from tinygrad_rnn.draw.routes import joined
 from tinygrad_rnn.errors import InputError
 
 from . import graphs

@@ -21,8 +21,7 @@ from .routing import Field, Rect, Way
 
 SIDE = 8.0  # of a square
 STEP = 3.0  # so far apart are the places that are looked at, where the usual ones do not do
-HEAD, WIRE = 4.0, 3.0  # how far a square keeps from heads, and from wires of its own thing
-NEARLY = 2.5  # so near to one another, two stretches are seen as one that is thick
+HEAD, WIRE, BOX = 4.0, 3.0, 1.0  # how far it keeps from heads, wires of its own thing, and boxes
 HAIR = 0.01  # so near to one place, two wires begin at different ones
 THICK = 2.0  # the width of a wire whose head is large
 
@@ -102,7 +101,7 @@ def room(way: Way, laid: Iterable[Way], tail: Rect, same: Collection[Way],
     alike = [other for other in siblings if other in same]
     for at in (*along(way), *closely(way)):
         left = [*apart, *(set(alike) - set(with_it(way, alike, at)))] if alike else apart
-        if fits(at, left, heads) and not any(overlap(square(at, HEAD), box) for box in boxes):
+        if fits(at, left, heads) and not any(overlap(square(at, BOX), box) for box in boxes):
             return True
     return False
 
@@ -138,7 +137,6 @@ class Squares:
                 way, without = apart, less
         self.crowded |= without
         if own:
-            way = joined(way, [other for other, it in laid.items() if it == own])
             self.delayed[way] = own
         return way
 
@@ -154,22 +152,6 @@ class Squares:
                     one, [*field.wires.ways, way], it.tail, same, field.boxes):
                 found.add(one)
         return found
-
-
-def joined(way: Way, others: Iterable[Way]) -> Way:
-    """A way whose inner stretches lie on those of others that they would nearly touch."""
-    points = [*way]
-    for i, (p, q) in enumerate(pairwise(way[1:-1]), 1):
-        across = int(p[1] == q[1])  # the axis along which it may be moved
-        low, high = sorted((p[1 - across], q[1 - across]))
-        for a, b in (stretch for other in others for stretch in pairwise(other[1:-1])):
-            ends = sorted((a[1 - across], b[1 - across]))
-            if a[across] == b[across] and abs(a[across] - p[across]) < NEARLY and \
-                    ends[0] < high and low < ends[1]:
-                for k in (i, i + 1):
-                    x, y = points[k]
-                    points[k] = (a[0], y) if across == 0 else (x, a[1])
-    return tuple(points)
 
 
 def as_strangers(ways: Iterable[Way], tail: Rect) -> list[Way]:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from . import style
-from .delays import SIDE, along, closely, fits, halfway, square, with_it
+from .delays import BOX, SIDE, along, closely, fits, halfway, square, with_it
 from .heads import drawn_head
 from .labels import Run, Text, width
 from .model import Box, Label, Point
@@ -149,6 +149,6 @@ def crowd(ink: Ink, at: Point, wire: Wire) -> int:
                and min(p[1], q[1]) < y + 9 and max(p[1], q[1]) > y - 9
                for line in ink.lines if not line.id.startswith(name)
                for p, q in pairwise(line.points))
-    if ink.taken.touch(square(at, 1.0)):
+    if ink.taken.touch(square(at, BOX)):
         return near + GLYPH
     return near + NEAR * ink.taken.touch(square(at, 4.0))

@@ -8,18 +8,37 @@ channels between rows and columns. Else the cheapest way there is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, pairwise
 
+from .laid import shared
 from .model import Point
 from .routing import SHARED, Field, Rect, Way, centre, ports
-from .search import End, doors, doors_left, search, shafts
+from .search import End, doors, doors_left, search, shafts, straight
+from .tracks import TRACK
+
+ONE = 3.0  # nearer to each other, two lines are seen as one that is thick
 
 
 def route(field: Field, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float], limits: Rect,
           every: bool = False) -> Way:
     """A way from `a` to `b`: a usual one along the channels `xs` and `ys`, if one is free; else the
-    cheapest of all within `limits`. From a box to itself it goes round a corner."""
+    cheapest of all within `limits`. From a box to itself it goes round a corner. Near to others
+    that begin where it does it lies on them, if that can be."""
+    way = alone(field, a, b, xs, ys, limits, every)
+    siblings = field.siblings(way)
+    for near, apart in ((TRACK, TRACK), (ONE, 0.0)) if siblings else ():
+        on_them = joined(way, siblings, near)
+        if on_them != way and field.clear(on_them, (a, b)) and \
+                field.crowded(on_them) <= field.crowded(way) and \
+                field.overlap(on_them, apart) <= field.overlap(way, apart):
+            return on_them
+    return way
+
+
+def alone(field: Field, a: Rect, b: Rect, xs: Sequence[float], ys: Sequence[float], limits: Rect,
+          every: bool) -> Way:
+    """The best way from `a` to `b`, whatever else leaves there."""
     usual = usual_way(field, a, b, xs, ys, every) if a != b else None
     if usual is not None and not field.crowded(usual):
         return usual
@@ -46,6 +65,21 @@ def better(field: Field, usual: Way | None, found: Way | None, ends: Sequence[Re
     together = (way for way in reversed(clear) if not field.crowded(way, own))
     return next(alone, None) or next(together, None) or field.best(ways, ends) or \
         next(reversed(ways), None)
+
+
+def joined(way: Way, others: Iterable[Way], apart: float = ONE) -> Way:
+    """A way whose inner stretches lie on those of others to which they would be nearer than
+    `apart`: on the nearest."""
+    points, theirs = [*way], [part for other in others for part in pairwise(other[1:])]
+    for i, (p, q) in enumerate(pairwise(way[1:-1]) if theirs else (), 1):
+        axis = int(p[1] == q[1])  # along which it may be moved
+        near = [r[axis] for r, s in theirs
+                if r[axis] == s[axis] and shared(p, q, r, s, axis, apart)]
+        at = min(near, key=lambda other: abs(other - p[axis]), default=p[axis])
+        for k in (i, i + 1):
+            x, y = points[k]
+            points[k] = (x, at) if axis else (at, y)
+    return straight(points)
 
 
 def further(end: End) -> End:

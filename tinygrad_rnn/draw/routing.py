@@ -127,6 +127,12 @@ class Field:
         return self.meetings(way) > 0 or self.overlap(way, 2.0, own) > SEEN or \
             self.hidden(way) > 0
 
+    def siblings(self, way: Way) -> list[Way]:
+        """The wires that begin where a way does."""
+        x, y = way[0]
+        return [*dict.fromkeys(part.way for part in self.wires.touching((x, y, x, y), 0.01)
+                               if part.way[0] == way[0])]
+
     def crossings(self, p: Point, q: Point) -> int:
         """How many wires a stretch crosses."""
         level = p[1] == q[1]
