@@ -70,7 +70,7 @@ def better(field: Field, usual: Way | None, found: Way | None, ends: Sequence[Re
 def joined(way: Way, others: Iterable[Way], apart: float = ONE) -> Way:
     """A way whose inner stretches lie on those of others to which they would be nearer than
     `apart`: on the nearest."""
-    points, theirs = [*way], [part for other in others for part in pairwise(other[1:])]
+    points, theirs = [*way], [part for other in others for part in pairwise(other)]
     for i, (p, q) in enumerate(pairwise(way[1:-1]) if theirs else (), 1):
         axis = int(p[1] == q[1])  # along which it may be moved
         near = [r[axis] for r, s in theirs
