@@ -134,6 +134,20 @@ def test_the_lag_of_a_delay_lies_on_no_line(offsets):
                         if meets(p, q, label_rect(label), -1.0)]
 
 
+@pytest.mark.parametrize(("reverse", "B"), [(True, 2), (False, 1)])
+def test_the_words_of_a_delay_are_not_on_the_frame_where_there_is_room_below(reverse, B):
+    """They were looked for beside the square only."""
+    model = graphs.masked("RNN", reverse, "learned", "both", B, "zero")
+    drawing = draw.rolled(model).drawing
+    left, _, right, _ = drawing.frames[0].sides
+    lags = [label for label in drawing.labels if plain(label.text)[:2] in ("t−", "t+")]
+    assert lags
+    for label in lags:
+        begin, _, end, _ = label_rect(label)
+        assert not begin < left < end, plain(label.text)
+        assert not begin < right < end, plain(label.text)
+
+
 def test_a_loop_that_reads_from_the_end_has_room_for_its_delays():
     assert faults(draw.rolled(windowed((0, 2), range(11, 2, -1))).drawing) == []
 

@@ -19,13 +19,13 @@ from .paper import label_rect, turn
 from .routing import Way
 from .scene import Wire
 from .spots import Spot, around_square, for_lag, level_with
-from .telling import CROWDED, LINE, WORST, Telling
+from .telling import CROWDED, EDGE, LINE, WORST, Telling
 
 if TYPE_CHECKING:
     from .ink import Ink
 
 GLYPH, NEAR = 90, 9  # so many lines close by are as bad as a glyph there, or close by
-MANY = 40  # so many squares are looked at from all sides
+FEW, MANY = 3, 40  # so many squares are looked at from all sides, and in a crowd
 
 
 def add_delays(ink: Ink, telling: Telling) -> None:
@@ -111,7 +111,8 @@ def best_square(telling: Telling, first: list[Point], less: list[Point], like: L
 def square_places(first: list[Point], less: list[Point], like: Label, turned: bool) -> Iterator[
         tuple[list[Point], Callable[[Point], Iterable[Spot]], int]]:
     """Places for a square, and for the lag at each, to be looked at if those before are so bad;
-    all around the best squares, if there is no place of its own."""
+    all around the first squares, if it is on the outline of a frame, say; and around many, if
+    there is no place of its own."""
     def around(at: Point) -> Iterator[Spot]:
         seen = square(turn(at) if turned else at)
         return all_around(seen, width(like.text, like.size), like.size)
@@ -122,6 +123,7 @@ def square_places(first: list[Point], less: list[Point], like: Label, turned: bo
         else:
             yield squares, around_square, 1
             yield squares, level_with, 1
+    yield [*first, *less][:FEW], around, EDGE
     yield [*first, *less][:MANY], around, CROWDED
 
 
