@@ -1,6 +1,5 @@
 """Inputs that several steps read: told from weights, and drawn at the step that each belongs to."""
 
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -302,48 +301,7 @@ def test_a_long_window_costs_what_its_steps_do(view):
     assert few < 3 * short
 
 
-# --- what comes before the first step -----------------------------------------------------------
-
-
-def looking_back_two(T, names=("h0", "h_1")):
-    """h_t = tanh(w h_{t-1} + u h_{t-2} + x_t): two steps need h0, and they do otherwise than those
-    that have states to look back to."""
-    w, u = Value(0.5, name="w"), Value(0.3, name="u")
-    h, before = (Value(0.1, name=name) for name in names)
-    for t, x in enumerate(leaves(T), 1):
-        with timestep(t):
-            h, before = ops.tanh(w * h + u * before + x).named("h"), h
-    return h
-
-
-@pytest.mark.parametrize("T", [3, 7, 40])
-def test_a_first_state_that_two_steps_need_is_no_weight(T):
-    root = looking_back_two(T)
-    for first, last in (3, 3), (1, 0), (0, 1), (T, 0):
-        assert shared(root, first, last) == ["u", "w"]
-    drawing = draw.unrolled(root, first=T).drawing
-    initial = {box.id for box in drawing.boxes if box.dashed}
-    assert [sum(line.tail == x for line in drawing.lines) for x in sorted(initial)] == [2, 1]
-    assert len({box.y for box in drawing.boxes if box.role == "input" and not box.dashed}) == 1
-    assert faults(drawing) == faults(draw.gradient_flow(gradient_flow(root)).drawing) == []
-    rolled = draw.rolled(root).drawing
-    assert texts(rolled) == ["x_t"]
-    assert sorted(plain(box.text) for box in rolled.boxes if box.role.startswith("weight")) == \
-        ["u", "w"]
-    assert faults(rolled) == []
-
-
-@pytest.mark.parametrize(("names", "said"), [
-    (("h_0", "h_-1"), ["h₀", "h_−1"]), (("h_-1", "h_-2"), ["h_−1", "h_−2"]),
-    (("h-1", "h-2"), ["h-1", "h-2"])])
-def test_first_states_may_have_numbers_below_0(names, said):
-    """Only h_-1 is that of step −1: the line in h-1 may be anything."""
-    root = looking_back_two(5, names)
-    assert shared(root, 5, 0) == ["u", "w"]
-    for picture in (draw.unrolled(root, first=5), draw.rolled(root)):
-        initial = [box for box in picture.drawing.boxes if box.role == "initial"]
-        assert [plain(box.text) for box in initial] == said
-        assert faults(picture.drawing) == []
+# --- names and weights -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "family", "number"), [
@@ -351,10 +309,6 @@ def test_first_states_may_have_numbers_below_0(names, said):
     ("x", "x", None), ("x-", "x-", None), ("a-b", "a-b", None)])
 def test_the_number_in_a_name(name, family, number):
     assert parted(name) == (family, number)
-
-
-def test_a_weight_with_another_name_than_the_states_stays_one():
-    assert shared(looking_back_two(7, names=("k0", "h_1"))) == ["k0", "u", "w"]
 
 
 def test_a_weight_of_one_step_stays_one_beside_others_of_its_name():
@@ -561,30 +515,3 @@ def test_what_some_steps_add_and_others_add_as_a_number_is_no_number():
             late = ops.sin(h[t - 3]) if t >= 3 else 0
             h.append((ops.tanh(w * h[-1]) + late).named("h"))
     assert "+ …" in [plain(box.text) for box in draw.rolled(h[-1]).drawing.boxes]
-
-
-@pytest.mark.parametrize("name", ["h", "s", None])
-def test_the_first_state_of_a_loop_that_counts_down_is_of_the_step_after(name):
-    """It was called h4, beside the real one."""
-    w, h = Value(0.7, name="w"), Value(0.5, name=name)
-    for t in range(5, 0, -1):
-        with timestep(t):
-            h = ops.tanh(w * h).named("h")
-    for picture, step in (draw.unrolled(h), "₆"), (draw.rolled(h), "_T+1"):
-        first = [plain(box.text) for box in picture.drawing.boxes if box.role == "initial"]
-        assert first == [f"{name or 'h'}{step}"]
-
-
-@pytest.mark.parametrize(("lag", "T", "last"), [(3, 4, 3), (3, 9, 3), (4, 6, 4), (4, 3, 3)])
-def test_all_first_states_of_one_recurrence_are_first_states(lag, T, last):
-    """Those that enter neither the first step nor the last were weights, or inputs."""
-    w = Value(0.5, name="w")
-    hs = {-k: Value(0.1 * k, name=f"h_{-k}") for k in range(lag)}
-    for t in range(1, T + 1):
-        with timestep(t):
-            hs[t] = ops.tanh(w * hs[t - lag]).named("h")
-    loss = hs[T] + hs[T - 1] + hs[T - 2] if last == 3 else hs[T] + hs[T - 1] + hs[T - 2] + hs[T - 3]
-    for picture in draw.unrolled(loss), draw.rolled(loss):
-        roles = Counter(box.role for box in picture.drawing.boxes)
-        assert roles["initial"] == min(lag, last)
-        assert roles["input"] == 0

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from . import style
 from .labels import Text, width
-from .outside import above, around, below, high_of, note_below, with_note
+from .outside import BETWEEN as APART
+from .outside import TOTAL, above, around, below, high_of, note_below, with_note
 from .routing import Rect, centre, moved
 from .scene import Glyph
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from .timegrid import TimeGrid
 
 BETWEEN = 14.0  # below a first state, where the wire of the next one comes out
+BESIDE_RAIL = 6.0  # from a first state to the rail of a total
+
+Rail = tuple[float, float]  # how high it runs, and how much is to be clear above and below
 
 
 def place(grid: TimeGrid) -> None:
@@ -38,12 +42,12 @@ def place(grid: TimeGrid) -> None:
         if any(rect[1] < other[3] and rect[3] > other[1] and rect[0] < other[2]
                and rect[2] > other[0] for other in placed):  # two layers, their states in one row
             rect = around((x, centre(rects[head.key])[1]), glyph)
-        near = beside_others(grid, rect, glyph.note, placed, stage)
+        rails = rails_beside(grid, stage)
+        near = beside_others(rect, glyph.note, placed, rails)
         on_its_side = rect[3] - rect[1] > 2 * style.VAR
-        if not last and on_its_side and any(on_rail(grid, r, glyph.note, stage)
-                                            for r in (rect, near)):
+        if not last and on_its_side and any(on_rail(r, glyph.note, rails) for r in (rect, near)):
             rect = moved(rect, beside_weights(grid, stage) - rect[2])
-            near = beside_others(grid, rect, glyph.note, placed, stage)
+            near = beside_others(rect, glyph.note, placed, rails)
         grid.rects[glyph] = near
         words = note_below(near, glyph.note) if glyph.note else moved(near, 0.0, BETWEEN)
         placed += [words, near]
@@ -55,12 +59,15 @@ def entered(grid: TimeGrid, glyph: Glyph) -> Glyph:
 
 
 def at_end(grid: TimeGrid, glyph: Glyph) -> int | None:
-    """The column that a first state enters, if it is the last of its stage."""
-    i = grid.column_of.get(entered(grid, glyph))
+    """The last column of its stage, if a first state enters it, or what reads from the end."""
+    head = entered(grid, glyph)
+    i = grid.column_of.get(head)
     if i is None:
         return None
-    own = columns_of(grid, grid.scene.columns[i].stage)
-    return i if len(own) > 1 and i == own[-1] else None
+    stage = grid.scene.columns[i].stage
+    own = columns_of(grid, stage)
+    last = i == own[-1] or head.scope in grid.templates[stage].grid.steps.backwards
+    return own[-1] if len(own) > 1 and last else None
 
 
 def columns_of(grid: TimeGrid, stage: int) -> list[int]:
@@ -91,22 +98,29 @@ def beside_weights(grid: TimeGrid, stage: int) -> float:
     return grid.start[stage] - grid.lead(stage) - 30.0 - max(boxes, default=0.0)
 
 
-def beside_others(grid: TimeGrid, rect: Rect, note: Text, placed: list[Rect], stage: int) -> Rect:
+def beside_others(rect: Rect, note: Text, placed: list[Rect], rails: list[Rail]) -> Rect:
     """A place near a given one that is clear of those taken, with its note: below them, or above
     where a rail runs; or wherever there is room above or below."""
     whole = with_note(rect, note)
     ways = [below(whole, placed), above(whole, placed)]
     ways += [moved(whole, 0.0, dy) for k in range(1, 60) for dy in (-6.0 * k, 6.0 * k)]
     places = {way: moved(rect, 0.0, way[1] - whole[1]) for way in ways}
-    free = (found for way, found in places.items() if not on_rail(grid, found, note, stage)
+    free = (found for way, found in places.items() if not on_rail(found, note, rails)
             and way in (below(way, placed), above(way, placed)))
     return next(free, places[ways[0]])
 
 
-def on_rail(grid: TimeGrid, rect: Rect, note: Text, stage: int) -> bool:
-    """Whether something beside the steps of a stage, or its note, would lie at the height of a
-    rail."""
+def rails_beside(grid: TimeGrid, stage: int) -> list[Rail]:
+    """Where the rails of a stage run, and the boxes of its weights stand; and the rails of totals,
+    which run on after its last step."""
+    boxes = [rail.glyph for rail in grid.scene.rails if rail.stage == stage]
+    high = 2.0 + max((high_of(glyph) / 2 for glyph in boxes), default=0.0)
+    rails = [(y, high) for y in grid.templates[stage].rail_y.values()]
+    totals = range(len(grid.scene.totals))
+    return [*rails, *((grid.top - TOTAL - APART * i, BESIDE_RAIL) for i in totals)]
+
+
+def on_rail(rect: Rect, note: Text, rails: list[Rail]) -> bool:
+    """Whether something beside the steps, or its note, would lie at the height of a rail."""
     low = with_note(rect, note)[3]
-    rails = [rail.glyph for rail in grid.scene.rails if rail.stage == stage]
-    high = 2.0 + max((high_of(glyph) / 2 for glyph in rails), default=0.0)
-    return any(rect[1] - high < y < low + high for y in grid.templates[stage].rail_y.values())
+    return any(rect[1] - high < y < low + high for y, high in rails)

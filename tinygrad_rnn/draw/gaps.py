@@ -49,7 +49,8 @@ class Ends:
             self.leaves.setdefault(wire.head, wire.tail)
             if wire.head.when is not None and wire.head.passes is None:
                 self.read.add(wire.tail)
-            if wire.kind in ("carried", "late") and wire.tail.when is not None:
+            first = wire.kind == "carried" and wire.tail.role == "input"  # a first state
+            if wire.kind in ("carried", "late") and wire.tail.when is not None and not first:
                 self.enters.setdefault(entry, (i, wire.tail))
 
 

@@ -169,24 +169,22 @@ def gap_glyph() -> Glyph:
     return Glyph("", (Run("⋯", "b"),), "gap", "pill", title="steps that are not drawn")
 
 
-def make_initial(glyph: Glyph, state: Hashable, columns: list[Column], way: int) -> None:
-    """A state from before the first step, or, with `way` -1, after the last: dashed, and called h₀
-    if it has no name of its own."""
+def make_initial(glyph: Glyph, state: Hashable, columns: list[Column], step: int | None) -> None:
+    """A state from before the first step, or from after the last: dashed, and called h₀ after its
+    step if it has no number of its own."""
     glyph.role, glyph.dashed, glyph.shape = "initial", True, "circle"
     node = glyph.node
-    entered = next((c.step for c in columns if c.when == glyph.when), None)
-    before = (way if entered is None else entered) - way
     glyph.when = None
     if node is None:
         return
     if node.name is not None:
         own = node.step is not None or has_digit(node.name)
-        glyph.text = symbol(node.name, node.step if own else before)
+        glyph.text = symbol(node.name, node.step if own else step)
         return
     for column in columns:
         for other in column.glyphs:
             if other.key == state and other.node is not None and other.node.name:
-                glyph.text = symbol(other.node.name, before)
+                glyph.text = symbol(other.node.name, step)
                 return
 
 

@@ -1,31 +1,74 @@
 """First states: what was there before the first step, or is read again where a sample starts anew.
 
-The question this file answers: *which input is a first state?*
+The question this file answers: *which leaf is a first state, and of which step?*
+
+It is told by where it comes in (see `lookback`), or by its name, where nothing is carried yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ..core import walk
 from ..core.graph import Node
 from . import glyphs
-from .inputs import number_of, unnumbered
-from .presence import lag
-from .scene import Column, Glyph, Wire
+from .inputs import MOST, few, number_of, steps_of, unnumbered
+from .lookback import Lookback, Port, Read, ends_of
+from .parts import weightlike
+from .scene import Glyph, Wire
 
 if TYPE_CHECKING:
     from .reading import Reader
+    from .survey import Survey
+
+# --- what several steps read: no weight ----------------------------------------------------------
 
 
-def ends_of(columns: list[Column]) -> list[Column]:
-    """The first and the last column of every stage."""
-    found = []
-    for stage in dict.fromkeys(column.stage for column in columns):
-        own = [column for column in columns if column.stage == stage]
-        found += [own[0], own[-1]] if len(own) > 1 else own
-    return found
+def first_states(found: Survey) -> set[Node]:
+    """Which of the leaves that two or more steps read are first states: those called like what the
+    steps make, h0, and those that come in where states do."""
+    leaves = {x for x in found.shared if found.given(x) and x not in found.slices}
+    named = {x for x in leaves if x.name is not None and (
+        x.at.step is not None or number_of(x) is not None or few(found, x))}
+    made = {unnumbered(n.name) for n in found.computed if n.name} if named else set[str]()
+    named = {x for x in named if unnumbered(x.name or "") in made}
+    some = {x for x in leaves - named if x.at.step is None and not weightlike(x)
+            and len(steps_of(found, x)) <= MOST}
+    return named | (some & look(found, found.computed).before.keys() if some else set[Node]())
+
+
+def look(found: Survey, nodes: Iterable[Node]) -> Lookback:
+    """How far back places look, before anything is drawn: a place is told by its operation, and by
+    what else goes into it that several steps share."""
+    back, alike = Lookback(), Counter[Hashable]()
+    ends, stages = ends_of(found.columns), found.stages
+    for node in nodes:
+        when = None if found.stands_for(node) else found.when(node)
+        if when is None:
+            continue
+        operands = [(position, found.source(x)) for position, x in walk.parents(node)]
+        stage, kind = stages.get(node, 0), (node.at.scope, node.op.name, found.called(node))
+        for position, x in operands:
+            others = [y for i, y in operands if i != position and y in found.shared]
+            place = (*kind, position, *others)
+            alike[when, place] += 1
+            port, made = (alike[when, place], place), found.when(x)
+            if found.given(x):
+                back.reads.setdefault(x, []).append(Read(when, port, ends[stage]))
+            elif made is None or made == when or stages.get(x, 0) != stage:
+                back.taken.add(port)
+            else:
+                back.late.setdefault(port, Counter())[when - made] += 1
+    back.tell()
+    return back
+
+
+# --- what enters as a state ----------------------------------------------------------------------
 
 
 def is_earlier(reader: Reader, x: Node, wire: Wire) -> bool:
@@ -42,60 +85,129 @@ def is_earlier(reader: Reader, x: Node, wire: Wire) -> bool:
 
 
 def find_initial(reader: Reader) -> None:
-    """What enters the first step where later steps take a state is the state before the first; so
-    is, at any step, what is called like a state and from before all steps: a sample starts anew."""
-    ports = {(w.head.key, w.position): w.tail.key for w in sorted(
-        (w for w in reader.wires if w.kind == "carried"),
+    """What enters where later steps take a state is the state before the first; so is, at any step,
+    what is called like a state and from before all steps: a sample starts anew."""
+    states: dict[Port, Hashable] = {(w.head.key, w.position): w.tail.key for w in sorted(
+        (w for w in reader.wires if w.kind == "carried" and w.tail.role != "input"),
         key=lambda w: w.tail.role not in ("op", "function"))}  # a state, not its mask
-    ends, made = ends_of(reader.columns), names_made(reader)
+    back, made = look_at(reader, states), Made(reader)
+    ends = [when for own in ends_of(reader.columns).values() for when in own]
     given = dict.fromkeys(
         g for column in reader.columns for g in column.glyphs
         if g.role == "input" and g.node is not None and g.node not in reader.found.homes
-        and (column in ends or called_first(reader, g.node, made)))
+        and (g.when in ends or g.node in back.before or made.first(g.node)))
     entries: dict[Glyph, dict[Hashable, list[Wire]]] = {}
     others: set[Glyph] = set()
     for wire in reader.wires:
         x = wire.tail
         if x in given and x.node is not None:
-            state = ports.get((wire.head.key, wire.position))
+            state = states.get((wire.head.key, wire.position))
             earlier = state is None and is_earlier(reader, x.node, wire)
             again = wire.head.backward and x in entries
-            if state is not None or earlier or again or called_first(reader, x.node, made):
+            first = x.node in back.before and not back.late  # the other steps are hidden
+            if state is not None or earlier or again or first or made.first(x.node):
                 named = x.node.name is not None and bool(entries.get(x))  # it stands there once
                 state = next(iter(entries[x])) if named else state
                 entries.setdefault(x, {}).setdefault(state, []).append(wire)
             else:
                 others.add(x)
+    names = Counter(x.node.name for x in entries if x.node is not None)
     for x, by_state in entries.items():
+        apart = before(x.node, back, names) if x.node is not None else None
+        step, x.age = step_of(reader, x, apart), -apart if apart is not None and apart > 0 else None
         for i, (state, wires) in enumerate(by_state.items()):
             own = i == 0 and x not in others  # zeros may start several states
             glyph = x if own else replace(x, id=reader.names.unique(x.id))
-            first_state(reader, glyph, state)
+            first_state(reader, glyph, state, step)
             for wire in wires:
                 wire.tail, wire.kind = glyph, "needed" if wire.head.backward else "carried"
 
 
-def names_made(reader: Reader) -> set[str]:
-    """What steps make is called so: nothing but its name may tell h0 from an input."""
-    return {unnumbered(reader.found.called(n) or "") for n in reader.value if n.op.rules}
+def look_at(reader: Reader, states: dict[Port, Hashable]) -> Lookback:
+    """How far back places look. Those that only first states tell are added to the `states`."""
+    found, back, ends = reader.found, Lookback(), ends_of(reader.columns)
+    for wire in reader.wires:
+        when, node = wire.head.when, wire.node
+        if when is None or node is None or wire.head.backward:
+            continue
+        port: Port = wire.head.key, wire.position
+        if wire.tail.role == "input" and wire.tail.node is not None:
+            read = Read(when, port, ends[reader.at[when].stage])
+            back.reads.setdefault(wire.tail.node, []).append(read)
+        elif wire.kind == "carried":
+            late = when - (found.when(found.source(node.operands[wire.position])) or 0)
+            back.late.setdefault(port, Counter())[late] += 1
+        else:
+            back.taken.add(port)
+    back.tell()
+    for port, other in back.like.items():
+        states[port] = states[other]
+    if not back.late and any(column.hidden for column in reader.columns):
+        back.before.update(look(found, near(reader)).before)
+    return back
 
 
-def called_first(reader: Reader, x: Node, made: set[str]) -> bool:
-    """Whether `x` is called like what steps make, and of none of the steps: h0, or h_-1."""
-    number, steps = number_of(x) if x.at.step is None else x.at.step, reader.found.steps
-    before = number == 0 or number is not None and (
-        number < min(steps) or x.at.step is not None and number not in steps)
-    return before and x.name is not None and unnumbered(x.name) in made
+def near(reader: Reader) -> Iterator[Node]:
+    """The computed nodes of the steps in view and of some around them."""
+    nodes, times = reader.found.computed, reader.found.times
+    beside = np.zeros(len(nodes), bool)
+    for when in reader.at:
+        beside |= np.abs(times - (when or 0)) <= MOST
+    return (nodes[i] for i in np.flatnonzero(beside).tolist())
 
 
-def first_state(reader: Reader, x: Glyph, state: Hashable) -> None:
-    """Make an input the state from before the first step."""
+class Made:
+    """What steps make, and how it is called: where nothing else does, a name tells h0 from an
+    input."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.found, self.made = reader.found, [n for n in reader.value if n.op.rules]
+        self.names = {unnumbered(self.found.called(n) or "") for n in self.made}
+
+    def first(self, x: Node) -> bool:
+        """Whether `x` is called like what steps make, and of none of the steps: h0, or h_-1; or h,
+        where a single step makes an h of it."""
+        if x.name is None or unnumbered(x.name) not in self.names:
+            return False
+        number, steps = number_of(x) if x.at.step is None else x.at.step, self.found.steps
+        if number is None:
+            return len(steps) == 1 and self.made_of(x)
+        return number == 0 or number < min(steps) or x.at.step is not None and number not in steps
+
+    def made_of(self, x: Node) -> bool:
+        """Whether what has the name of `x` is made of it."""
+        after = {x}
+        for node in self.made:
+            if not after.isdisjoint(y for _, y in walk.parents(node)):
+                after.add(node)
+        return any(node.name == x.name for node in after - {x})
+
+
+def before(x: Node, back: Lookback, names: Counter[str | None]) -> int | None:
+    """How far a first state is before the first step (below 0), or after the last, as its places
+    tell; else it is the one next to it, unless several have its name."""
+    if x in back.before:
+        return back.before[x]
+    if x.name is not None and names[x.name] > 1:
+        return None
+    return -1 if back.forward(x) else 1
+
+
+def step_of(reader: Reader, x: Glyph, apart: int | None) -> int | None:
+    """The step that is so far before the first of those of a stage, or after the last."""
+    column = reader.at.get(x.when)
+    if apart is None or column is None or column.step is None or x.when is None:
+        return None
+    return column.step - x.when + ends_of(reader.columns)[column.stage][apart > 0] + apart
+
+
+def first_state(reader: Reader, x: Glyph, state: Hashable, step: int | None) -> None:
+    """Make an input the state of a step before the first or after the last."""
     for column in reader.columns:
         if x in column.glyphs:
             column.glyphs.remove(x)
     x.key = state if state is not None else x.key
     if x.node is not None and x.node.step is None:  # it was named after the step that uses it
         x.id = reader.names.give(x.node.name or "initial")
-    back = sum(lag(wire) for wire in reader.wires if wire.head.scope == x.scope) < 0
-    glyphs.make_initial(x, state, reader.columns, -1 if back else 1)
+    glyphs.make_initial(x, state, reader.columns, step)
     reader.initial.append(x)

@@ -35,9 +35,7 @@ def find_inputs(found: Survey) -> None:
     """Fill `homes`, and leave in `shared` what is none of these inputs. Where nothing is given for
     a few of several steps, no further look at the graph is needed."""
     some = {x for x in found.shared if found.given(x) and few(found, x)}
-    found.shared -= first_states(found, some | {x for x in found.shared if found.given(x) and (
-        x.at.step is not None or number_of(x) is not None)})
-    wanted = {family(found, x) for x in some & found.shared}
+    wanted = {family(found, x) for x in some}
     for members in families(found, wanted) if wanted else ():
         inputs = inputs_among(found, members)
         ahead = read_ahead(found, {x: members[x] for x in inputs})
@@ -47,22 +45,21 @@ def find_inputs(found: Survey) -> None:
     found.shared -= found.homes.keys()
 
 
-def first_states(found: Survey, some: set[Node]) -> set[Node]:
-    """Which of some leaves are called like what the steps make: h0, where a step that looks back
-    further than one needs it as well as the first; of two steps both."""
-    named = {x: unnumbered(x.name) for x in some if x.name and not x.op.rules}
-    made = {unnumbered(n.name) for n in found.computed if n.name} if named else set()
-    return {x for x, name in named.items() if name in made}
-
-
 def few(found: Survey, x: Node) -> bool:
     """Whether only some of all steps read it."""
-    seen: set[int | None] = set()
+    steps = steps_of(found, x)
+    return len(steps) <= MOST and (x.at.step is not None or len(steps) < len(found.steps))
+
+
+def steps_of(found: Survey, x: Node) -> set[int]:
+    """The steps that read it, but not many more than an input has."""
+    seen: set[int] = set()
     for user in found.users(x):
-        seen.add(found.when(user))
-        if len(seen) > MOST:
-            return False
-    return x.at.step is not None or len(seen - {None}) < len(found.steps)
+        if (when := found.when(user)) is not None:
+            seen.add(when)
+            if len(seen) > MOST:
+                break
+    return seen
 
 
 def family(found: Survey, x: Node) -> Hashable:

@@ -120,7 +120,7 @@ class Presence:
         steps = [c for c in self.steps(wire.head.when or 0)[1] if c.when in could]
         if wire.delay and heads <= {c.when for c in steps}:
             return (), self.bounds(wire.head, heads, steps)
-        if wire.tail.age and heads == self.at(wire.tail):
+        if wire.tail.age and wire.tail.when is not None and heads == self.at(wire.tail):
             return (), ()  # which the input itself says
         said = self.unless_all(wire.head, heads)
         ends = wire.tail, wire.head

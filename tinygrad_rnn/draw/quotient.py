@@ -112,9 +112,9 @@ class Quotient:
             if node.step > last and node.name is not None:
                 text = symbol(node.name, f"T+{node.step - last}")
             id = f"first.{id}"
-        elif glyph in self.whole.initial and node is not None and len(text) > 1 \
-                and self.presence.ways[glyph.scope] < 0 and not wording.has_digit(node.name):
-            text = text[0], Run("T+1", "_")
+        elif glyph in self.whole.initial and glyph.age and node is not None and len(text) > 1 \
+                and not wording.has_digit(node.name):
+            text = text[0], Run(f"T+{-glyph.age}", "_")
         elif node is not None and node.name is not None and node.op.rules \
                 and node.step is not None and glyph not in self.whole.totals:
             text = symbol(node.name, self.step_of(glyph, node), bold=True)  # a context

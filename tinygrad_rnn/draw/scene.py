@@ -22,7 +22,8 @@ class Glyph:
     """One thing with an outline. `key` names its place within a step, the same at every step;
     `when` is the column it stands in, None outside of time. Where a whole layer is one box, it has
     its `weights`; where a sequence is, its `steps`. An input that is read at several steps has an
-    `age`: how many steps it is older than the one where it stands. A mask `passes` what has this
+    `age`: how many steps it is older than the one where it stands; and a first state of what reads
+    from the end, how many it is older than the last one (below 0). A mask `passes` what has this
     key, or puts what was there before, or a number, in its place."""
 
     id: str

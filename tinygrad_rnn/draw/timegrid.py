@@ -140,9 +140,10 @@ class TimeGrid:
     def dots(self, column: Column, x: float) -> list[Rect]:
         """Where the dots of a gap stand, around `x`."""
         found: list[Rect] = []
+        rails = firsts.rails_beside(self, column.stage)
         for glyph in column.glyphs:
             rect = self.gap_rect(glyph, x, self.of(column))
-            found.append(firsts.beside_others(self, rect, (), found, column.stage))
+            found.append(firsts.beside_others(rect, (), found, rails))
         return found
 
     def gap_rect(self, glyph: Glyph, x: float, t: Template) -> Rect:
