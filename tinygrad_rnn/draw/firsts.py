@@ -42,7 +42,7 @@ def place(grid: TimeGrid) -> None:
         if any(rect[1] < other[3] and rect[3] > other[1] and rect[0] < other[2]
                and rect[2] > other[0] for other in placed):  # two layers, their states in one row
             rect = around((x, centre(rects[head.key])[1]), glyph)
-        rails = rails_beside(grid, stage)
+        rails = rails_beside(grid, stage) + rails_of_totals(grid)
         near = beside_others(rect, glyph.note, placed, rails)
         on_its_side = rect[3] - rect[1] > 2 * style.VAR
         if not last and on_its_side and any(on_rail(r, glyph.note, rails) for r in (rect, near)):
@@ -111,13 +111,15 @@ def beside_others(rect: Rect, note: Text, placed: list[Rect], rails: list[Rail])
 
 
 def rails_beside(grid: TimeGrid, stage: int) -> list[Rail]:
-    """Where the rails of a stage run, and the boxes of its weights stand; and the rails of totals,
-    which run on after its last step."""
+    """Where the rails of a stage run, and the boxes of its weights stand."""
     boxes = [rail.glyph for rail in grid.scene.rails if rail.stage == stage]
     high = 2.0 + max((high_of(glyph) / 2 for glyph in boxes), default=0.0)
-    rails = [(y, high) for y in grid.templates[stage].rail_y.values()]
-    totals = range(len(grid.scene.totals))
-    return [*rails, *((grid.top - TOTAL - APART * i, BESIDE_RAIL) for i in totals)]
+    return [(y, high) for y in grid.templates[stage].rail_y.values()]
+
+
+def rails_of_totals(grid: TimeGrid) -> list[Rail]:
+    """Where those of totals run above all steps, and on after the last one."""
+    return [(grid.top - TOTAL - APART * i, BESIDE_RAIL) for i in range(len(grid.scene.totals))]
 
 
 def on_rail(rect: Rect, note: Text, rails: list[Rail]) -> bool:
