@@ -2,13 +2,14 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
-from tinygrad_rnn import draw
+from tinygrad_rnn import draw, nn
 from tinygrad_rnn.bptt.flow import gradient_flow
 from tinygrad_rnn.core import ops
 from tinygrad_rnn.core.place import timestep
-from tinygrad_rnn.core.values import Value
+from tinygrad_rnn.core.values import Tensor, Value
 from tinygrad_rnn.draw.labels import plain, symbol
 
 from .faults import faults
@@ -112,6 +113,23 @@ def test_a_first_state_is_one_whichever_steps_are_in_view(lags, name, backwards)
         assert own <= whole
         assert not any(box.role == "input" for box in drawing.boxes)
         assert bool(initial(drawing)) == bool(last if backwards else first)
+        assert faults(drawing) == []
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
+@pytest.mark.parametrize("T", [4, 7])
+def test_a_given_state_is_none_of_the_step_that_makes_a_learned_one(T, kind):
+    """Of a layer that reads from the end and starts anew it was called an input of step T+1."""
+    given = [Tensor(np.zeros((2, 2)), name=name) for name in "hc"]
+    layer = kind(3, 2, initial_state="learned", return_sequences=True, reverse=True, seed=0)
+    y = layer(np.ones((T, 2, 3)), given[0] if kind is nn.RNN else tuple(given),
+              reset_mask=np.arange(2 * T).reshape(T, 2) == 4)
+    names = "h" if kind is nn.RNN else "hc"
+    for view, at in ("unrolled", T + 1), ("rolled", "T+1"):
+        drawing = VIEWS[view](y.sum()).drawing
+        learned = [plain(symbol(name, 0)) for name in names]
+        assert initial(drawing) == sorted(learned + [plain(symbol(name, at)) for name in names])
+        assert {plain(box.text)[0] for box in drawing.boxes if box.role == "input"} == {"x"}
         assert faults(drawing) == []
 
 

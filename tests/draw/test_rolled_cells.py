@@ -162,6 +162,7 @@ def test_a_mask_changes_nothing_in_the_picture_of_cells(kind):
 
     assert picture(lengths=[5, 3]) == picture()
     assert picture(mask=np.arange(10).reshape(5, 2) % 3 < 2) == picture()
+    assert picture(mask=np.arange(10).reshape(5, 2) % 2 > 0) == picture()  # at every step
 
 
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])

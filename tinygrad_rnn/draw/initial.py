@@ -18,9 +18,10 @@ from ..core import walk
 from ..core.graph import Node
 from . import glyphs
 from .inputs import MOST, few, number_of, steps_of, unnumbered
-from .lookback import Lookback, Port, Read, ends_of
+from .lookback import Ends, Lookback, Port, Read, ends_of
 from .parts import weightlike
-from .scene import Glyph, Wire
+from .presence import proper
+from .scene import Column, Glyph, Wire
 
 if TYPE_CHECKING:
     from .reading import Reader
@@ -87,15 +88,16 @@ def is_earlier(reader: Reader, x: Node, wire: Wire) -> bool:
 def find_initial(reader: Reader) -> None:
     """What enters where later steps take a state is the state before the first; so is, at any step,
     what is called like a state and from before all steps: a sample starts anew."""
-    states: dict[Port, Hashable] = {(w.head.key, w.position): w.tail.key for w in sorted(
-        (w for w in reader.wires if w.kind == "carried" and w.tail.role != "input"),
-        key=lambda w: w.tail.role not in ("op", "function"))}  # a state, not its mask
-    back, made = look_at(reader, states), Made(reader)
-    ends = [when for own in ends_of(reader.columns).values() for when in own]
+    states: dict[Port, Hashable] = {
+        (w.head.key, w.position): w.tail.key if w.tail.passes is None else w.tail.passes
+        for w in reader.wires if w.kind == "carried" and w.tail.role != "input"}
+    ends = ends_of(proper_columns(reader))
+    back, made = look_at(reader, states, ends), Made(reader)
+    either = {when for own in ends.values() for when in own}
     given = dict.fromkeys(
         g for column in reader.columns for g in column.glyphs
         if g.role == "input" and g.node is not None and g.node not in reader.found.homes
-        and (g.when in ends or g.node in back.before or made.first(g.node)))
+        and (g.when in either or g.node in back.before or made.first(g.node)))
     entries: dict[Glyph, dict[Hashable, list[Wire]]] = {}
     others: set[Glyph] = set()
     for wire in reader.wires:
@@ -114,7 +116,8 @@ def find_initial(reader: Reader) -> None:
     names = Counter(x.node.name for x in entries if x.node is not None)
     for x, by_state in entries.items():
         apart = before(x.node, back, names) if x.node is not None else None
-        step, x.age = step_of(reader, x, apart), -apart if apart is not None and apart > 0 else None
+        step = step_of(reader, x, apart, ends)
+        x.age = -apart if apart is not None and apart > 0 else None
         for i, (state, wires) in enumerate(by_state.items()):
             own = i == 0 and x not in others  # zeros may start several states
             glyph = x if own else replace(x, id=reader.names.unique(x.id))
@@ -123,9 +126,17 @@ def find_initial(reader: Reader) -> None:
                 wire.tail, wire.kind = glyph, "needed" if wire.head.backward else "carried"
 
 
-def look_at(reader: Reader, states: dict[Port, Hashable]) -> Lookback:
+def proper_columns(reader: Reader) -> list[Column]:
+    """The columns of every stage without those that only make a first state."""
+    stages: dict[int, list[Column]] = {}
+    for column in reader.columns:
+        stages.setdefault(column.stage, []).append(column)
+    return [column for own in stages.values() for column in proper(own, reader.wires)]
+
+
+def look_at(reader: Reader, states: dict[Port, Hashable], ends: Ends) -> Lookback:
     """How far back places look. Those that only first states tell are added to the `states`."""
-    found, back, ends = reader.found, Lookback(), ends_of(reader.columns)
+    found, back = reader.found, Lookback()
     for wire in reader.wires:
         when, node = wire.head.when, wire.node
         if when is None or node is None or wire.head.backward:
@@ -193,12 +204,12 @@ def before(x: Node, back: Lookback, names: Counter[str | None]) -> int | None:
     return -1 if back.forward(x) else 1
 
 
-def step_of(reader: Reader, x: Glyph, apart: int | None) -> int | None:
+def step_of(reader: Reader, x: Glyph, apart: int | None, ends: Ends) -> int | None:
     """The step that is so far before the first of those of a stage, or after the last."""
     column = reader.at.get(x.when)
     if apart is None or column is None or column.step is None or x.when is None:
         return None
-    return column.step - x.when + ends_of(reader.columns)[column.stage][apart > 0] + apart
+    return column.step - x.when + ends[column.stage][apart > 0] + apart
 
 
 def first_state(reader: Reader, x: Glyph, state: Hashable, step: int | None) -> None:

@@ -18,6 +18,7 @@ from ..core.graph import Node
 from .scene import Column
 
 Port = Hashable  # a place where an operand comes in, the same at every step
+Ends = dict[int, tuple[int, int]]  # the first and the last place in time of every stage
 
 
 class Read(NamedTuple):
@@ -81,10 +82,10 @@ class Lookback:
         return all(self.lags.get(read.port, 1) > 0 for read in self.reads.get(x, ()))
 
 
-def ends_of(columns: list[Column]) -> dict[int, tuple[int, int]]:
+def ends_of(columns: list[Column]) -> Ends:
     """The first and the last place in time of every stage."""
     offset = {c.stage: (c.when or 0) - c.step for c in columns if c.step is not None}
-    found: dict[int, tuple[int, int]] = {}
+    found: Ends = {}
     for column in columns:
         low, high = column.hidden or (column.step or 0, column.step or 0)
         late = offset.get(column.stage, 0)

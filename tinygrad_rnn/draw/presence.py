@@ -194,7 +194,7 @@ class Presence:
         """The steps of a stage; and those of them that do more than make a first state."""
         if stage not in self.known:
             own = [c for c in self.whole.columns if c.stage == stage]
-            self.known[stage] = own, self.proper(own)
+            self.known[stage] = own, proper(own, self.whole.wires)
         return self.known[stage]
 
     def alone(self, glyph: Glyph, whens: Whens) -> bool:
@@ -205,20 +205,21 @@ class Presence:
         steps = self.parts[stage]
         return all(self.there[stage, key] <= whens for key in steps.reach([glyph.key], steps.above))
 
-    def proper(self, own: list[Column]) -> list[Column]:
-        """The steps of a stage without those that only make a first state, if it is computed (from
-        a learned one, say): step 0, and T+1 where a sequence is read from its end."""
-        ops = {c.when: {g.key for g in c.glyphs if g.role in ("op", "function", "cell")}
-               for c in own}
-        fed = {w.head.when for w in self.whole.wires if w.tail.when in ops
-               and w.tail.when != w.head.when}
 
-        def first(made: Column, beside: Column) -> bool:
-            return made.when not in fed and not ops[made.when] & ops[beside.when]
+def proper(own: list[Column], wires: list[Wire]) -> list[Column]:
+    """The steps of a stage without those that only make a first state, if it is computed (from a
+    learned one, say): step 0, and T+1 where a sequence is read from its end."""
+    ops = {c.when: {g.key for g in c.glyphs if g.role in ("op", "function", "cell")} for c in own}
+    fed = {w.head.when for w in wires if w.tail.role == "gap"
+           or w.tail.when in ops and w.tail.when != w.head.when}
+    shown = [c for c in own if c.step is not None]
 
-        if len(own) > 1 and own[0].step == 0 and first(own[0], own[1]):
-            own = own[1:]
-        return own[:-1] if len(own) > 1 and first(own[-1], own[-2]) else own
+    def first(made: Column, beside: Column) -> bool:
+        return made in shown and made.when not in fed and not ops[made.when] & ops[beside.when]
+
+    if len(shown) > 1 and own[0].step == 0 and first(own[0], shown[1]):
+        own, shown = own[1:], shown[1:]
+    return own[:-1] if len(shown) > 1 and first(own[-1], shown[-2]) else own
 
 
 def lag(wire: Wire) -> int:

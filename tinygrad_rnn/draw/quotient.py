@@ -107,14 +107,12 @@ class Quotient:
         """A glyph outside of the steps, with a name and words that do not depend on T."""
         text, node = glyph.text, glyph.node
         id = re.sub(r"^t-?\d+\.", "", glyph.id)
-        if glyph in self.whole.initial and node is not None and node.step is not None:
-            last = max(c.step or 0 for c in self.whole.columns)
-            if node.step > last and node.name is not None:
-                text = symbol(node.name, f"T+{node.step - last}")
-            id = f"first.{id}"
-        elif glyph in self.whole.initial and glyph.age and node is not None and len(text) > 1 \
-                and not wording.has_digit(node.name):
-            text = text[0], Run(f"T+{-glyph.age}", "_")
+        if glyph in self.whole.initial and node is not None:
+            if glyph.age and node.step is not None and node.name is not None:
+                text = symbol(node.name, f"T+{-glyph.age}")
+            elif glyph.age and len(text) > 1 and not wording.has_digit(node.name):
+                text = text[0], Run(f"T+{-glyph.age}", "_")
+            id = id if node.step is None else f"first.{id}"
         elif node is not None and node.name is not None and node.op.rules \
                 and node.step is not None and glyph not in self.whole.totals:
             text = symbol(node.name, self.step_of(glyph, node), bold=True)  # a context
