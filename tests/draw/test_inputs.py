@@ -515,3 +515,38 @@ def test_what_some_steps_add_and_others_add_as_a_number_is_no_number():
             late = ops.sin(h[t - 3]) if t >= 3 else 0
             h.append((ops.tanh(w * h[-1]) + late).named("h"))
     assert "+ …" in [plain(box.text) for box in draw.rolled(h[-1]).drawing.boxes]
+
+
+# --- what starts an output that is read again ----------------------------------------------------
+
+
+def generating(T, name, twice):
+    """h_t = tanh(w h_{t-1} + u y_{t-1} [+ v y_{t-2}]), y_t = c h_t; what the first step reads in
+    its place has a name of its own, or that of y, or none."""
+    w, u, v, c = (Value(0.2 + 0.1 * i, name=name) for i, name in enumerate("wuvc"))
+    h, ys, loss = Value(0.1, name="h0"), [Value(0.5, name=name)], 0
+    for t in range(1, T + 1):
+        with timestep(t):
+            read = u * ys[-1] if t == 1 or not twice else u * ys[-1] + v * ys[-2]
+            h = ops.tanh(w * h + read).named("h")
+            ys.append((c * h).named("y"))
+            loss = loss + ys[-1] * ys[-1]
+    return loss
+
+
+@pytest.mark.parametrize("twice", [False, True])
+@pytest.mark.parametrize(("name", "unrolled", "rolled"), [
+    ("x", "x₁", "x_t"), ("y", "y₀", "y_t−1"), (None, "0.5", "0.5")])
+def test_what_starts_an_output_that_is_read_again_is_an_input(name, unrolled, rolled, twice):
+    """Only one step reads it, or two: it was a weight, and of the name y two different ones."""
+    for T in (3, 7):
+        root = generating(T, name, twice)
+        for view, said in ((draw.unrolled(root, first=T), unrolled), (draw.rolled(root), rolled),
+                           (draw.gradient_flow(gradient_flow(root)), unrolled)):
+            boxes = view.drawing.boxes
+            assert [plain(box.text) for box in boxes if box.role == "input"] == [said]
+            assert [plain(box.text) for box in boxes if box.role == "initial"] == ["h₀"]
+            assert sum(box.role.startswith("weight") for box in boxes) == 3 + twice
+            assert faults(view.drawing) == []
+    drawing = draw.unrolled(generating(7, "x", twice), first=1, last=0).drawing
+    assert [plain(box.text) for box in drawing.boxes if box.role == "input"] == ["x₁"]

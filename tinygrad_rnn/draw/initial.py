@@ -92,7 +92,8 @@ def find_initial(reader: Reader) -> None:
         (w.head.key, w.position): w.tail.key if w.tail.passes is None else w.tail.passes
         for w in reader.wires if w.kind == "carried" and w.tail.role != "input"}
     ends = ends_of(proper_columns(reader))
-    back, made = look_at(reader, states, ends), Made(reader)
+    made = Made(reader)
+    back = look_at(reader, states, ends, made)
     either = {when for own in ends.values() for when in own}
     given = dict.fromkeys(
         g for column in reader.columns for g in column.glyphs
@@ -134,8 +135,10 @@ def proper_columns(reader: Reader) -> list[Column]:
     return [column for own in stages.values() for column in proper(own, reader.wires)]
 
 
-def look_at(reader: Reader, states: dict[Port, Hashable], ends: Ends) -> Lookback:
-    """How far back places look. Those that only first states tell are added to the `states`."""
+def look_at(reader: Reader, states: dict[Port, Hashable], ends: Ends, made: Made) -> Lookback:
+    """How far back places look. Those that only first states tell are added to the `states`. Where
+    no step in view reads another, hidden ones tell, of what is called like a state: the first input
+    comes in where others read an output again."""
     found, back = reader.found, Lookback()
     for wire in reader.wires:
         when, node = wire.head.when, wire.node
@@ -154,7 +157,8 @@ def look_at(reader: Reader, states: dict[Port, Hashable], ends: Ends) -> Lookbac
     for port, other in back.like.items():
         states[port] = states[other]
     if not back.late and any(column.hidden for column in reader.columns):
-        back.before.update(look(found, near(reader)).before)
+        told = look(found, near(reader)).before
+        back.before.update((x, apart) for x, apart in told.items() if made.alike(x))
     return back
 
 
@@ -178,12 +182,16 @@ class Made:
     def first(self, x: Node) -> bool:
         """Whether `x` is called like what steps make, and of none of the steps: h0, or h_-1; or h,
         where a single step makes an h of it."""
-        if x.name is None or unnumbered(x.name) not in self.names:
+        if not self.alike(x):
             return False
         number, steps = number_of(x) if x.at.step is None else x.at.step, self.found.steps
         if number is None:
             return len(steps) == 1 and self.made_of(x)
         return number == 0 or number < min(steps) or x.at.step is not None and number not in steps
+
+    def alike(self, x: Node) -> bool:
+        """Whether `x` is called like what steps make."""
+        return x.name is not None and unnumbered(x.name) in self.names
 
     def made_of(self, x: Node) -> bool:
         """Whether what has the name of `x` is made of it."""

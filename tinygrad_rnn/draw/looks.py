@@ -16,7 +16,9 @@ from . import glyphs, wording
 from .initial import find_initial
 from .inputs import family, number_of
 from .labels import Run, plain
+from .lookback import Read, ends_of
 from .parts import fed_back, weightlike
+from .presence import lag
 from .scene import Glyph, Rail, Wire
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def look_again(reader: Reader) -> None:
             wire.kind = "fed"
     find_handed(reader)
     find_initial(reader)
-    find_single_weights(reader)
+    find_single_weights(reader, find_starts(reader))
     find_numbered(reader)
     name_slices(reader)
 
@@ -47,9 +49,34 @@ def find_handed(reader: Reader) -> None:
             wire.kind = "handed"
 
 
-def find_single_weights(reader: Reader) -> None:
+def find_starts(reader: Reader) -> set[Glyph]:
+    """What comes in where later steps read an output again: an input of the first step, though no
+    other has one. It is called y_0 if they read y; and a later step that reads it too, reads it
+    late."""
+    fed = {(w.head.key, w.position): w for w in reader.wires if w.kind == "fed"}
+    starts, ends = set[Glyph](), ends_of(reader.columns) if fed else {}
+    for wire in reader.wires if fed else ():
+        x, again = wire.tail, fed.get((wire.head.key, wire.position))
+        column = reader.at.get(x.when)
+        if again is None or x.role != "input" or column is None or column.step is None \
+                or x.when is None:
+            continue
+        starts.add(x)
+        y, late = again.tail.node, lag(again)
+        if x.node is not None and y is not None and x.when == wire.head.when \
+                and x.node.name is not None and x.node.name == reader.found.called(y) \
+                and Read(x.when, None, ends[column.stage]).before(late):
+            x.age = late
+            glyphs.name_older(x, column.step - late)
+    for wire in reader.wires if starts else ():
+        if wire.tail in starts and wire.kind == "carried":
+            wire.kind = "late"
+    return starts
+
+
+def find_single_weights(reader: Reader, starts: set[Glyph]) -> None:
     """A weight that a single step uses is a rail too; one input per step is not, even if some steps
-    do something else with theirs."""
+    do something else with theirs, nor is what `starts` an output that is read again."""
     places: dict[Hashable, int] = {}
     kin: dict[Hashable, set[int | None]] = {}  # the steps at which siblings come in
     for column in reader.at.values():
@@ -61,7 +88,7 @@ def find_single_weights(reader: Reader) -> None:
     for wire in list(reader.wires):
         x, node = wire.tail, wire.tail.node
         if x.role != "input" or node is None or node.op is not leaf or node.at.step is not None \
-                or node in reader.found.homes:
+                or node in reader.found.homes or x in starts:
             continue
         if x not in made or wire.head.when is None:  # w * w: its second use
             if x.when is None or places[x.key] > 1 or not weightlike(node) and (
