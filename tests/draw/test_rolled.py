@@ -451,6 +451,17 @@ def test_what_is_made_of_a_state_that_is_reset_is_drawn_once(kind, reverse):
     assert f"{no}, t ≠ {when}" in said(picture)  # it said T−4, T−2 of those from the end
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_the_last_output_has_the_place_of_the_others_where_the_last_state_has_no_mask(kind,
+                                                                                      reverse):
+    """It was in that of the state, which nothing needs there: t−1, only t = T."""
+    layer = getattr(nn, kind)(3, 2, return_sequences=True, reverse=reverse, seed=0)
+    y = layer(np.ones((5, 2, 3)), mask=np.arange(10).reshape(5, 2) % 4 % 3 > 0)
+    picture = draw.rolled((y * y).mean())
+    assert not any(w.startswith(("t−1, ", "t+1, ")) for w in said(picture))
+
+
 def autoregressive(order, T):
     """h_t = tanh(w_1 h_{t-1} + w_2 h_{t-2} + …), from as many first states, all of one name."""
     w = [Value(0.2 + 0.1 * i, name=f"w{i}") for i in range(1, order + 1)]

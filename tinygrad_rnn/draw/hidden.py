@@ -20,7 +20,7 @@ from ..core.outline import UNTIMED
 from .amounts import Amounts
 from .labels import Run, Text, clean, number, plain, roman, symbol
 from .scene import Column, Glyph
-from .structures import is_mask, made_new
+from .structures import is_kept, is_mask, made_new
 from .survey import Survey
 
 MANY = 500  # so many steps are asked at most: evenly spread, if there are more
@@ -158,11 +158,12 @@ def one_factor(amounts: Amounts, after: Node, left: Node, before: Node,
 
 def kept(state: Node, step: Iterable[Node], found: Survey) -> Node:
     """What a step leaves of a state: where a mask keeps some of the one before, both together."""
+    read: set[Node] = set()
     for node in step:
-        if is_mask(node):
-            parts = {found.source(x) for _, x in walk.parents(node)}
-            if made_new(node, found) == {state} and len(parts) > 1:
-                return node
+        if not is_mask(node):
+            read.update(found.source(x) for _, x in walk.parents(node))
+        elif made_new(node, found) == {state} and is_kept(node, read, found):
+            return node
     return state
 
 

@@ -10,7 +10,7 @@ alike, an alias is what it shows, and the steps of two stages are apart.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Set
 
 from ..core import ops, walk
 from ..core.graph import Node
@@ -28,6 +28,7 @@ class Structures:
         self.numbers: dict[Hashable, int] = {}
         self.alike: dict[tuple[int | None, int], int] = {}  # how many have a place in a step
         self.masked: dict[tuple[int, int], Hashable] = {}  # what masks let pass, by their places
+        self.read: dict[int | None, set[Node]] = {}  # what a step has read so far, masks aside
 
     def place_of(self, node: Node, when: int | None,
                  tails: list[tuple[int, Glyph | Rail | None]]) -> tuple[int, int]:
@@ -39,7 +40,7 @@ class Structures:
         if node.name is None:
             inner = tuple([self.describe(tail, when) for _, tail in tails if not (
                 isinstance(tail, Glyph) and tail.backward)])
-            structure = (place_name(node), node.op.name, inner)
+            structure = (place_name(node), node.op.name, inner, self.of_state(node, when))
         key = self.numbers.setdefault(structure, len(self.numbers))
         count = self.alike.get((when, key), 0)
         self.alike[when, key] = count + 1
@@ -50,6 +51,15 @@ class Structures:
             if len(new) < 2:
                 self.masked[key, count] = passed[0] if passed else ELSEWHERE
         return key, count
+
+    def of_state(self, node: Node, when: int | None) -> bool:
+        """Whether a node is the mask of a state. The last output has a mask where the last state,
+        which nothing needs, has none: it is in the place of the outputs before."""
+        read = self.read.setdefault(when, set())
+        if is_mask(node):
+            return is_kept(node, read, self.found)
+        read.update(self.found.source(x) for _, x in walk.parents(node))
+        return False
 
     def describe(self, tail: Glyph | Rail | None, when: int | None) -> Hashable:
         """An operand's place: in the same step, on a rail, or from elsewhere. What a mask lets
@@ -76,6 +86,13 @@ def made_new(mask: Node, found: Survey) -> set[Node]:
     """What a mask lets pass: what was made at its own step. What it keeps instead is older, or what
     another mask keeps: of a sample that starts anew there, its first state."""
     return {x for x in made_at(mask, found) if not is_mask(x) or made_at(x, found)}
+
+
+def is_kept(mask: Node, read: Set[Node], found: Survey) -> bool:
+    """Whether a mask keeps what its step had `read` before, the state that it came from; the mask
+    of an output keeps an output, which nothing else looks at."""
+    parts = {found.source(x) for _, x in walk.parents(mask)}
+    return bool((parts - made_new(mask, found)) & read)
 
 
 def let_pass(x: Node, found: Survey) -> Node:
