@@ -192,3 +192,69 @@ def test_all_first_states_of_one_recurrence_are_first_states(lag, T, last):
         roles = Counter(box.role for box in picture.drawing.boxes)
         assert roles["initial"] == min(lag, last)
         assert roles["input"] == 0
+
+
+def test_a_first_state_is_called_so_in_its_tooltip_too():
+    """It said h_1 there: that of the step which reads it."""
+    for make in VIEWS.values():
+        for box in make(looking_back([1, 3], 5, "h")).drawing.boxes:
+            if box.role == "initial":
+                assert box.title.startswith(f"{plain(box.text)}:")
+
+
+@pytest.mark.parametrize(("steps", "first", "rolled"), [
+    (range(4), "h_−1", "h_−1"), (range(3, -1, -1), "h₄", "h_T+1"), (range(-2, 3), "h_−3", "h_−3"),
+    (range(1, 5), "h₀", "h₀")])
+def test_h0_is_not_what_the_first_step_makes(steps, first, rolled):
+    """In a loop from 0 on there were two different states h_0."""
+    w, h = Value(0.5, name="w"), Value(0.3, name="h0")
+    for t in steps:
+        with timestep(t):
+            h = ops.tanh(w * h).named("h")
+    assert initial(draw.unrolled(h, first=5).drawing) == [first]
+    assert initial(draw.rolled(h).drawing) == [rolled]
+
+
+@pytest.mark.parametrize("lag", [1, 2, 3])
+@pytest.mark.parametrize("T", [4, 7])
+def test_a_nameless_first_state_is_none_of_the_nameless_inputs(T, lag):
+    a, b, c = (Value(0.3 + 0.1 * i, name=name) for i, name in enumerate("abc"))
+    xs, h = [Value(0.1 * t) for t in range(T + 1)], [Value(0.3) for _ in range(lag)]
+    for t in range(1, T + 1):
+        with timestep(t):
+            h.append(ops.tanh(a * h[-lag] + b * xs[t] + c * xs[t - 1]).named("h"))
+    root = sum(h[1 - lag:], h[-lag]) if lag > 1 else h[-1]
+    said = sorted(plain(symbol("h", 1 - k)) for k in range(1, lag + 1))
+    for make in VIEWS.values():
+        assert initial(make(root).drawing) == said
+
+
+def test_windows_that_hide_what_tells_agree():
+    """Two first states were inputs h_1 and h_2 where no step in view looks back three steps."""
+    root = looking_back([1, 3], 40, "h")
+    for window in {"first": 2, "last": 0}, {"steps": slice(2, 3)}, {"first": 3}:
+        drawing = draw.unrolled(root, **window).drawing
+        assert set(initial(drawing)) <= {"h₀", "h_−1", "h_−2"}
+        assert initial(drawing)
+        assert not any(box.role == "input" for box in drawing.boxes)
+
+
+def test_an_input_has_no_number_where_its_step_makes_that():
+    """Of two steps that look back two, nothing tells a first state from an input."""
+    for make in VIEWS.values():
+        boxes = make(looking_back([2], 2, "h", needed=2)).drawing.boxes
+        given = [plain(box.text) for box in boxes if box.role == "input"]
+        assert set(given) == {"h"}
+
+
+@pytest.mark.parametrize(("name", "said"), [("h", "h₂"), ("r", "r₃"), (None, "0.9")])
+def test_what_is_given_in_place_of_a_state_is_no_weight(name, said):
+    a, h, given = Value(0.7, name="a"), Value(0.3, name="h0"), Value(0.9, name=name)
+    loss = 0
+    for t in range(1, 6):
+        with timestep(t):
+            h = ops.tanh(a * (given if t == 3 else h)).named("h")
+            loss = loss + (h * h).named("L")
+    boxes = draw.unrolled(loss, first=5).drawing.boxes
+    assert [plain(box.text) for box in boxes if box.role == "input"] == [said]
+    assert [plain(box.text) for box in boxes if box.role.startswith("weight")] == ["a"]

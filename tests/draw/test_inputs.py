@@ -550,3 +550,19 @@ def test_what_starts_an_output_that_is_read_again_is_an_input(name, unrolled, ro
             assert faults(view.drawing) == []
     drawing = draw.unrolled(generating(7, "x", twice), first=1, last=0).drawing
     assert [plain(box.text) for box in drawing.boxes if box.role == "input"] == ["x₁"]
+
+
+def test_what_an_output_should_be_is_that_of_its_step():
+    """The y of the step before, which a teacher tells, was called y_1 where y_1 is made."""
+    a, b, c = (Value(0.3 + 0.1 * i, name=name) for i, name in enumerate("abc"))
+    h, ys, loss = Value(0.2, name="h0"), leaves(5, "y"), 0
+    for t in range(1, 5):
+        with timestep(t):
+            h = ops.tanh(a * h + b * ys[t - 1]).named("h")
+            loss = loss + (((c * h).named("y") - ys[t]) ** 2).named("L")
+    drawing = draw.unrolled(loss, first=4).drawing
+    given = [plain(box.text) for box in drawing.boxes if box.role == "input"]
+    assert sorted(given) == ["y₀", "y₁", "y₂", "y₃", "y₄"]
+    assert ("t1.y.3", "t2.times.2") in lines(drawing) or ("t1.y.2", "t2.times.2") in lines(drawing)
+    rolled = draw.rolled(loss).drawing
+    assert [plain(box.text) for box in rolled.boxes if box.role == "input"] == ["y_t−1", "y_t"]

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.graph import Node
 from . import style
+from .inputs import unnumbered
 from .labels import Run, Text, clean, number, plain, roman, symbol
 from .names import WORDS, Names
 from .scene import Column, Glyph
@@ -171,21 +172,20 @@ def gap_glyph() -> Glyph:
 
 def make_initial(glyph: Glyph, state: Hashable, columns: list[Column], step: int | None) -> None:
     """A state from before the first step, or from after the last: dashed, and called h₀ after its
-    step if it has no number of its own."""
+    `step`; if that is None, it has a number of its own."""
     glyph.role, glyph.dashed, glyph.shape = "initial", True, "circle"
-    node = glyph.node
+    node, before = glyph.node, plain(glyph.text)
     glyph.when = None
     if node is None:
         return
     if node.name is not None:
-        own = node.step is not None or has_digit(node.name)
-        glyph.text = symbol(node.name, node.step if own else step)
-        return
-    for column in columns:
-        for other in column.glyphs:
-            if other.key == state and other.node is not None and other.node.name:
-                glyph.text = symbol(other.node.name, step)
-                return
+        name = node.name if step is None else unnumbered(node.name)
+        glyph.text = symbol(name, node.step if node.step is not None else step)
+    else:
+        named = (other.node.name for column in columns for other in column.glyphs
+                 if other.key == state and other.node is not None and other.node.name)
+        glyph.text = next((symbol(name, step) for name in named), glyph.text)
+    glyph.title = plain(glyph.text) + glyph.title.removeprefix(before)
 
 
 def total_glyph(node: Node, term: Node, is_sum: bool, names: Names) -> Glyph:

@@ -17,11 +17,12 @@ import numpy as np
 from ..core import walk
 from ..core.graph import Node
 from . import glyphs
-from .inputs import MOST, few, number_of, steps_of, unnumbered
+from .inputs import MOST, number_of, steps_of, unnumbered
 from .lookback import Ends, Lookback, Port, Read, ends_of
 from .parts import weightlike
 from .presence import proper
 from .scene import Column, Glyph, Wire
+from .wording import has_digit
 
 if TYPE_CHECKING:
     from .reading import Reader
@@ -31,16 +32,17 @@ if TYPE_CHECKING:
 
 
 def first_states(found: Survey) -> set[Node]:
-    """Which of the leaves that two or more steps read are first states: those called like what the
-    steps make, h0, and those that come in where states do."""
+    """First states among the leaves, if two or more steps read one that may be: those called like
+    what the steps make, h0, and those that come in where states do."""
     leaves = {x for x in found.shared if found.given(x) and x not in found.slices}
     named = {x for x in leaves if x.name is not None and (
-        x.at.step is not None or number_of(x) is not None or few(found, x))}
+        x.at.step is not None or number_of(x) is not None)}
     made = {unnumbered(n.name) for n in found.computed if n.name} if named else set[str]()
     named = {x for x in named if unnumbered(x.name or "") in made}
     some = {x for x in leaves - named if x.at.step is None and not weightlike(x)
             and len(steps_of(found, x)) <= MOST}
-    return named | (some & look(found, found.computed).before.keys() if some else set[Node]())
+    told = look(found, found.computed).before if some else {}
+    return named | {x for x in told if x not in found.slices and x.at.step is None}
 
 
 def look(found: Survey, nodes: Iterable[Node]) -> Lookback:
@@ -93,7 +95,9 @@ def find_initial(reader: Reader) -> None:
         for w in reader.wires if w.kind == "carried" and w.tail.role != "input"}
     ends = ends_of(proper_columns(reader))
     made = Made(reader)
-    back = look_at(reader, states, ends, made)
+    back = look_at(reader, states, ends)
+    hidden = hidden_first(reader, back, made)
+    back.before.update(hidden)
     either = {when for own in ends.values() for when in own}
     given = dict.fromkeys(
         g for column in reader.columns for g in column.glyphs
@@ -107,8 +111,7 @@ def find_initial(reader: Reader) -> None:
             state = states.get((wire.head.key, wire.position))
             earlier = state is None and is_earlier(reader, x.node, wire)
             again = wire.head.backward and x in entries
-            first = x.node in back.before and not back.late  # the other steps are hidden
-            if state is not None or earlier or again or first or made.first(x.node):
+            if state is not None or earlier or again or x.node in hidden or made.first(x.node):
                 named = x.node.name is not None and bool(entries.get(x))  # it stands there once
                 state = next(iter(entries[x])) if named else state
                 entries.setdefault(x, {}).setdefault(state, []).append(wire)
@@ -117,11 +120,13 @@ def find_initial(reader: Reader) -> None:
     names = Counter(x.node.name for x in entries if x.node is not None)
     for x, by_state in entries.items():
         apart = before(x.node, back, names) if x.node is not None else None
-        step = step_of(reader, x, apart, ends)
-        x.age = -apart if apart is not None and apart > 0 else None
+        numbered = x.node is not None and has_digit(x.node.name) and not (
+            x.node in back.before and made.contradicts(x.node))
+        step = None if numbered else step_of(reader, x, apart, ends)
+        x.age = -apart if apart is not None and apart > 0 and step is not None else None
         for i, (state, wires) in enumerate(by_state.items()):
-            own = i == 0 and x not in others  # zeros may start several states
-            glyph = x if own else replace(x, id=reader.names.unique(x.id))
+            one = i == 0 and x not in others  # zeros may start several states
+            glyph = x if one else replace(x, id=reader.names.unique(x.id))
             first_state(reader, glyph, state, step)
             for wire in wires:
                 wire.tail, wire.kind = glyph, "needed" if wire.head.backward else "carried"
@@ -135,10 +140,8 @@ def proper_columns(reader: Reader) -> list[Column]:
     return [column for own in stages.values() for column in proper(own, reader.wires)]
 
 
-def look_at(reader: Reader, states: dict[Port, Hashable], ends: Ends, made: Made) -> Lookback:
-    """How far back places look. Those that only first states tell are added to the `states`. Where
-    no step in view reads another, hidden ones tell, of what is called like a state: the first input
-    comes in where others read an output again."""
+def look_at(reader: Reader, states: dict[Port, Hashable], ends: Ends) -> Lookback:
+    """How far back places look. Those that only first states tell are added to the `states`."""
     found, back = reader.found, Lookback()
     for wire in reader.wires:
         when, node = wire.head.when, wire.node
@@ -156,10 +159,19 @@ def look_at(reader: Reader, states: dict[Port, Hashable], ends: Ends, made: Made
     back.tell()
     for port, other in back.like.items():
         states[port] = states[other]
-    if not back.late and any(column.hidden for column in reader.columns):
-        told = look(found, near(reader)).before
-        back.before.update((x, apart) for x, apart in told.items() if made.alike(x))
     return back
+
+
+def hidden_first(reader: Reader, back: Lookback, made: Made) -> dict[Node, int]:
+    """The leaves that only hidden steps tell to be first states, since none in view looks back
+    where they come in, each with how far it is before the first step; those that are called like a
+    state: the first input comes in where others read an output again."""
+    unknown = [x for x, reads in back.reads.items() if x not in back.before and made.alike(x)
+               and any(r.port not in back.lags and r.port not in back.taken for r in reads)]
+    if not unknown or not any(column.hidden for column in reader.columns):
+        return {}
+    told = look(reader.found, near(reader)).before
+    return {x: told[x] for x in unknown if x in told and x not in reader.found.homes}
 
 
 def near(reader: Reader) -> Iterator[Node]:
@@ -177,7 +189,8 @@ class Made:
 
     def __init__(self, reader: Reader) -> None:
         self.found, self.made = reader.found, [n for n in reader.value if n.op.rules]
-        self.names = {unnumbered(self.found.called(n) or "") for n in self.made}
+        self.whole = {self.found.called(n) or "" for n in self.made}
+        self.names = {unnumbered(name) for name in self.whole}
 
     def first(self, x: Node) -> bool:
         """Whether `x` is called like what steps make, and of none of the steps: h0, or h_-1; or h,
@@ -192,6 +205,14 @@ class Made:
     def alike(self, x: Node) -> bool:
         """Whether `x` is called like what steps make."""
         return x.name is not None and unnumbered(x.name) in self.names
+
+    def contradicts(self, x: Node) -> bool:
+        """Whether the number of a first state is that of a step: in a loop from 0 on, h0 is made by
+        the first one, and what is before that is h_-1."""
+        number, steps = number_of(x), self.found.steps
+        return self.alike(x) and x.at.step is None and x.name not in self.whole \
+            and "-" not in (x.name or "") and number is not None \
+            and min(steps) <= number <= max(steps)
 
     def made_of(self, x: Node) -> bool:
         """Whether what has the name of `x` is made of it."""

@@ -31,14 +31,17 @@ MOST = 64  # steps: what is read at more of them is a weight
 Readers = dict[int, Node]  # the steps that read a leaf, in the order of the program: the first node
 
 
-def find_inputs(found: Survey) -> None:
-    """Fill `homes`, and leave in `shared` what is none of these inputs. Where nothing is given for
-    a few of several steps, no further look at the graph is needed."""
+def find_inputs(found: Survey, firsts: set[Node]) -> None:
+    """Fill `homes`, and leave in `shared` what is none of these inputs, and no first state. Where
+    nothing is given for a few of several steps, no further look at the graph is needed."""
+    found.shared -= firsts
     some = {x for x in found.shared if found.given(x) and few(found, x)}
     wanted = {family(found, x) for x in some}
+    made = {found.called(n) for n in found.computed if n.name is not None} if wanted else set()
     for members in families(found, wanted) if wanted else ():
-        inputs = inputs_among(found, members)
-        ahead = read_ahead(found, {x: members[x] for x in inputs})
+        inputs = [x for x in inputs_among(found, members) if x not in firsts]
+        known = any(x.name in made for x in inputs)  # what y should be is that of the y of a step
+        ahead = {} if known else read_ahead(found, {x: members[x] for x in inputs})
         for x in inputs:
             if x in found.uses:
                 found.homes[x] = home(found, x, members[x], ahead.get(x))

@@ -11,14 +11,12 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from ..core import ops
-from ..core.graph import leaf
+from ..core.graph import Node, leaf
 from . import glyphs, wording
 from .initial import find_initial
 from .inputs import family, number_of
-from .labels import Run, plain
-from .lookback import Read, ends_of
+from .labels import Run, plain, symbol
 from .parts import fed_back, weightlike
-from .presence import lag
 from .scene import Glyph, Rail, Wire
 
 if TYPE_CHECKING:
@@ -35,6 +33,7 @@ def look_again(reader: Reader) -> None:
     find_initial(reader)
     find_single_weights(reader, find_starts(reader))
     find_numbered(reader)
+    name_apart(reader)
     name_slices(reader)
 
 
@@ -50,28 +49,52 @@ def find_handed(reader: Reader) -> None:
 
 
 def find_starts(reader: Reader) -> set[Glyph]:
-    """What comes in where later steps read an output again: an input of the first step, though no
-    other has one. It is called y_0 if they read y; and a later step that reads it too, reads it
+    """What comes in where other steps read what was made or given before: an input, though no other
+    step has one. Of y it is called y_0 too; and a later step that reads it as well, reads it
     late."""
-    fed = {(w.head.key, w.position): w for w in reader.wires if w.kind == "fed"}
-    starts, ends = set[Glyph](), ends_of(reader.columns) if fed else {}
-    for wire in reader.wires if fed else ():
-        x, again = wire.tail, fed.get((wire.head.key, wire.position))
-        column = reader.at.get(x.when)
+    found, late = reader.found, dict[Hashable, tuple[Node, int]]()  # what is read, and how late
+    for wire in reader.wires:
+        tail, when = wire.tail, wire.head.when
+        if wire.kind in ("fed", "carried", "late") and wire.node is not None and when is not None \
+                and tail.role != "initial" and (tail.role != "input" or tail.node in found.homes):
+            made = found.source(wire.node.operands[wire.position])
+            late.setdefault((wire.head.key, wire.position), (made, when - (found.when(made) or 0)))
+    starts = set[Glyph]()
+    for wire in reader.wires if late else ():
+        x, again = wire.tail, late.get((wire.head.key, wire.position))
+        column, node = reader.at.get(x.when), x.node
         if again is None or x.role != "input" or column is None or column.step is None \
-                or x.when is None:
+                or node is None or node in found.homes:
             continue
         starts.add(x)
-        y, late = again.tail.node, lag(again)
-        if x.node is not None and y is not None and x.when == wire.head.when \
-                and x.node.name is not None and x.node.name == reader.found.called(y) \
-                and Read(x.when, None, ends[column.stage]).before(late):
-            x.age = late
-            glyphs.name_older(x, column.step - late)
+        if x.when == wire.head.when and node.name is not None and node.at.step is None \
+                and node.name == found.called(again[0]) and x.age is None:
+            x.age = again[1]
+            glyphs.name_older(x, column.step - x.age)
     for wire in reader.wires if starts else ():
         if wire.tail in starts and wire.kind == "carried":
             wire.kind = "late"
     return starts
+
+
+def name_apart(reader: Reader) -> None:
+    """An input is no more than h, where its step makes h_1 of it."""
+    named = {(g.when, reader.found.called(g.node)) for column in reader.at.values()
+             for g in column.glyphs if g.node is not None and g.node.op.rules and g.node.name}
+    alike = [g for column in reader.at.values() for g in column.glyphs
+             if g.role == "input" and g.node is not None and g.node.name is not None
+             and g.age is None and g.node.at.step is None and (g.when, g.node.name) in named]
+    above: dict[Glyph, list[Glyph]] = {}
+    for wire in reader.wires if alike else ():
+        if wire.kind in ("inner", "result"):
+            above.setdefault(wire.tail, []).append(wire.head)
+    for x in alike:
+        after, name = [x], "" if x.node is None else x.node.name or ""
+        for glyph in after:
+            after += [head for head in above.get(glyph, ()) if head not in after]
+        if any(g.node is not None and reader.found.called(g.node) == name for g in after[1:]):
+            before, x.text = plain(x.text), symbol(name)
+            x.title = plain(x.text) + x.title.removeprefix(before)
 
 
 def find_single_weights(reader: Reader, starts: set[Glyph]) -> None:

@@ -90,7 +90,8 @@ class Quotient:
         if node is not None and glyph.role not in ("op", "function"):
             age = glyph.age or 0
             t = f"t−{age}" if age > 0 else f"t+{-age}" if age < 0 else "t"
-            if node.name is not None:
+            bare = glyph.role == "input" and not wording.has_digit(node.name)
+            if node.name is not None and not (bare and text == symbol(node.name)):
                 name = node.name if glyph.age is None else unnumbered(node.name)
                 id = id.replace(safe(node.name), safe(name), 1)
                 text = symbol(name if node.step is None else base(name, node.step), t)
@@ -110,7 +111,7 @@ class Quotient:
         if glyph in self.whole.initial and node is not None:
             if glyph.age and node.step is not None and node.name is not None:
                 text = symbol(node.name, f"T+{-glyph.age}")
-            elif glyph.age and len(text) > 1 and not wording.has_digit(node.name):
+            elif glyph.age and len(text) > 1:
                 text = text[0], Run(f"T+{-glyph.age}", "_")
             id = id if node.step is None else f"first.{id}"
         elif node is not None and node.name is not None and node.op.rules \

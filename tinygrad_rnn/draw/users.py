@@ -78,8 +78,7 @@ def find_shared(found: Survey) -> None:
     known = [x for x in found.uses if x not in found.shown]
     found.shared.update(x for x in known if in_two_steps(
         found, x, found.when(x) is not None and not found.given(x)))
-    found.shared -= first_states(found)
-    find_inputs(found)
+    find_inputs(found, first_states(found))
     all_in_view = not found.stages and not any(column.hidden for column in found.columns)
     for x in () if all_in_view else known:
         inside = found.when(x) is not None and (x in found.homes or not found.given(x))
