@@ -1,6 +1,7 @@
 """The factors of a gradient flow: of the steps in view, and the mean one of those in the gap."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -145,6 +146,7 @@ def test_a_factor_of_several_wires_says_so(direction):
     plainly = [plain(label.text) for label in draw.gradient_flow(
         tg.gradient_flow(graphs.layer(3))).drawing.labels]
     assert not any("Σ ×" in w for w in plainly)
+    assert not any("without what is added" in w for w in words + plainly)
 
 
 def test_a_gap_with_a_factor_that_is_no_number_says_so():
@@ -340,3 +342,92 @@ def test_the_state_of_a_loop_with_a_mask_at_every_step(name):
         boxes = draw.unrolled(L, level=level).drawing.boxes
         states = [plain(box.text) for box in boxes if box.role == "state"]
         assert states == [f"{name or 'h'}{t}" for t in ("₁₂₃" if name else "₁₂₃₄")]
+
+
+def read_inside(T, masked):
+    """h_t = h_{t-1}/2 + n, or n by a mask, and a loss that reads n, inside of the step; and by hand
+    dh_t/dh_{t-1}."""
+    a, h, loss, factors = tg.Value(0.7, name="a"), tg.Value(0.3, name="h0"), 0, []
+    for t in range(1, T + 1):
+        with tg.timestep(t):
+            n = tg.tanh(a * h + tg.Value(0.1 * t, name="x"))
+            h = (tg.where(True, n, h) if masked else 0.5 * h + n).named("h")
+            loss = loss + (n ** 2).named("L")
+            factors.append(0.7 * (1 - n.value ** 2) + (0 if masked else 0.5))
+    return tg.gradient_flow(loss), factors
+
+
+@pytest.mark.parametrize("level", ["op", "cell"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_what_a_loss_adds_inside_of_a_step_is_in_no_factor(masked, level):
+    """It was: ×1.4, ×1.63 and ×2.2 where a step makes ×1.14, ×1.04 and ×0.897."""
+    flow, factors = read_inside(12, masked)
+    factors = factors[1:-1]  # of the last step only n is there
+    assert told(flow, level=level)[1] == [f"×{number(geometric(factors[2:-2]))} per step"]
+    whole = [plain(label.text).removeprefix("Σ ") for label in sorted(
+        draw.gradient_flow(flow, level=level, first=12).drawing.labels, key=lambda n: n.x)]
+    assert [w for w in whole if re.match("×[0-9]", w)][-len(factors):] == [
+        f"×{number(x)}" for x in factors]
+    assert any("on its way back, without what is added inside of it" in w for w in whole)
+
+
+def gates(W, changes=(0.0, 0.0), entering=0, leaving=0, quiet=0):
+    """A cell with two states, and a loss that reads its gates too, from arrays or tensors: with
+    `changes` of what enters one step or leaves one, and without what gates add at a `quiet` one."""
+    h, c, loss = np.full((2, 3), 0.3), np.full((2, 3), -0.2), 0.0
+    for t in range(1, 5):
+        with tg.timestep(t):
+            old = [x + d if t == entering else x for x, d in zip((h, c), changes)]
+            gate, let = (0.5 + 0.5 * np.tanh(old[0] @ W[i] + 0.1 * t) for i in (0, 1))
+            c = gate * np.tanh(old[0] @ W[2]) + 0.8 * old[1]
+            c = c if isinstance(c, np.ndarray) else c.named("c")
+            c = c + changes[1] if t == leaving else c
+            h = let * np.tanh(c)
+            h = h if isinstance(h, np.ndarray) else h.named("h")
+            h = h + changes[0] if t == leaving else h
+            loss = loss + (h * h).sum() + (0 if t == quiet else (gate * gate * let).sum())
+    return loss
+
+
+def size_by_differences(loss, state):
+    """The norm of the gradient to one of two states, by central differences."""
+    found = []
+    for entry in np.eye(6).reshape(6, 2, 3) * 1e-5:
+        changes = (entry, 0 * entry) if state == 0 else (0 * entry, entry)
+        found.append((loss(changes) - loss([-d for d in changes])) / 2e-5)
+    return np.linalg.norm(found)
+
+
+@pytest.mark.parametrize("level", ["op", "cell"])
+def test_factors_of_two_states_without_what_a_loss_adds_at_their_gates(level):
+    """What goes to h by both states counts, as it does where no loss looks at a gate."""
+    W = np.random.default_rng(5).normal(size=(3, 3, 3))
+    flow = tg.gradient_flow(gates([tg.Tensor(x, name=f"W{i}", requires_grad=True)
+                                   for i, x in enumerate(W)]))
+    sizes = [[size_by_differences(partial(gates, W, **{end: t}, quiet=t * (end == "entering")), i)
+              for end in ("entering", "leaving")] for t in (2, 3, 4) for i in (0, 1)]
+    expected = {f"×{number(sent / arrived)}" for sent, arrived in sizes}
+    words = [plain(label.text) for label in
+             draw.gradient_flow(flow, level=level, first=4).drawing.labels]
+    assert {w.removeprefix("Σ ") for w in words if re.match(r"(Σ )?×[0-9]", w)} == expected
+
+
+def test_what_reads_the_state_before_beside_its_step_has_no_part_in_the_factor():
+    """An output of the step after does, and the state is half of the one before."""
+    a, h, loss = tg.Value(0.5, name="a"), tg.Value(1.0, name="h0"), 0
+    for t in range(1, 5):
+        with tg.timestep(t):
+            loss = loss + ((3.0 * h).named("y") ** 2).named("L")
+            h = (a * h).named("h")
+    factors, _ = told(tg.gradient_flow(loss + h))
+    assert factors[1:] == ["×0.5"] * 3
+
+
+def test_a_hook_inside_of_a_step_is_in_its_factor():
+    h = tg.Value(1.0, name="h0")
+    for t in range(1, 5):
+        with tg.timestep(t):
+            n = 0.5 * h
+            n.register_hook(lambda g: 3 * g)
+            h = (1.0 * n).named("h")
+    assert told(tg.gradient_flow(h))[0][1:] == ["×1.5"] * 3

@@ -181,19 +181,16 @@ class Amounts:
         scalar = tail.node is not None and tail.node.is_scalar
         return float(whole) if scalar else norm(np.asarray(whole))
 
-    def factor(self, uses: list[Contribution], after: Node, kept: Node,
-               least: float = 0.0) -> float | None:
-        """What goes on to the state before, by its uses in a step, as a part of what arrived at the
-        state after; None where nothing arrived, or less than `least`."""
+    def factor(self, sent: Any, after: Node, kept: Node, least: float = 0.0) -> float | None:
+        """What a step has `sent` to the state before as a part of what arrived at the state after;
+        None where nothing arrived, or less than `least`."""
         arrived = self.arrived(after, kept)
         size = 0.0 if arrived is None else norm(np.asarray(arrived))
-        if not uses or not size > 0 or size < least:
+        if not size > 0 or size < least:
             return None
-        arrays = [use.array() for use in uses]
-        whole = sum(arrays[1:], arrays[0])
-        if after.is_scalar and np.ndim(whole) == 0:
-            return float(whole) / float(arrived)
-        return norm(np.asarray(whole)) / size
+        if after.is_scalar and np.ndim(sent) == 0:
+            return float(sent) / float(arrived)
+        return norm(np.asarray(sent)) / size
 
     def arrived(self, state: Node, kept: Node) -> Any:
         """What arrived at a state; where a mask kept some of the one before, also at that part of

@@ -20,6 +20,7 @@ from .labels import Run, Text, minus, number, plain, roman, symbol
 from .scale import Scale
 from .scene import Glyph, Rail, Scene, Wire
 from .series import Strips
+from .through import Through
 from .wording import unnamed_root
 
 
@@ -52,8 +53,9 @@ class Dresser:
         for rail in scene.rails:
             self.dress_rail(rail)
             self.dress_steps(rail)
-        say_factors(self.of, amounts)
-        say_gap(scene, amounts)
+        self.through = Through(amounts)
+        say_factors(self.of, self.through)
+        say_gap(scene, self.through)
         if not numbers:
             self.without_numbers()
 
@@ -86,8 +88,9 @@ class Dresser:
         if factors:
             several = "; Σ ×: of all its wires together" if any(
                 TOGETHER in plain(note) for note in factors) else ""
+            without = ", without what is added inside of it" if self.through.added else ""
             said.append(roman("×: the factor by which a step changes the gradient on its way back"
-                              + several))
+                              + without + several))
         if mean := mean_of(self.scene.columns):
             said.append(mean)
         if any(wire.arrives for wire in self.scene.wires):

@@ -22,6 +22,7 @@ from .amounts import Amounts
 from .hidden import Means, kept
 from .labels import Run, Text, number, roman
 from .scene import Glyph, Scene, Wire
+from .through import Through
 
 TOGETHER = "Σ "  # before a factor that several wires have together
 
@@ -31,9 +32,10 @@ def signed(node: Node, x: Any) -> Text:
     return roman(number(x if node.is_scalar else norm(np.asarray(x))))
 
 
-def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
+def say_factors(of: Mapping[Wire, float | None], through: Through) -> None:
     """The factor of each passage, and where a state or an output gets more than one gradient, the
     size of each where it arrives. `of` are the wires that are drawn, and what runs along each."""
+    amounts = through.amounts
     states: dict[tuple[Hashable, int | None], Glyph] = {
         (g.key, g.when): g for c in amounts.scene.columns for g in c.glyphs if g.role == "state"
     }
@@ -59,17 +61,19 @@ def say_factors(of: Mapping[Wire, float | None], amounts: Amounts) -> None:
                     # a gap hides several states: what goes to one is no part of another's
                     passage = part.tail, wire.head.when, amounts.variable(use)
                     passages.setdefault(passage, []).append((wire, use))
-    for (tail, when, _), uses in passages.items():
+    for (tail, when, before), uses in passages.items():
         place = tail.key if tail.node is None else places.get(tail.node, tail.key)
         after = states.get((place, when))
-        if after is None or after.node is None:
+        if after is None or after.node is None or before is None:
             continue
-        factor = amounts.factor([use for _, use in uses], after.node, left[after])
-        first = uses[0][0]
+        inside = through.step(after.node, left[after]).inside
+        through_it = [wire for wire, use in uses if use.node in inside]  # an output reads it too
+        factor = through.factor(before, after.node, left[after]) if through_it else None
         if factor is not None:  # two states may leave a box by one way
-            before = (*first.note, Run(", ")) if first.note else ()
-            several = TOGETHER if any(wire is not first for wire, _ in uses) else ""
-            first.note = (*before, *roman(f"{several}×{number(factor)}"))
+            first = through_it[0]
+            others = (*first.note, Run(", ")) if first.note else ()
+            several = TOGETHER if any(wire is not first for wire in through_it) else ""
+            first.note = (*others, *roman(f"{several}×{number(factor)}"))
 
 
 def arriving(wires: list[Wire], amounts: Amounts) -> Text:
@@ -84,13 +88,13 @@ def arriving(wires: list[Wire], amounts: Amounts) -> Text:
     return () if whole is None or tail.node is None else signed(tail.node, whole)
 
 
-def say_gap(scene: Scene, amounts: Amounts) -> None:
+def say_gap(scene: Scene, through: Through) -> None:
     """What the hidden steps did on the whole: in each gap the mean factor of a step, at each rail
     the sum of their parts, if there is one gap."""
     gaps = [at for at, column in enumerate(scene.columns) if column.hidden]
     if not gaps:
         return
-    means = Means(amounts, gaps)
+    amounts, means = through.amounts, Means(through, gaps)
     for at in gaps:
         scene.columns[at].lines = means.said(at)
     for rail in scene.rails:

@@ -16,12 +16,11 @@ import numpy as np
 
 from ..core import walk
 from ..core.graph import Node
-from ..core.outline import UNTIMED
-from .amounts import Amounts
 from .labels import Run, Text, clean, number, plain, roman, symbol
 from .scene import Column, Glyph
 from .structures import is_kept, is_mask, made_new
 from .survey import Survey
+from .through import Through
 
 MANY = 500  # so many steps are asked at most: evenly spread, if there are more
 
@@ -30,9 +29,8 @@ class Means:
     """The mean factors of gaps, by the places of their columns. What the steps of all gaps are
     asked for is looked up once: a window may leave out every second step."""
 
-    def __init__(self, amounts: Amounts, gaps: list[int]) -> None:
-        self.amounts, self.found = amounts, amounts.found
-        self.orders: dict[tuple[str, str | None], tuple[Any, list[Node]]] = {}
+    def __init__(self, through: Through, gaps: list[int]) -> None:
+        self.through, self.amounts, self.found = through, through.amounts, through.found
         self.runs = {at: self.states(at) for at in gaps}
         self.users = users(self.found, {self.found.when(x) for runs in self.runs.values()
                                         for _, run in runs for i in spread(run)
@@ -60,10 +58,7 @@ class Means:
 
     def sequence(self, state: Node, begin: int, end: int) -> list[Node]:
         """A state at all its places in time from one to another, in their order."""
-        key = state.at.scope, self.found.called(state)
-        if key not in self.orders:
-            self.orders[key] = in_time(self.found, state)
-        whens, nodes = self.orders[key]
+        whens, nodes = self.through.order(state)
         first, after = np.searchsorted(whens, begin), np.searchsorted(whens, end, "right")
         return nodes[first:after]
 
@@ -85,13 +80,19 @@ class Means:
         that of the step after where a layer reads backwards. Where less arrives than has digits,
         there is none."""
         for side in (-1, 1):
-            factors = [one_factor(self.amounts, states[i], self.left(states[i]),
-                                  self.left(states[i + side]),
-                                  self.users[self.found.when(states[i])]) for i in spread(states)]
+            factors = [self.one(states[i], self.left(states[i + side])) for i in spread(states)]
             known = [factor for factor in factors if factor is not None]
             if known:
                 return np.array(known)
         return np.empty(0)
+
+    def one(self, after: Node, before: Node) -> float | None:
+        """The factor of one step."""
+        flow, left = self.amounts.flow, self.left(after)
+        least = float(np.finfo(np.asarray(after.value).dtype).tiny)
+        if left is after and (after not in flow.arrived or not flow.norm(after) >= least):
+            return None
+        return self.through.factor(before, after, left, least)
 
     def left(self, state: Node) -> Node:
         """What a hidden step leaves of a state."""
@@ -121,39 +122,12 @@ def mean_of(columns: list[Column]) -> Text:
     return roman(f"× per step: the geometric mean of the factors of {steps} in {where}{signs}")
 
 
-def in_time(found: Survey, state: Node) -> tuple[Any, list[Node]]:
-    """A state at all its places in time, in their order: the places, and the nodes."""
-    nodes, name = found.computed, found.called(state)
-    at = None if name != state.name else found.named.get(name or "")
-    places = np.array([i for i, n in enumerate(nodes) if found.called(n) == name]
-                      if at is None else at, int)
-    if len(found.outline.scopes) > 1:
-        places = np.array([i for i in places.tolist() if nodes[i].at.scope == state.at.scope], int)
-    whens = found.times[places]
-    order = np.argsort(whens, kind="stable")  # fast: mostly they are in order
-    order = order[whens[order] != UNTIMED]
-    return whens[order], [nodes[i] for i in places[order].tolist()]
-
-
 def spread(states: list[Node]) -> list[int]:
     """The places of those between the first and the last that are asked: all, or many that are
     evenly spread."""
     inner = len(states) - 2
     evenly = np.linspace(1, inner, min(inner, MANY)) if inner > 0 else np.empty(0)
     return [*map(int, np.unique(evenly.round()))]
-
-
-def one_factor(amounts: Amounts, after: Node, left: Node, before: Node,
-               step: list[Node]) -> float | None:
-    """The factor of one step, all of whose nodes are given."""
-    flow, found = amounts.flow, amounts.found
-    least = float(np.finfo(np.asarray(after.value).dtype).tiny)
-    if left is after and (after not in flow.arrived or not flow.norm(after) >= least):
-        return None
-    uses = [use for user in step if user.phase == before.phase
-            for position, x in walk.parents(user) if found.source(x) is before
-            for use in [flow.incoming.use(user, position, before)] if use is not None]
-    return amounts.factor(uses, after, left, least)
 
 
 def kept(state: Node, step: Iterable[Node], found: Survey) -> Node:
