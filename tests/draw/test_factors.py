@@ -327,6 +327,24 @@ def test_the_last_factor_where_a_mask_keeps_something_at_every_step(kind, anew):
             [f"×{number(factor)}" for factor in expected]
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU])
+def test_what_a_mask_leaves_of_a_state_is_no_output_where_others_are_begun_anew(kind):
+    """The states of steps without a mask went to those that begin anew, and what a mask left to
+    others: it was taken for an output that is read again, and two steps had no factor."""
+    xs = np.random.default_rng(26).normal(size=(5, 2, 3))
+    mask, reset = np.ones((5, 2), bool), np.zeros((5, 2), bool)
+    mask[1, 0] = mask[3, 1] = False
+    reset[1, 1] = reset[3, 0] = True
+    layer = kind(3, 2, return_sequences=True, seed=0)
+    flow = tg.gradient_flow((layer(xs, mask=mask, reset_mask=reset) ** 2).mean())
+    expected = [by_differences(layer, xs, mask, reset, t - 1, True)
+                / by_differences(layer, xs, mask, reset, t, False) for t in range(1, 5)]
+    words = [plain(n.text) for n in sorted(
+        draw.gradient_flow(flow, first=5).drawing.labels, key=lambda n: n.x)]
+    assert [w.removeprefix("Σ ") for w in words if re.match(r"(Σ )?×[0-9]", w)] == \
+        [f"×{number(factor)}" for factor in expected]
+
+
 @pytest.mark.parametrize("name", [None, "s"])
 def test_the_state_of_a_loop_with_a_mask_at_every_step(name):
     """It is what the mask lets pass, if what it leaves has no name of its own."""

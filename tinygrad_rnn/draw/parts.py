@@ -130,15 +130,18 @@ class Steps:
 def fed_back(wires: Iterable[Wire]) -> set[Key]:
     """What goes on to the next step and is no state: an output that is read again. Every way from
     where y comes in to the next y leads through a state h, and h carries on without y. What comes
-    in where h itself does in other steps is a state too (one that a mask kept)."""
+    in where h itself does in other steps is a state too (one that a mask kept), and what a mask
+    leaves of h is no output."""
     above: dict[Key, dict[Key, None]] = {}
     entries: dict[Key, dict[Key, None]] = {}
     ports: dict[Key, set[tuple[Key, int]]] = {}
+    masks: dict[Key, Key | None] = {}
     for wire in wires:
         hidden = wire.tail.role == "gap"
         if wire.kind == "carried" and wire.head.when is not None and (
                 wire.tail.when is not None or hidden):
             entries.setdefault(wire.tail.key, {})[wire.head.key] = None
+            masks[wire.tail.key] = wire.tail.passes
             ports.setdefault(wire.tail.key, set()).add((wire.head.key, wire.position))
         elif wire.tail.when is not None and wire.tail.when == wire.head.when:
             above.setdefault(wire.tail.key, {})[wire.head.key] = None
@@ -154,8 +157,8 @@ def fed_back(wires: Iterable[Wire]) -> set[Key]:
         return key in seen
 
     return {y for y in entries if len(entries) > 1 and carries_on(y) and any(
-        h != y and ports[h].isdisjoint(ports[y]) and not carries_on(y, h) and carries_on(h, y)
-        for h in entries)}
+        h not in (y, masks[y]) and ports[h].isdisjoint(ports[y]) and not carries_on(y, h)
+        and carries_on(h, y) for h in entries)}
 
 
 def assign_roles(scene: Scene) -> None:
