@@ -8,8 +8,9 @@ It is told by where it comes in (see `lookback`), or by its name, where nothing 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..core import walk
 from ..core.graph import Node
 from . import glyphs
 from .inputs import MOST, number_of, steps_of, unnumbered
-from .lookback import Ends, Lookback, Port, Read, ends_of
+from .lookback import Ends, Lookback, Port, Read, ends_of, look
 from .parts import weightlike
 from .presence import proper
 from .scene import Column, Glyph, Wire
@@ -43,32 +44,6 @@ def first_states(found: Survey) -> set[Node]:
             and len(steps_of(found, x)) <= MOST}
     told = look(found, found.computed).before if some else {}
     return named | {x for x in told if x not in found.slices and x.at.step is None}
-
-
-def look(found: Survey, nodes: Iterable[Node]) -> Lookback:
-    """How far back places look, before anything is drawn: a place is told by its operation, and by
-    what else goes into it that several steps share."""
-    back, alike = Lookback(), Counter[Hashable]()
-    ends, stages = ends_of(found.columns), found.stages
-    for node in nodes:
-        when = None if found.stands_for(node) else found.when(node)
-        if when is None:
-            continue
-        operands = [(position, found.source(x)) for position, x in walk.parents(node)]
-        stage, kind = stages.get(node, 0), (node.at.scope, node.op.name, found.called(node))
-        for position, x in operands:
-            others = [y for i, y in operands if i != position and y in found.shared]
-            place = (*kind, position, *others)
-            alike[when, place] += 1
-            port, made = (alike[when, place], place), found.when(x)
-            if found.given(x):
-                back.reads.setdefault(x, []).append(Read(when, port, ends[stage]))
-            elif made is None or made == when or stages.get(x, 0) != stage:
-                back.taken.add(port)
-            else:
-                back.late.setdefault(port, Counter())[when - made] += 1
-    back.tell()
-    return back
 
 
 # --- what enters as a state ----------------------------------------------------------------------
@@ -142,24 +117,30 @@ def proper_columns(reader: Reader) -> list[Column]:
 
 def look_at(reader: Reader, states: dict[Port, Hashable], ends: Ends) -> Lookback:
     """How far back places look. Those that only first states tell are added to the `states`."""
-    found, back = reader.found, Lookback()
+    found, back = reader.found, Lookback(partial(taken, reader))
     for wire in reader.wires:
-        when, node = wire.head.when, wire.node
+        given = wire.tail.role == "input"
+        if not given and wire.kind != "carried":
+            continue
+        when, node, x = wire.head.when, wire.node, wire.tail.node
         if when is None or node is None or wire.head.backward:
             continue
         port: Port = wire.head.key, wire.position
-        if wire.tail.role == "input" and wire.tail.node is not None:
-            read = Read(when, port, ends[reader.at[when].stage])
-            back.reads.setdefault(wire.tail.node, []).append(read)
-        elif wire.kind == "carried":
+        if given and x is not None:
+            back.reads.setdefault(x, []).append(Read(when, port, ends[reader.at[when].stage]))
+        elif not given:
             late = when - (found.when(found.source(node.operands[wire.position])) or 0)
             back.late.setdefault(port, Counter())[late] += 1
-        else:
-            back.taken.add(port)
     back.tell()
     for port, other in back.like.items():
         states[port] = states[other]
     return back
+
+
+def taken(reader: Reader) -> set[Port]:
+    """The places where neither a leaf comes in nor a state."""
+    return {(wire.head.key, wire.position) for wire in reader.wires if wire.node is not None
+            and wire.tail.role != "input" and wire.kind != "carried"}
 
 
 def hidden_first(reader: Reader, back: Lookback, made: Made) -> dict[Node, int]:

@@ -11,11 +11,16 @@ places says how far back the other one looks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
+from ..core import walk
 from ..core.graph import Node
 from .scene import Column
+
+if TYPE_CHECKING:
+    from .survey import Survey
 
 Port = Hashable  # a place where an operand comes in, the same at every step
 Ends = dict[int, tuple[int, int]]  # the first and the last place in time of every stage
@@ -45,13 +50,18 @@ class Lookback:
     is (below 0), or after the last; to those everywhere looks back, where steps look back. `like`
     are the places that only leaves tell, each with another one that looks back to the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, taken: Callable[[], set[Port]] = set) -> None:
+        self.find_taken = taken
         self.reads: dict[Node, list[Read]] = {}
         self.late: dict[Port, Counter[int]] = {}  # how far back, at how many steps
-        self.taken: set[Port] = set()  # by what is neither a leaf nor of another step
         self.lags: dict[Port, int] = {}
         self.before: dict[Node, int] = {}
         self.like: dict[Port, Port] = {}
+
+    @cached_property
+    def taken(self) -> set[Port]:
+        """The places of what is neither a leaf nor of another step; few are asked for them."""
+        return self.find_taken()
 
     def tell(self) -> None:
         """Fill `lags`, `before` and `like`."""
@@ -91,3 +101,30 @@ def ends_of(columns: list[Column]) -> Ends:
         late = offset.get(column.stage, 0)
         found[column.stage] = found.get(column.stage, (low + late, 0))[0], high + late
     return found
+
+
+def look(found: Survey, nodes: Iterable[Node]) -> Lookback:
+    """How far back places look, before anything is drawn: a place is told by its operation, and by
+    what else goes into it that several steps share."""
+    others, alike = set[Port](), Counter[Hashable]()
+    back = Lookback(lambda: others)
+    ends, stages = ends_of(found.columns), found.stages
+    for node in nodes:
+        when = None if found.stands_for(node) else found.when(node)
+        if when is None:
+            continue
+        operands = [(position, found.source(x)) for position, x in walk.parents(node)]
+        stage, kind = stages.get(node, 0), (node.at.scope, node.op.name, found.called(node))
+        for position, x in operands:
+            place = (*kind, position, *(
+                y for i, y in operands if i != position and y in found.shared))
+            alike[when, place] += 1
+            port, made = (alike[when, place], place), found.when(x)
+            if found.given(x):
+                back.reads.setdefault(x, []).append(Read(when, port, ends[stage]))
+            elif made is None or made == when or stages.get(x, 0) != stage:
+                others.add(port)
+            else:
+                back.late.setdefault(port, Counter())[when - made] += 1
+    back.tell()
+    return back

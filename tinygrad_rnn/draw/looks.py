@@ -53,18 +53,18 @@ def find_starts(reader: Reader) -> set[Glyph]:
     step has one. Of y it is called y_0 too; and a later step that reads it as well, reads it
     late."""
     found, late = reader.found, dict[Hashable, tuple[Node, int]]()  # what is read, and how late
-    for wire in reader.wires:
-        tail, when = wire.tail, wire.head.when
-        if wire.kind in ("fed", "carried", "late") and wire.node is not None and when is not None \
-                and tail.role != "initial" and (tail.role != "input" or tail.node in found.homes):
-            made = found.source(wire.node.operands[wire.position])
+    for wire in (wire for wire in reader.wires if wire.kind in ("fed", "carried", "late")):
+        tail, when, node = wire.tail, wire.head.when, wire.node
+        if node is not None and when is not None and tail.role != "initial" and (
+                tail.role != "input" or tail.node in found.homes):
+            made = found.source(node.operands[wire.position])
             late.setdefault((wire.head.key, wire.position), (made, when - (found.when(made) or 0)))
     starts = set[Glyph]()
-    for wire in reader.wires if late else ():
+    for wire in (wire for wire in reader.wires if late and wire.tail.role == "input"):
         x, again = wire.tail, late.get((wire.head.key, wire.position))
         column, node = reader.at.get(x.when), x.node
-        if again is None or x.role != "input" or column is None or column.step is None \
-                or node is None or node in found.homes:
+        if again is None or column is None or column.step is None or node is None \
+                or node in found.homes:
             continue
         starts.add(x)
         if x.when == wire.head.when and node.name is not None and node.at.step is None \
