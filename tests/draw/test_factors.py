@@ -242,10 +242,12 @@ def beside_masked(kind, how, padding, masked=True, T=5):
     return tg.gradient_flow((y * y).sum())
 
 
-@pytest.mark.parametrize("window", [{"first": 5}, {"first": 1, "last": 1}])
-@pytest.mark.parametrize(("kind", "how", "padding"), [
-    (nn.RNN, "reverse", "zero"), (nn.RNN, "stacked", "repeat"), (nn.GRU, "forward", "repeat"),
-    (nn.LSTM, "both ways", "zero"), (nn.LSTM, "forward", "repeat")])
+@pytest.mark.parametrize(("kind", "how", "padding", "window"), [
+    (nn.RNN, "reverse", "zero", {"first": 5}), (nn.RNN, "stacked", "repeat", {"first": 5}),
+    (nn.RNN, "reverse", "zero", {"first": 1, "last": 1}),
+    (nn.GRU, "forward", "repeat", {"first": 5}),
+    (nn.LSTM, "both ways", "zero", {"first": 1, "last": 1}),
+    (nn.LSTM, "forward", "repeat", {"first": 5})])
 def test_factors_where_a_mask_keeps_something_at_every_step(kind, padding, how, window):
     """There were none, as only what the mask leaves goes on, and that has no name; and then of
     outputs that are repeated there was one more."""

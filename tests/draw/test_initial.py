@@ -79,10 +79,10 @@ def looking_back(lags, T, name, backwards=False, needed=1):
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-@pytest.mark.parametrize("name", ["h", "start", None])
-@pytest.mark.parametrize(("lags", "T", "needed"), [
-    ([2], 5, 2), ([3], 5, 3), ([4], 6, 4), ([1, 2], 5, 1), ([1, 2], 2, 1), ([1, 2, 3], 5, 1),
-    ([1, 3], 6, 1)])
+@pytest.mark.parametrize(("lags", "T", "needed", "name"), [
+    ([2], 5, 2, "h"), ([2], 5, 2, "start"), ([2], 5, 2, None),
+    ([4], 6, 4, "start"), ([3], 5, 3, "h"), ([1, 2], 5, 1, "h"), ([1, 2], 5, 1, None),
+    ([1, 2], 2, 1, "h"), ([1, 2], 2, 1, None), ([1, 2, 3], 5, 1, None), ([1, 3], 6, 1, "start")])
 def test_a_first_state_is_told_by_where_it_comes_in(lags, T, needed, name, backwards):
     """h_0 became a weight and h_{-1} was called h_0, or two of them were called so."""
     root = looking_back(lags, T, name, backwards, needed)
